@@ -1,0 +1,36 @@
+/**
+ * The limits of the contract, one constant each. Nodes refuse what lies outside with `invalid_argument` and a
+ * message that names the limit; clients use the same constants to cut batches before they send them.
+ *
+ * @module
+ */
+
+/** Longest key in bytes; the shortest is 1 byte. */
+export const KEY_BYTES_MAX = 4_096;
+
+/** Largest value in bytes (1 MiB). */
+export const VALUE_BYTES_MAX = 1_048_576;
+
+/** Largest sum of key and value bytes in one batch (8 MiB). */
+export const BATCH_BYTES_MAX = 8_388_608;
+
+/** Most mutations in one batch, and most keys in one `GetMany`. */
+export const BATCH_MUTATIONS_MAX = 10_000;
+
+/** Largest request body in bytes, after decompression (16 MiB). */
+export const REQUEST_BYTES_MAX = 16_777_216;
+
+/** Largest page of a scan in bytes (1 MiB). */
+export const SCAN_PAGE_BYTES_MAX = 1_048_576;
+
+/** Deadline of a call that names none, in milliseconds. */
+export const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** Longest deadline a call may ask for, in milliseconds (five minutes). */
+export const TIMEOUT_MS_MAX = 300_000;
+
+/** Largest node id. */
+export const NODE_ID_MAX = 2 ** 32 - 1;
+
+/** Most partitions of a cluster; each is a Raft group with its own cost in memory and heartbeats. */
+export const PARTITIONS_MAX = 4_096;

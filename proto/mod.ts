@@ -1,0 +1,12 @@
+/**
+ * The contract between clients and nodes: services and messages generated from `prkdb/v1/*.proto`, the limits,
+ * and the way from a key to its partition. Imports no other room.
+ *
+ * @module
+ */
+
+export * from "./gen/prkdb/v1/kv_pb.ts";
+export * from "./gen/prkdb/v1/cluster_pb.ts";
+export * from "./gen/prkdb/v1/raft_pb.ts";
+export * from "./limits.ts";
+export * from "./partition_key.ts";

@@ -1,0 +1,117 @@
+/**
+ * What the core asks of its host after a turn, and what the host may ask of the core. The host
+ *
+ * 1. sends `messages` at once,
+ * 2. makes `persist` durable, all groups in one sync,
+ * 3. sends `messagesAfterPersist`, which promise what has just become durable,
+ * 4. applies `committed` in order (it may do so while 2 is under way),
+ * 5. calls `advance` with the same batch.
+ *
+ * At most one batch is out at a time.
+ *
+ * @module
+ */
+
+import type { Message } from "./message.ts";
+import type { Entry, GroupId, HardState, LogIndex, NodeId, Role, Term } from "./types.ts";
+
+/** What one group wants durable. */
+export interface GroupPersist {
+  readonly group: GroupId;
+  /** Present when any part of it changed. */
+  readonly hardState?: HardState;
+  /**
+   * Contiguous and new. If the first index is not above the last durable one, all durable entries from that index on
+   * are replaced.
+   */
+  readonly entries: readonly Entry[];
+}
+
+/** Entries of one group that may be applied: committed, durable here, contiguous with those handed out before. */
+export interface GroupCommitted {
+  readonly group: GroupId;
+  readonly entries: readonly Entry[];
+}
+
+/** The answer to one `readIndex` call. */
+export interface ReadReady {
+  readonly group: GroupId;
+  readonly readId: number;
+  /** False: leadership was lost or no leader answered; nothing may be read. */
+  readonly granted: boolean;
+  /** The read may be answered from a state that has applied at least this index. */
+  readonly readIndex: LogIndex;
+}
+
+/** A change of role, term or leader. Waiters for entries of an older term must be failed. */
+export interface Transition {
+  readonly group: GroupId;
+  readonly role: Role;
+  readonly term: Term;
+  readonly leader: NodeId;
+}
+
+/** Everything that must happen after a turn, groups in ascending order. */
+export interface ReadyBatch {
+  readonly messages: readonly Message[];
+  readonly persist: readonly GroupPersist[];
+  readonly messagesAfterPersist: readonly Message[];
+  readonly committed: readonly GroupCommitted[];
+  readonly reads: readonly ReadReady[];
+  readonly transitions: readonly Transition[];
+}
+
+/** Why the core would not take a proposal, a read or a transfer. All are expected and safe to repeat elsewhere. */
+export type Refusal =
+  /** This replica does not lead; `leader` says who does, `NO_NODE` when unknown. */
+  | "notLeader"
+  /** Too many uncommitted bytes, or reads, are waiting. */
+  | "overloaded"
+  /** Leadership is being handed over. */
+  | "transferring"
+  /** This node has no replica of the group. */
+  | "unknownGroup"
+  /** A change of membership is still under way. */
+  | "changePending"
+  /** The change, or the target of a transfer, makes no sense for this group. */
+  | "invalid";
+
+/** Answer to a proposal. */
+export type ProposeResult =
+  | { readonly accepted: true; readonly index: LogIndex; readonly term: Term }
+  | { readonly accepted: false; readonly refusal: Refusal; readonly leader: NodeId };
+
+/** Answer to `readIndex` and `transferLeadership`; the outcome itself comes with a later batch. */
+export type RequestResult =
+  | { readonly accepted: true }
+  | { readonly accepted: false; readonly refusal: Refusal; readonly leader: NodeId };
+
+/** A leader's view of another replica. */
+export interface FollowerView {
+  readonly node: NodeId;
+  readonly state: "probe" | "replicate" | "snapshot";
+  readonly matchIndex: LogIndex;
+  readonly nextIndex: LogIndex;
+  readonly inflightMessages: number;
+  readonly inflightBytes: number;
+  readonly active: boolean;
+}
+
+/** A replica as an operator sees it. */
+export interface ReplicaView {
+  readonly group: GroupId;
+  readonly role: Role;
+  readonly term: Term;
+  readonly vote: NodeId;
+  readonly leader: NodeId;
+  readonly commit: LogIndex;
+  readonly applied: LogIndex;
+  readonly firstIndex: LogIndex;
+  readonly lastIndex: LogIndex;
+  /** Bytes of entries held in memory. */
+  readonly logBytes: number;
+  /** Elections this replica has won since it was born. */
+  readonly electionsWon: number;
+  /** Empty unless this replica leads. */
+  readonly followers: readonly FollowerView[];
+}

@@ -1,0 +1,80 @@
+/**
+ * The plain data of consensus. Every number is a safe integer; bytes are opaque.
+ *
+ * @module
+ */
+
+/** A node, 1 to 2^32−1. */
+export type NodeId = number;
+
+/** A Raft group, 0 to 2^32−1; group 0 holds the cluster's own data. */
+export type GroupId = number;
+
+/** Position of an entry in a group's log; the first entry has index 1, 0 means "before the log". */
+export type LogIndex = number;
+
+/** A Raft term; 0 before the first election. */
+export type Term = number;
+
+/** Stands where a `NodeId` is not known: no leader, no vote. */
+export const NO_NODE: NodeId = 0;
+
+/** What an entry is for. */
+export const EntryKind = {
+  /** Opens a leader's term (§8); carries nothing. */
+  empty: 0,
+  /** Bytes for the state machine. */
+  command: 1,
+  /** An encoded change of membership (§6). */
+  membership: 2,
+} as const;
+
+/** One of the values of {@linkcode EntryKind}. */
+export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
+
+/** One entry of a group's log. Its bytes are made once, by the leader, and never change. */
+export interface Entry {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly kind: EntryKind;
+  readonly data: Uint8Array;
+}
+
+/** What must be durable before a replica speaks (figure 2, "persistent state"). */
+export interface HardState {
+  readonly term: Term;
+  /** Who got this replica's vote in `term`; `NO_NODE` when nobody. */
+  readonly vote: NodeId;
+  /** A hint: everything up to here was committed when this was written. */
+  readonly commit: LogIndex;
+}
+
+/** Who belongs to a group. During joint consensus both voter lists must agree (§6). */
+export interface Membership {
+  /** Ascending, without duplicates. */
+  readonly voters: readonly NodeId[];
+  /** The outgoing voters of a joint configuration; empty otherwise. */
+  readonly votersOutgoing: readonly NodeId[];
+  /** Receive the log but neither vote nor count. */
+  readonly learners: readonly NodeId[];
+  /** Become learners when the joint configuration is left: outgoing voters that are demoted. */
+  readonly learnersNext: readonly NodeId[];
+}
+
+/** Where a state that is not made of entries ends. `index` 0: the state is empty. */
+export interface SnapshotMeta {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly membership: Membership;
+}
+
+/** All a replica is born from. */
+export interface Restored {
+  readonly hardState: HardState;
+  readonly snapshot: SnapshotMeta;
+  /** Contiguous, the first one has index `snapshot.index + 1`. */
+  readonly entries: readonly Entry[];
+}
+
+/** What a replica is at the moment. */
+export type Role = "follower" | "preCandidate" | "candidate" | "leader";
