@@ -1,0 +1,32 @@
+/**
+ * What clients want done to the state machine, as plain data.
+ *
+ * @module
+ */
+
+/** Under which condition a mutation may be applied. */
+export type Precondition =
+  | { readonly kind: "absent" }
+  /** The key must be at this version; 0 is the same as `absent`. */
+  | { readonly kind: "version"; readonly version: number };
+
+/** One change of one key. `ttlMs` 0: never expires. */
+export type Mutation =
+  | {
+    readonly kind: "put";
+    readonly key: Uint8Array;
+    readonly value: Uint8Array;
+    readonly ttlMs: number;
+    readonly precondition: Precondition | undefined;
+  }
+  | { readonly kind: "delete"; readonly key: Uint8Array; readonly precondition: Precondition | undefined };
+
+/** Names a write, so that a retry takes effect once. */
+export interface RequestId {
+  /** 16 hexadecimal digits, not all zero. */
+  readonly clientId: string;
+  /** From 1, growing. */
+  readonly sequence: number;
+  /** No sequence below this one will be asked about again. */
+  readonly acknowledgedBelow: number;
+}
