@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file prkdb/v1/raft.proto.
  */
 export const file_prkdb_v1_raft: GenFile = /*@__PURE__*/
-  fileDesc("ChNwcmtkYi92MS9yYWZ0LnByb3RvEghwcmtkYi52MSKrAQoJUGVlckJhdGNoEiIKBWhlbGxvGAEgASgLMhMucHJrZGIudjEuUGVlckhlbGxvEicKCG1lc3NhZ2VzGAIgAygLMhUucHJrZGIudjEuUmFmdE1lc3NhZ2USJgoFY2FsbHMYAyADKAsyFy5wcmtkYi52MS5Gb3J3YXJkZWRDYWxsEikKB3JlcGxpZXMYBCADKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRSZXBseSJuCglQZWVySGVsbG8SEgoKY2x1c3Rlcl9pZBgBIAEoCRIRCglmcm9tX25vZGUYAiABKA0SDwoHdG9fbm9kZRgDIAEoDRIYChBwcm90b2NvbF92ZXJzaW9uGAQgASgNEg8KB2FkZHJlc3MYBSABKAkiEQoPRGVsaXZlclJlc3BvbnNlIkQKCVJhZnRFbnRyeRINCgVpbmRleBgBIAEoBBIMCgR0ZXJtGAIgASgEEgwKBGtpbmQYAyABKA0SDAoEZGF0YRgEIAEoDCKiAgoLUmFmdE1lc3NhZ2USJwoEa2luZBgBIAEoDjIZLnBya2RiLnYxLlJhZnRNZXNzYWdlS2luZBINCgVncm91cBgCIAEoDRIMCgR0ZXJtGAMgASgEEhEKCWxvZ19pbmRleBgEIAEoBBIQCghsb2dfdGVybRgFIAEoBBIOCgZjb21taXQYBiABKAQSJAoHZW50cmllcxgHIAMoCzITLnBya2RiLnYxLlJhZnRFbnRyeRIPCgdncmFudGVkGAggASgIEhMKC21hdGNoX2luZGV4GAkgASgEEhUKDWNvbmZsaWN0X3Rlcm0YCiABKAQSDwoHcmVhZF9pZBgLIAEoBBISCgpyZWFkX2luZGV4GAwgASgEEhAKCHRyYW5zZmVyGA0gASgIIpABCg1Gb3J3YXJkZWRDYWxsEg8KB2NhbGxfaWQYASABKAQSEgoKdGltZW91dF9tcxgCIAEoDRIpCgV3cml0ZRgDIAEoCzIYLnBya2RiLnYxLkZvcndhcmRlZFdyaXRlSAASJwoEcmVhZBgEIAEoCzIXLnBya2RiLnYxLkZvcndhcmRlZFJlYWRIAEIGCgRraW5kIjAKDkZvcndhcmRlZFdyaXRlEg0KBWdyb3VwGAEgASgNEg8KB2NvbW1hbmQYAiABKAwiLAoNRm9yd2FyZGVkUmVhZBINCgVncm91cBgBIAEoDRIMCgRrZXlzGAIgAygMIoUBCg5Gb3J3YXJkZWRSZXBseRIPCgdjYWxsX2lkGAEgASgEEg8KB291dGNvbWUYAiABKAwSKAoGdmFsdWVzGAMgAygLMhgucHJrZGIudjEuRm9yd2FyZGVkVmFsdWUSJwoFZXJyb3IYBCABKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRFcnJvciI/Cg5Gb3J3YXJkZWRWYWx1ZRINCgVmb3VuZBgBIAEoCBINCgV2YWx1ZRgCIAEoDBIPCgd2ZXJzaW9uGAMgASgEIlAKDkZvcndhcmRlZEVycm9yEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglsZWFkZXJfaWQYAyABKA0SDAoEdGVybRgEIAEoBCqoAgoPUmFmdE1lc3NhZ2VLaW5kEiEKHVJBRlRfTUVTU0FHRV9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQUFJFX1ZPVEVfUkVRVUVTVBABEhUKEVBSRV9WT1RFX1JFU1BPTlNFEAISEAoMVk9URV9SRVFVRVNUEAMSEQoNVk9URV9SRVNQT05TRRAEEhIKDkFQUEVORF9SRVFVRVNUEAUSEwoPQVBQRU5EX1JFU1BPTlNFEAYSFQoRSEVBUlRCRUFUX1JFUVVFU1QQBxIWChJIRUFSVEJFQVRfUkVTUE9OU0UQCBIWChJSRUFEX0lOREVYX1JFUVVFU1QQCRIXChNSRUFEX0lOREVYX1JFU1BPTlNFEAoSFwoTVElNRU9VVF9OT1dfUkVRVUVTVBALMkoKC1JhZnRTZXJ2aWNlEjsKB0RlbGl2ZXISEy5wcmtkYi52MS5QZWVyQmF0Y2gaGS5wcmtkYi52MS5EZWxpdmVyUmVzcG9uc2UoAWIGcHJvdG8z");
+  fileDesc("ChNwcmtkYi92MS9yYWZ0LnByb3RvEghwcmtkYi52MSLWAQoJUGVlckJhdGNoEiIKBWhlbGxvGAEgASgLMhMucHJrZGIudjEuUGVlckhlbGxvEicKCG1lc3NhZ2VzGAIgAygLMhUucHJrZGIudjEuUmFmdE1lc3NhZ2USJgoFY2FsbHMYAyADKAsyFy5wcmtkYi52MS5Gb3J3YXJkZWRDYWxsEikKB3JlcGxpZXMYBCADKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRSZXBseRIpCgtsZWFkZXJzaGlwcxgFIAMoCzIULnBya2RiLnYxLkxlYWRlcnNoaXAiKQoKTGVhZGVyc2hpcBINCgVncm91cBgBIAEoDRIMCgR0ZXJtGAIgASgEIm4KCVBlZXJIZWxsbxISCgpjbHVzdGVyX2lkGAEgASgJEhEKCWZyb21fbm9kZRgCIAEoDRIPCgd0b19ub2RlGAMgASgNEhgKEHByb3RvY29sX3ZlcnNpb24YBCABKA0SDwoHYWRkcmVzcxgFIAEoCSIRCg9EZWxpdmVyUmVzcG9uc2UiRAoJUmFmdEVudHJ5Eg0KBWluZGV4GAEgASgEEgwKBHRlcm0YAiABKAQSDAoEa2luZBgDIAEoDRIMCgRkYXRhGAQgASgMIroCCgtSYWZ0TWVzc2FnZRInCgRraW5kGAEgASgOMhkucHJrZGIudjEuUmFmdE1lc3NhZ2VLaW5kEg0KBWdyb3VwGAIgASgNEgwKBHRlcm0YAyABKAQSEQoJbG9nX2luZGV4GAQgASgEEhAKCGxvZ190ZXJtGAUgASgEEg4KBmNvbW1pdBgGIAEoBBIkCgdlbnRyaWVzGAcgAygLMhMucHJrZGIudjEuUmFmdEVudHJ5Eg8KB2dyYW50ZWQYCCABKAgSEwoLbWF0Y2hfaW5kZXgYCSABKAQSFQoNY29uZmxpY3RfdGVybRgKIAEoBBIPCgdyZWFkX2lkGAsgASgEEhIKCnJlYWRfaW5kZXgYDCABKAQSEAoIdHJhbnNmZXIYDSABKAgSFgoOY29uZmxpY3RfaW5kZXgYDiABKAQikAEKDUZvcndhcmRlZENhbGwSDwoHY2FsbF9pZBgBIAEoBBISCgp0aW1lb3V0X21zGAIgASgNEikKBXdyaXRlGAMgASgLMhgucHJrZGIudjEuRm9yd2FyZGVkV3JpdGVIABInCgRyZWFkGAQgASgLMhcucHJrZGIudjEuRm9yd2FyZGVkUmVhZEgAQgYKBGtpbmQiMAoORm9yd2FyZGVkV3JpdGUSDQoFZ3JvdXAYASABKA0SDwoHY29tbWFuZBgCIAEoDCIsCg1Gb3J3YXJkZWRSZWFkEg0KBWdyb3VwGAEgASgNEgwKBGtleXMYAiADKAwihQEKDkZvcndhcmRlZFJlcGx5Eg8KB2NhbGxfaWQYASABKAQSDwoHb3V0Y29tZRgCIAEoDBIoCgZ2YWx1ZXMYAyADKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRWYWx1ZRInCgVlcnJvchgEIAEoCzIYLnBya2RiLnYxLkZvcndhcmRlZEVycm9yIj8KDkZvcndhcmRlZFZhbHVlEg0KBWZvdW5kGAEgASgIEg0KBXZhbHVlGAIgASgMEg8KB3ZlcnNpb24YAyABKAQiUAoORm9yd2FyZGVkRXJyb3ISDAoEa2luZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCWxlYWRlcl9pZBgDIAEoDRIMCgR0ZXJtGAQgASgEKqgCCg9SYWZ0TWVzc2FnZUtpbmQSIQodUkFGVF9NRVNTQUdFX0tJTkRfVU5TUEVDSUZJRUQQABIUChBQUkVfVk9URV9SRVFVRVNUEAESFQoRUFJFX1ZPVEVfUkVTUE9OU0UQAhIQCgxWT1RFX1JFUVVFU1QQAxIRCg1WT1RFX1JFU1BPTlNFEAQSEgoOQVBQRU5EX1JFUVVFU1QQBRITCg9BUFBFTkRfUkVTUE9OU0UQBhIVChFIRUFSVEJFQVRfUkVRVUVTVBAHEhYKEkhFQVJUQkVBVF9SRVNQT05TRRAIEhYKElJFQURfSU5ERVhfUkVRVUVTVBAJEhcKE1JFQURfSU5ERVhfUkVTUE9OU0UQChIXChNUSU1FT1VUX05PV19SRVFVRVNUEAsySgoLUmFmdFNlcnZpY2USOwoHRGVsaXZlchITLnBya2RiLnYxLlBlZXJCYXRjaBoZLnBya2RiLnYxLkRlbGl2ZXJSZXNwb25zZSgBYgZwcm90bzM");
 
 /**
  * All that one turn of the sender has for one peer.
@@ -39,6 +39,13 @@ export type PeerBatch = Message<"prkdb.v1.PeerBatch"> & {
    * @generated from field: repeated prkdb.v1.ForwardedReply replies = 4;
    */
   replies: ForwardedReply[];
+
+  /**
+   * Groups the sender leads: what changed since the last batch, everything at the start of a call.
+   *
+   * @generated from field: repeated prkdb.v1.Leadership leaderships = 5;
+   */
+  leaderships: Leadership[];
 };
 
 /**
@@ -47,6 +54,28 @@ export type PeerBatch = Message<"prkdb.v1.PeerBatch"> & {
  */
 export const PeerBatchSchema: GenMessage<PeerBatch> = /*@__PURE__*/
   messageDesc(file_prkdb_v1_raft, 0);
+
+/**
+ * @generated from message prkdb.v1.Leadership
+ */
+export type Leadership = Message<"prkdb.v1.Leadership"> & {
+  /**
+   * @generated from field: uint32 group = 1;
+   */
+  group: number;
+
+  /**
+   * @generated from field: uint64 term = 2;
+   */
+  term: bigint;
+};
+
+/**
+ * Describes the message prkdb.v1.Leadership.
+ * Use `create(LeadershipSchema)` to create a new message.
+ */
+export const LeadershipSchema: GenMessage<Leadership> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_raft, 1);
 
 /**
  * @generated from message prkdb.v1.PeerHello
@@ -87,7 +116,7 @@ export type PeerHello = Message<"prkdb.v1.PeerHello"> & {
  * Use `create(PeerHelloSchema)` to create a new message.
  */
 export const PeerHelloSchema: GenMessage<PeerHello> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 1);
+  messageDesc(file_prkdb_v1_raft, 2);
 
 /**
  * @generated from message prkdb.v1.DeliverResponse
@@ -100,7 +129,7 @@ export type DeliverResponse = Message<"prkdb.v1.DeliverResponse"> & {
  * Use `create(DeliverResponseSchema)` to create a new message.
  */
 export const DeliverResponseSchema: GenMessage<DeliverResponse> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 2);
+  messageDesc(file_prkdb_v1_raft, 3);
 
 /**
  * @generated from message prkdb.v1.RaftEntry
@@ -134,7 +163,7 @@ export type RaftEntry = Message<"prkdb.v1.RaftEntry"> & {
  * Use `create(RaftEntrySchema)` to create a new message.
  */
 export const RaftEntrySchema: GenMessage<RaftEntry> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 3);
+  messageDesc(file_prkdb_v1_raft, 4);
 
 /**
  * One message of one group; which fields count depends on the kind (`raft/message.ts`).
@@ -185,7 +214,7 @@ export type RaftMessage = Message<"prkdb.v1.RaftMessage"> & {
   granted: boolean;
 
   /**
-   * Of an append: the index up to which the follower now agrees, or where it last might.
+   * Of an append: the last index proved equal, or on refusal the `log_index` refused.
    *
    * @generated from field: uint64 match_index = 9;
    */
@@ -214,6 +243,13 @@ export type RaftMessage = Message<"prkdb.v1.RaftMessage"> & {
    * @generated from field: bool transfer = 13;
    */
   transfer: boolean;
+
+  /**
+   * Of a refused append: the highest index at which the logs may still agree.
+   *
+   * @generated from field: uint64 conflict_index = 14;
+   */
+  conflictIndex: bigint;
 };
 
 /**
@@ -221,7 +257,7 @@ export type RaftMessage = Message<"prkdb.v1.RaftMessage"> & {
  * Use `create(RaftMessageSchema)` to create a new message.
  */
 export const RaftMessageSchema: GenMessage<RaftMessage> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 4);
+  messageDesc(file_prkdb_v1_raft, 5);
 
 /**
  * A client's call that the sender is not the leader for.
@@ -266,7 +302,7 @@ export type ForwardedCall = Message<"prkdb.v1.ForwardedCall"> & {
  * Use `create(ForwardedCallSchema)` to create a new message.
  */
 export const ForwardedCallSchema: GenMessage<ForwardedCall> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 5);
+  messageDesc(file_prkdb_v1_raft, 6);
 
 /**
  * @generated from message prkdb.v1.ForwardedWrite
@@ -288,7 +324,7 @@ export type ForwardedWrite = Message<"prkdb.v1.ForwardedWrite"> & {
  * Use `create(ForwardedWriteSchema)` to create a new message.
  */
 export const ForwardedWriteSchema: GenMessage<ForwardedWrite> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 6);
+  messageDesc(file_prkdb_v1_raft, 7);
 
 /**
  * @generated from message prkdb.v1.ForwardedRead
@@ -310,7 +346,7 @@ export type ForwardedRead = Message<"prkdb.v1.ForwardedRead"> & {
  * Use `create(ForwardedReadSchema)` to create a new message.
  */
 export const ForwardedReadSchema: GenMessage<ForwardedRead> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 7);
+  messageDesc(file_prkdb_v1_raft, 8);
 
 /**
  * @generated from message prkdb.v1.ForwardedReply
@@ -346,7 +382,7 @@ export type ForwardedReply = Message<"prkdb.v1.ForwardedReply"> & {
  * Use `create(ForwardedReplySchema)` to create a new message.
  */
 export const ForwardedReplySchema: GenMessage<ForwardedReply> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 8);
+  messageDesc(file_prkdb_v1_raft, 9);
 
 /**
  * @generated from message prkdb.v1.ForwardedValue
@@ -373,18 +409,18 @@ export type ForwardedValue = Message<"prkdb.v1.ForwardedValue"> & {
  * Use `create(ForwardedValueSchema)` to create a new message.
  */
 export const ForwardedValueSchema: GenMessage<ForwardedValue> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 9);
+  messageDesc(file_prkdb_v1_raft, 10);
 
 /**
  * @generated from message prkdb.v1.ForwardedError
  */
 export type ForwardedError = Message<"prkdb.v1.ForwardedError"> & {
   /**
-   * A domain error code (`server/error.ts`).
+   * The kind of a domain failure (`server/error.ts`).
    *
-   * @generated from field: string code = 1;
+   * @generated from field: string kind = 1;
    */
-  code: string;
+  kind: string;
 
   /**
    * @generated from field: string message = 2;
@@ -407,7 +443,7 @@ export type ForwardedError = Message<"prkdb.v1.ForwardedError"> & {
  * Use `create(ForwardedErrorSchema)` to create a new message.
  */
 export const ForwardedErrorSchema: GenMessage<ForwardedError> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 10);
+  messageDesc(file_prkdb_v1_raft, 11);
 
 /**
  * @generated from enum prkdb.v1.RaftMessageKind

@@ -1,0 +1,161 @@
+/**
+ * The border between commands and bytes, in both directions. A command is all that one client call wants done in one
+ * partition; it is encoded once, by the node that took the call, stamped with the time by the leader, and the
+ * same bytes go into every replica's log.
+ *
+ * ```
+ * command  = version u8 (1) · flags u8 · time u48 LE (ms since 1970) · [request] · count varint · mutation*
+ * request  = client id 8 bytes · sequence varint · acknowledged below varint          if flags has bit 0
+ * mutation = tag u8 · [version varint] · key length varint · key · [ttl varint] · [value length varint · value]
+ * tag      = bit 0: delete · bits 1–2: precondition (0 none, 1 absent, 2 version) · bit 3: has a ttl
+ * ```
+ *
+ * @module
+ */
+
+import type { Mutation, Precondition, RequestId } from "./types.ts";
+import { ByteReader, ByteWriter, varintLength } from "./varint.ts";
+
+const COMMAND_VERSION = 1;
+const FLAG_REQUEST = 1;
+const TAG_DELETE = 1;
+const TAG_ABSENT = 1 << 1;
+const TAG_VERSION = 2 << 1;
+const TAG_PRECONDITION = 3 << 1;
+const TAG_TTL = 1 << 3;
+const TAG_KNOWN = TAG_DELETE | TAG_PRECONDITION | TAG_TTL;
+const TIME_AT = 2;
+const TIME_BYTES = 6;
+const CLIENT_ID_BYTES = 8;
+/** Of the smallest mutation: tag, key length, one byte of key. Bounds what a forged count can claim. */
+const MUTATION_BYTES_MIN = 3;
+
+/** All that one call wants done in one partition, atomically. */
+export interface Command {
+  /** Milliseconds since 1970 by the leader's clock, 0 before it was stamped. */
+  readonly timeMs: number;
+  readonly requestId: RequestId | undefined;
+  readonly mutations: readonly Mutation[];
+}
+
+/** The bytes of a command, not yet stamped. */
+export function encodeCommand(mutations: readonly Mutation[], requestId: RequestId | undefined): Uint8Array {
+  const writer = new ByteWriter(commandLength(mutations, requestId));
+  writer.byte(COMMAND_VERSION);
+  writer.byte(requestId === undefined ? 0 : FLAG_REQUEST);
+  writer.at += TIME_BYTES;
+  if (requestId !== undefined) writeRequestId(writer, requestId);
+  writer.varint(mutations.length);
+  for (const mutation of mutations) writeMutation(writer, mutation);
+  return writer.bytes;
+}
+
+/** Writes the leader's time into an encoded command, in place. */
+export function stampCommand(bytes: Uint8Array, timeMs: number): void {
+  let rest = timeMs;
+  for (let at = TIME_AT; at < TIME_AT + TIME_BYTES; at++) {
+    bytes[at] = rest % 0x100;
+    rest = Math.floor(rest / 0x100);
+  }
+}
+
+/**
+ * The command in `bytes`; keys and values are views of it.
+ *
+ * @throws {RangeError} when the bytes are not a command
+ */
+export function decodeCommand(bytes: Uint8Array): Command {
+  const reader = new ByteReader(bytes);
+  const version = reader.byte();
+  if (version !== COMMAND_VERSION) throw new RangeError(`Cannot decode a command of version ${version}`);
+  const flags = reader.byte();
+  if (flags > FLAG_REQUEST) throw new RangeError(`Cannot decode a command with flags ${flags}`);
+  const timeMs = readTime(reader);
+  const requestId = flags === FLAG_REQUEST ? readRequestId(reader) : undefined;
+  const count = reader.varint();
+  if (count * MUTATION_BYTES_MIN > bytes.length) throw new RangeError(`Cannot decode ${count} mutations`);
+  const mutations: Mutation[] = [];
+  for (let position = 0; position < count; position++) mutations.push(readMutation(reader));
+  reader.end();
+  return { timeMs, requestId, mutations };
+}
+
+function commandLength(mutations: readonly Mutation[], requestId: RequestId | undefined): number {
+  let length = TIME_AT + TIME_BYTES + varintLength(mutations.length);
+  if (requestId !== undefined) {
+    length += CLIENT_ID_BYTES + varintLength(requestId.sequence) + varintLength(requestId.acknowledgedBelow);
+  }
+  for (const mutation of mutations) length += mutationLength(mutation);
+  return length;
+}
+
+function mutationLength(mutation: Mutation): number {
+  const { key, precondition } = mutation;
+  let length = 1 + varintLength(key.length) + key.length;
+  if (precondition?.kind === "version") length += varintLength(precondition.version);
+  if (mutation.kind === "delete") return length;
+  if (mutation.ttlMs > 0) length += varintLength(mutation.ttlMs);
+  return length + varintLength(mutation.value.length) + mutation.value.length;
+}
+
+function writeMutation(writer: ByteWriter, mutation: Mutation): void {
+  const { precondition } = mutation;
+  const ttlMs = mutation.kind === "put" ? mutation.ttlMs : 0;
+  const tag = (mutation.kind === "delete" ? TAG_DELETE : 0) | preconditionTag(precondition) |
+    (ttlMs > 0 ? TAG_TTL : 0);
+  writer.byte(tag);
+  if (precondition?.kind === "version") writer.varint(precondition.version);
+  writer.lengthPrefixed(mutation.key);
+  if (ttlMs > 0) writer.varint(ttlMs);
+  if (mutation.kind === "put") writer.lengthPrefixed(mutation.value);
+}
+
+function preconditionTag(precondition: Precondition | undefined): number {
+  if (precondition === undefined) return 0;
+  return precondition.kind === "absent" ? TAG_ABSENT : TAG_VERSION;
+}
+
+function readMutation(reader: ByteReader): Mutation {
+  const tag = reader.byte();
+  const isDelete = (tag & TAG_DELETE) !== 0;
+  const hasTtl = (tag & TAG_TTL) !== 0;
+  if ((tag & ~TAG_KNOWN) !== 0 || (isDelete && hasTtl)) {
+    throw new RangeError(`Cannot decode a mutation with tag ${tag}`);
+  }
+  const precondition = readPrecondition(reader, tag & TAG_PRECONDITION);
+  const key = reader.lengthPrefixed();
+  if (isDelete) return { kind: "delete", key, precondition };
+  const ttlMs = hasTtl ? reader.varint() : 0;
+  return { kind: "put", key, value: reader.lengthPrefixed(), ttlMs, precondition };
+}
+
+function readPrecondition(reader: ByteReader, tag: number): Precondition | undefined {
+  if (tag === 0) return undefined;
+  if (tag === TAG_ABSENT) return { kind: "absent" };
+  if (tag === TAG_VERSION) return { kind: "version", version: reader.varint() };
+  throw new RangeError(`Cannot decode a precondition with tag ${tag}`);
+}
+
+function writeRequestId(writer: ByteWriter, requestId: RequestId): void {
+  for (let at = 0; at < CLIENT_ID_BYTES; at++) {
+    writer.byte(parseInt(requestId.clientId.slice(at * 2, at * 2 + 2), 16));
+  }
+  writer.varint(requestId.sequence);
+  writer.varint(requestId.acknowledgedBelow);
+}
+
+function readRequestId(reader: ByteReader): RequestId {
+  let clientId = "";
+  for (let at = 0; at < CLIENT_ID_BYTES; at++) clientId += reader.byte().toString(16).padStart(2, "0");
+  return { clientId, sequence: reader.varint(), acknowledgedBelow: reader.varint() };
+}
+
+function readTime(reader: ByteReader): number {
+  let timeMs = 0;
+  let scale = 1;
+  for (let count = 0; count < TIME_BYTES; count++) {
+    timeMs += reader.byte() * scale;
+    scale *= 0x100;
+  }
+  return timeMs;
+}

@@ -1,0 +1,90 @@
+/**
+ * Memory of which writes have taken effect, so that a retried one does not take effect again (§6.3 of Ongaro's
+ * thesis). Part of the replicated state: every replica forgets the same results at the same entry.
+ *
+ * A result is kept until its client acknowledges it, the client has been silent for 15 minutes of replicated
+ * time, more than 65,536 clients have come after it, or the client has 4,096 younger results here. A retry
+ * that comes after one of the last three is a new write; clients give up long before (their longest deadline is five
+ * minutes).
+ *
+ * @module
+ */
+
+import type { Outcome } from "./outcome.ts";
+import type { RequestId } from "./types.ts";
+
+/** Most clients remembered in one partition. */
+export const SESSIONS_MAX = 65_536;
+/** Most results kept for one client. */
+export const SESSION_RESULTS_MAX = 4_096;
+/** Replicated time after which a silent client is forgotten, in milliseconds (15 minutes). */
+export const SESSION_AGE_MS_MAX = 900_000;
+
+interface Session {
+  /** Results by sequence, in the order they were made. */
+  readonly results: Map<number, Outcome>;
+  /** Sequences below this one are done with. */
+  forgottenBelow: number;
+  lastSeenMs: number;
+}
+
+/** The sessions of one partition. */
+export class Sessions {
+  /** Least recently seen first. */
+  readonly #sessions = new Map<string, Session>();
+
+  /** Clients remembered. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** The outcome of an earlier write of this id, `undefined` if the write is new. */
+  find(requestId: RequestId): Outcome | undefined {
+    const session = this.#sessions.get(requestId.clientId);
+    if (session === undefined) return undefined;
+    const known = session.results.get(requestId.sequence);
+    if (known !== undefined) return known;
+    return requestId.sequence < session.forgottenBelow ? { kind: "forgotten" } : undefined;
+  }
+
+  /** Remembers the outcome of a write and forgets what its client has acknowledged. */
+  remember(requestId: RequestId, outcome: Outcome, nowMs: number): void {
+    const session = this.#touch(requestId.clientId, nowMs);
+    session.results.set(requestId.sequence, outcome);
+    session.forgottenBelow = Math.max(session.forgottenBelow, requestId.acknowledgedBelow);
+    forgetAcknowledged(session);
+    this.#evict(nowMs);
+  }
+
+  /** Everything remembered, in an order that all replicas share; for state hashes. */
+  *entries(): Generator<readonly [clientId: string, sequence: number, outcome: Outcome]> {
+    for (const [clientId, session] of this.#sessions) {
+      for (const [sequence, outcome] of session.results) yield [clientId, sequence, outcome];
+    }
+  }
+
+  #touch(clientId: string, nowMs: number): Session {
+    const session = this.#sessions.get(clientId) ?? { results: new Map(), forgottenBelow: 0, lastSeenMs: 0 };
+    session.lastSeenMs = nowMs;
+    this.#sessions.delete(clientId);
+    this.#sessions.set(clientId, session);
+    return session;
+  }
+
+  #evict(nowMs: number): void {
+    for (const [clientId, session] of this.#sessions) {
+      const isOld = nowMs - session.lastSeenMs > SESSION_AGE_MS_MAX;
+      if (!isOld && this.#sessions.size <= SESSIONS_MAX) return;
+      this.#sessions.delete(clientId);
+    }
+  }
+}
+
+function forgetAcknowledged(session: Session): void {
+  for (const sequence of session.results.keys()) {
+    const isDone = sequence < session.forgottenBelow;
+    if (!isDone && session.results.size <= SESSION_RESULTS_MAX) return;
+    session.results.delete(sequence);
+    if (!isDone) session.forgottenBelow = Math.max(session.forgottenBelow, sequence + 1);
+  }
+}

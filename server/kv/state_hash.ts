@@ -1,0 +1,37 @@
+/**
+ * One number for a whole state machine: replicas that have applied the same index must have the same one.
+ *
+ * @module
+ */
+
+import { encodeOutcome } from "./outcome.ts";
+import type { StateMachine } from "./state_machine.ts";
+
+const FNV_OFFSET = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
+/** An unsigned 32-bit hash of every key, value, version and remembered result (FNV-1a a part, parts added up). */
+export function stateHash(machine: StateMachine): number {
+  let hash = machine.appliedIndex >>> 0;
+  for (const [key, { value, version }] of machine.entries()) {
+    hash = (hash + hashBytes(hashText(FNV_OFFSET, `${key.length}:${key}:${version}`), value)) >>> 0;
+  }
+  // Sessions have an order that all replicas share: chained, so that a different order shows.
+  let sessions = FNV_OFFSET;
+  for (const [clientId, sequence, outcome] of machine.sessionEntries()) {
+    sessions = hashBytes(hashText(sessions, `${clientId}:${sequence}`), encodeOutcome(outcome));
+  }
+  return (hash + sessions) >>> 0;
+}
+
+function hashText(start: number, text: string): number {
+  let hash = start;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), FNV_PRIME);
+  return hash >>> 0;
+}
+
+function hashBytes(start: number, bytes: Uint8Array): number {
+  let hash = start;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, FNV_PRIME);
+  return hash >>> 0;
+}

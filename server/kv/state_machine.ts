@@ -1,0 +1,129 @@
+/**
+ * The keys and values of one partition: what its committed entries, applied in order, amount to. Deterministic: the
+ * same entries make the same state on every replica.
+ *
+ * Values are views of the entries' own bytes; nothing is copied. TODO(storage): the state lives in memory and is
+ * rebuilt from the log at start; the state store takes its place.
+ *
+ * @module
+ */
+
+import { byteString } from "./byte_string.ts";
+import { decodeCommand } from "./command.ts";
+import type { FailedPrecondition, Outcome } from "./outcome.ts";
+import { Sessions } from "./session.ts";
+import type { Mutation, Precondition } from "./types.ts";
+
+/** What a key holds. */
+export interface Item {
+  readonly value: Uint8Array;
+  /** Log index at which the key was last changed. */
+  readonly version: number;
+}
+
+/** See the module comment. */
+export class StateMachine {
+  readonly #items = new Map<string, Item>();
+  readonly #sessions = new Sessions();
+  /** Replicated time: the highest the leaders have stamped. Never goes back. */
+  #nowMs = 0;
+  #appliedIndex = 0;
+  #stateBytes = 0;
+
+  /** Index of the last entry applied. */
+  get appliedIndex(): number {
+    return this.#appliedIndex;
+  }
+
+  /** Keys that exist. */
+  get keyCount(): number {
+    return this.#items.size;
+  }
+
+  /** Bytes of keys and values. */
+  get stateBytes(): number {
+    return this.#stateBytes;
+  }
+
+  /** What `key` holds, `undefined` for no such key. */
+  get(key: Uint8Array): Item | undefined {
+    return this.#items.get(byteString(key));
+  }
+
+  /**
+   * Applies the command of the entry at `index`. Entries are applied once each, in order.
+   *
+   * @throws {RangeError} when the bytes are not a command, or the index is not above the last one
+   */
+  apply(index: number, bytes: Uint8Array): Outcome {
+    const command = decodeCommand(bytes);
+    this.skip(index);
+    this.#nowMs = Math.max(this.#nowMs, command.timeMs);
+    const { requestId, mutations } = command;
+    if (requestId === undefined) return this.#run(mutations, index);
+    const known = this.#sessions.find(requestId);
+    if (known !== undefined) return known;
+    const outcome = this.#run(mutations, index);
+    this.#sessions.remember(requestId, outcome, this.#nowMs);
+    return outcome;
+  }
+
+  /** Takes note of an entry that changes nothing: the empty one of a new term, or a change of membership. */
+  skip(index: number): void {
+    if (index <= this.#appliedIndex) {
+      throw new RangeError(`Cannot apply entry ${index} again: already at ${this.#appliedIndex}`);
+    }
+    this.#appliedIndex = index;
+  }
+
+  /** Every key with what it holds, in no order. */
+  entries(): IterableIterator<[key: string, item: Item]> {
+    return this.#items.entries();
+  }
+
+  /** All remembered results, in replicated order; for state hashes. */
+  sessionEntries(): Generator<readonly [clientId: string, sequence: number, outcome: Outcome]> {
+    return this.#sessions.entries();
+  }
+
+  #run(mutations: readonly Mutation[], version: number): Outcome {
+    const failures = this.#failedPreconditions(mutations);
+    if (failures.length > 0) return { kind: "refused", failures };
+    const existed: number[] = [];
+    mutations.forEach((mutation, position) => {
+      if (mutation.kind === "put") this.#put(mutation.key, { value: mutation.value, version });
+      else if (this.#delete(mutation.key)) existed.push(position);
+    });
+    return { kind: "applied", version, existed };
+  }
+
+  /** All preconditions of a command speak of the state before it. */
+  #failedPreconditions(mutations: readonly Mutation[]): FailedPrecondition[] {
+    const failures: FailedPrecondition[] = [];
+    mutations.forEach(({ key, precondition }, position) => {
+      if (precondition === undefined) return;
+      const currentVersion = this.get(key)?.version ?? 0;
+      if (!holds(precondition, currentVersion)) failures.push({ position, currentVersion });
+    });
+    return failures;
+  }
+
+  #put(key: Uint8Array, item: Item): void {
+    const name = byteString(key);
+    const before = this.#items.get(name);
+    this.#stateBytes += item.value.length - (before === undefined ? -name.length : before.value.length);
+    this.#items.set(name, item);
+  }
+
+  #delete(key: Uint8Array): boolean {
+    const name = byteString(key);
+    const before = this.#items.get(name);
+    if (before === undefined) return false;
+    this.#stateBytes -= name.length + before.value.length;
+    return this.#items.delete(name);
+  }
+}
+
+function holds(precondition: Precondition, currentVersion: number): boolean {
+  return currentVersion === (precondition.kind === "absent" ? 0 : precondition.version);
+}

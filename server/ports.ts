@@ -1,0 +1,37 @@
+/**
+ * The four ways the world enters a node: time, peers, disk and chance. The simulator replaces these and nothing
+ * else. The disk's port is `FileSystem` of `wal-wasm`; chance is a seed.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../raft/mod.ts";
+import type { PeerStatus } from "./node_api.ts";
+import type { PeerBatch } from "./peer_batch.ts";
+
+export type { FileSystem } from "../wal-wasm/mod.ts";
+
+/** A timer that has been set. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** Time. */
+export interface Clock {
+  /** Milliseconds since some fixed moment; never goes back. */
+  monotonicMs(): number;
+  /** Milliseconds since 1970; may jump. */
+  wallMs(): number;
+  /** Calls back once after at least `delayMs` milliseconds. */
+  after(delayMs: number, callback: () => void): Timer;
+  /** Calls back as soon as whatever has already arrived was taken in. */
+  soon(callback: () => void): void;
+}
+
+/** The way to the peers. What peers send arrives in the node's inbox. */
+export interface PeerTransport {
+  /** Hands a batch over without waiting; it may be lost, never reordered with others to the same peer. */
+  send(to: NodeId, batch: PeerBatch): void;
+  statuses(): readonly PeerStatus[];
+  close(): Promise<void>;
+}
