@@ -1,0 +1,180 @@
+/**
+ * The house's bans that a compiler does not know, as a plugin of `deno lint` (`deno.json`, `lint.plugins`).
+ *
+ * - `pure-core`: nothing in `raft/` and `server/kv/` touches the world or waits, so that the simulator decides
+ *   everything that happens.
+ * - `no-bigint-in-core`: 64-bit wire numbers stop at `server/rpc/`; inside there are safe integers only.
+ * - `banned-syntax`: no default exports, namespaces, decorators or `Proxy` anywhere.
+ * - `function-lines`: no function above {@linkcode FUNCTION_LINES_MAX} lines.
+ *
+ * A rule finds a file's room by its path below the folder that holds `tests/`. It judges names, not bindings: a
+ * local variable named `performance` is refused in the core too, because a reader would have to check which it is.
+ *
+ * @module
+ */
+
+/// <reference lib="deno.unstable" />
+
+/** A longer function holds more than one thought. */
+export const FUNCTION_LINES_MAX = 70;
+
+const ROOT = new URL("..", import.meta.url).pathname;
+
+/** Names that let the world, the time or chance in, each with what is used instead. */
+const IMPURE_NAMES: ReadonlyMap<string, string> = new Map([
+  ...[
+    "Deno",
+    "process",
+    "console",
+    "fetch",
+    "WebSocket",
+    "Worker",
+    "navigator",
+    "localStorage",
+    "globalThis",
+    "self",
+  ].map((name) => [name, "the core knows no world: return what must happen"] as const),
+  ...["setTimeout", "setInterval", "setImmediate", "queueMicrotask"].map((name) =>
+    [name, "the core has no timers: count ticks"] as const
+  ),
+  ...["Date", "performance", "Temporal"].map((name) => [name, "the core has no clock: count ticks"] as const),
+  ...["crypto", "WeakRef", "FinalizationRegistry"].map((name) =>
+    [name, "the core has no chance: use the seeded random it was given"] as const
+  ),
+  ["Promise", "the core never waits: return data"],
+]);
+
+const plugin: Deno.lint.Plugin = {
+  name: "prkdb",
+  rules: {
+    "pure-core": { create: pureCore },
+    "no-bigint-in-core": { create: noBigintInCore },
+    "banned-syntax": { create: bannedSyntax },
+    "function-lines": { create: functionLines },
+  },
+};
+
+// deno-lint-ignore prkdb/banned-syntax -- Deno takes a plugin from the default export only.
+export default plugin;
+
+function pureCore(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
+  if (!isIn(context, /^(raft|server\/kv)\//) || isTest(context)) return {};
+  const refuse = (node: Deno.lint.Node, message: string) => context.report({ node, message });
+  const refuseAsync = (node: Deno.lint.Node & { readonly async: boolean }) => {
+    if (node.async) refuse(node, "`async` in the core: the core never waits");
+  };
+  return {
+    Identifier(node) {
+      const instead = IMPURE_NAMES.get(node.name);
+      if (instead !== undefined && !isMerelyAName(node)) {
+        refuse(node, `\`${node.name}\` in the core: ${instead}`);
+      }
+    },
+    MemberExpression(node) {
+      if (isMathRandom(node)) {
+        refuse(node, "`Math.random` in the core: use the seeded random it was given");
+      }
+    },
+    ImportDeclaration(node) {
+      if (!node.source.value.startsWith(".")) {
+        refuse(node, "the core imports no package: found " + node.source.value);
+      }
+    },
+    ImportExpression: (node) => refuse(node, "`import()` in the core: the core never waits"),
+    AwaitExpression: (node) => refuse(node, "`await` in the core: the core never waits"),
+    ForOfStatement(node) {
+      if (node.await) refuse(node, "`for await` in the core: the core never waits");
+    },
+    FunctionDeclaration: refuseAsync,
+    FunctionExpression: refuseAsync,
+    ArrowFunctionExpression: refuseAsync,
+  };
+}
+
+function noBigintInCore(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
+  const inside = isIn(context, /^(raft|server)\//) && !isIn(context, /^server\/rpc\//);
+  if (!inside || isTest(context)) return {};
+  const refuse = (node: Deno.lint.Node) =>
+    context.report({ node, message: "bigint stops at `server/rpc`: use a safe integer" });
+  return {
+    Literal(node) {
+      if (typeof node.value === "bigint") refuse(node);
+    },
+    TSBigIntKeyword: refuse,
+    Identifier(node) {
+      if (node.name === "BigInt" && !isMerelyAName(node)) refuse(node);
+    },
+  };
+}
+
+function bannedSyntax(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
+  const refuse = (node: Deno.lint.Node, message: string) => context.report({ node, message });
+  // AssemblyScript says `@inline` and the like with decorators: there they are the language.
+  const decoratorsAllowed = isIn(context, /^wal-wasm\/assembly\//);
+  return {
+    ExportDefaultDeclaration: (node) => refuse(node, "default export: give it a name"),
+    ExportSpecifier(node) {
+      const exported = node.exported;
+      if (exported.type === "Identifier" && exported.name === "default") {
+        refuse(node, "default export: give it a name");
+      }
+    },
+    TSModuleDeclaration: (node) => refuse(node, "namespace: a module is the namespace"),
+    Decorator(node) {
+      if (!decoratorsAllowed) refuse(node, "decorator: say it in the code");
+    },
+    Identifier(node) {
+      if (node.name === "Proxy" && !isMerelyAName(node)) refuse(node, "`Proxy`: a reader cannot follow it");
+    },
+  };
+}
+
+function functionLines(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
+  const measure = (node: Deno.lint.Node) => {
+    const lines = context.sourceCode.getText(node).split("\n").length;
+    if (lines > FUNCTION_LINES_MAX) {
+      context.report({ node, message: `function of ${lines} lines: at most ${FUNCTION_LINES_MAX}` });
+    }
+  };
+  return {
+    FunctionDeclaration: measure,
+    FunctionExpression: measure,
+    ArrowFunctionExpression: measure,
+  };
+}
+
+/** Whether the name stands for a member or a label, not for the global of that name. */
+function isMerelyAName(node: Deno.lint.Identifier): boolean {
+  const parent = node.parent;
+  switch (parent.type) {
+    case "MemberExpression":
+      return parent.property === node && !parent.computed;
+    case "Property":
+      return parent.key === node && !parent.computed && !parent.shorthand;
+    case "PropertyDefinition":
+    case "MethodDefinition":
+    case "TSPropertySignature":
+    case "TSMethodSignature":
+      return parent.key === node && !parent.computed;
+    case "ImportSpecifier":
+      return parent.imported === node && parent.local.name !== node.name;
+    default:
+      return false;
+  }
+}
+
+function isMathRandom(node: Deno.lint.MemberExpression): boolean {
+  const { object, property } = node;
+  if (object.type !== "Identifier" || object.name !== "Math") return false;
+  if (property.type === "Identifier" && !node.computed) return property.name === "random";
+  return node.computed;
+}
+
+function isIn(context: Deno.lint.RuleContext, rooms: RegExp): boolean {
+  const path = context.filename.replaceAll("\\", "/");
+  return path.startsWith(ROOT) && rooms.test(path.slice(ROOT.length));
+}
+
+function isTest(context: Deno.lint.RuleContext): boolean {
+  return context.filename.endsWith("_test.ts");
+}

@@ -1,0 +1,131 @@
+/**
+ * The rules of the house about imports, as functions from a module graph to complaints: which room may import
+ * which, rooms are entered by their `mod.ts`, no circles, no orphans. `ARCHITECTURE.md` draws the same picture.
+ *
+ * @module
+ */
+
+import type { ModuleGraph } from "./module_graph.ts";
+
+/** Rooms, and the rooms each may import. A room within a room has rules of its own. */
+const ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["", ["client", "server"]],
+  ["client", ["proto"]],
+  ["server", ["server/rpc", "server/kv", "server/storage", "server/ops", "proto", "raft", "wal-wasm"]],
+  ["server/rpc", ["server", "server/kv", "proto", "raft"]],
+  ["server/kv", ["raft"]],
+  ["server/storage", ["server", "server/kv", "raft", "wal-wasm"]],
+  ["server/ops", ["server", "raft"]],
+  ["proto", []],
+  ["raft", []],
+  ["wal-wasm", []],
+  // Compiled by another compiler, to be reached as bytes only.
+  ["wal-wasm/assembly", []],
+]);
+
+/** Rooms whose files may import anything, and that nobody imports. */
+const OUTSIDE = /^(tests|bench|examples|docs)\//;
+
+/** Where programs and users come in. */
+const ENTRIES: ReadonlySet<string> = new Set([
+  "mod.ts",
+  "server/main.ts",
+  "client/mod.ts",
+  "client/cli/main.ts",
+  // Compiled to `wal-wasm/build/wal.wasm`.
+  "wal-wasm/assembly/mod.ts",
+]);
+
+/** Whether a file is judged as a test: it may import anything. */
+export function isOutside(path: string): boolean {
+  return OUTSIDE.test(path) || path.endsWith("_test.ts");
+}
+
+/** The innermost room that holds `path`; `""` for files at the root. */
+export function roomOf(path: string): string {
+  const folders = path.split("/").slice(0, -1);
+  while (folders.length > 0 && !ROOMS.has(folders.join("/"))) folders.pop();
+  return folders.join("/");
+}
+
+/** Imports that go up, through a window, out of the house, or to a file that is not there. */
+export function importComplaints(graph: ModuleGraph): string[] {
+  const complaints: string[] = [];
+  for (const [path, imports] of graph) {
+    for (const { specifier, target } of imports) {
+      const complaint = judgeImport(graph, path, target);
+      if (complaint !== undefined) complaints.push(`${path} imports "${specifier}": ${complaint}`);
+    }
+  }
+  return complaints;
+}
+
+function judgeImport(graph: ModuleGraph, path: string, target: string): string | undefined {
+  if (target.startsWith("node:")) return undefined;
+  if (target.startsWith("npm:")) return undefined;
+  if (/^[a-z]+:/.test(target)) return "only files of the project, `node:` and npm packages may be imported";
+  if (target.endsWith(".json")) return undefined;
+  if (!graph.has(target)) return "there is no such file";
+  if (isOutside(path)) return undefined;
+  if (isOutside(target)) return "nothing imports tests, benches and examples";
+  return judgeRooms(path, target);
+}
+
+function judgeRooms(path: string, target: string): string | undefined {
+  const from = roomOf(path);
+  const to = roomOf(target);
+  if (from === to) return undefined;
+  if (!(ROOMS.get(from) ?? []).includes(to)) return `\`${from}\` may not import \`${to}\``;
+  // A room within the room may use the files around it; everybody else comes in by the door.
+  if (from.startsWith(to + "/")) return undefined;
+  return target === `${to}/mod.ts` ? undefined : `\`${to}\` is entered by its \`mod.ts\``;
+}
+
+/** npm packages imported past `deno.json`, where the versions are pinned. */
+export function inlinePackageComplaints(graph: ModuleGraph): string[] {
+  return [...graph].flatMap(([path, imports]) =>
+    imports.filter(({ specifier }) => /^(npm|jsr|https?):/.test(specifier))
+      .map(({ specifier }) => `${path} imports "${specifier}": name it in deno.json with its exact version`)
+  );
+}
+
+/** Groups of files that import each other in a circle, each sorted. */
+export function circles(graph: ModuleGraph): string[][] {
+  const reach = new Map([...graph.keys()].map((path) => [path, reachableFrom(graph, [path])]));
+  const found: string[][] = [];
+  const seen = new Set<string>();
+  for (const [path, reached] of reach) {
+    if (seen.has(path)) continue;
+    const circle = [...reached].filter((other) => reach.get(other)?.has(path) === true);
+    for (const each of circle) seen.add(each);
+    if (circle.length > 0) found.push(circle.sort());
+  }
+  return found;
+}
+
+/**
+ * Files nobody needs: not an entry, not outside, and not imported by any of those.
+ *
+ * @param alsoEntries paths that `deno.json` or a `new URL("./x.ts", import.meta.url)` names
+ */
+export function orphans(graph: ModuleGraph, alsoEntries: readonly string[] = []): string[] {
+  const entries = [...graph.keys()].filter((path) =>
+    ENTRIES.has(path) || isOutside(path) || alsoEntries.includes(path)
+  );
+  const reached = reachableFrom(graph, entries);
+  return [...graph.keys()].filter((path) => !reached.has(path) && !entries.includes(path)).sort();
+}
+
+/** What `paths` import, directly or not; themselves only if a circle leads back. */
+function reachableFrom(graph: ModuleGraph, paths: readonly string[]): Set<string> {
+  const reached = new Set<string>();
+  const waiting = [...paths];
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    for (const { target } of graph.get(path) ?? []) {
+      if (reached.has(target) || !graph.has(target)) continue;
+      reached.add(target);
+      waiting.push(target);
+    }
+  }
+  return reached;
+}

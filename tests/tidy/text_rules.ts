@@ -1,0 +1,68 @@
+/**
+ * The rules of the house about text: length of files, module comments, words that may not land, pinned versions.
+ *
+ * @module
+ */
+
+/** A longer file holds more than one idea. */
+export const FILE_LINES_MAX = 600;
+
+/** Written apart, so that this file may land itself. */
+const FORBIDDEN: readonly (readonly [RegExp, string])[] = [
+  [new RegExp(["FIX", "ME"].join("")), "do it, or file it as TODO(topic)"],
+  [new RegExp(`(^|[^\\w.:/])/(work|root|home|Users)/`), "a path of somebody's machine"],
+  [new RegExp(["registry", "npmjs"].join("\\.")), "a host name of a registry"],
+  [new RegExp(`["'\`]${["j", "sr"].join("")}:`), "an import that cannot be installed everywhere"],
+];
+
+/** Complaints about one file's text. */
+export function textComplaints(path: string, text: string): string[] {
+  return [
+    ...lengthComplaints(path, text),
+    ...moduleCommentComplaints(path, text),
+    ...wordComplaints(path, text),
+  ];
+}
+
+function lengthComplaints(path: string, text: string): string[] {
+  if (!path.endsWith(".ts")) return [];
+  const lines = text.split("\n").length - 1;
+  return lines > FILE_LINES_MAX ? [`${path} has ${lines} lines: at most ${FILE_LINES_MAX}`] : [];
+}
+
+function moduleCommentComplaints(path: string, text: string): string[] {
+  if (!path.endsWith(".ts")) return [];
+  // A program that is run by name opens with a hash-bang line.
+  const body = text.replace(/^#!.*\n/, "");
+  const comment = /^\/\*\*([\s\S]*?)\*\//.exec(body)?.[1] ?? "";
+  return comment.includes("@module") ? [] : [`${path} does not open with a module comment`];
+}
+
+function wordComplaints(path: string, text: string): string[] {
+  return text.split("\n").flatMap((line, number) =>
+    FORBIDDEN.filter(([word]) => word.test(line)).map(([, why]) =>
+      `${path}:${number + 1}: ${why}: ${line.trim()}`
+    )
+  );
+}
+
+/** Complaints about `imports` of a `deno.json`: every package has one exact version. */
+export function pinComplaints(imports: Readonly<Record<string, string>>): string[] {
+  const exact = /^npm:\/?(@[\w-]+\/)?[\w.-]+@\d+\.\d+\.\d+(-[\w.]+)?\/?$/;
+  return Object.entries(imports)
+    .filter(([, target]) => !exact.test(target))
+    .map(([name, target]) => `deno.json: "${name}" is not pinned to an exact version: "${target}"`);
+}
+
+/** Complaints about packages that `text` runs by name, as in `npm:tool@1.2.3` or `npx -y tool@1.2.3`. */
+export function commandPinComplaints(path: string, text: string): string[] {
+  const named = text.matchAll(/(?:npm:\/?|npx (?:-y|--yes) )((?:@[\w-]+\/)?[\w.-]+)(@[\w.-]+)?/g);
+  return [...named]
+    .filter(([, , version]) => version === undefined || !/^@\d+\.\d+\.\d+/.test(version))
+    .map(([command]) => `${path} runs "${command}" without an exact version`);
+}
+
+/** The versions of Deno that `text` names, as in `deno@2.9.6`. */
+export function denoVersions(text: string): string[] {
+  return [...text.matchAll(/\bdeno@(\d+\.\d+\.\d+)/g)].map(([, version]) => version!);
+}
