@@ -32,7 +32,6 @@ const IMPURE_NAMES: ReadonlyMap<string, string> = new Map([
     "navigator",
     "localStorage",
     "globalThis",
-    "self",
   ].map((name) => [name, "the core knows no world: return what must happen"] as const),
   ...["setTimeout", "setInterval", "setImmediate", "queueMicrotask"].map((name) =>
     [name, "the core has no timers: count ticks"] as const

@@ -181,7 +181,7 @@ async function pluginComplaints(): Promise<string[]> {
     };
     assert.ok(report.checkedFiles === undefined || report.checkedFiles.length >= modules.length);
     return [
-      ...report.diagnostics.map(({ filename, message }) => `${filename}: ${message}`),
+      ...report.diagnostics.map(({ filename, message }) => `${filename.replace(root.href, "")}: ${message}`),
       ...report.errors.map(({ message }) => message),
     ];
   } finally {
