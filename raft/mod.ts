@@ -7,3 +7,8 @@
 export * from "./types.ts";
 export * from "./message.ts";
 export * from "./ready.ts";
+export type { MultiRaftConfig } from "./config.ts";
+export { InvariantViolation } from "./error.ts";
+export { votersOnly } from "./membership.ts";
+export { MultiRaft } from "./multi_raft.ts";
+export type { GroupOptions } from "./state.ts";

@@ -1,0 +1,206 @@
+/**
+ * How a replica changes its role (figure 4 of the paper, with the pre-vote of §9.6 of the thesis), and how it votes.
+ *
+ * ```
+ *             timeout                 majority would                majority did
+ *  follower ───────────▶ preCandidate ────────────▶ candidate ──────────────────▶ leader
+ *     ▲                     │      timeout: again       │                            │
+ *     └─────────────────────┴───────────────────────────┴────────────────────────────┘
+ *                a leader or a later term was seen, or the quorum was lost
+ * ```
+ *
+ * A pre-candidate changes nothing, neither here nor elsewhere: a node that cannot be reached, or whose log is too old,
+ * never raises the term and so never disturbs a leader.
+ *
+ * @module
+ */
+
+import { isOnlyVoter, members } from "./membership.ts";
+import type { PreVoteRequest, PreVoteResponse, VoteRequest, VoteResponse } from "./message.ts";
+import { ProgressTable } from "./progress_table.ts";
+import { voteOutcome } from "./quorum.ts";
+import { failForwardedReads, failLeaderReads } from "./read_index.ts";
+import { enterTerm, followLeader, giveVote, type ReplicaState } from "./state.ts";
+import { EntryKind, NO_NODE, type NodeId, type Term } from "./types.ts";
+
+/** A preferred replica that has heard nothing since birth waits this fraction of the election timeout. */
+const EARLY_FRACTION = 4;
+const NO_BYTES = new Uint8Array(0);
+
+/** What a follower follows: nobody (`NO_NODE`) when the leader of the term is not known. */
+export interface Following {
+  readonly term: Term;
+  readonly leader: NodeId;
+}
+
+/** Gives up whatever this replica was doing and follows, in the current term or a later one. */
+export function becomeFollower(state: ReplicaState, following: Following): void {
+  const { term, leader } = following;
+  const isSameLeader = term === state.term && leader === state.leader && state.role === "follower";
+  if (!isSameLeader) leaveRole(state);
+  if (term > state.term) enterTerm(state, term);
+  state.role = "follower";
+  if (leader !== NO_NODE) followLeader(state, leader);
+  drawTimeout(state);
+}
+
+/** Stands for election: asks first whether it would be elected. */
+export function startPreCandidacy(state: ReplicaState): void {
+  leaveRole(state);
+  state.role = "preCandidate";
+  state.electionStart = state.now;
+  drawTimeout(state);
+  state.hasFailedCandidacy = true;
+  askVoters(state, { kind: "preVoteRequest", term: state.term + 1 });
+  countVote(state, { node: state.self, granted: true });
+}
+
+/** Asks for votes in a new term; `transfer` says that the leader wants it so. */
+export function startCandidacy(state: ReplicaState, options: { readonly transfer: boolean }): void {
+  leaveRole(state);
+  enterTerm(state, state.term + 1);
+  giveVote(state, state.self);
+  state.role = "candidate";
+  state.electionStart = state.now;
+  state.hasFailedCandidacy = true;
+  drawTimeout(state);
+  askVoters(state, { kind: "voteRequest", term: state.term, transfer: options.transfer });
+  countVote(state, { node: state.self, granted: true });
+}
+
+/** Would this replica vote so? Nothing changes by answering. */
+export function onPreVoteRequest(state: ReplicaState, message: PreVoteRequest): void {
+  const granted = message.term > state.term && !state.isLeaseHeld && isLogComplete(state, message);
+  state.messages.push({
+    kind: "preVoteResponse",
+    group: state.group,
+    from: state.self,
+    to: message.from,
+    term: granted ? message.term : state.term,
+    granted,
+  });
+}
+
+/** A request for this replica's vote in its current term (§5.2, §5.4.1). */
+export function onVoteRequest(state: ReplicaState, message: VoteRequest): void {
+  const mayVote = state.vote === message.from || (state.vote === NO_NODE && state.leader === NO_NODE);
+  const granted = message.term === state.term && mayVote && isLogComplete(state, message);
+  if (granted) {
+    giveVote(state, message.from);
+    state.electionStart = state.now;
+  }
+  state.messages.push({
+    kind: "voteResponse",
+    group: state.group,
+    from: state.self,
+    to: message.from,
+    term: state.term,
+    granted,
+  });
+}
+
+/** An answer to the current candidacy or pre-candidacy. */
+export function onBallot(state: ReplicaState, message: PreVoteResponse | VoteResponse): void {
+  countVote(state, { node: message.from, granted: message.granted });
+}
+
+/** Draws how long the next silence may last. */
+export function drawTimeout(state: ReplicaState): void {
+  const timeout = state.config.electionTimeoutTicks;
+  const rank = state.priority.indexOf(state.self);
+  const window = timeoutWindow(state, { timeout, rank });
+  state.electionTimeoutTicks = window.start + state.random.below(window.width);
+}
+
+interface Window {
+  readonly start: number;
+  readonly width: number;
+}
+
+/**
+ * Replicas draw from the windows [T, 2T) cut among them by priority, so that two of them rarely stand at once. Whoever
+ * failed draws from all of it: a window that always comes first must not keep a fit replica from being elected.
+ */
+function timeoutWindow(
+  state: ReplicaState,
+  options: { readonly timeout: number; readonly rank: number },
+): Window {
+  const { timeout, rank } = options;
+  if (isOnlyVoter(state.membership, state.self)) return { start: 1, width: 1 };
+  if (rank === 0 && !state.hasHeard) {
+    const early = Math.max(1, Math.floor(timeout / EARLY_FRACTION));
+    return { start: early, width: early };
+  }
+  if (rank < 0 || state.hasFailedCandidacy) return { start: timeout, width: timeout };
+  const share = timeout / state.priority.length;
+  // One tick above T: the others let go of the old leader at T, and their ticks need not fall together with ours.
+  const start = Math.max(timeout + 1, timeout + Math.floor(rank * share));
+  const end = timeout + Math.floor((rank + 1) * share);
+  return { start, width: Math.max(1, end - start) };
+}
+
+/** What every role leaves behind: nothing that belongs to it may be met in the next one. */
+function leaveRole(state: ReplicaState): void {
+  // A leader hears of no leader; its own silence starts when it stops leading.
+  if (state.role === "leader") state.electionStart = state.now;
+  state.leader = NO_NODE;
+  state.votes.clear();
+  state.progress = undefined;
+  state.transfer = undefined;
+  state.uncommittedBytes = 0;
+  state.isFlushDue = false;
+  failLeaderReads(state);
+  failForwardedReads(state);
+}
+
+function askVoters(
+  state: ReplicaState,
+  request: { readonly kind: "preVoteRequest"; readonly term: Term } | {
+    readonly kind: "voteRequest";
+    readonly term: Term;
+    readonly transfer: boolean;
+  },
+): void {
+  const { voters, votersOutgoing } = state.membership;
+  for (const node of members({ voters, votersOutgoing, learners: [], learnersNext: [] })) {
+    if (node === state.self) continue;
+    state.messages.push({
+      ...request,
+      group: state.group,
+      from: state.self,
+      to: node,
+      lastLogIndex: state.log.lastIndex,
+      lastLogTerm: state.log.lastTerm,
+    });
+  }
+}
+
+/** Counts the first answer of each voter, and acts when the ballot is decided. */
+function countVote(state: ReplicaState, vote: { readonly node: NodeId; readonly granted: boolean }): void {
+  if (!state.votes.has(vote.node)) state.votes.set(vote.node, vote.granted);
+  const outcome = voteOutcome(state.membership, state.votes);
+  if (outcome === "pending") return;
+  if (outcome === "lost") becomeFollower(state, { term: state.term, leader: NO_NODE });
+  else if (state.role === "preCandidate") startCandidacy(state, { transfer: false });
+  else becomeLeader(state);
+}
+
+/** Opens the term with an empty entry: what older terms left is committed with it (§8). */
+function becomeLeader(state: ReplicaState): void {
+  const { log, config, membership, self, now } = state;
+  leaveRole(state);
+  state.role = "leader";
+  followLeader(state, self);
+  state.electionsWon++;
+  state.heartbeatStart = now;
+  state.handover.fitSince = undefined;
+  state.progress = new ProgressTable({ membership, self, nextIndex: log.lastIndex + 1, now, limits: config });
+  log.append({ index: log.lastIndex + 1, term: state.term, kind: EntryKind.empty, data: NO_BYTES });
+  state.uncommittedBytes = log.bytesBetween({ after: log.committed, through: log.lastIndex });
+  if (state.progress.own !== undefined) state.progress.own.matchIndex = log.durable;
+  state.isFlushDue = true;
+}
+
+function isLogComplete(state: ReplicaState, message: PreVoteRequest | VoteRequest): boolean {
+  return state.log.isCompletedBy({ index: message.lastLogIndex, term: message.lastLogTerm });
+}

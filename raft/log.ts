@@ -1,0 +1,280 @@
+/**
+ * The log of one replica, in memory (§5.3 of the paper). Entry `i` of the log is *not* element `i` of the array: what
+ * a snapshot covers is gone from it.
+ *
+ * ```
+ *   snapshotIndex        applied    committed        durable      last
+ *        │ first            │           │               │          │
+ *   ─────┼──────────────────┼───────────┼───────────────┼──────────┤
+ *   gone │  handed out      │ to hand   │ on disk here, │ still to │
+ *        │                  │ out       │ not committed │ persist  │
+ * ```
+ *
+ * Committed may run ahead of durable on a follower; what is handed out never does.
+ *
+ * Invariants: snapshotIndex ≤ applied ≤ committed ≤ last; applied ≤ durable ≤ last; terms never fall along the log;
+ * committed entries are never removed but by `compactTo`.
+ *
+ * @module
+ */
+
+import { invariant, violated } from "./invariant.ts";
+import type { Entry, LogIndex, Restored, Term } from "./types.ts";
+
+/** What an entry costs in memory besides its bytes; keeps even a flood of empty entries bounded. */
+const ENTRY_OVERHEAD_BYTES = 64;
+
+/** Bytes that `entry` counts for in every limit. */
+export function entryBytes(entry: Entry): number {
+  return entry.data.byteLength + ENTRY_OVERHEAD_BYTES;
+}
+
+/** Bytes of all of `entries`. */
+export function entriesBytes(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (let position = 0; position < entries.length; position++) bytes += entryBytes(entries[position]!);
+  return bytes;
+}
+
+/** Which entries to take: `from` up to and including `through`, but not more than `bytesMax`. */
+export interface SliceOptions {
+  readonly from: LogIndex;
+  readonly through: LogIndex;
+  /** The first entry is taken whatever its size. */
+  readonly bytesMax: number;
+}
+
+/** A place in a log. */
+export interface LogPosition {
+  readonly index: LogIndex;
+  readonly term: Term;
+}
+
+/** See the module comment. */
+export class RaftLog {
+  #entries: Entry[];
+  #snapshotIndex: LogIndex;
+  #snapshotTerm: Term;
+  #applied: LogIndex;
+  #committed: LogIndex;
+  #durable: LogIndex;
+  #bytes: number;
+
+  /**
+   * @throws {InvariantViolation} when the restored entries have a gap or lack a committed one
+   */
+  constructor(restored: Restored) {
+    const { snapshot, entries, hardState } = restored;
+    this.#entries = [...entries];
+    this.#snapshotIndex = snapshot.index;
+    this.#snapshotTerm = snapshot.term;
+    this.#durable = snapshot.index + entries.length;
+    this.#applied = snapshot.index;
+    this.#committed = Math.max(snapshot.index, hardState.commit);
+    this.#bytes = entriesBytes(entries);
+    mustFollow(this.#entries, { index: snapshot.index, term: snapshot.term });
+    if (this.#committed > this.#durable) {
+      violated("a restored log holds all that was known to be committed", {
+        committed: this.#committed,
+        last: this.#durable,
+      });
+    }
+  }
+
+  get snapshotIndex(): LogIndex {
+    return this.#snapshotIndex;
+  }
+
+  get firstIndex(): LogIndex {
+    return this.#snapshotIndex + 1;
+  }
+
+  get lastIndex(): LogIndex {
+    return this.#snapshotIndex + this.#entries.length;
+  }
+
+  get lastTerm(): Term {
+    const count = this.#entries.length;
+    return count === 0 ? this.#snapshotTerm : this.#entries[count - 1]!.term;
+  }
+
+  /** Handed out and confirmed by the host. */
+  get applied(): LogIndex {
+    return this.#applied;
+  }
+
+  get committed(): LogIndex {
+    return this.#committed;
+  }
+
+  /** The last index that is on the disk of this node with the content it has here. */
+  get durable(): LogIndex {
+    return this.#durable;
+  }
+
+  /** Bytes of the entries held. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The term at `index`, `undefined` where this log does not know it (compacted, or beyond the end). */
+  termAt(index: LogIndex): Term | undefined {
+    if (index === this.#snapshotIndex) return this.#snapshotTerm;
+    return this.#entries[index - this.#snapshotIndex - 1]?.term;
+  }
+
+  /** Whether a log that ends in `position` is at least as complete as this one (§5.4.1). */
+  isCompletedBy(position: LogPosition): boolean {
+    if (position.term !== this.lastTerm) return position.term > this.lastTerm;
+    return position.index >= this.lastIndex;
+  }
+
+  /** Adds one entry at the end, as a leader does. */
+  append(entry: Entry): void {
+    if (entry.index !== this.lastIndex + 1) {
+      violated("an entry is appended at the end", { index: entry.index, last: this.lastIndex });
+    }
+    this.#entries.push(entry);
+    this.#bytes += entryBytes(entry);
+  }
+
+  /**
+   * Takes over what a leader sent, `entries` being contiguous and the one before them known to be equal (§5.3, step 3
+   * and 4 of the receiver). Entries that are already here stay, and so does what follows them: an old message that
+   * arrives late must not cut off what came after it.
+   */
+  merge(entries: readonly Entry[]): void {
+    const fresh = this.#firstDifference(entries);
+    if (fresh === entries.length) return;
+    this.#truncateFrom(entries[fresh]!.index);
+    for (let position = fresh; position < entries.length; position++) this.append(entries[position]!);
+  }
+
+  /** The entries asked for; empty when `from` is above `through`. */
+  slice(options: SliceOptions): readonly Entry[] {
+    const { from, through, bytesMax } = options;
+    if (from > through) return [];
+    if (from < this.firstIndex || through > this.lastIndex) {
+      violated("only entries that are held are read", {
+        from,
+        through,
+        first: this.firstIndex,
+        last: this.lastIndex,
+      });
+    }
+    const start = from - this.firstIndex;
+    const limit = through - this.firstIndex + 1;
+    let end = start + 1;
+    let bytes = entryBytes(this.#entries[start]!);
+    while (end < limit) {
+      bytes += entryBytes(this.#entries[end]!);
+      if (bytes > bytesMax) break;
+      end++;
+    }
+    return this.#entries.slice(start, end);
+  }
+
+  /** Bytes of the entries above `after` up to and including `through`. */
+  bytesBetween(options: { readonly after: LogIndex; readonly through: LogIndex }): number {
+    let bytes = 0;
+    const end = options.through - this.#snapshotIndex;
+    for (let position = options.after - this.#snapshotIndex; position < end; position++) {
+      bytes += entryBytes(this.#entries[position]!);
+    }
+    return bytes;
+  }
+
+  /**
+   * The highest index, at most `position.index`, whose term is at most `position.term`; the snapshot's index when there
+   * is none. Both sides of a conflict skip whole terms with it (§5.3, last paragraphs).
+   */
+  highestAgreeable(position: LogPosition): LogIndex {
+    let low = this.#snapshotIndex;
+    let high = Math.max(low, Math.min(position.index, this.lastIndex));
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if (this.termAt(middle)! <= position.term) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** Raises the commit index to `index`; a lower one changes nothing. */
+  commitTo(index: LogIndex): void {
+    if (index <= this.#committed) return;
+    if (index > this.lastIndex) {
+      violated("only entries that are held are committed", { commit: index, last: this.lastIndex });
+    }
+    this.#committed = index;
+  }
+
+  /** The host has persisted everything up to `position`. */
+  durableTo(position: LogPosition): void {
+    if (this.termAt(position.index) !== position.term) {
+      violated("what was persisted is still in the log", {
+        index: position.index,
+        persistedTerm: position.term,
+        term: this.termAt(position.index),
+      });
+    }
+    this.#durable = Math.max(this.#durable, position.index);
+  }
+
+  /** The host has taken everything up to `index`. */
+  appliedTo(index: LogIndex): void {
+    if (index < this.#applied || index > Math.min(this.#committed, this.#durable)) {
+      violated("only durable committed entries are applied, in order", {
+        index,
+        applied: this.#applied,
+        committed: this.#committed,
+        durable: this.#durable,
+      });
+    }
+    this.#applied = index;
+  }
+
+  /** Forgets the entries up to and including `index`, which the host now holds in a snapshot. */
+  compactTo(index: LogIndex): void {
+    if (index <= this.#snapshotIndex) return;
+    invariant(index <= this.#applied, "only applied entries are compacted");
+    const term = this.termAt(index)!;
+    const gone = this.#entries.splice(0, index - this.#snapshotIndex);
+    this.#bytes -= entriesBytes(gone);
+    this.#snapshotIndex = index;
+    this.#snapshotTerm = term;
+  }
+
+  /** Position in `entries` of the first that is not here with the same term; their count when all are. */
+  #firstDifference(entries: readonly Entry[]): number {
+    for (let position = 0; position < entries.length; position++) {
+      const entry = entries[position]!;
+      if (entry.index > this.#snapshotIndex && this.termAt(entry.index) !== entry.term) return position;
+    }
+    return entries.length;
+  }
+
+  #truncateFrom(index: LogIndex): void {
+    if (index > this.lastIndex) return;
+    if (index <= this.#committed) {
+      violated("a committed entry is never replaced", { index, committed: this.#committed });
+    }
+    const gone = this.#entries.splice(index - this.firstIndex);
+    this.#bytes -= entriesBytes(gone);
+    this.#durable = Math.min(this.#durable, index - 1);
+  }
+}
+
+function mustFollow(entries: readonly Entry[], before: LogPosition): void {
+  let previous = before;
+  for (const entry of entries) {
+    if (entry.index !== previous.index + 1 || entry.term < previous.term) {
+      violated("restored entries are contiguous and their terms do not fall", {
+        previousIndex: previous.index,
+        index: entry.index,
+        previousTerm: previous.term,
+        term: entry.term,
+      });
+    }
+    previous = entry;
+  }
+}

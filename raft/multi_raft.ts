@@ -1,0 +1,188 @@
+/**
+ * All replicas of one node behind one door. Only replicas to which something happened are asked what they want; a turn
+ * costs what is going on, not how many groups there are.
+ *
+ * @module
+ */
+
+import { type MultiRaftConfig, resolveConfig, type ResolvedConfig } from "./config.ts";
+import { invariant } from "./invariant.ts";
+import type { Message } from "./message.ts";
+import { isWellFormed } from "./message_check.ts";
+import type { ProposeResult, ReadyBatch, ReplicaView, RequestResult } from "./ready.ts";
+import { Replica } from "./replica.ts";
+import type { ReadyParts } from "./replica_ready.ts";
+import type { GroupOptions } from "./state.ts";
+import { type GroupId, NO_NODE, type NodeId } from "./types.ts";
+
+const UNKNOWN_GROUP = { accepted: false, refusal: "unknownGroup", leader: NO_NODE } as const;
+
+/** See the module comment. Between `ready` and `advance` it takes no input. */
+export class MultiRaft {
+  readonly #config: ResolvedConfig;
+  readonly #byGroup: Map<GroupId, Replica> = new Map();
+  /** Ascending by group. */
+  readonly #replicas: Replica[] = [];
+  #dirty: Replica[] = [];
+  #batchOut: ReadyBatch | undefined;
+
+  /** @throws {RangeError} when a number of `config` makes no sense */
+  constructor(config: MultiRaftConfig) {
+    this.#config = resolveConfig(config);
+  }
+
+  /**
+   * Brings a replica to life.
+   *
+   * @throws {InvariantViolation} when what was restored contradicts itself, or the group is already here
+   */
+  addGroup(options: GroupOptions): void {
+    invariant(!this.#byGroup.has(options.group), `group ${options.group} has one replica on a node`);
+    this.#mustTakeInput();
+    const replica = new Replica(this.#config, options);
+    this.#byGroup.set(options.group, replica);
+    this.#replicas.push(replica);
+    this.#replicas.sort((a, b) => a.group - b.group);
+    this.#note(replica);
+  }
+
+  /** One tick passes for all groups. */
+  tick(): void {
+    this.#mustTakeInput();
+    for (let position = 0; position < this.#replicas.length; position++) {
+      const replica = this.#replicas[position]!;
+      replica.tick();
+      this.#note(replica);
+    }
+  }
+
+  /**
+   * Takes a message from a peer. What is not for a replica of this node, or could not have been sent by a sound peer,
+   * is ignored.
+   *
+   * @throws {InvariantViolation} when the message proves that consensus is broken, as two leaders in a term would
+   */
+  step(message: Message): void {
+    this.#mustTakeInput();
+    const replica = this.#byGroup.get(message.group);
+    if (replica === undefined || message.to !== this.#config.nodeId || message.from === message.to) return;
+    if (!isWellFormed(message)) return;
+    replica.step(message);
+    this.#note(replica);
+  }
+
+  /** Proposes `data`, whose bytes must not change afterwards. Proposals of a turn travel together. */
+  propose(group: GroupId, data: Uint8Array): ProposeResult {
+    this.#mustTakeInput();
+    const replica = this.#byGroup.get(group);
+    if (replica === undefined) return UNKNOWN_GROUP;
+    const result = replica.propose(data);
+    this.#note(replica);
+    return result;
+  }
+
+  /**
+   * Asks from which index on a linearizable read may be answered here, on the leader or on a follower. When accepted,
+   * the answer comes exactly once, as `ReadReady` with this `readId`. The host chooses ids; they need not differ from
+   * those of answered reads.
+   */
+  readIndex(group: GroupId, readId: number): RequestResult {
+    this.#mustTakeInput();
+    const replica = this.#byGroup.get(group);
+    if (replica === undefined) return UNKNOWN_GROUP;
+    const result = replica.readIndex(readId);
+    this.#note(replica);
+    return result;
+  }
+
+  /** Asks the leader here to hand over to `to`; whether it worked is seen in `transitions`. */
+  transferLeadership(group: GroupId, to: NodeId): RequestResult {
+    this.#mustTakeInput();
+    const replica = this.#byGroup.get(group);
+    if (replica === undefined) return UNKNOWN_GROUP;
+    const result = replica.transferLeadership(to);
+    this.#note(replica);
+    return result;
+  }
+
+  /** The stream to `peer` broke: what was sent to it lately may be lost. */
+  reportUnreachable(peer: NodeId): void {
+    this.#mustTakeInput();
+    for (let position = 0; position < this.#replicas.length; position++) {
+      const replica = this.#replicas[position]!;
+      replica.reportUnreachable(peer);
+      this.#note(replica);
+    }
+  }
+
+  /** Whether `ready` has, or may have, something to do. */
+  hasReady(): boolean {
+    return this.#batchOut === undefined && this.#dirty.length > 0;
+  }
+
+  /**
+   * What the host must do now, for all groups.
+   *
+   * @throws {InvariantViolation} when the batch before has not come back through `advance`
+   */
+  ready(): ReadyBatch {
+    invariant(this.#batchOut === undefined, "one batch is out at a time");
+    const parts: ReadyParts = {
+      messages: [],
+      persist: [],
+      messagesAfterPersist: [],
+      committed: [],
+      reads: [],
+      transitions: [],
+    };
+    const dirty = this.#dirty.sort((a, b) => a.group - b.group);
+    this.#dirty = [];
+    for (let position = 0; position < dirty.length; position++) {
+      const replica = dirty[position]!;
+      replica.isDirty = false;
+      replica.ready(parts);
+    }
+    this.#batchOut = parts;
+    return parts;
+  }
+
+  /**
+   * The host has done all that `batch` asked: persisted, sent, applied.
+   *
+   * @throws {InvariantViolation} when `batch` is not the one that is out
+   */
+  advance(batch: ReadyBatch): void {
+    invariant(this.#batchOut === batch, "the batch that is out comes back");
+    this.#batchOut = undefined;
+    for (const persist of batch.persist) this.#mustFind(persist.group).persisted(persist);
+    for (const committed of batch.committed) this.#mustFind(committed.group).applied(committed);
+    for (const { group } of batch.persist) this.#note(this.#mustFind(group));
+    for (const { group } of batch.committed) this.#note(this.#mustFind(group));
+  }
+
+  /** The replica of `group` as an operator sees it, `undefined` when it is not here. */
+  view(group: GroupId): ReplicaView | undefined {
+    return this.#byGroup.get(group)?.view();
+  }
+
+  /** All groups of this node, ascending. */
+  groups(): readonly GroupId[] {
+    return this.#replicas.map((replica) => replica.group);
+  }
+
+  #note(replica: Replica): void {
+    if (replica.isDirty || !replica.hasReady) return;
+    replica.isDirty = true;
+    this.#dirty.push(replica);
+  }
+
+  #mustTakeInput(): void {
+    invariant(this.#batchOut === undefined, "no input is taken between ready and advance");
+  }
+
+  #mustFind(group: GroupId): Replica {
+    const replica = this.#byGroup.get(group);
+    invariant(replica !== undefined, "a batch speaks of groups that are here");
+    return replica;
+  }
+}

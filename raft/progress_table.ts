@@ -1,0 +1,89 @@
+/**
+ * The progress of all members of a group, and what their majority has reached. Only a leader has one.
+ *
+ * @module
+ */
+
+import { members } from "./membership.ts";
+import { Progress, type ProgressStart } from "./progress.ts";
+import { reachedByMajority } from "./quorum.ts";
+import type { LogIndex, Membership, NodeId } from "./types.ts";
+
+/** Reads the value that is to be counted from one progress. */
+export type Measure = (progress: Progress) => number;
+
+/** What a table starts from; `self` is the leader's own id. */
+export interface ProgressTableStart extends Omit<ProgressStart, "node"> {
+  readonly membership: Membership;
+  readonly self: NodeId;
+}
+
+/** See the module comment. */
+export class ProgressTable {
+  /** Everybody but the leader itself, ascending. */
+  readonly followers: readonly Progress[];
+  /** The leader's own; absent when it is no longer a member. */
+  readonly own: Progress | undefined;
+  readonly #voters: readonly Progress[];
+  readonly #votersOutgoing: readonly Progress[];
+  readonly #scratch: number[] = [];
+
+  constructor(start: ProgressTableStart) {
+    const { membership, self } = start;
+    const all = members(membership).map((node) => new Progress({ ...start, node }));
+    const listed = (nodes: readonly NodeId[]) => all.filter((progress) => nodes.includes(progress.node));
+    this.followers = all.filter((progress) => progress.node !== self);
+    this.own = all.find((progress) => progress.node === self);
+    this.#voters = listed(membership.voters);
+    this.#votersOutgoing = listed(membership.votersOutgoing);
+  }
+
+  /** The progress of `node`, `undefined` for the leader itself and for strangers. */
+  follower(node: NodeId): Progress | undefined {
+    for (let position = 0; position < this.followers.length; position++) {
+      const progress = this.followers[position]!;
+      if (progress.node === node) return progress;
+    }
+    return undefined;
+  }
+
+  /** The highest index that a majority holds on disk, in a joint configuration both majorities. */
+  matchedByMajority(): LogIndex {
+    return this.reached(matchOf);
+  }
+
+  /** The tick since which a majority has been heard. */
+  heardByMajority(): number {
+    return this.reached(heardOf);
+  }
+
+  /** The newest round of reads that a majority has confirmed. */
+  roundByMajority(): number {
+    return this.reached(roundOf);
+  }
+
+  /** The highest value of `measure` that both majorities have reached. */
+  reached(measure: Measure): number {
+    return Math.min(this.#reachedBy(this.#voters, measure), this.#reachedBy(this.#votersOutgoing, measure));
+  }
+
+  #reachedBy(voters: readonly Progress[], measure: Measure): number {
+    this.#scratch.length = 0;
+    for (let position = 0; position < voters.length; position++) {
+      this.#scratch.push(measure(voters[position]!));
+    }
+    return reachedByMajority(this.#scratch);
+  }
+}
+
+function matchOf(progress: Progress): number {
+  return progress.matchIndex;
+}
+
+function heardOf(progress: Progress): number {
+  return progress.lastHeard;
+}
+
+function roundOf(progress: Progress): number {
+  return progress.readRound;
+}

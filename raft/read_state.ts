@@ -1,0 +1,69 @@
+/**
+ * The reads that wait at one replica: at a leader for a round of heartbeats, at a follower for its leader's answer.
+ *
+ * @module
+ */
+
+import type { Random } from "./random.ts";
+import type { LogIndex, NodeId } from "./types.ts";
+
+/** Who wants to know from which index on it may read. */
+export interface ReadOrigin {
+  /** The leader itself, or the follower that asked. */
+  readonly node: NodeId;
+  readonly readId: number;
+}
+
+/** Reads that wait for the same confirmation of leadership. */
+export interface ReadRound {
+  readonly round: number;
+  /** The commit index when the round was opened. */
+  readonly readIndex: LogIndex;
+  readonly origins: readonly ReadOrigin[];
+}
+
+/** The reads of a leader (§6.4 of the thesis). */
+export class LeaderReads {
+  /** Not yet in a round: asked in this turn, or before an entry of the leader's own term was committed. */
+  waiting: ReadOrigin[] = [];
+  /** Open rounds, the oldest first. */
+  rounds: ReadRound[] = [];
+  /** Invariant: only grows, over all terms; a number is never given to a second round. */
+  lastRound = 0;
+  /** Reads in `waiting` and `rounds`. */
+  count = 0;
+}
+
+/** One question to the leader, for all reads of a turn. */
+export interface ForwardedQuestion {
+  readonly questionId: number;
+  readonly readIds: readonly number[];
+  readonly askedAt: number;
+}
+
+/** Room for questions between the starting points that two lives of a process may draw. */
+const QUESTIONS_A_LIFE = 2 ** 20;
+
+/** The reads of a follower. */
+export class ForwardedReads {
+  /** Asked in this turn. */
+  gathering: number[] = [];
+  /** Under way, the oldest first. */
+  asked: ForwardedQuestion[] = [];
+  /** Reads in `gathering` and `asked`. */
+  count = 0;
+  #lastQuestionId: number;
+
+  /**
+   * Question ids start at a random number: an answer that was under way when this process died must not be taken for
+   * the answer to a question of its next life, for its index may be older than writes that were acknowledged since.
+   */
+  constructor(random: Random) {
+    this.#lastQuestionId = random.next() * QUESTIONS_A_LIFE;
+  }
+
+  nextQuestionId(): number {
+    this.#lastQuestionId++;
+    return this.#lastQuestionId;
+  }
+}

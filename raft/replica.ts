@@ -1,0 +1,219 @@
+/**
+ * One replica of one group: turns every input into a change of its state, and the state into what the host must do.
+ * The rules that hold for all roles stand here: a later term wins (§5.1), an earlier one is told so, and whoever
+ * leads in this term is followed.
+ *
+ * @module
+ */
+
+import { stepCandidate, tickCandidate } from "./candidate.ts";
+import type { ResolvedConfig } from "./config.ts";
+import { becomeFollower, drawTimeout, onPreVoteRequest, onVoteRequest } from "./election.ts";
+import { stepFollower, tickFollower } from "./follower.ts";
+import { flushLeader, onOwnDurable, propose, startTransfer, stepLeader, tickLeader } from "./leader.ts";
+import type { Message } from "./message.ts";
+import {
+  addForwardedRead,
+  addLeaderRead,
+  askLeader,
+  failForwardedReads,
+  onReadIndexRequest,
+} from "./read_index.ts";
+import type { GroupCommitted, GroupPersist, ProposeResult, ReplicaView, RequestResult } from "./ready.ts";
+import { collectReady, type ReadyParts, type Reported, viewOf } from "./replica_ready.ts";
+import { type GroupOptions, ReplicaState } from "./state.ts";
+import { checkInvariants, type CheckMemory } from "./state_check.ts";
+import { type GroupId, NO_NODE, type NodeId } from "./types.ts";
+
+/** See the module comment. */
+export class Replica {
+  /** Whether this replica is in the dirty set of its `MultiRaft`. */
+  isDirty = false;
+  readonly #state: ReplicaState;
+  readonly #checked: CheckMemory;
+  readonly #reported: Reported;
+
+  /** @throws {InvariantViolation} when what was restored contradicts itself */
+  constructor(config: ResolvedConfig, options: GroupOptions) {
+    this.#state = new ReplicaState(config, options);
+    drawTimeout(this.#state);
+    const { role, term, leader, log } = this.#state;
+    this.#checked = { term, committed: log.committed, readRound: 0 };
+    this.#reported = { role, term, leader };
+    this.#check();
+  }
+
+  get group(): GroupId {
+    return this.#state.group;
+  }
+
+  /** Whether `ready` may have something to say. */
+  get hasReady(): boolean {
+    const { log, term, vote, persisted, messages, readsReady, isFlushDue, role, leader } = this.#state;
+    const reported = this.#reported;
+    return messages.length > 0 || isFlushDue || readsReady.length > 0 || log.lastIndex > log.durable ||
+      log.applied < Math.min(log.committed, log.durable) || term !== persisted.term ||
+      vote !== persisted.vote ||
+      role !== reported.role || leader !== reported.leader || this.#isHintDue;
+  }
+
+  /** Time passes. */
+  tick(): void {
+    const state = this.#state;
+    state.now++;
+    if (state.progress !== undefined) tickLeader(state, state.progress);
+    else if (state.role === "follower") tickFollower(state);
+    else tickCandidate(state);
+    this.#check();
+  }
+
+  /** A message to this replica arrived. */
+  step(message: Message): void {
+    this.#noteHearing();
+    if (message.kind === "preVoteRequest") onPreVoteRequest(this.#state, message);
+    else if (this.#isOfThisTerm(message)) this.#stepCurrent(message);
+    this.#check();
+  }
+
+  propose(data: Uint8Array): ProposeResult {
+    const result = propose(this.#state, data);
+    this.#check();
+    return result;
+  }
+
+  /** Asks from which index on a read may be answered; the answer comes with a later batch. */
+  readIndex(readId: number): RequestResult {
+    const state = this.#state;
+    const { role, leader, self } = state;
+    if (leader === NO_NODE) return { accepted: false, refusal: "notLeader", leader };
+    const isTaken = role === "leader"
+      ? addLeaderRead(state, { node: self, readId })
+      : addForwardedRead(state, readId);
+    return isTaken ? { accepted: true } : { accepted: false, refusal: "overloaded", leader };
+  }
+
+  transferLeadership(to: NodeId): RequestResult {
+    const result = startTransfer(this.#state, to);
+    this.#check();
+    return result;
+  }
+
+  /** What was sent to `peer` lately may be lost. */
+  reportUnreachable(peer: NodeId): void {
+    const state = this.#state;
+    const progress = state.progress?.follower(peer);
+    if (progress?.state === "replicate") {
+      progress.becomeProbe();
+      state.isFlushDue = true;
+    }
+    if (state.role === "follower" && state.leader === peer) failForwardedReads(state);
+    this.#check();
+  }
+
+  /** Adds to `parts` what the host must do for this group. */
+  ready(parts: ReadyParts): void {
+    const state = this.#state;
+    if (state.progress !== undefined) flushLeader(state, state.progress);
+    else if (state.leader !== NO_NODE) askLeader(state);
+    state.isFlushDue = false;
+    collectReady(state, { parts, reported: this.#reported, isHintDue: this.#isHintDue });
+    this.#check();
+  }
+
+  /** The host has made `persist` durable. */
+  persisted(persist: GroupPersist): void {
+    const state = this.#state;
+    const last = persist.entries.at(-1);
+    if (last !== undefined) state.log.durableTo(last);
+    if (state.progress !== undefined && last !== undefined) onOwnDurable(state, state.progress);
+    this.#check();
+  }
+
+  /** The host has taken `committed`. */
+  applied(committed: GroupCommitted): void {
+    const last = committed.entries.at(-1);
+    if (last !== undefined) this.#state.log.appliedTo(last.index);
+    this.#check();
+  }
+
+  view(): ReplicaView {
+    return viewOf(this.#state);
+  }
+
+  /** Whether the commit hint on disk is so old that it is worth a write of its own. */
+  get #isHintDue(): boolean {
+    const { log, persisted, now, hintStart, config } = this.#state;
+    return log.committed !== persisted.commit && now - hintStart >= config.electionTimeoutTicks;
+  }
+
+  #noteHearing(): void {
+    if (this.#state.hasHeard) return;
+    this.#state.hasHeard = true;
+    // The early timeout of a preferred replica is for a cluster in which nobody speaks.
+    drawTimeout(this.#state);
+  }
+
+  /** Settles the terms; false when the message has nothing more to say. */
+  #isOfThisTerm(message: Message): boolean {
+    const state = this.#state;
+    if (message.term < state.term) {
+      this.#answerStale(message);
+      return false;
+    }
+    if (message.term === state.term) {
+      return message.kind !== "preVoteResponse" || !message.granted;
+    }
+    if (message.kind === "preVoteResponse" && message.granted) return message.term === state.term + 1;
+    if (message.kind === "voteRequest" && state.isLeaseHeld && !message.transfer) return false;
+    becomeFollower(state, { term: message.term, leader: isFromLeader(message) ? message.from : NO_NODE });
+    return true;
+  }
+
+  #stepCurrent(message: Message): void {
+    const state = this.#state;
+    if (message.kind === "voteRequest") return onVoteRequest(state, message);
+    if (message.kind === "readIndexRequest") return onReadIndexRequest(state, message);
+    if (state.role === "leader") return stepLeader(state, message);
+    const isFound = isFromLeader(message) && (state.role !== "follower" || state.leader === NO_NODE);
+    if (isFound) becomeFollower(state, { term: state.term, leader: message.from });
+    if (state.role === "follower") stepFollower(state, message);
+    else stepCandidate(state, message);
+  }
+
+  /**
+   * A message of an earlier term never changes anything here, timers least of all. Its sender is told the term: a
+   * leader that was cut off steps down, and one that its follower has outrun makes room for an election.
+   */
+  #answerStale(message: Message): void {
+    const { group, self, term, messages } = this.#state;
+    const envelope = { group, from: self, to: message.from, term };
+    switch (message.kind) {
+      case "appendRequest": {
+        const { prevLogIndex } = message;
+        const position = { matchIndex: prevLogIndex, conflictIndex: 0, conflictTerm: 0 };
+        messages.push({ ...envelope, ...position, kind: "appendResponse", success: false });
+        break;
+      }
+      case "heartbeatRequest":
+        messages.push({ ...envelope, kind: "heartbeatResponse", readRound: 0 });
+        break;
+      case "voteRequest":
+        messages.push({ ...envelope, kind: "voteResponse", granted: false });
+        break;
+      case "readIndexRequest":
+        onReadIndexRequest(this.#state, message);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #check(): void {
+    checkInvariants(this.#state, this.#checked);
+  }
+}
+
+/** Whether only a leader sends such a message to its followers, so that its sender leads in its term. */
+function isFromLeader(message: Message): boolean {
+  return message.kind === "appendRequest" || message.kind === "heartbeatRequest";
+}

@@ -1,0 +1,149 @@
+/**
+ * Collects from a replica what its host must do, and decides what may leave before the disk. A message waits when it
+ * promises something that is not durable: any message, if the term or the vote is new; the acknowledgement of entries,
+ * if they are. Appends of a durable term do not wait, so followers write while the leader does.
+ *
+ * @module
+ */
+
+import type { Message } from "./message.ts";
+import type {
+  FollowerView,
+  GroupCommitted,
+  GroupPersist,
+  ReadReady,
+  ReplicaView,
+  Transition,
+} from "./ready.ts";
+import type { ReplicaState } from "./state.ts";
+import type { LogIndex, NodeId, Role, Term } from "./types.ts";
+
+/** A `ReadyBatch` while it is being filled. */
+export interface ReadyParts {
+  readonly messages: Message[];
+  readonly persist: GroupPersist[];
+  readonly messagesAfterPersist: Message[];
+  readonly committed: GroupCommitted[];
+  readonly reads: ReadReady[];
+  readonly transitions: Transition[];
+}
+
+/** What the host was last told of a replica's place. */
+export interface Reported {
+  role: Role;
+  term: Term;
+  leader: NodeId;
+}
+
+/** What collecting needs besides the state. */
+export interface CollectOptions {
+  readonly parts: ReadyParts;
+  readonly reported: Reported;
+  readonly isHintDue: boolean;
+}
+
+/** Moves all that is to be done from `state` to `options.parts`. */
+export function collectReady(state: ReplicaState, options: CollectOptions): void {
+  const { parts } = options;
+  const { durable } = state.log;
+  const isVoteNew = state.term !== state.persisted.term || state.vote !== state.persisted.vote;
+  collectTransition(state, options);
+  collectMessages(state, { parts, isVoteNew, durable });
+  collectPersist(state, { parts, isHardStateDue: isVoteNew || options.isHintDue });
+  collectCommitted(state, parts);
+  if (state.readsReady.length > 0) {
+    parts.reads.push(...state.readsReady);
+    state.readsReady = [];
+  }
+}
+
+/** The replica as an operator sees it. */
+export function viewOf(state: ReplicaState): ReplicaView {
+  const { group, role, term, vote, leader, log, electionsWon } = state;
+  return {
+    group,
+    role,
+    term,
+    vote,
+    leader,
+    commit: log.committed,
+    applied: log.applied,
+    firstIndex: log.firstIndex,
+    lastIndex: log.lastIndex,
+    logBytes: log.bytes,
+    electionsWon,
+    followers: followerViews(state),
+  };
+}
+
+function collectTransition(state: ReplicaState, options: CollectOptions): void {
+  const { reported, parts } = options;
+  const { group, role, term, leader } = state;
+  if (reported.role === role && reported.term === term && reported.leader === leader) return;
+  parts.transitions.push({ group, role, term, leader });
+  reported.role = role;
+  reported.term = term;
+  reported.leader = leader;
+}
+
+interface MessageOptions {
+  readonly parts: ReadyParts;
+  readonly isVoteNew: boolean;
+  readonly durable: LogIndex;
+}
+
+function collectMessages(state: ReplicaState, options: MessageOptions): void {
+  const { parts, isVoteNew, durable } = options;
+  const { messages } = state;
+  if (messages.length === 0) return;
+  for (let position = 0; position < messages.length; position++) {
+    const message = messages[position]!;
+    const mustWait = isVoteNew || promisesBeyond(message, durable);
+    (mustWait ? parts.messagesAfterPersist : parts.messages).push(message);
+  }
+  state.messages = [];
+}
+
+function promisesBeyond(message: Message, durable: LogIndex): boolean {
+  return message.kind === "appendResponse" && message.success && message.matchIndex > durable;
+}
+
+function collectPersist(
+  state: ReplicaState,
+  options: { readonly parts: ReadyParts; readonly isHardStateDue: boolean },
+): void {
+  const { log, term, vote, persisted } = state;
+  const entries = log.slice({ from: log.durable + 1, through: log.lastIndex, bytesMax: Infinity });
+  if (entries.length === 0 && !options.isHardStateDue) return;
+  const isChanged = options.isHardStateDue || log.committed !== persisted.commit;
+  if (isChanged) {
+    state.persisted = { term, vote, commit: log.committed };
+    state.hintStart = state.now;
+  }
+  const hardState = isChanged ? { hardState: state.persisted } : {};
+  options.parts.persist.push({ group: state.group, ...hardState, entries });
+}
+
+function collectCommitted(state: ReplicaState, parts: ReadyParts): void {
+  const { log, config, group } = state;
+  const entries = log.slice({
+    from: log.applied + 1,
+    through: Math.min(log.committed, log.durable),
+    bytesMax: config.committedBytesMax,
+  });
+  if (entries.length > 0) parts.committed.push({ group, entries });
+}
+
+function followerViews(state: ReplicaState): readonly FollowerView[] {
+  const { progress, now, config } = state;
+  if (progress === undefined) return [];
+  return progress.followers.map((follower) => ({
+    node: follower.node,
+    state: follower.state,
+    matchIndex: follower.matchIndex,
+    nextIndex: follower.nextIndex,
+    inflightMessages: follower.window.messages,
+    inflightBytes: follower.window.bytes,
+    active: now - follower.lastHeard < config.electionTimeoutTicks,
+  }));
+}

@@ -1,0 +1,164 @@
+/**
+ * The leader's side of AppendEntries (§5.3, §5.4.2): what is sent to whom at the end of a turn, and what answers mean.
+ * Nothing is sent while a turn lasts, so that all proposals of a turn travel together and followers that are equally
+ * far share the same list of entries.
+ *
+ * @module
+ */
+
+import { invariant } from "./invariant.ts";
+import { entriesBytes } from "./log.ts";
+import type { AppendResponse, HeartbeatResponse } from "./message.ts";
+import type { Progress } from "./progress.ts";
+import type { ProgressTable } from "./progress_table.ts";
+import type { ReplicaState } from "./state.ts";
+import type { Entry, LogIndex } from "./types.ts";
+
+const NO_ENTRIES: readonly Entry[] = [];
+
+/** Sends every follower what it lacks and its window allows. */
+export function sendAppends(state: ReplicaState, progress: ProgressTable): void {
+  const { followers } = progress;
+  const memory: SliceMemory = { from: 0, entries: NO_ENTRIES, bytes: 0 };
+  for (let position = 0; position < followers.length; position++) {
+    sendTo(state, { progress: followers[position]!, memory });
+  }
+}
+
+/** Tells every follower that this leader lives; `readRound` repeats the newest round, so that a lost one is made up. */
+export function broadcastHeartbeats(state: ReplicaState, progress: ProgressTable): void {
+  const { followers } = progress;
+  const readRound = state.reads.rounds.length === 0 ? 0 : state.reads.lastRound;
+  for (let position = 0; position < followers.length; position++) {
+    const follower = followers[position]!;
+    state.messages.push({
+      kind: "heartbeatRequest",
+      group: state.group,
+      from: state.self,
+      to: follower.node,
+      term: state.term,
+      // A follower may hold more than is known to match, and that may differ: it must not commit it on this word.
+      commit: Math.min(follower.matchIndex, state.log.committed),
+      readRound,
+    });
+  }
+}
+
+/** A follower's answer to an append. Returns whether it told anything new. */
+export function onAppendResponse(state: ReplicaState, message: AppendResponse): boolean {
+  const progress = state.progress?.follower(message.from);
+  if (progress === undefined) return false;
+  progress.lastHeard = state.now;
+  // An answer about entries that were never sent is not from a follower of this leadership.
+  if (message.matchIndex > state.log.lastIndex) return false;
+  const isNew = message.success
+    ? progress.acknowledged(message.matchIndex)
+    : onRefusal(state, { progress, message });
+  if (isNew) state.isFlushDue = true;
+  return isNew;
+}
+
+/** A follower's answer to a heartbeat: it lives, and what it lacks may have been lost. */
+export function onHeartbeatResponse(state: ReplicaState, message: HeartbeatResponse): void {
+  const progress = state.progress?.follower(message.from);
+  if (progress === undefined) return;
+  const isBehind = progress.heard({ now: state.now, lastIndex: state.log.lastIndex });
+  if (isBehind) state.isFlushDue = true;
+  progress.readRound = Math.max(progress.readRound, Math.min(message.readRound, state.reads.lastRound));
+}
+
+/**
+ * Commits what a majority has on disk. Only an entry of the leader's own term is ever counted; the ones before it are
+ * committed with it (§5.4.2, figure 8). Returns whether the commit index rose.
+ */
+export function maybeCommit(state: ReplicaState, progress: ProgressTable): boolean {
+  const { log } = state;
+  const index = progress.matchedByMajority();
+  if (index <= log.committed || log.termAt(index) !== state.term) return false;
+  state.uncommittedBytes -= log.bytesBetween({ after: log.committed, through: index });
+  log.commitTo(index);
+  state.isFlushDue = true;
+  return true;
+}
+
+/** The slice last taken, for the next follower that needs the same. */
+interface SliceMemory {
+  from: LogIndex;
+  entries: readonly Entry[];
+  bytes: number;
+}
+
+interface Target {
+  readonly progress: Progress;
+  readonly memory: SliceMemory;
+}
+
+function sendTo(state: ReplicaState, target: Target): void {
+  const { progress, memory } = target;
+  const { log } = state;
+  if (progress.nextIndex < log.firstIndex && progress.state !== "snapshot") {
+    progress.becomeSnapshot(log.firstIndex);
+  }
+  if (progress.state !== "replicate") {
+    if (progress.maySend) sendEntries(state, target);
+    return;
+  }
+  while (progress.nextIndex <= log.lastIndex && progress.maySend) sendEntries(state, target);
+  const isNewsDue = progress.commitSent < log.committed && progress.matchIndex === log.lastIndex;
+  if (isNewsDue || progress.isSuspect) sendAppend(state, { progress, memory, entries: NO_ENTRIES, bytes: 0 });
+}
+
+function sendEntries(state: ReplicaState, target: Target): void {
+  const { progress, memory } = target;
+  if (memory.from !== progress.nextIndex) {
+    const { log, config } = state;
+    memory.from = progress.nextIndex;
+    memory.entries = log.slice({
+      from: progress.nextIndex,
+      through: log.lastIndex,
+      bytesMax: config.appendBytesMax,
+    });
+    memory.bytes = entriesBytes(memory.entries);
+  }
+  sendAppend(state, { progress, memory, entries: memory.entries, bytes: memory.bytes });
+}
+
+function sendAppend(
+  state: ReplicaState,
+  append: Target & { readonly entries: readonly Entry[]; readonly bytes: number },
+): void {
+  const { progress, entries, bytes } = append;
+  const { log } = state;
+  const prevLogIndex = progress.nextIndex - 1;
+  const prevLogTerm = log.termAt(prevLogIndex);
+  invariant(prevLogTerm !== undefined, "the entry before an append is known");
+  const lastIndex = prevLogIndex + entries.length;
+  state.messages.push({
+    kind: "appendRequest",
+    group: state.group,
+    from: state.self,
+    to: progress.node,
+    term: state.term,
+    prevLogIndex,
+    prevLogTerm,
+    entries,
+    commit: log.committed,
+  });
+  progress.commitSent = Math.max(progress.commitSent, Math.min(log.committed, lastIndex));
+  progress.sent({ lastIndex, bytes });
+}
+
+/** Skips back over whole terms instead of entry by entry (§5.3, last paragraphs). */
+function onRefusal(
+  state: ReplicaState,
+  refusal: { readonly progress: Progress; readonly message: AppendResponse },
+): boolean {
+  const { progress, message } = refusal;
+  const { log } = state;
+  const agreeableIndex = message.conflictTerm === 0
+    ? message.conflictIndex
+    : log.highestAgreeable({ index: message.conflictIndex, term: message.conflictTerm });
+  const isNew = progress.refused({ refusedIndex: message.matchIndex, agreeableIndex });
+  if (isNew && progress.nextIndex < log.firstIndex) progress.becomeSnapshot(log.firstIndex);
+  return isNew;
+}

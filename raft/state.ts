@@ -1,0 +1,176 @@
+/**
+ * Everything one replica knows (figure 2 of the paper, "state"), and the few changes that all roles share. The rooms
+ * above it hold the rules; this file holds what they are about.
+ *
+ * @module
+ */
+
+import type { ResolvedConfig } from "./config.ts";
+import { violated } from "./invariant.ts";
+import { RaftLog } from "./log.ts";
+import { isVoter } from "./membership.ts";
+import type { Message } from "./message.ts";
+import type { ProgressTable } from "./progress_table.ts";
+import { Random, replicaSeed } from "./random.ts";
+import { ForwardedReads, LeaderReads } from "./read_state.ts";
+import type { ReadReady } from "./ready.ts";
+import type { GroupId, HardState, Membership, NodeId, Restored, Role, Term } from "./types.ts";
+import { NO_NODE } from "./types.ts";
+
+/** What one replica is born from. */
+export interface GroupOptions {
+  readonly group: GroupId;
+  readonly restored: Restored;
+  /** The replicas in order of preference to lead, the preferred first; empty when it does not matter. */
+  readonly priority: readonly NodeId[];
+}
+
+/** How the preferred replica gets its leadership back (`leader.ts`). Ticks are those of `ReplicaState.now`. */
+export interface HandoverState {
+  /** Since when the preferred replica has been fit to lead; `undefined` while it is not. */
+  fitSince: number | undefined;
+  /** The commit index at the last look: whoever has reached it is close behind. */
+  commitSeen: number;
+  /** No handover before this tick. */
+  notBefore: number;
+  /** What `notBefore` will be raised by next time. */
+  cooldownTicks: number;
+}
+
+/** A leadership that is being handed over (§3.10 of the thesis). */
+export interface Transfer {
+  readonly to: NodeId;
+  readonly since: number;
+  /** Whether the target has been asked to stand. */
+  isAsked: boolean;
+}
+
+/** See the module comment. */
+export class ReplicaState {
+  readonly group: GroupId;
+  readonly self: NodeId;
+  readonly config: ResolvedConfig;
+  readonly priority: readonly NodeId[];
+  readonly random: Random;
+  readonly log: RaftLog;
+  readonly reads = new LeaderReads();
+  readonly forwarded: ForwardedReads;
+  readonly handover: HandoverState;
+  membership: Membership;
+
+  /** Invariant: never falls. */
+  term: Term;
+  /** Invariant: within a term it changes once, from `NO_NODE`. */
+  vote: NodeId;
+  leader: NodeId = NO_NODE;
+  role: Role = "follower";
+
+  /** Ticks since birth. */
+  now = 0;
+  /** Tick of the last sign of the leader, or of the last vote given. */
+  electionStart = 0;
+  /** Ticks after `electionStart` at which this replica stands for election. */
+  electionTimeoutTicks = 0;
+  heartbeatStart = 0;
+  /** Whether any message has arrived since birth. */
+  hasHeard = false;
+  /** Whether a candidacy failed since a leader was last heard. */
+  hasFailedCandidacy = false;
+  electionsWon = 0;
+  /** What the voters answered to the current candidacy. */
+  readonly votes: Map<NodeId, boolean> = new Map();
+
+  /** Invariant: present if and only if this replica leads. */
+  progress: ProgressTable | undefined;
+  transfer: Transfer | undefined;
+  /** Bytes of entries above the commit index; kept by leaders only. */
+  uncommittedBytes = 0;
+  /** Whether followers may have to be sent something at the end of the turn. */
+  isFlushDue = false;
+
+  /** To send, in order. */
+  messages: Message[] = [];
+  /** Answers to reads, in order. */
+  readsReady: ReadReady[] = [];
+  /** What the host has been told to persist. */
+  persisted: HardState;
+  /** Tick at which the commit hint was last persisted. */
+  hintStart = 0;
+
+  constructor(config: ResolvedConfig, options: GroupOptions) {
+    const { group, restored, priority } = options;
+    this.group = group;
+    this.self = config.nodeId;
+    this.config = config;
+    this.priority = priority;
+    this.random = new Random(replicaSeed({ seed: config.seed, group }));
+    this.log = new RaftLog(restored);
+    this.forwarded = new ForwardedReads(this.random);
+    this.membership = restored.snapshot.membership;
+    this.term = restored.hardState.term;
+    this.vote = restored.hardState.vote;
+    this.persisted = restored.hardState;
+    this.handover = {
+      fitSince: undefined,
+      commitSeen: 0,
+      notBefore: 0,
+      cooldownTicks: COOLDOWN_TIMEOUTS_MIN * config.electionTimeoutTicks,
+    };
+    if (this.term < this.log.lastTerm) {
+      violated("a restored term is not below that of the log", {
+        term: this.term,
+        lastTerm: this.log.lastTerm,
+      });
+    }
+  }
+
+  /** Whether this replica may stand for election. */
+  get isPromotable(): boolean {
+    return isVoter(this.membership, this.self);
+  }
+
+  /**
+   * Whether a leader was heard so recently that nobody else should be elected (§4.2.3 of the thesis). A leader itself
+   * holds on to this until it has lost its quorum and steps down.
+   */
+  get isLeaseHeld(): boolean {
+    if (this.role === "leader") return true;
+    return this.leader !== NO_NODE && this.now - this.electionStart < this.config.electionTimeoutTicks;
+  }
+}
+
+/** The first cool-down between two handovers, in election timeouts; it doubles with each that follows closely. */
+export const COOLDOWN_TIMEOUTS_MIN = 8;
+
+/**
+ * Enters `term`, which is above the current one, without a vote.
+ *
+ * @throws {InvariantViolation} when it is not above it
+ */
+export function enterTerm(state: ReplicaState, term: Term): void {
+  if (term <= state.term) violated("terms only grow", { current: state.term, entered: term });
+  state.term = term;
+  state.vote = NO_NODE;
+}
+
+/**
+ * Gives this replica's vote of the current term to `node`.
+ *
+ * @throws {InvariantViolation} when somebody else has it
+ */
+export function giveVote(state: ReplicaState, node: NodeId): void {
+  if (state.vote !== NO_NODE && state.vote !== node) {
+    violated("a replica votes once in a term", { term: state.term, vote: state.vote, asked: node });
+  }
+  state.vote = node;
+}
+
+/** Takes `node` for the leader of the current term. */
+export function followLeader(state: ReplicaState, node: NodeId): void {
+  if (state.leader !== NO_NODE && state.leader !== node) {
+    violated("a term has one leader", { term: state.term, leader: state.leader, other: node });
+  }
+  state.leader = node;
+  state.electionStart = state.now;
+  state.hasFailedCandidacy = false;
+}

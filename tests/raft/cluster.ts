@@ -1,0 +1,302 @@
+/**
+ * Nodes of the bare core with a network and disks in memory, for tests. Nothing happens by itself: the test decides
+ * which node ticks, which message arrives, where a node is between `ready` and `advance`, and when it dies.
+ *
+ * @module
+ */
+
+import {
+  type Entry,
+  type GroupId,
+  type GroupOptions,
+  type Message,
+  MultiRaft,
+  type MultiRaftConfig,
+  NO_NODE,
+  type NodeId,
+  type ReadReady,
+  type ReadyBatch,
+  type ReplicaView,
+  type Restored,
+  type Transition,
+  votersOnly,
+} from "../../raft/mod.ts";
+import { Disk } from "./disk.ts";
+
+/** What a test cluster is made of. */
+export interface ClusterOptions {
+  readonly nodes: readonly NodeId[];
+  readonly groups?: readonly GroupId[];
+  readonly seed?: number;
+  readonly config?: Partial<MultiRaftConfig>;
+  /** Preference of each group; none by default, which also switches handing over off. */
+  readonly priority?: (group: GroupId) => readonly NodeId[];
+  /** What each replica starts from; an empty log by default. */
+  readonly restored?: (node: NodeId, group: GroupId) => Restored | undefined;
+}
+
+/** Told about everything that becomes visible outside a node. */
+export interface Watcher {
+  beforePersist?(node: ClusterNode, batch: ReadyBatch): void;
+  onCommitted?(
+    node: ClusterNode,
+    committed: { readonly group: GroupId; readonly entries: readonly Entry[] },
+  ): void;
+  onRead?(node: ClusterNode, read: ReadReady): void;
+  onTransition?(node: ClusterNode, transition: Transition): void;
+}
+
+const ELECTION_TIMEOUT_TICKS = 10;
+const HEARTBEAT_TICKS = 2;
+
+/** One node; `raft` is absent while it is down. */
+export class ClusterNode {
+  readonly id: NodeId;
+  readonly disk = new Disk();
+  raft: MultiRaft | undefined;
+  /** The batch that is out. */
+  batch: ReadyBatch | undefined;
+  /** Everything it was ever handed out since its last start, by group. */
+  readonly applied = new Map<GroupId, Entry[]>();
+  readonly reads: ReadReady[] = [];
+  lives = 0;
+
+  constructor(id: NodeId) {
+    this.id = id;
+  }
+
+  /** The core, of a node that is up. */
+  get core(): MultiRaft {
+    if (this.raft === undefined) throw new Error(`The test uses node ${this.id}, which is down`);
+    return this.raft;
+  }
+
+  view(group: GroupId): ReplicaView {
+    const view = this.core.view(group);
+    if (view === undefined) throw new Error(`The test has no group ${group} on node ${this.id}`);
+    return view;
+  }
+}
+
+/** See the module comment. */
+export class Cluster {
+  readonly nodes: readonly ClusterNode[];
+  readonly groups: readonly GroupId[];
+  /** On their way, the oldest first. */
+  readonly inTransit: Message[] = [];
+  /** Links that lose everything, as `from>to`. */
+  readonly cuts = new Set<string>();
+  watcher: Watcher = {};
+  readonly #options: ClusterOptions;
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.groups = options.groups ?? [1];
+    this.nodes = options.nodes.map((id) => new ClusterNode(id));
+    for (const node of this.nodes) {
+      for (const group of this.groups) node.disk.format(group, this.#firstState(node.id, group));
+      this.start(node);
+    }
+  }
+
+  node(id: NodeId): ClusterNode {
+    const node = this.nodes.find((each) => each.id === id);
+    if (node === undefined) throw new Error(`The test has no node ${id}`);
+    return node;
+  }
+
+  /** Starts a node from its disk. */
+  start(node: ClusterNode): void {
+    const { seed = 1, config, priority = () => [] } = this.#options;
+    node.lives++;
+    node.raft = new MultiRaft({
+      nodeId: node.id,
+      seed: seed * 1_000_003 + node.id * 1_009 + node.lives,
+      electionTimeoutTicks: ELECTION_TIMEOUT_TICKS,
+      heartbeatTicks: HEARTBEAT_TICKS,
+      ...config,
+    });
+    for (const group of this.groups) {
+      const options: GroupOptions = { group, restored: node.disk.restored(group), priority: priority(group) };
+      node.applied.set(group, []);
+      node.raft.addGroup(options);
+    }
+  }
+
+  /** Ends a node; what it had not persisted is gone. */
+  crash(node: ClusterNode): void {
+    node.raft = undefined;
+    node.batch = undefined;
+    node.reads.length = 0;
+  }
+
+  /** First half of a turn: what may leave before the disk leaves. */
+  begin(node: ClusterNode): ReadyBatch {
+    const batch = node.core.ready();
+    node.batch = batch;
+    this.watcher.beforePersist?.(node, batch);
+    for (const transition of batch.transitions) this.watcher.onTransition?.(node, transition);
+    this.#send(batch.messages);
+    return batch;
+  }
+
+  /** The disk has taken the batch that is out. */
+  persist(node: ClusterNode): void {
+    for (const persist of node.batch?.persist ?? []) node.disk.persist(persist);
+  }
+
+  /** Second half of a turn, after `persist`. */
+  finish(node: ClusterNode): void {
+    const { batch } = node;
+    if (batch === undefined) return;
+    this.#send(batch.messagesAfterPersist);
+    for (const committed of batch.committed) {
+      node.applied.get(committed.group)?.push(...committed.entries);
+      this.watcher.onCommitted?.(node, committed);
+    }
+    for (const read of batch.reads) {
+      node.reads.push(read);
+      this.watcher.onRead?.(node, read);
+    }
+    node.batch = undefined;
+    node.core.advance(batch);
+  }
+
+  /** A whole turn of one node. */
+  turn(node: ClusterNode): ReadyBatch {
+    const batch = this.begin(node);
+    this.persist(node);
+    this.finish(node);
+    return batch;
+  }
+
+  /** Brings one message to its receiver, unless that is down. */
+  deliver(message: Message): void {
+    this.node(message.to).raft?.step(message);
+  }
+
+  /** Turns and deliveries in a fixed order until nothing is left to do. */
+  settle(): void {
+    for (let round = 0; round < SETTLE_ROUNDS_MAX; round++) {
+      for (const node of this.#up()) while (node.core.hasReady()) this.turn(node);
+      if (this.inTransit.length === 0) return;
+      for (const message of this.inTransit.splice(0)) this.deliver(message);
+    }
+    throw new Error("The cluster does not come to rest");
+  }
+
+  /** Time passes for all nodes that are up, which settle after each tick. */
+  tick(count = 1): void {
+    for (let passed = 0; passed < count; passed++) {
+      for (const node of this.#up()) node.core.tick();
+      this.settle();
+    }
+  }
+
+  /** Ticks until `isDone`, at most `ticksMax` times. */
+  tickUntil(isDone: () => boolean, ticksMax = 200): void {
+    for (let passed = 0; passed < ticksMax && !isDone(); passed++) this.tick();
+    if (!isDone()) throw new Error(`Not so after ${ticksMax} ticks: ${isDone}`);
+  }
+
+  /** Ticks until some node leads `group` and everybody up knows it; returns that node. */
+  elect(group: GroupId = this.groups[0]!): ClusterNode {
+    this.tickUntil(() => this.leader(group) !== undefined);
+    return this.leader(group)!;
+  }
+
+  /** The leader of `group` if all nodes that are up agree on it. */
+  leader(group: GroupId = this.groups[0]!): ClusterNode | undefined {
+    const leaders = new Set(this.#up().map((node) => node.view(group).leader));
+    const [leader] = leaders;
+    return leaders.size === 1 && leader !== NO_NODE
+      ? this.nodes.find((node) => node.id === leader)
+      : undefined;
+  }
+
+  /** Makes `id` the leader of `group` by letting time pass for it alone after a silence of all. */
+  makeLeader(id: NodeId, group: GroupId = this.groups[0]!): ClusterNode {
+    const node = this.node(id);
+    for (let passed = 0; passed < ELECTION_TIMEOUT_TICKS; passed++) {
+      for (const each of this.#up()) if (each !== node) each.core.tick();
+    }
+    for (
+      let passed = 0;
+      passed < 3 * ELECTION_TIMEOUT_TICKS && node.view(group).role !== "leader";
+      passed++
+    ) {
+      node.core.tick();
+      this.settle();
+    }
+    return node;
+  }
+
+  /** Cuts all links between `ids` and the others, in both directions. */
+  isolate(...ids: readonly NodeId[]): void {
+    for (const a of this.nodes) {
+      for (const b of this.nodes) {
+        if (ids.includes(a.id) !== ids.includes(b.id)) this.cuts.add(`${a.id}>${b.id}`);
+      }
+    }
+  }
+
+  heal(): void {
+    this.cuts.clear();
+  }
+
+  #up(): readonly ClusterNode[] {
+    return this.nodes.filter((node) => node.raft !== undefined);
+  }
+
+  #send(messages: readonly Message[]): void {
+    for (const message of messages) {
+      if (!this.cuts.has(`${message.from}>${message.to}`)) this.inTransit.push(message);
+    }
+  }
+
+  #firstState(node: NodeId, group: GroupId): Restored {
+    return this.#options.restored?.(node, group) ?? emptyState(this.#options.nodes);
+  }
+}
+
+/** A settled cluster exchanges a handful of messages; a thousand rounds mean that two nodes shout at each other. */
+const SETTLE_ROUNDS_MAX = 1_000;
+
+/** A replica that has never done anything, with `voters`. */
+export function emptyState(voters: readonly NodeId[]): Restored {
+  return {
+    hardState: { term: 0, vote: NO_NODE, commit: 0 },
+    snapshot: { index: 0, term: 0, membership: votersOnly(voters) },
+    entries: [],
+  };
+}
+
+/** A replica whose log holds entries of `terms`, from index 1 on, each with its own index as text. */
+export function stateWithLog(
+  voters: readonly NodeId[],
+  options: { readonly terms: readonly number[]; readonly term?: number; readonly commit?: number },
+): Restored {
+  const { terms, term = terms.at(-1) ?? 0, commit = 0 } = options;
+  return {
+    ...emptyState(voters),
+    hardState: { term, vote: NO_NODE, commit },
+    entries: terms.map((entryTerm, position) => textEntry({ index: position + 1, term: entryTerm })),
+  };
+}
+
+/** A command entry whose bytes are the text `index/term`. */
+export function textEntry(options: { readonly index: number; readonly term: number }): Entry {
+  const { index, term } = options;
+  return { index, term, kind: 1, data: new TextEncoder().encode(`${index}/${term}`) };
+}
+
+/** The bytes of `text`. */
+export function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** What was handed out, as text, without the empty entries that open terms. */
+export function appliedText(node: ClusterNode, group: GroupId = 1): readonly string[] {
+  const entries = node.applied.get(group) ?? [];
+  return entries.filter((entry) => entry.kind === 1).map((entry) => new TextDecoder().decode(entry.data));
+}
