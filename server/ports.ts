@@ -30,8 +30,11 @@ export interface Clock {
 
 /** The way to the peers. What peers send arrives in the node's inbox. */
 export interface PeerTransport {
-  /** Hands a batch over without waiting; it may be lost, never reordered with others to the same peer. */
-  send(to: NodeId, batch: PeerBatch): void;
+  /**
+   * Hands a batch over without waiting. It may be lost, never reordered with others to the same peer; false: it is
+   * lost for certain.
+   */
+  send(to: NodeId, batch: PeerBatch): boolean;
   statuses(): readonly PeerStatus[];
   close(): Promise<void>;
 }

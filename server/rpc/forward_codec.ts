@@ -106,7 +106,7 @@ function encodeValue(writer: WireWriter, value: ReadResult): void {
 
 function decodeValue(reader: WireReader): ReadResult {
   let found = false;
-  const item = { value: NO_BYTES, version: 0 };
+  const item: { value: Uint8Array; version: number } = { value: NO_BYTES, version: 0 };
   while (reader.next()) {
     if (reader.field === 1) found = reader.boolean();
     else if (reader.field === 2) item.value = reader.bytes();

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Entry, GroupId, Message, NodeId } from "../../raft/mod.ts";
+import type { Entry, EntryKind, GroupId, Message, NodeId } from "../../raft/mod.ts";
 import type { PeerBatch, PeerHello } from "../peer_batch.ts";
 import type { ForwardedCall, ForwardedReply, Leadership } from "../peer_batch.ts";
 import { decodeEntryKind } from "../wal_codec.ts";
@@ -26,7 +26,7 @@ const KIND_NUMBERS = {
   timeoutNowRequest: 11,
 } as const satisfies Record<Message["kind"], number>;
 
-const KINDS = new Map(
+const KINDS: ReadonlyMap<number, Message["kind"]> = new Map(
   Object.entries(KIND_NUMBERS).map(([kind, number]) => [number, kind as Message["kind"]]),
 );
 
@@ -274,7 +274,12 @@ function readMessageField(reader: WireReader, fields: MessageFields): void {
 const NO_BYTES = new Uint8Array(0);
 
 function decodeEntry(reader: WireReader): Entry {
-  const entry = { index: 0, term: 0, kind: decodeEntryKind(0), data: NO_BYTES };
+  const entry: { index: number; term: number; kind: EntryKind; data: Uint8Array } = {
+    index: 0,
+    term: 0,
+    kind: decodeEntryKind(0),
+    data: NO_BYTES,
+  };
   while (reader.next()) {
     if (reader.field === 1) entry.index = reader.number();
     else if (reader.field === 2) entry.term = reader.number();

@@ -40,6 +40,11 @@ export class WireWriter {
     return this.#bytes.slice(0, this.#at);
   }
 
+  /** What was written; a view that holds until the next write or reset. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at);
+  }
+
   /** Starts anew. */
   reset(): void {
     this.#at = 0;

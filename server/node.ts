@@ -1,0 +1,321 @@
+/**
+ * A node: replicas of partitions, the log they share and the loop that drives them, opened from a data directory.
+ * Everything of the outside world comes in through the options.
+ *
+ * @module
+ */
+
+import { BATCH_BYTES_MAX, REQUEST_BYTES_MAX } from "../proto/mod.ts";
+import { type GroupId, MultiRaft, type NodeId } from "../raft/mod.ts";
+import { type RecoveryReport, type SyncPolicy, Wal } from "../wal-wasm/mod.ts";
+import type { CallResult, ReadCall, WriteCall } from "./call.ts";
+import { CallBudget } from "./call_budget.ts";
+import { stopping } from "./call_router.ts";
+import { splitByPartition, writeResults } from "./call_splitter.ts";
+import {
+  type ClusterShape,
+  partitionOfGroup,
+  type PartitionPlace,
+  placePartitions,
+} from "./cluster_layout.ts";
+import { type DataDirectory, DataDirectoryError, openDataDirectory } from "./data_directory.ts";
+import { DomainError } from "./error.ts";
+import type { Inbox } from "./inbox.ts";
+import { encodeCommand, type Mutation, type Outcome } from "./kv/mod.ts";
+import { LeaderTable } from "./leader_table.ts";
+import type {
+  ClusterMetadata,
+  NodeApi,
+  NodeStatus,
+  ReadOptions,
+  ReadResult,
+  WriteOptions,
+  WriteResult,
+} from "./node_api.ts";
+import { type LoopMeters, NodeLoop } from "./node_loop.ts";
+import { Partition } from "./partition.ts";
+import type { Clock, FileSystem, PeerTransport } from "./ports.ts";
+import { RecoveryCollector } from "./recovery.ts";
+import { VERSION } from "./version.ts";
+
+/** Calls a node holds at a time. */
+const CALLS_MAX = 32_768;
+/** Bytes of keys and values in the calls a node holds at a time. */
+const CALL_BYTES_MAX = Math.max(16 * BATCH_BYTES_MAX, 4 * REQUEST_BYTES_MAX);
+/** Ticks a heartbeat interval has; elections are timed to a fraction of it, so that they rarely collide. */
+const TICKS_PER_HEARTBEAT = 4;
+/** How long a clean stop waits for leaderships to be taken over, in election timeouts. */
+const HAND_OVER_TIMEOUTS = 2;
+
+/** All a node is made of. */
+export interface NodeOptions {
+  readonly nodeId: NodeId;
+  readonly shape: ClusterShape;
+  readonly directory: string;
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  /** For every random choice of this node. */
+  readonly seed: number;
+  readonly inbox: Inbox;
+  /** Made once the cluster's identity is known. */
+  readonly createTransport: (clusterId: string) => PeerTransport;
+  readonly electionTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly walSync: SyncPolicy;
+  readonly walSegmentBytes: number;
+  readonly logBytesMax: number;
+  readonly meters: LoopMeters;
+  readonly onFatal: (error: Error) => void;
+}
+
+/** Whether a node can serve all its partitions. */
+export type Readiness = { readonly isReady: true } | { readonly isReady: false; readonly reason: string };
+
+/** See the module comment. */
+export class Node implements NodeApi {
+  readonly #options: NodeOptions;
+  readonly #data: DataDirectory;
+  readonly #wal: Wal;
+  readonly #places: readonly PartitionPlace[];
+  readonly #partitions: ReadonlyMap<GroupId, Partition>;
+  readonly #multiRaft: MultiRaft;
+  readonly #leaders = new LeaderTable();
+  readonly #transport: PeerTransport;
+  readonly #loop: NodeLoop;
+  readonly #budget = new CallBudget({ callsMax: CALLS_MAX, bytesMax: CALL_BYTES_MAX });
+  readonly #startedMs: number;
+  #state: "serving" | "stopping" = "serving";
+
+  /**
+   * Opens the data directory, recovers the log and starts the loop.
+   *
+   * @throws {DataDirectoryError} when the directory is not this node's, or its log is damaged
+   */
+  static async open(options: NodeOptions): Promise<Node> {
+    const { directory, fileSystem, nodeId, shape } = options;
+    const data = await openDataDirectory(fileSystem, { directory, nodeId, shape });
+    try {
+      const wal = await Wal.open({
+        fileSystem,
+        directory: data.walDirectory,
+        clusterId: data.identity.clusterId,
+        nodeId,
+        segmentBytes: options.walSegmentBytes,
+        sync: options.walSync,
+        timer: walTimer(options.clock),
+      });
+      const collector = new RecoveryCollector();
+      const report = await wal.recover((record) => collector.take(record));
+      refuseDamage(report, data.walDirectory);
+      return new Node({ options, data, wal, collector });
+    } catch (error) {
+      data.lock.release();
+      throw error;
+    }
+  }
+
+  private constructor(
+    parts: {
+      readonly options: NodeOptions;
+      readonly data: DataDirectory;
+      readonly wal: Wal;
+      readonly collector: RecoveryCollector;
+    },
+  ) {
+    const { options, data, wal, collector } = parts;
+    this.#options = options;
+    this.#data = data;
+    this.#wal = wal;
+    this.#places = placePartitions(options.shape);
+    const own = this.#places.filter((place) => place.replicas.includes(options.nodeId));
+    this.#partitions = new Map(own.map((place) => [place.group, new Partition(place)]));
+    this.#multiRaft = bornMultiRaft(options, { own, collector });
+    this.#transport = options.createTransport(data.identity.clusterId);
+    this.#startedMs = options.clock.monotonicMs();
+    this.#loop = new NodeLoop({
+      ...options,
+      ...{ multiRaft: this.#multiRaft, wal, partitions: this.#partitions, leaders: this.#leaders },
+      peers: [...options.shape.nodes.keys()].filter((id) => id !== options.nodeId).sort((a, b) => a - b),
+      addressOf: (node) => options.shape.nodes.get(node) ?? "",
+      transport: this.#transport,
+      tickMs: options.heartbeatMs / TICKS_PER_HEARTBEAT,
+    });
+    this.#loop.start();
+  }
+
+  /** The log, for metrics. */
+  get wal(): Wal {
+    return this.#wal;
+  }
+
+  get clusterId(): string {
+    return this.#data.identity.clusterId;
+  }
+
+  /** Calls that wait for an answer. */
+  get callsInFlight(): number {
+    return this.#budget.calls;
+  }
+
+  async write(mutations: readonly Mutation[], options: WriteOptions): Promise<readonly WriteResult[]> {
+    const parts = splitByPartition(mutations, (mutation) => mutation.key, this.#options.shape.partitionCount);
+    const deadlineMs = this.#options.clock.monotonicMs() + options.timeoutMs;
+    const outcomes = await Promise.all(parts.map((part) => {
+      const { partitionId } = part;
+      const command = encodeCommand(part.items, options.requestId);
+      const mayForward = !options.direct;
+      return this.#submit<Outcome>(
+        command.length,
+        (settle): WriteCall => ({ kind: "write", partitionId, command, deadlineMs, mayForward, settle }),
+      );
+    }));
+    const results = new Array<WriteResult>(mutations.length);
+    parts.forEach((part, at) => scatter(results, part.positions, writeResults(part, outcomes[at]!)));
+    return results;
+  }
+
+  async read(keys: readonly Uint8Array[], options: ReadOptions): Promise<readonly ReadResult[]> {
+    const { consistency, maxStalenessMs } = options;
+    const parts = splitByPartition(keys, (key) => key, this.#options.shape.partitionCount);
+    const deadlineMs = this.#options.clock.monotonicMs() + options.timeoutMs;
+    const answers = await Promise.all(parts.map(({ partitionId, items }) => {
+      const base = { partitionId, keys: items, consistency, maxStalenessMs, deadlineMs };
+      return this.#submit<readonly ReadResult[]>(
+        bytesOf(items),
+        (settle): ReadCall => ({ kind: "read", ...base, mayForward: !options.direct, settle }),
+      );
+    }));
+    const results = new Array<ReadResult>(keys.length);
+    parts.forEach((part, at) => {
+      const answer = answers[at]!;
+      if (!answer.ok) throw answer.error;
+      scatter(results, part.positions, answer.value);
+    });
+    return results;
+  }
+
+  metadata(): ClusterMetadata {
+    return {
+      clusterId: this.clusterId,
+      epoch: this.#leaders.epoch,
+      nodes: [...this.#options.shape.nodes].map(([nodeId, address]) => ({ nodeId, address })),
+      partitions: this.#places.map(({ partitionId, group, hashStart, hashEnd, replicas }) => {
+        const { leader, term } = this.#leaders.get(group);
+        return { partitionId, hashStart, hashEnd, leaderId: leader, term, replicas };
+      }),
+    };
+  }
+
+  status(): NodeStatus {
+    return {
+      nodeId: this.#options.nodeId,
+      clusterId: this.clusterId,
+      version: VERSION,
+      state: this.#state === "serving" && !this.readiness().isReady ? "starting" : this.#state,
+      uptimeMs: Math.floor(this.#options.clock.monotonicMs() - this.#startedMs),
+      replicas: [...this.#partitions.values()].map((partition) => ({
+        ...this.#multiRaft.view(partition.group)!,
+        partitionId: partitionOfGroup(partition.group),
+        keyCount: partition.machine.keyCount,
+        stateBytes: partition.machine.stateBytes,
+      })),
+      peers: this.#transport.statuses(),
+      walBytes: this.#wal.stats.bytesTotal,
+    };
+  }
+
+  /** Ready when every partition has a leader, as far as this node knows, and this node is not stopping. */
+  readiness(): Readiness {
+    if (this.#state === "stopping") return { isReady: false, reason: "the node is stopping" };
+    const orphan = this.#places.find(({ group }) => this.#leaders.get(group).leader === 0);
+    if (orphan === undefined) return { isReady: true };
+    return { isReady: false, reason: `partition ${orphan.partitionId} has no leader` };
+  }
+
+  /** Partitions held here with their state; for tests and metrics. */
+  partitions(): readonly Partition[] {
+    return [...this.#partitions.values()];
+  }
+
+  /** Hands leaderships over, ends the loop, syncs and closes the log, and releases the directory. */
+  async close(): Promise<void> {
+    if (this.#state === "stopping") return;
+    await this.#loop.handOver(this.#options.electionTimeoutMs * HAND_OVER_TIMEOUTS);
+    this.#state = "stopping";
+    await this.#loop.stop();
+    await this.#transport.close();
+    await this.#wal.close();
+    this.#data.lock.release();
+  }
+
+  /** Puts a call before the loop, within the budget. */
+  #submit<T>(
+    bytes: number,
+    create: (settle: (result: CallResult<T>) => void) => WriteCall | ReadCall,
+  ): Promise<CallResult<T>> {
+    if (this.#state === "stopping") return Promise.resolve({ ok: false, error: stopping() });
+    if (!this.#budget.tryTake(bytes)) return Promise.resolve({ ok: false, error: tooManyCalls() });
+    return new Promise((resolve) => {
+      const call = create((result) => {
+        this.#budget.release(bytes);
+        resolve(result);
+      });
+      this.#options.inbox.push({ kind: "call", call });
+    });
+  }
+}
+
+function bornMultiRaft(
+  options: NodeOptions,
+  { own, collector }: { own: readonly PartitionPlace[]; collector: RecoveryCollector },
+): MultiRaft {
+  const tickMs = options.heartbeatMs / TICKS_PER_HEARTBEAT;
+  const multiRaft = new MultiRaft({
+    nodeId: options.nodeId,
+    seed: options.seed,
+    electionTimeoutTicks: Math.round(options.electionTimeoutMs / tickMs),
+    heartbeatTicks: TICKS_PER_HEARTBEAT,
+  });
+  const groups = new Set(own.map((place) => place.group));
+  const stray = collector.groups().find((group) => !groups.has(group));
+  if (stray !== undefined) {
+    throw new DataDirectoryError(`The log holds records of group ${stray}, which is not here`);
+  }
+  for (const place of own) {
+    multiRaft.addGroup({ group: place.group, restored: collector.restore(place), priority: place.replicas });
+  }
+  return multiRaft;
+}
+
+/** TODO(repair): a replica with a damaged log is to be repaired from its leader instead. */
+function refuseDamage(report: RecoveryReport, directory: string): void {
+  if (report.damage.length === 0) return;
+  throw new DataDirectoryError(
+    `The log in "${directory}" is damaged: ${report.damage.map((each) => each.message).join("; ")}`,
+  );
+}
+
+function walTimer(clock: Clock): { now(): number; after(delayMs: number, callback: () => void): () => void } {
+  return {
+    now: () => clock.monotonicMs(),
+    after: (delayMs, callback) => {
+      const timer = clock.after(delayMs, callback);
+      return () => timer.cancel();
+    },
+  };
+}
+
+function scatter<T>(into: T[], positions: readonly number[], values: readonly T[]): void {
+  positions.forEach((position, at) => into[position] = values[at]!);
+}
+
+function bytesOf(keys: readonly Uint8Array[]): number {
+  return keys.reduce((bytes, key) => bytes + key.length, 0);
+}
+
+function tooManyCalls(): DomainError {
+  return new DomainError(
+    { kind: "overloaded" },
+    "This node has as many calls in flight as it may: try again later",
+  );
+}

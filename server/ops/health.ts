@@ -1,0 +1,32 @@
+/**
+ * The operators' door, on its own port: `/metrics`, `/healthz` (the process works) and `/readyz` (it can serve all
+ * partitions).
+ *
+ * @module
+ */
+
+import type { Readiness } from "../node.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** What the answers are made from. */
+export interface OpsSource {
+  readonly metrics: Metrics;
+  readonly readiness: () => Readiness;
+}
+
+/** Answers one request of an operator. */
+export async function handleOps(request: Request, { metrics, readiness }: OpsSource): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return new Response("method not allowed\n", { status: 405, headers: { allow: "GET, HEAD" } });
+  }
+  if (pathname === "/metrics") {
+    return new Response(await metrics.render(), { headers: { "content-type": metrics.contentType } });
+  }
+  if (pathname === "/healthz") return new Response("ok\n");
+  if (pathname === "/readyz") {
+    const state = readiness();
+    return state.isReady ? new Response("ok\n") : new Response(`${state.reason}\n`, { status: 503 });
+  }
+  return new Response("not found: /metrics, /healthz, /readyz\n", { status: 404 });
+}

@@ -1,0 +1,127 @@
+/**
+ * The receiving end of the peers' streams: one long request body a peer, cut into batches that go to the inbox.
+ *
+ * A peer that opens a second stream ends its first one, which was lost on its side.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../raft/mod.ts";
+import type { PeerBatch, PeerHello } from "../peer_batch.ts";
+import { EnvelopeReader } from "./envelope.ts";
+import { PEER_PROTOCOL_VERSION } from "./peer_transport.ts";
+import { decodePeerBatch } from "./raft_codec.ts";
+
+/** Above the bounds of everything a turn can hold for one peer. */
+const BATCH_BYTES_MAX = 256 * 1024 * 1024;
+
+/** What the service needs to know and whom it tells. */
+export interface RaftServiceOptions {
+  readonly clusterId: string;
+  readonly nodeId: NodeId;
+  readonly isPeer: (node: NodeId) => boolean;
+  readonly onBatch: (from: NodeId, batch: PeerBatch) => void;
+  /** The stream from this peer ended; what it was about to say is lost. */
+  readonly onEnd: (from: NodeId) => void;
+  /** Resolves when the node can take more; reading stops meanwhile and the peer feels it. */
+  readonly hasRoom: () => Promise<void> | undefined;
+}
+
+/** See the module comment. */
+export class RaftService {
+  readonly #options: RaftServiceOptions;
+  readonly #streams = new Map<NodeId, ReadableStreamDefaultReader<Uint8Array>>();
+
+  constructor(options: RaftServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Answers `POST /prkdb.v1.RaftService/Deliver`: takes batches until the stream ends. */
+  async deliver(request: Request): Promise<Response> {
+    if (request.body === null) return refusal("invalid_argument", "Cannot deliver: the request has no body");
+    const reader = request.body.getReader();
+    try {
+      await this.#read(reader);
+      return new Response(END_OF_STREAM, { headers: STREAM_HEADERS });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      return refusal(error instanceof RangeError ? "invalid_argument" : "unavailable", message);
+    } finally {
+      this.#forget(reader);
+      void reader.cancel().catch(() => {});
+    }
+  }
+
+  /** Ends all streams. */
+  close(): void {
+    for (const reader of this.#streams.values()) void reader.cancel().catch(() => {});
+    this.#streams.clear();
+  }
+
+  async #read(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+    const envelopes = new EnvelopeReader(BATCH_BYTES_MAX);
+    let from: NodeId | undefined;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      for (const { isEnd, message } of envelopes.read(value)) {
+        if (isEnd) return;
+        from = this.#take(message, { from, reader });
+      }
+      await this.#options.hasRoom();
+    }
+  }
+
+  #take(
+    message: Uint8Array,
+    stream: { from: NodeId | undefined; reader: ReadableStreamDefaultReader<Uint8Array> },
+  ): NodeId {
+    const route = { from: stream.from ?? 0, to: this.#options.nodeId };
+    const { hello, batch } = decodePeerBatch(message, route);
+    if (stream.from === undefined) return this.#greet(hello, stream.reader);
+    this.#options.onBatch(stream.from, batch);
+    return stream.from;
+  }
+
+  #greet(hello: PeerHello | undefined, reader: ReadableStreamDefaultReader<Uint8Array>): NodeId {
+    if (hello === undefined) throw new RangeError("Cannot deliver: the first message has no hello");
+    const problem = this.#problemWith(hello);
+    if (problem !== undefined) throw new RangeError(`Cannot deliver: ${problem}`);
+    void this.#streams.get(hello.fromNode)?.cancel().catch(() => {});
+    this.#streams.set(hello.fromNode, reader);
+    return hello.fromNode;
+  }
+
+  /** Only the newest stream of a peer speaks for it. */
+  #forget(reader: ReadableStreamDefaultReader<Uint8Array>): void {
+    for (const [from, current] of this.#streams) {
+      if (current !== reader) continue;
+      this.#streams.delete(from);
+      this.#options.onEnd(from);
+    }
+  }
+
+  #problemWith(hello: PeerHello): string | undefined {
+    const { clusterId, nodeId, isPeer } = this.#options;
+    if (hello.protocolVersion < 1) {
+      return `protocol version ${hello.protocolVersion} is not ${PEER_PROTOCOL_VERSION}`;
+    }
+    if (hello.clusterId !== clusterId) return `this is cluster ${clusterId}, not ${hello.clusterId}`;
+    if (hello.toNode !== nodeId) return `this is node ${nodeId}, not ${hello.toNode}`;
+    if (!isPeer(hello.fromNode)) return `node ${hello.fromNode} is not in this cluster`;
+    return undefined;
+  }
+}
+
+const STREAM_HEADERS = { "content-type": "application/connect+proto" };
+/** An empty `DeliverResponse`, then the end-of-stream message `{}`. */
+const END_OF_STREAM = Uint8Array.of(0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0x7b, 0x7d);
+
+function refusal(code: string, message: string): Response {
+  const body = new TextEncoder().encode(JSON.stringify({ error: { code, message } }));
+  const envelope = new Uint8Array(5 + body.length);
+  envelope[0] = 2;
+  new DataView(envelope.buffer).setUint32(1, body.length);
+  envelope.set(body, 5);
+  return new Response(envelope, { headers: STREAM_HEADERS });
+}
