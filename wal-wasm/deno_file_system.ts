@@ -1,0 +1,119 @@
+/**
+ * The {@linkcode FileSystem} of a running node, on `Deno.FsFile`.
+ *
+ * @module
+ */
+
+import type { FileLock, FileSystem, StoredFile } from "./file_system.ts";
+
+/** The disk of this machine. */
+export class DenoFileSystem implements FileSystem {
+  async open(path: string): Promise<StoredFile> {
+    return new DenoFile(path, await Deno.open(path, { read: true, write: true }));
+  }
+
+  async create(path: string): Promise<StoredFile> {
+    const file = await Deno.open(path, { read: true, write: true, create: true, truncate: true });
+    return new DenoFile(path, file);
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return Deno.rename(from, to);
+  }
+
+  remove(path: string): Promise<void> {
+    return Deno.remove(path);
+  }
+
+  async list(directory: string): Promise<readonly string[]> {
+    const names: string[] = [];
+    for await (const entry of Deno.readDir(directory)) {
+      if (entry.isFile) names.push(entry.name);
+    }
+    return names;
+  }
+
+  createDirectory(path: string): Promise<void> {
+    return Deno.mkdir(path, { recursive: true });
+  }
+
+  async syncDirectory(directory: string): Promise<void> {
+    using handle = await Deno.open(directory);
+    await handle.sync();
+  }
+
+  async lock(path: string): Promise<FileLock | undefined> {
+    const file = await Deno.open(path, { read: true, write: true, create: true });
+    const held = await file.tryLock(true).catch((error) => {
+      file.close();
+      throw error;
+    });
+    if (held) return { release: () => file.close() };
+    file.close();
+    return undefined;
+  }
+}
+
+/** One descriptor. Remembers where it stands, as a seek costs as much as a small write. */
+class DenoFile implements StoredFile {
+  readonly path: string;
+  readonly #file: Deno.FsFile;
+  #position = 0;
+
+  constructor(path: string, file: Deno.FsFile) {
+    this.path = path;
+    this.#file = file;
+  }
+
+  async size(): Promise<number> {
+    return (await this.#file.stat()).size;
+  }
+
+  readSync(into: Uint8Array, position: number): number {
+    this.#seek(position);
+    let filled = 0;
+    while (filled < into.length) {
+      const count = this.#file.readSync(into.subarray(filled));
+      if (count === null) break;
+      filled += count;
+    }
+    this.#position += filled;
+    return filled;
+  }
+
+  writeSync(bytes: Uint8Array, position: number): void {
+    this.#seek(position);
+    let rest = bytes;
+    while (rest.length > 0) {
+      const count = this.#file.writeSync(rest);
+      this.#position += count;
+      if (count === 0) throw new Error(`Cannot write to ${this.path} as the system took no byte`);
+      rest = rest.subarray(count);
+    }
+  }
+
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    this.#seek(position);
+    let rest = bytes;
+    while (rest.length > 0) {
+      const count = await this.#file.write(rest);
+      this.#position += count;
+      if (count === 0) throw new Error(`Cannot write to ${this.path} as the system took no byte`);
+      rest = rest.subarray(count);
+    }
+  }
+
+  syncData(): Promise<void> {
+    return this.#file.syncData();
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  #seek(position: number): void {
+    if (this.#position === position) return;
+    this.#file.seekSync(position, Deno.SeekMode.Start);
+    this.#position = position;
+  }
+}
