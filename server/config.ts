@@ -20,6 +20,7 @@ const DEFAULT_REPLICATION = 3;
 const HEARTBEAT_MS_MIN = 10;
 /** A follower must be able to miss some heartbeats before it stands for election. */
 const HEARTBEATS_PER_ELECTION_MIN = 3;
+const SECTOR_BYTES = 4_096;
 const SEGMENT_MEBIBYTES_MIN = 1;
 const SEGMENT_MEBIBYTES_MAX = 1_024;
 
@@ -185,7 +186,7 @@ function flag(names: string, description: string): Option {
 
 function bytesFlag(names: string, description: string, fallback: number): Option {
   return flag(names, description)
-    .argParser(integer(SEGMENT_MEBIBYTES_MIN * MEBIBYTE, SEGMENT_MEBIBYTES_MAX * MEBIBYTE)).default(fallback);
+    .argParser(segmentBytes).default(fallback);
 }
 
 function integer(min: number, max: number): (text: string) => number {
@@ -194,6 +195,12 @@ function integer(min: number, max: number): (text: string) => number {
     if (value >= min && value <= max) return value;
     throw new InvalidArgumentError(`Must be a whole number from ${min} to ${max}.`);
   };
+}
+
+function segmentBytes(text: string): number {
+  const bytes = integer(SEGMENT_MEBIBYTES_MIN * MEBIBYTE, SEGMENT_MEBIBYTES_MAX * MEBIBYTE)(text);
+  if (bytes % SECTOR_BYTES === 0) return bytes;
+  throw new InvalidArgumentError(`Must be a multiple of ${SECTOR_BYTES}.`);
 }
 
 function notYet(name: string): (text: string) => never {

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { BATCH_BYTES_MAX, REQUEST_BYTES_MAX } from "../proto/mod.ts";
+import { BATCH_BYTES_MAX, partitionOfKey, REQUEST_BYTES_MAX } from "../proto/mod.ts";
 import { type GroupId, MultiRaft, type NodeId } from "../raft/mod.ts";
-import { type RecoveryReport, type SyncPolicy, Wal } from "../wal-wasm/mod.ts";
+import { type RecoveryReport, type SyncPolicy, Wal, WalError } from "../wal-wasm/mod.ts";
 import type { CallResult, ReadCall, WriteCall } from "./call.ts";
 import { CallBudget } from "./call_budget.ts";
 import { stopping } from "./call_router.ts";
@@ -104,13 +104,17 @@ export class Node implements NodeApi {
         sync: options.walSync,
         timer: walTimer(options.clock),
       });
-      const collector = new RecoveryCollector();
-      const report = await wal.recover((record) => collector.take(record));
-      refuseDamage(report, data.walDirectory);
-      return new Node({ options, data, wal, collector });
+      try {
+        const collector = new RecoveryCollector();
+        refuseDamage(await wal.recover((record) => collector.take(record)));
+        return new Node({ options, data, wal, collector });
+      } catch (error) {
+        await wal.close();
+        throw error;
+      }
     } catch (error) {
       data.lock.release();
-      throw error;
+      throw asDataDirectoryError(error);
     }
   }
 
@@ -194,6 +198,11 @@ export class Node implements NodeApi {
     return results;
   }
 
+  /** The partition that owns `key`. */
+  partitionOf(key: Uint8Array): number {
+    return partitionOfKey(key, this.#options.shape.partitionCount);
+  }
+
   metadata(): ClusterMetadata {
     return {
       clusterId: this.clusterId,
@@ -216,6 +225,7 @@ export class Node implements NodeApi {
       replicas: [...this.#partitions.values()].map((partition) => ({
         ...this.#multiRaft.view(partition.group)!,
         partitionId: partitionOfGroup(partition.group),
+        appendsSent: partition.appendsSent,
         keyCount: partition.machine.keyCount,
         stateBytes: partition.machine.stateBytes,
       })),
@@ -288,11 +298,16 @@ function bornMultiRaft(
 }
 
 /** TODO(repair): a replica with a damaged log is to be repaired from its leader instead. */
-function refuseDamage(report: RecoveryReport, directory: string): void {
-  if (report.damage.length === 0) return;
-  throw new DataDirectoryError(
-    `The log in "${directory}" is damaged: ${report.damage.map((each) => each.message).join("; ")}`,
-  );
+function refuseDamage(report: RecoveryReport): void {
+  const lost = report.damages.filter(({ groups }) => groups === "any" || groups.length > 0);
+  if (lost.length === 0) return;
+  const places = lost.map(({ path, offset, bytes }) => `${bytes} bytes at offset ${offset} of "${path}"`);
+  throw new DataDirectoryError(`The log is damaged: ${places.join("; ")}`);
+}
+
+/** A log that cannot be opened is a data directory that cannot be used. */
+function asDataDirectoryError(error: unknown): unknown {
+  return error instanceof WalError ? new DataDirectoryError(error.message) : error;
 }
 
 function walTimer(clock: Clock): { now(): number; after(delayMs: number, callback: () => void): () => void } {

@@ -64,6 +64,8 @@ export interface ClusterMetadata {
 /** One replica of this node. */
 export interface ReplicaStatus extends ReplicaView {
   readonly partitionId: number;
+  /** Append requests sent since the start. */
+  readonly appendsSent: number;
   readonly keyCount: number;
   /** Bytes of keys and values. */
   readonly stateBytes: number;

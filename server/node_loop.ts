@@ -16,8 +16,16 @@
  * @module
  */
 
-import type { FollowerView, GroupId, MultiRaft, NodeId, ReadyBatch, Transition } from "../raft/mod.ts";
-import type { Wal } from "../wal-wasm/mod.ts";
+import type {
+  FollowerView,
+  GroupId,
+  Message,
+  MultiRaft,
+  NodeId,
+  ReadyBatch,
+  Transition,
+} from "../raft/mod.ts";
+import type { Wal, WalRecord } from "../wal-wasm/mod.ts";
 import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
 import { CallRouter, noLeader, replyOf, stopping } from "./call_router.ts";
 import { groupOfPartition } from "./cluster_layout.ts";
@@ -35,6 +43,8 @@ import { encodeRecords } from "./wal_codec.ts";
 export interface LoopMeters {
   /** Seconds a turn took, its sync included. */
   observeTurn(seconds: number): void;
+  /** Bytes a turn added to the log. */
+  observeFrame(bytes: number): void;
   observeProposal(partitionId: number, result: "accepted" | "refused"): void;
 }
 
@@ -138,21 +148,37 @@ export class NodeLoop {
 
   /** See the drawing in the module comment. */
   async turn(): Promise<void> {
-    const { clock, inbox, multiRaft, wal, meters } = this.#options;
+    const { clock, inbox, multiRaft, meters } = this.#options;
     const startedMs = clock.monotonicMs();
     for (const input of inbox.drain()) this.#take(input);
     this.#openReadRounds();
     const ready = multiRaft.ready();
     this.#outbox.addMessages(ready.messages);
+    this.#countAppends(ready.messages);
     this.#flush();
     const records = encodeRecords(ready.persist);
-    const durable = records.length > 0 ? wal.append(records) : undefined;
+    const durable = records.length > 0 ? this.#append(records) : undefined;
     this.#act(ready);
     if (durable !== undefined) await durable;
     this.#outbox.addMessages(ready.messagesAfterPersist);
     multiRaft.advance(ready);
     this.#flush();
     meters.observeTurn((clock.monotonicMs() - startedMs) / 1000);
+  }
+
+  #countAppends(messages: readonly Message[]): void {
+    for (const { kind, group } of messages) {
+      const partition = kind === "appendRequest" ? this.#options.partitions.get(group) : undefined;
+      if (partition !== undefined) partition.appendsSent++;
+    }
+  }
+
+  #append(records: readonly WalRecord[]): Promise<unknown> {
+    const { wal, meters } = this.#options;
+    const before = wal.stats.frameBytes;
+    const durable = wal.append(records);
+    meters.observeFrame(wal.stats.frameBytes - before);
+    return durable;
   }
 
   #take(input: Input): void {

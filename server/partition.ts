@@ -30,6 +30,8 @@ export class Partition {
   readonly group: GroupId;
   readonly machine = new StateMachine();
   role: Role = "follower";
+  /** Append requests this replica has sent. */
+  appendsSent = 0;
   /** By index, in the order of indexes. */
   readonly #writes = new Map<LogIndex, PendingWrite>();
   #asked: ReadCall[] = [];

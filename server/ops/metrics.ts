@@ -37,8 +37,6 @@ export interface WalSample {
   readonly segmentCount: number;
   /** Seconds each sync took since the last sample. */
   readonly syncSeconds: readonly number[];
-  /** Bytes of each frame since the last sample. */
-  readonly frameBytes: readonly number[];
 }
 
 /** Where gauges are read from. */
@@ -121,6 +119,10 @@ export class Metrics implements LoopMeters {
     this.#turns.observe(seconds);
   }
 
+  observeFrame(bytes: number): void {
+    this.#frames.observe(bytes);
+  }
+
   observeProposal(partitionId: number, result: "accepted" | "refused"): void {
     const key = `${partitionId} ${result}`;
     let counter = this.#proposalChildren.get(key);
@@ -146,7 +148,6 @@ export class Metrics implements LoopMeters {
   #readGauges(source: MetricsSource): void {
     const wal = source.sampleWal();
     for (const seconds of wal.syncSeconds) this.#syncs.observe(seconds);
-    for (const bytes of wal.frameBytes) this.#frames.observe(bytes);
     this.#gauge("prkdb_wal_bytes_total", "Bytes written to the log since the start", wal.bytesTotal);
     this.#gauge("prkdb_wal_segments", "Files of the log", wal.segmentCount);
     this.#gauge("prkdb_calls_in_flight", "Calls that wait for an answer", source.callsInFlight());

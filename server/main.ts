@@ -1,0 +1,96 @@
+/**
+ * `deno task server --node-id 1`: one node in this process, until SIGINT or SIGTERM.
+ *
+ * Exit code 0 after a clean stop, 2 when it cannot start as asked, 1 when the log can no longer be written.
+ *
+ * @module
+ */
+
+import { configure, getConsoleSink } from "@logtape/logtape";
+import { ConfigError, ConfigNotice, parseConfig, type ServerConfig } from "./config.ts";
+import { DataDirectoryError } from "./data_directory.ts";
+import { Server } from "./server.ts";
+import { VERSION } from "./version.ts";
+
+const EXIT_UNUSABLE = 2;
+const EXIT_FATAL = 1;
+
+if (import.meta.main) await main(Deno.args);
+
+/** Starts a node as `args` say and returns when it serves. */
+export async function main(args: readonly string[]): Promise<void> {
+  await configureLogging();
+  const config = configOrExit(args);
+  for (const warning of config.warnings) console.error(`prkdb: warning: ${warning}`);
+  const server = await startOrExit(config);
+  printStart(server);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => void stopAndExit(server));
+  }
+}
+
+function configOrExit(args: readonly string[]): ServerConfig {
+  try {
+    return parseConfig(args);
+  } catch (error) {
+    if (error instanceof ConfigNotice) {
+      console.log(error.message);
+      Deno.exit(0);
+    }
+    if (error instanceof ConfigError) refuse(error.message);
+    throw error;
+  }
+}
+
+async function startOrExit(config: ServerConfig): Promise<Server> {
+  try {
+    return await Server.start(config, dieOf);
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) {
+      refuse(`a port is taken: ${config.host}:${config.port} or ${config.host}:${config.metricsPort}`);
+    }
+    if (error instanceof DataDirectoryError) refuse(error.message);
+    refuse(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** A failed write or sync is never retried: what is on disk is not known any more, only recovery can tell. */
+function dieOf(error: Error): void {
+  console.error(`prkdb: fatal: ${error.message}`);
+  Deno.exit(EXIT_FATAL);
+}
+
+function refuse(message: string): never {
+  console.error(`prkdb: ${message}`);
+  Deno.exit(EXIT_UNUSABLE);
+}
+
+async function stopAndExit(server: Server): Promise<void> {
+  await server.stop();
+  Deno.exit(0);
+}
+
+function printStart(server: Server): void {
+  const { nodeId, shape, dataDirectory } = server.config;
+  console.log(
+    `prkdb ${VERSION}: node ${nodeId} of ${shape.nodes.size} serves http://${server.address}, ` +
+      `metrics http://${server.opsAddress}/metrics, ${shape.partitionCount} partitions, data in ${dataDirectory}`,
+  );
+}
+
+async function configureLogging(): Promise<void> {
+  const level = Deno.env.get("PRKDB_LOG") === "debug" ? "debug" : "warning";
+  await configure({
+    sinks: { console: getConsoleSink({ console: stderrConsole() }) },
+    loggers: [
+      { category: "prkdb", lowestLevel: level, sinks: ["console"] },
+      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["console"] },
+    ],
+  });
+}
+
+/** Log lines go to standard error whatever their level; standard output has the start-up line only. */
+function stderrConsole(): Console {
+  const toStderr = (...parts: unknown[]) => console.error(...parts);
+  return { ...console, debug: toStderr, info: toStderr, log: toStderr, warn: toStderr, error: toStderr };
+}

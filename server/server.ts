@@ -1,0 +1,223 @@
+/**
+ * A node with its doors: the port for clients and peers, and the operators' port. Ports are bound before the data
+ * directory is touched, so that a wrong start changes nothing.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { DenoFileSystem } from "../wal-wasm/mod.ts";
+import { SYSTEM_CLOCK } from "./clock.ts";
+import type { ServerConfig } from "./config.ts";
+import { Inbox } from "./inbox.ts";
+import { Node } from "./node.ts";
+import { handleOps, Metrics, type WalSample } from "./ops/mod.ts";
+import { createHttpHandler, type PeerEvent, RaftService, StreamTransport } from "./rpc/mod.ts";
+
+/** A peer silent for so many election timeouts is taken for gone. */
+const SILENT_ELECTION_TIMEOUTS = 3;
+/** More inputs than this waiting: peers are read from again when the loop has caught up. */
+const INBOX_INPUTS_MAX = 20_000;
+const ROOM_CHECK_MS = 5;
+/** Calls under way get this long to end when the node stops. */
+const SHUTDOWN_LIMIT_MS = 2_000;
+
+const logger = getLogger(["prkdb", "server"]);
+
+/** A port that is already bound before there is anything to serve. */
+interface Door {
+  readonly http: Deno.HttpServer<Deno.NetAddr>;
+  handler: (request: Request) => Response | Promise<Response>;
+}
+
+/** See the module comment. */
+export class Server {
+  readonly node: Node;
+  readonly #config: ServerConfig;
+  readonly #door: Door;
+  readonly #opsDoor: Door;
+  readonly #raftService: RaftService;
+  readonly #metrics: Metrics;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(
+    parts: {
+      readonly node: Node;
+      readonly config: ServerConfig;
+      readonly door: Door;
+      readonly opsDoor: Door;
+      readonly raftService: RaftService;
+      readonly metrics: Metrics;
+    },
+  ) {
+    this.node = parts.node;
+    this.#config = parts.config;
+    this.#door = parts.door;
+    this.#opsDoor = parts.opsDoor;
+    this.#raftService = parts.raftService;
+    this.#metrics = parts.metrics;
+  }
+
+  /**
+   * Binds the ports, opens the node and serves.
+   *
+   * @param onFatal called when the node can no longer write its log and must end
+   * @throws {Deno.errors.AddrInUse} when a port is taken
+   * @throws {DataDirectoryError} when the data directory cannot be used
+   */
+  static async start(config: ServerConfig, onFatal: (error: Error) => void): Promise<Server> {
+    const doors: Door[] = [];
+    try {
+      doors.push(openDoor(config.host, config.port), openDoor(config.host, config.metricsPort));
+      return await openServer(config, { door: doors[0]!, opsDoor: doors[1]!, onFatal });
+    } catch (error) {
+      for (const door of doors) await door.http.shutdown();
+      throw error;
+    }
+  }
+
+  /** Where clients and peers connect, `host:port`. */
+  get address(): string {
+    return addressOf(this.#door);
+  }
+
+  /** Where operators look, `host:port`. */
+  get opsAddress(): string {
+    return addressOf(this.#opsDoor);
+  }
+
+  get config(): ServerConfig {
+    return this.#config;
+  }
+
+  /** Hands leaderships over, answers what is under way, syncs the log. */
+  stop(): Promise<void> {
+    return this.#stopped ??= this.#stop();
+  }
+
+  async #stop(): Promise<void> {
+    await this.node.close();
+    this.#raftService.close();
+    this.#metrics.close();
+    const shutdowns = Promise.all([this.#door.http.shutdown(), this.#opsDoor.http.shutdown()]);
+    await Promise.race([shutdowns, new Promise((resolve) => setTimeout(resolve, SHUTDOWN_LIMIT_MS))]);
+  }
+}
+
+async function openServer(
+  config: ServerConfig,
+  { door, opsDoor, onFatal }: {
+    readonly door: Door;
+    readonly opsDoor: Door;
+    readonly onFatal: (error: Error) => void;
+  },
+): Promise<Server> {
+  const metrics = new Metrics();
+  const inbox = new Inbox();
+  const transport: { current?: StreamTransport } = {};
+  const node = await Node.open({
+    ...config,
+    directory: config.dataDirectory,
+    fileSystem: new DenoFileSystem(),
+    clock: SYSTEM_CLOCK,
+    seed: crypto.getRandomValues(new Uint32Array(1))[0]!,
+    inbox,
+    createTransport: (clusterId) => transport.current = createTransport(config, { clusterId, inbox }),
+    meters: metrics,
+    onFatal,
+  });
+  const streams = transport.current!;
+  const raftService = createRaftService(config, { node, inbox, streams });
+  metrics.open({
+    status: () => node.status(),
+    sampleWal: () => sampleWal(node),
+    callsInFlight: () => node.callsInFlight,
+  });
+  opsDoor.handler = (request) => handleOps(request, { metrics, readiness: () => node.readiness() });
+  door.handler = createHttpHandler({
+    node,
+    corsOrigins: config.corsOrigins,
+    requests: metrics,
+    deliver: (request) => raftService.deliver(request),
+  });
+  streams.open();
+  return new Server({ node, config, door, opsDoor, raftService, metrics });
+}
+
+function sampleWal({ wal }: Node): WalSample {
+  const { bytesTotal, segmentCount } = wal.stats;
+  return { bytesTotal, segmentCount, syncSeconds: wal.takeSyncDurations().map((ms) => ms / 1000) };
+}
+
+function createTransport(
+  config: ServerConfig,
+  { clusterId, inbox }: { readonly clusterId: string; readonly inbox: Inbox },
+): StreamTransport {
+  const peers = new Map([...config.shape.nodes].filter(([id]) => id !== config.nodeId));
+  return new StreamTransport({
+    clusterId,
+    nodeId: config.nodeId,
+    address: config.shape.nodes.get(config.nodeId)!,
+    peers,
+    silentMs: config.electionTimeoutMs * SILENT_ELECTION_TIMEOUTS,
+    onEvent: (event) => takePeerEvent(event, inbox),
+  });
+}
+
+function takePeerEvent(event: PeerEvent, inbox: Inbox): void {
+  const { kind, peer } = event;
+  if (kind === "connected") {
+    logger.info("Stream to node {peer} is open", { peer });
+    inbox.push({ kind: "peerConnected", peer });
+  } else if (kind === "lost") {
+    logger.warn("Stream to node {peer} is lost: {reason}", { peer, reason: event.reason });
+    inbox.push({ kind: "peerLost", peer });
+  } else {
+    logger.debug("Node {peer} cannot be reached: {reason}", { peer, reason: event.reason });
+  }
+}
+
+function createRaftService(
+  config: ServerConfig,
+  { node, inbox, streams }: {
+    readonly node: Node;
+    readonly inbox: Inbox;
+    readonly streams: StreamTransport;
+  },
+): RaftService {
+  return new RaftService({
+    clusterId: node.clusterId,
+    nodeId: config.nodeId,
+    isPeer: (id) => id !== config.nodeId && config.shape.nodes.has(id),
+    onBatch: (from, batch) => {
+      streams.heardFrom(from);
+      inbox.push({ kind: "peerBatch", from, batch });
+    },
+    onEnd: (peer) => inbox.push({ kind: "peerLost", peer }),
+    hasRoom: () => inbox.size > INBOX_INPUTS_MAX ? roomIn(inbox) : undefined,
+  });
+}
+
+async function roomIn(inbox: Inbox): Promise<void> {
+  while (inbox.size > INBOX_INPUTS_MAX) await new Promise((resolve) => setTimeout(resolve, ROOM_CHECK_MS));
+}
+
+function openDoor(hostname: string, port: number): Door {
+  const door: { http?: Door["http"]; handler: Door["handler"] } = {
+    handler: () => new Response("the node is starting\n", { status: 503 }),
+  };
+  const options = { hostname, port, onListen: () => {}, onError: answerFailure };
+  door.http = Deno.serve(options, (request) => door.handler(request));
+  return door as Door;
+}
+
+/** Handlers do not throw; should one do so, its caller gets an answer and the operator a line. */
+function answerFailure(error: unknown): Response {
+  logger.error("A request failed unexpectedly: {error}", { error: String(error) });
+  return new Response("internal error\n", { status: 500 });
+}
+
+function addressOf(door: Door): string {
+  const { hostname, port } = door.http.addr;
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
