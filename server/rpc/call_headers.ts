@@ -1,0 +1,52 @@
+/**
+ * What the headers of a Connect call say about how to serve it: its deadline, its route, its protocol version.
+ *
+ * Source: Connect protocol reference, "Unary-Request".
+ *
+ * @module
+ */
+
+import { invalidArgument } from "../error.ts";
+import type { CallOptions } from "../node_api.ts";
+import { callOptions } from "./unary.ts";
+
+const TIMEOUT = /^\d{1,10}$/;
+const PROTOCOL_VERSION = "1";
+
+/**
+ * Options of a Connect call.
+ *
+ * @throws {DomainError} `invalidArgument` for a deadline that is no number, `deadline` for one that has passed
+ */
+export function readCallOptions(headers: Headers): CallOptions {
+  const timeout = headers.get("connect-timeout-ms");
+  if (timeout === null) return callOptions(undefined, isDirect(headers));
+  if (TIMEOUT.test(timeout)) return callOptions(Number(timeout), isDirect(headers));
+  // The words of the Connect router, so that both paths say the same.
+  throw invalidArgument(`protocol error: invalid connect timeout value: ${timeout}`);
+}
+
+/** Whether the caller routes by itself and wants no forwarding: `prkdb-route: direct`. */
+export function isDirect(headers: Headers): boolean {
+  return headers.get("prkdb-route") === "direct";
+}
+
+/**
+ * A caller that names no version is taken at its word that it speaks this one.
+ *
+ * @param parameter the parameter `connect` of a GET, empty if there is none
+ * @throws {DomainError} `invalidArgument` for another version
+ */
+export function checkProtocolVersion(headers: Headers, parameter = ""): void {
+  const version = headers.get("connect-protocol-version");
+  if (version !== null && version !== PROTOCOL_VERSION) {
+    throw invalidArgument(
+      `Cannot serve connect-protocol-version: it must be "${PROTOCOL_VERSION}", it is "${version}"`,
+    );
+  }
+  if (parameter !== "" && parameter !== `v${PROTOCOL_VERSION}`) {
+    throw invalidArgument(
+      `Cannot serve the parameter connect: it must be "v${PROTOCOL_VERSION}", it is "${parameter}"`,
+    );
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * The HTTP face of a node: from a request to the method it names, on the path that suits it. The caller owns
+ * the listening socket and hands every request in.
+ *
+ * ```
+ *                    ┌ POST application/proto, GET encoding=proto ─→ lean_unary ─┐
+ * request ─→ path ─→ ┤                                                           ├─→ unary method ─→ NodeApi
+ *                    ├ JSON, gRPC-Web, streams ─→ connect_router ────────────────┘
+ *                    ├ /prkdb.v1.RaftService/Deliver ─→ the peers' service
+ *                    └ else: 404, 405, 415
+ * ```
+ *
+ * No request, however malformed, makes the handler throw.
+ *
+ * @module
+ */
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import { RaftService } from "../../proto/mod.ts";
+import type { NodeApi } from "../node_api.ts";
+import { clusterMethods } from "./cluster_service.ts";
+import { parseGetQuery } from "./connect_get.ts";
+import { type RoutedHandler, routedHandlers } from "./connect_router.ts";
+import { CorsPolicy } from "./cors.ts";
+import { kvMethods } from "./kv_service.ts";
+import { errorResponse, serveGet, servePost } from "./lean_unary.ts";
+import { noteFailure, type RequestObserver } from "./request_observer.ts";
+import type { UnaryMethod } from "./unary.ts";
+
+/** Behind `http://` and `https:/`, where the host begins. */
+const SCHEME_LENGTH_MIN = 7;
+const DELIVER_PATH = `/${RaftService.typeName}/${RaftService.method.deliver.name}`;
+const ACCEPTED_TYPES = [
+  "application/proto",
+  "application/json",
+  "application/grpc-web+proto",
+  "application/grpc-web+json",
+  "application/connect+proto",
+  "application/connect+json",
+].join(", ");
+
+/** What the handler serves and whom it tells. */
+export interface HttpHandlerOptions {
+  readonly node: NodeApi;
+  /** Origins whose pages may call, `*` for all; loopback origins if `undefined`. */
+  readonly corsOrigins: readonly string[] | undefined;
+  readonly requests: RequestObserver;
+  /** Answers the peers' calls. */
+  readonly streaming: { deliver(request: Request): Promise<Response> };
+}
+
+/** One path. */
+interface Route {
+  readonly routed: RoutedHandler;
+  /** `undefined` for streaming methods, which have no lean path. */
+  readonly method: UnaryMethod | undefined;
+  readonly allow: string;
+}
+
+/** A handler for `Deno.serve`. It never throws and never rejects. */
+export function createHttpHandler(options: HttpHandlerOptions): (request: Request) => Promise<Response> {
+  const server = new HttpServer(options);
+  return (request) => server.handle(request);
+}
+
+/** The routes of one node. */
+class HttpServer {
+  readonly #routes: ReadonlyMap<string, Route>;
+  readonly #cors: CorsPolicy;
+  readonly #requests: RequestObserver;
+  readonly #streaming: HttpHandlerOptions["streaming"];
+
+  constructor({ node, corsOrigins, requests, streaming }: HttpHandlerOptions) {
+    this.#routes = buildRoutes([...kvMethods(node), ...clusterMethods(node)], requests);
+    this.#cors = new CorsPolicy(corsOrigins);
+    this.#requests = requests;
+    this.#streaming = streaming;
+  }
+
+  handle(request: Request): Promise<Response> {
+    const origin = request.headers.get("origin");
+    return origin === null ? this.#answer(request) : this.#answerPage(request, origin);
+  }
+
+  async #answerPage(request: Request, origin: string): Promise<Response> {
+    return this.#cors.admit(await this.#answer(request), origin);
+  }
+
+  async #answer(request: Request): Promise<Response> {
+    const startedMs = performance.now();
+    try {
+      return await this.#dispatch(request);
+    } catch (error) {
+      return errorResponse(noteFailure({ requests: this.#requests, method: "unknown", startedMs }, error));
+    }
+  }
+
+  #dispatch(request: Request): Response | Promise<Response> {
+    const { url, method } = request;
+    const pathStart = url.indexOf("/", SCHEME_LENGTH_MIN + 1);
+    const queryMark = url.indexOf("?", pathStart);
+    const path = url.slice(pathStart, queryMark < 0 ? undefined : queryMark);
+    const route = this.#routes.get(path);
+    if (route === undefined) return this.#dispatchOther(request, path);
+    switch (method) {
+      case "POST":
+        return this.#post(route, request);
+      case "GET":
+        return this.#get(route, request, queryMark < 0 ? "" : url.slice(queryMark + 1));
+      case "OPTIONS":
+        return this.#cors.preflight(request, route.allow);
+      default:
+        return refuseMethod(route.allow, method);
+    }
+  }
+
+  #post({ method, routed }: Route, request: Request): Promise<Response> {
+    if (method !== undefined && request.headers.get("content-type") === "application/proto") {
+      return servePost({ method, requests: this.#requests }, request);
+    }
+    return explainMediaType(routed(request), request);
+  }
+
+  #get({ method, routed, allow }: Route, request: Request, queryText: string): Response | Promise<Response> {
+    if (method === undefined || !method.isSafe) return refuseMethod(allow, "GET");
+    const query = parseGetQuery(queryText);
+    if (query.encoding === "proto") return serveGet({ method, requests: this.#requests, query }, request);
+    return explainMediaType(routed(request), request);
+  }
+
+  #dispatchOther(request: Request, path: string): Response | Promise<Response> {
+    if (path !== DELIVER_PATH) {
+      return httpError(
+        404,
+        new ConnectError(`Cannot find ${path}: this node has no such procedure`, Code.Unimplemented),
+      );
+    }
+    if (request.method !== "POST") return refuseMethod("POST", request.method);
+    return this.#streaming.deliver(request);
+  }
+}
+
+function buildRoutes(methods: readonly UnaryMethod[], requests: RequestObserver): ReadonlyMap<string, Route> {
+  const byPath = new Map(methods.map((method) => [method.path, method]));
+  const routes = new Map<string, Route>();
+  for (const [path, routed] of routedHandlers(methods, requests)) {
+    const method = byPath.get(path);
+    routes.set(path, {
+      routed,
+      method,
+      allow: method?.isSafe === true ? "GET, POST, OPTIONS" : "POST, OPTIONS",
+    });
+  }
+  return routes;
+}
+
+function refuseMethod(allow: string, method: string): Response {
+  const error = new ConnectError(
+    `Cannot serve ${method} here: the method must be one of ${allow}`,
+    Code.Unimplemented,
+  );
+  return httpError(405, error, ["allow", allow]);
+}
+
+/** The router refuses unknown content types without a word. */
+async function explainMediaType(answer: Promise<Response>, request: Request): Promise<Response> {
+  const response = await answer;
+  if (response.status !== 415) return response;
+  const found = request.headers.get("content-type") ?? "none";
+  const message = `Cannot read content type ${found}: it must be one of ${ACCEPTED_TYPES}`;
+  return httpError(415, new ConnectError(message, Code.Unimplemented), ["accept-post", ACCEPTED_TYPES]);
+}
+
+/** An error outside the protocol, in the same form, so that people and programs can read it. */
+function httpError(status: number, error: ConnectError, header?: readonly [string, string]): Response {
+  const response = errorResponse(error);
+  const headers = new Headers(response.headers);
+  if (header !== undefined) headers.set(...header);
+  return new Response(response.body, { status, headers });
+}

@@ -1,0 +1,187 @@
+/**
+ * A node in memory: one map, versions that count up, and ways to make it refuse. It takes the arguments of `NodeApi`
+ * as they come and remembers them, so that a test sees what passed the border.
+ *
+ * @module
+ */
+
+import { DomainError, type Failure } from "../../server/error.ts";
+import type { Mutation } from "../../server/kv/mod.ts";
+import type {
+  ClusterMetadata,
+  NodeApi,
+  NodeStatus,
+  ReadOptions,
+  ReadResult,
+  WriteOptions,
+  WriteResult,
+} from "../../server/node_api.ts";
+
+/** A key that begins so is refused with the failure named after it, as in `fail:unavailable`. */
+export const FAIL_PREFIX = "fail:";
+/** Reads and writes of this key throw what no node may throw. */
+export const BUG_KEY = "bug";
+/** Reads and writes of this key are answered only at their deadline. */
+export const SLOW_KEY = "slow";
+
+/** One call, as the node got it. */
+export type Seen =
+  | { readonly kind: "write"; readonly mutations: readonly Mutation[]; readonly options: WriteOptions }
+  | { readonly kind: "read"; readonly keys: readonly Uint8Array[]; readonly options: ReadOptions };
+
+const FAILURES: readonly Failure[] = [
+  { kind: "invalidArgument" },
+  { kind: "precondition", currentVersion: 7 },
+  { kind: "batchAborted" },
+  { kind: "notLeader", leaderId: 3, leaderAddress: "127.0.0.1:50053", term: 5, epoch: 9 },
+  { kind: "unavailable" },
+  { kind: "overloaded" },
+  { kind: "outcomeUnknown" },
+  { kind: "deadline" },
+  { kind: "cancelled" },
+  { kind: "outOfRange" },
+  { kind: "dataLoss" },
+  { kind: "unauthenticated" },
+  { kind: "permissionDenied" },
+  { kind: "unimplemented" },
+  { kind: "internal" },
+];
+
+/** See the module comment. */
+export class FakeNode implements NodeApi {
+  readonly seen: Seen[] = [];
+  readonly #values = new Map<string, { readonly value: Uint8Array; readonly version: number }>();
+  #version = 0;
+
+  async write(mutations: readonly Mutation[], options: WriteOptions): Promise<readonly WriteResult[]> {
+    this.seen.push({ kind: "write", mutations, options });
+    const results: WriteResult[] = [];
+    for (const mutation of mutations) results.push(await this.#writeOne(mutation, options));
+    return results;
+  }
+
+  async read(keys: readonly Uint8Array[], options: ReadOptions): Promise<readonly ReadResult[]> {
+    this.seen.push({ kind: "read", keys, options });
+    const results: ReadResult[] = [];
+    for (const key of keys) {
+      const error = await failureOf(textOf(key), options.timeoutMs);
+      if (error !== undefined) throw error;
+      results.push(this.#values.get(textOf(key)));
+    }
+    return results;
+  }
+
+  metadata(): ClusterMetadata {
+    return {
+      clusterId: "test-cluster",
+      epoch: 4,
+      nodes: [{ nodeId: 1, address: "127.0.0.1:50051" }, { nodeId: 4_294_967_295, address: "other:1" }],
+      partitions: [
+        {
+          partitionId: 0,
+          hashStart: 0,
+          hashEnd: 2 ** 31,
+          leaderId: 1,
+          term: 2,
+          replicas: [1, 4_294_967_295],
+        },
+        {
+          partitionId: 1,
+          hashStart: 2 ** 31,
+          hashEnd: 2 ** 32,
+          leaderId: 0,
+          term: 0,
+          replicas: [4_294_967_295, 1],
+        },
+      ],
+    };
+  }
+
+  status(): NodeStatus {
+    return {
+      nodeId: 1,
+      clusterId: "test-cluster",
+      version: "0.1.0",
+      state: "serving",
+      uptimeMs: 12.5,
+      walBytes: 4096,
+      peers: [{
+        nodeId: 2,
+        address: "127.0.0.1:50052",
+        connected: true,
+        queuedBytes: 10,
+        droppedMessages: 1,
+      }],
+      replicas: [{
+        partitionId: 0,
+        group: 1,
+        role: "leader",
+        term: 2,
+        vote: 1,
+        leader: 1,
+        commit: 10,
+        applied: 9,
+        firstIndex: 1,
+        lastIndex: 12,
+        logBytes: 300,
+        electionsWon: 1,
+        appendsSent: 6,
+        keyCount: 5,
+        stateBytes: 100,
+        followers: [{
+          node: 2,
+          state: "replicate",
+          matchIndex: 8,
+          nextIndex: 9,
+          inflightMessages: 1,
+          inflightBytes: 20,
+          active: true,
+        }],
+      }],
+    };
+  }
+
+  async #writeOne(mutation: Mutation, options: WriteOptions): Promise<WriteResult> {
+    const key = textOf(mutation.key);
+    const error = await failureOf(key, options.timeoutMs) ?? this.#preconditionError(mutation, key);
+    if (error !== undefined) return { ok: false, error };
+    const existed = this.#values.has(key);
+    const version = ++this.#version;
+    if (mutation.kind === "put") this.#values.set(key, { value: mutation.value, version });
+    else this.#values.delete(key);
+    return { ok: true, version, existed: mutation.kind === "delete" && existed, partitionId: 3 };
+  }
+
+  #preconditionError({ precondition }: Mutation, key: string): DomainError | undefined {
+    const currentVersion = this.#values.get(key)?.version ?? 0;
+    const wanted = precondition?.kind === "version" ? precondition.version : 0;
+    if (precondition === undefined || wanted === currentVersion) return undefined;
+    const message = `Cannot write: the key must be at version ${wanted}, it is at ${currentVersion}`;
+    return new DomainError({ kind: "precondition", currentVersion }, message);
+  }
+}
+
+/** Every failure there is, each once. */
+export function allFailures(): readonly Failure[] {
+  return FAILURES;
+}
+
+async function failureOf(key: string, timeoutMs: number): Promise<DomainError | undefined> {
+  if (key === BUG_KEY) throw new TypeError("secret detail of the inside");
+  if (key === SLOW_KEY) {
+    await new Promise((resolve) => setTimeout(resolve, timeoutMs));
+    return new DomainError(
+      { kind: "deadline" },
+      `Cannot answer in time: the deadline of ${timeoutMs} ms passed`,
+    );
+  }
+  if (!key.startsWith(FAIL_PREFIX)) return undefined;
+  const kind = key.slice(FAIL_PREFIX.length);
+  const failure = FAILURES.find((each) => each.kind === kind);
+  if (failure === undefined) throw new Error(`no such failure: ${kind}`);
+  return new DomainError(failure, `Cannot do it: ${kind}`);
+}
+
+function textOf(key: Uint8Array): string {
+  return new TextDecoder().decode(key);
+}
