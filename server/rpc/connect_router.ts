@@ -104,6 +104,8 @@ function routed(handler: UniversalHandler, requests: RequestObserver): RoutedHan
       url: request.url,
       header: request.headers,
       body: createAsyncIterable([body]),
+      // A caller that leaves is noticed where its answer is written; `request.signal` would fire after every answer.
+      signal: new AbortController().signal,
       contextValues: values,
     });
     return universalServerResponseToFetch(response);
