@@ -6,7 +6,7 @@
  * @module
  */
 
-import { configure, getConsoleSink } from "@logtape/logtape";
+import { configure, getStreamSink } from "@logtape/logtape";
 import { ConfigError, ConfigNotice, parseConfig, type ServerConfig } from "./config.ts";
 import { DataDirectoryError } from "./data_directory.ts";
 import { Server } from "./server.ts";
@@ -81,7 +81,7 @@ function printStart(server: Server): void {
 async function configureLogging(): Promise<void> {
   const level = Deno.env.get("PRKDB_LOG") === "debug" ? "debug" : "warning";
   await configure({
-    sinks: { console: getConsoleSink({ console: stderrConsole() }) },
+    sinks: { console: getStreamSink(standardError()) },
     loggers: [
       { category: "prkdb", lowestLevel: level, sinks: ["console"] },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["console"] },
@@ -90,7 +90,6 @@ async function configureLogging(): Promise<void> {
 }
 
 /** Log lines go to standard error whatever their level; standard output has the start-up line only. */
-function stderrConsole(): Console {
-  const toStderr = (...parts: unknown[]) => console.error(...parts);
-  return { ...console, debug: toStderr, info: toStderr, log: toStderr, warn: toStderr, error: toStderr };
+function standardError(): WritableStream<Uint8Array> {
+  return new WritableStream({ write: (line) => void Deno.stderr.writeSync(line) });
 }

@@ -19,6 +19,7 @@ const SILENT_ELECTION_TIMEOUTS = 3;
 /** More inputs than this waiting: peers are read from again when the loop has caught up. */
 const INBOX_INPUTS_MAX = 20_000;
 const ROOM_CHECK_MS = 5;
+const STABLE_STREAM_MS = 1_000;
 /** Calls under way get this long to end when the node stops. */
 const SHUTDOWN_LIMIT_MS = 2_000;
 
@@ -40,7 +41,8 @@ export class Server {
   readonly #metrics: Metrics;
   #stopped: Promise<void> | undefined;
 
-  private constructor(
+  /** Use {@linkcode Server.start}. */
+  constructor(
     parts: {
       readonly node: Node;
       readonly config: ServerConfig;
@@ -136,9 +138,9 @@ async function openServer(
   opsDoor.handler = (request) => handleOps(request, { metrics, readiness: () => node.readiness() });
   door.handler = createHttpHandler({
     node,
-    corsOrigins: config.corsOrigins,
+    corsOrigins: config.corsOrigins.length > 0 ? config.corsOrigins : undefined,
     requests: metrics,
-    deliver: (request) => raftService.deliver(request),
+    streaming: raftService,
   });
   streams.open();
   return new Server({ node, config, door, opsDoor, raftService, metrics });
@@ -170,7 +172,9 @@ function takePeerEvent(event: PeerEvent, inbox: Inbox): void {
     logger.info("Stream to node {peer} is open", { peer });
     inbox.push({ kind: "peerConnected", peer });
   } else if (kind === "lost") {
-    logger.warn("Stream to node {peer} is lost: {reason}", { peer, reason: event.reason });
+    // A stream that never worked is an attempt to connect, and those are many while a peer is down.
+    const level = event.livedMs > STABLE_STREAM_MS ? "warn" : "debug";
+    logger[level]("Stream to node {peer} is lost: {reason}", { peer, reason: event.reason });
     inbox.push({ kind: "peerLost", peer });
   } else {
     logger.debug("Node {peer} cannot be reached: {reason}", { peer, reason: event.reason });

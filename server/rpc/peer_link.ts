@@ -46,7 +46,7 @@ export interface PeerLinkOptions {
   /** Whether anything has been heard from the peer lately; if not, an open stream is given up as half-open. */
   readonly isAlive: () => boolean;
   readonly onConnected: () => void;
-  readonly onLost: (reason: string) => void;
+  readonly onLost: (reason: string, livedMs: number) => void;
   /** A connection attempt failed. */
   readonly onUnreachable: (reason: string) => void;
 }
@@ -187,8 +187,9 @@ export class PeerLink {
     } catch {
       // Already closed by the runtime; there is nothing left to release.
     }
-    if (performance.now() - this.#openedMs > STABLE_MS) this.#backoffMs = BACKOFF_MS_MIN;
-    this.#options.onLost(reason);
+    const livedMs = performance.now() - this.#openedMs;
+    if (livedMs > STABLE_MS) this.#backoffMs = BACKOFF_MS_MIN;
+    this.#options.onLost(reason, livedMs);
     this.#retryLater();
   }
 

@@ -21,7 +21,7 @@ const NOTHING: PeerBatch = { messages: [], calls: [], replies: [], leaderships: 
 /** Something happened to a link. */
 export type PeerEvent =
   | { readonly kind: "connected"; readonly peer: NodeId }
-  | { readonly kind: "lost"; readonly peer: NodeId; readonly reason: string }
+  | { readonly kind: "lost"; readonly peer: NodeId; readonly reason: string; readonly livedMs: number }
   | { readonly kind: "unreachable"; readonly peer: NodeId; readonly reason: string };
 
 /** What the transport needs to know. */
@@ -95,7 +95,7 @@ export class StreamTransport implements PeerTransport {
       address: parseAddress(address),
       isAlive: () => performance.now() - (this.#heardMs.get(peer) ?? -Infinity) < silentMs,
       onConnected: () => onEvent({ kind: "connected", peer }),
-      onLost: (reason) => onEvent({ kind: "lost", peer, reason }),
+      onLost: (reason, livedMs) => onEvent({ kind: "lost", peer, reason, livedMs }),
       onUnreachable: (reason) => onEvent({ kind: "unreachable", peer, reason }),
     });
   }
