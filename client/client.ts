@@ -1,0 +1,249 @@
+/**
+ * The smart client: routes by key, follows leaders, joins concurrent calls into batches, and repeats what failed under
+ * one request id until it has succeeded, has failed for good, or has run out of time.
+ *
+ * ```ts
+ * const client = await PrkDbClient.connect(["http://127.0.0.1:50051", "http://127.0.0.1:50052"]);
+ * await client.put("user:123", "Alice");
+ * const name = await client.getText("user:123");
+ * await client.close();
+ * ```
+ *
+ * Calls that run at the same time have no order among themselves: two that do not wait for each other and touch the
+ * same key may take effect in either order.
+ *
+ * @module
+ */
+
+import { DEFAULT_TIMEOUT_MS } from "../proto/mod.ts";
+import {
+  baseUrls,
+  type Bytes,
+  keyBytes,
+  preconditionOf,
+  timeoutOf,
+  ttlOf,
+  valueBytes,
+  wholeNumber,
+} from "./argument.ts";
+import { type BatchMutation, type BatchResult, batchResultOf, encodableBatch } from "./batch.ts";
+import type { UnaryCaller } from "./caller.ts";
+import { systemClock } from "./clock.ts";
+import { type ClusterView, clusterViewOf } from "./cluster_view.ts";
+import { CONSISTENCY_NUMBER, type EncodableMutation } from "./codec.ts";
+import { Discovery } from "./discovery.ts";
+import {
+  ATTEMPTS_DEFAULT,
+  BATCHES_IN_FLIGHT_DEFAULT,
+  BATCHES_IN_FLIGHT_MAX,
+  type CallOptions,
+  type ClientOptions,
+  type DeleteOptions,
+  type GetOptions,
+  type PutOptions,
+  type ReadOptions,
+} from "./options.ts";
+import { type CallLimits, Pipeline } from "./pipeline.ts";
+import type { ReadMode } from "./reads.ts";
+import { Routes } from "./routes.ts";
+import { randomClientId, Session } from "./session.ts";
+import { askStatus, type NodeReport } from "./status.ts";
+import { fetchCaller } from "./transport.ts";
+
+/** Stands for the one node behind a caller that does not look at addresses. */
+const ADDRESS_OF_CALLER = "http://localhost";
+
+/** A key's value and the version at which it was written. */
+export interface Entry {
+  readonly value: Uint8Array;
+  /** The log index in the key's partition; grows with every change of the key. */
+  readonly version: number;
+  /** Milliseconds since 1970 at which the key expires; `undefined` for never. */
+  readonly expiresAtMs: number | undefined;
+}
+
+/** What a `put` did. */
+export interface PutResult {
+  readonly version: number;
+}
+
+/** What a `delete` did. */
+export interface DeleteResult {
+  /** Whether there was such a key. */
+  readonly existed: boolean;
+  /** The log index of the delete, whether or not there was such a key. */
+  readonly version: number;
+}
+
+/**
+ * See the module comment. Unless said otherwise, every method rejects with a `PrkDbError` when the cluster could not do
+ * what was asked, with `TypeError` or `RangeError` for wrong arguments, and with the reason of its `signal`.
+ */
+export class PrkDbClient {
+  readonly #pipeline: Pipeline;
+  readonly #discovery: Discovery;
+  readonly #routes: Routes;
+  readonly #caller: UnaryCaller;
+  readonly #timeoutMs: number;
+
+  /** Use `connect`. */
+  private constructor(addresses: readonly string[], options: ClientOptions) {
+    const clock = options.clock ?? systemClock;
+    const random = options.random ?? Math.random;
+    const attempts = wholeNumber(options.attempts ?? ATTEMPTS_DEFAULT, { name: "attempts", min: 1 });
+    const inFlight = { name: "batchesInFlight", min: 1, max: BATCHES_IN_FLIGHT_MAX };
+    this.#timeoutMs = timeoutOf(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    this.#caller = options.caller ??
+      fetchCaller(options.headers === undefined ? {} : { headers: options.headers });
+    this.#routes = new Routes(baseUrls(addresses), clock);
+    this.#discovery = new Discovery({ caller: this.#caller, routes: this.#routes, clock, random });
+    this.#pipeline = new Pipeline({
+      context: { caller: this.#caller, routes: this.#routes, discovery: this.#discovery, clock },
+      session: new Session(randomClientId(options.random)),
+      backoff: { attempts, random },
+      batchesInFlight: wholeNumber(options.batchesInFlight ?? BATCHES_IN_FLIGHT_DEFAULT, inFlight),
+    });
+  }
+
+  /**
+   * A client of the cluster to which the nodes at `addresses` belong. One of them suffices; the others are found, and
+   * those given are asked again when no other answers.
+   *
+   * @param addresses `http://host:port`, `https://host:port` or `host:port`; nodes that are found are spoken to with
+   *   the scheme of the first
+   * @throws {PrkDbError} `unavailable` when none of them answers usably
+   */
+  static async connect(addresses: readonly string[], options: ClientOptions = {}): Promise<PrkDbClient> {
+    const client = new PrkDbClient(addresses, options);
+    await client.#discovery.refresh();
+    return client;
+  }
+
+  /** A client whose calls are carried by `caller`, for a node in the same process. */
+  static withTransport(caller: UnaryCaller, options: ClientOptions = {}): Promise<PrkDbClient> {
+    return PrkDbClient.connect([ADDRESS_OF_CALLER], { ...options, caller });
+  }
+
+  /** Sets `key` to `value`. */
+  async put(key: Bytes, value: Bytes, options: PutOptions = {}): Promise<PutResult> {
+    const mutation: EncodableMutation = {
+      kind: "put",
+      key: keyBytes(key),
+      value: valueBytes(value),
+      ttlMs: ttlOf(options.ttlMs),
+      precondition: preconditionOf(options.precondition),
+    };
+    const { version } = await this.#pipeline.write(mutation, this.#limits(options));
+    return { version };
+  }
+
+  /** Removes `key`. Removing a key that does not exist is no error. */
+  async delete(key: Bytes, options: DeleteOptions = {}): Promise<DeleteResult> {
+    const precondition = preconditionOf(options.precondition);
+    const mutation: EncodableMutation = { kind: "delete", key: keyBytes(key), precondition };
+    const { existed, version } = await this.#pipeline.write(mutation, this.#limits(options));
+    return { existed, version };
+  }
+
+  /**
+   * Applies `mutations`: those of one partition all or none, each partition for itself. Failures of single mutations
+   * are in the results, one a mutation, in their order; it rejects only for wrong arguments, a closed client and its
+   * signal.
+   */
+  async writeBatch(
+    mutations: readonly BatchMutation[],
+    options: CallOptions = {},
+  ): Promise<readonly BatchResult[]> {
+    const encodable = encodableBatch(mutations);
+    this.#pipeline.assertOpen();
+    const settled = await this.#pipeline.writeTogether(encodable, this.#limits(options));
+    return settled.map(batchResultOf);
+  }
+
+  /** The value of `key`, `undefined` when there is no such key. */
+  async get(key: Bytes, options: GetOptions = {}): Promise<Uint8Array | undefined> {
+    const { value } = await this.#pipeline.read(keyBytes(key), modeOf(options), this.#limits(options));
+    return value;
+  }
+
+  /** The value of `key` with its version, `undefined` when there is no such key. */
+  async getEntry(key: Bytes, options: GetOptions = {}): Promise<Entry | undefined> {
+    const { value, version, expiresAtMs } = await this.#pipeline.read(
+      keyBytes(key),
+      modeOf(options),
+      this.#limits(options),
+    );
+    return value === undefined ? undefined : { value, version, expiresAtMs };
+  }
+
+  /** The value of `key` as text in UTF-8. */
+  async getText(key: Bytes, options: GetOptions = {}): Promise<string | undefined> {
+    const value = await this.get(key, options);
+    return value === undefined ? undefined : new TextDecoder().decode(value);
+  }
+
+  /**
+   * The value of `key` parsed as JSON.
+   *
+   * @throws {SyntaxError} when it is not JSON
+   */
+  async getJson(key: Bytes, options: GetOptions = {}): Promise<unknown> {
+    const text = await this.getText(key, options);
+    return text === undefined ? undefined : JSON.parse(text);
+  }
+
+  /** The values of `keys`, in their order. Each key is read for itself: the values need not be of one moment. */
+  async getMany(
+    keys: readonly Bytes[],
+    options: ReadOptions = {},
+  ): Promise<readonly (Uint8Array | undefined)[]> {
+    const mode = modeOf(options);
+    const limits = this.#limits(options);
+    const encoded = keys.map(keyBytes);
+    const entries = await Promise.all(encoded.map((key) => this.#pipeline.read(key, mode, limits)));
+    return entries.map(({ value }) => value);
+  }
+
+  /** What every known node says about itself; nodes that do not answer are reported as such. */
+  async status(options: CallOptions = {}): Promise<readonly NodeReport[]> {
+    this.#pipeline.assertOpen();
+    const { timeoutMs, signal } = this.#limits(options);
+    await this.#discovery.tryRefresh();
+    const question = { caller: this.#caller, timeoutMs, signal };
+    return await Promise.all(this.#routes.addresses.map((address) => askStatus(address, question)));
+  }
+
+  /** The cluster as the first node that answers knows it. */
+  async metadata(): Promise<ClusterView> {
+    this.#pipeline.assertOpen();
+    await this.#discovery.refresh();
+    return clusterViewOf(this.#routes.latest);
+  }
+
+  /** Lets nothing new in and resolves when all calls under way have ended, at the latest at their deadlines. */
+  close(): Promise<void> {
+    return this.#pipeline.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #limits({ signal, timeoutMs }: CallOptions): CallLimits {
+    if (timeoutMs === undefined) return { timeoutMs: this.#timeoutMs, ownTimeout: false, signal };
+    return { timeoutMs: timeoutOf(timeoutMs), ownTimeout: true, signal };
+  }
+}
+
+function modeOf({ consistency, maxStalenessMs }: GetOptions): ReadMode {
+  const mode = consistency ?? "linearizable";
+  if (!Object.hasOwn(CONSISTENCY_NUMBER, mode)) {
+    throw new TypeError(`consistency must be linearizable, follower or stale: it is "${mode}"`);
+  }
+  if (maxStalenessMs === undefined) return { consistency: mode, maxStalenessMs: 0 };
+  if (mode !== "stale") throw new TypeError("maxStalenessMs is for stale reads");
+  return {
+    consistency: mode,
+    maxStalenessMs: wholeNumber(maxStalenessMs, { name: "maxStalenessMs", min: 1 }),
+  };
+}
