@@ -1,0 +1,116 @@
+/**
+ * One process under test: `server/main.ts` with the permissions `deno task server` gives it, its last output kept
+ * for diagnosis, signalled by its process id only.
+ *
+ * A process that this program leaves behind, because a test ran out of time, is killed when the program ends.
+ *
+ * @module
+ */
+
+const ENTRY = new URL("../../server/main.ts", import.meta.url).pathname;
+const PERMISSIONS = ["--allow-net", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
+/** As much as fits on some screens; a node that logs without end must not fill the test's memory. */
+const OUTPUT_CHARACTERS_MAX = 65_536;
+
+const running = new Set<ProcessNode>();
+globalThis.addEventListener("unload", () => {
+  for (const node of running) node.signal("SIGKILL");
+});
+
+/** What a process is started with. */
+export interface ProcessNodeOptions {
+  /** Flags of the server. */
+  readonly args: readonly string[];
+  /** Added to this process's environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where relative paths start; this process's directory unless given. */
+  readonly directory?: string;
+}
+
+/** See the module comment. */
+export class ProcessNode {
+  readonly #child: Deno.ChildProcess;
+  readonly #ended: Promise<Deno.CommandStatus>;
+  #standardOutput = "";
+  #standardError = "";
+  #isRunning = true;
+
+  private constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    const outputs = [
+      collect(child.stdout, (text) => this.#standardOutput = tail(this.#standardOutput + text)),
+      collect(child.stderr, (text) => this.#standardError = tail(this.#standardError + text)),
+    ];
+    this.#ended = child.status.then(async (status) => {
+      this.#isRunning = false;
+      running.delete(this);
+      await Promise.all(outputs);
+      return status;
+    });
+    running.add(this);
+    // A forgotten process must not keep the test program from ending, which in turn ends the process.
+    child.unref();
+  }
+
+  /** Starts the server; it may still refuse. */
+  static start({ args, env, directory }: ProcessNodeOptions): ProcessNode {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", "--quiet", ...PERMISSIONS, ENTRY, ...args],
+      env: { NO_COLOR: "1", ...env },
+      ...(directory === undefined ? {} : { cwd: directory }),
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    return new ProcessNode(child);
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  /** Resolves when the process has ended and all its output is here. */
+  get ended(): Promise<Deno.CommandStatus> {
+    return this.#ended;
+  }
+
+  /** The last of what it said on standard output. */
+  get standardOutput(): string {
+    return this.#standardOutput;
+  }
+
+  /** The last of what it said on standard error. */
+  get standardError(): string {
+    return this.#standardError;
+  }
+
+  /** Whether it has said that it serves. */
+  get hasStarted(): boolean {
+    return /^prkdb \S+: node \d+ of \d+ serves /m.test(this.#standardOutput);
+  }
+
+  /** Sends a signal; nothing happens if the process has ended. */
+  signal(signal: Deno.Signal): void {
+    if (!this.#isRunning) return;
+    try {
+      Deno.kill(this.#child.pid, signal);
+    } catch (error) {
+      // It ended a moment ago.
+      const isGone = error instanceof Deno.errors.NotFound || error instanceof TypeError;
+      if (!isGone) throw error;
+    }
+  }
+}
+
+async function collect(stream: ReadableStream<Uint8Array>, take: (text: string) => void): Promise<void> {
+  const decoder = new TextDecoder();
+  for await (const bytes of stream) take(decoder.decode(bytes, { stream: true }));
+}
+
+function tail(text: string): string {
+  return text.length <= OUTPUT_CHARACTERS_MAX ? text : text.slice(-OUTPUT_CHARACTERS_MAX);
+}
