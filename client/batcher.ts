@@ -67,7 +67,8 @@ class Lane<Item extends AnyPending> {
   #queue: Item[] = [];
   #inFlight = 0;
   #scheduled = false;
-  #cancelExpiry: (() => void) | undefined;
+  #nextExpiry = Infinity;
+  #cancelExpiry = () => {};
 
   constructor(key: string, batcher: Batcher<Item>, options: BatcherOptions<Item>) {
     this.#key = key;
@@ -77,12 +78,12 @@ class Lane<Item extends AnyPending> {
 
   push(item: Item): void {
     this.#queue.push(item);
-    this.#schedule();
+    if (this.#isBlocked()) this.#expireAt(item.deadline);
+    else this.#schedule();
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#queue.length === 0) return;
-    if (this.#inFlight >= this.#inFlightMax()) return this.#armExpiry();
+    if (this.#scheduled || this.#queue.length === 0 || this.#isBlocked()) return;
     this.#scheduled = true;
     this.#afterRounds(MICROTASK_ROUNDS);
   }
@@ -96,34 +97,40 @@ class Lane<Item extends AnyPending> {
   }
 
   #flush(): void {
-    this.#disarmExpiry();
-    while (this.#queue.length > 0 && this.#inFlight < this.#inFlightMax()) {
+    while (this.#queue.length > 0 && !this.#isBlocked()) {
       const items = this.#take();
       if (items.length > 0) this.#send(items);
     }
-    this.#schedule();
+    if (this.#queue.length === 0) return this.#disarmExpiry();
+    this.#expireAt(this.#earliestDeadline());
   }
 
-  /** Deadlines pass in the queue too, mostly in the order of the calls. */
-  #armExpiry(): void {
-    if (this.#cancelExpiry !== undefined) return;
+  /** Deadlines pass in the queue too. The timer may fire early, because items may have left; then it is set again. */
+  #expireAt(deadline: number): void {
+    if (deadline >= this.#nextExpiry) return;
     const { clock } = this.#options;
-    const delayMs = Math.max(0, this.#queue[0]!.deadline - clock.now());
-    this.#cancelExpiry = clock.after(delayMs, () => {
+    this.#cancelExpiry();
+    this.#nextExpiry = deadline;
+    this.#cancelExpiry = clock.after(Math.max(0, deadline - clock.now()), () => {
       this.#disarmExpiry();
       for (const item of this.#queue) if (item.deadline <= clock.now()) item.reject(deadlineError(undefined));
       this.#queue = this.#queue.filter((item) => !item.isSettled);
-      this.#schedule();
+      this.#expireAt(this.#earliestDeadline());
     });
   }
 
-  #disarmExpiry(): void {
-    this.#cancelExpiry?.();
-    this.#cancelExpiry = undefined;
+  #earliestDeadline(): number {
+    return this.#queue.reduce((earliest, item) => Math.min(earliest, item.deadline), Infinity);
   }
 
-  #inFlightMax(): number {
-    return this.#isLeaderLane() ? this.#options.inFlightMax : 1;
+  #disarmExpiry(): void {
+    this.#cancelExpiry();
+    this.#nextExpiry = Infinity;
+  }
+
+  /** Whether as many batches are in flight as may be. */
+  #isBlocked(): boolean {
+    return this.#inFlight >= (this.#isLeaderLane() ? this.#options.inFlightMax : 1);
   }
 
   #isLeaderLane(): boolean {

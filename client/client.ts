@@ -230,8 +230,7 @@ export class PrkDbClient {
   }
 
   #limits({ signal, timeoutMs }: CallOptions): CallLimits {
-    if (timeoutMs === undefined) return { timeoutMs: this.#timeoutMs, ownTimeout: false, signal };
-    return { timeoutMs: timeoutOf(timeoutMs), ownTimeout: true, signal };
+    return { timeoutMs: timeoutMs === undefined ? this.#timeoutMs : timeoutOf(timeoutMs), signal };
   }
 }
 

@@ -39,6 +39,8 @@ export interface Exchange<Item> {
   readonly readOnly: boolean;
   /** Failed parts are sent in a call of their own each, because one bad partition fails the whole call. */
   readonly splitOnRetry: boolean;
+  /** Calls are for the leader: one that succeeded through another node shows that the route is out of date. */
+  readonly toLeader: boolean;
   target(part: Part<Item>): Target;
   /** The request for `parts`, their items one after the other. */
   encode(parts: readonly Part<Item>[]): Uint8Array<ArrayBuffer>;
@@ -138,6 +140,9 @@ class Run<Item extends AnyPending> {
       isWanted: () => parts.some(isWanted),
     });
     const failed = this.#sort(parts, outcome);
+    if (failed.length === 0 && this.#exchange.toLeader && !target.direct) {
+      this.#context.discovery.tryRefresh();
+    }
     for (const part of parts) if (part.lastFailure === undefined) part.route.troubled = false;
     return failed;
   }

@@ -6,7 +6,6 @@
  * @module
  */
 
-import type { Clock } from "./clock.ts";
 import { PrkDbError } from "./error.ts";
 import type { PartitionRoute } from "./routes.ts";
 
@@ -115,20 +114,7 @@ export class Pending<Request, Result> {
     const abort = () => this.reject(signal.reason);
     if (signal.aborted) return abort();
     signal.addEventListener("abort", abort, { once: true });
-    this.#onRelease(() => signal.removeEventListener("abort", abort));
-  }
-
-  /** Rejects with `error()` at the deadline even while this waits to be sent. */
-  watchDeadline(clock: Clock, error: () => PrkDbError): void {
-    this.#onRelease(clock.after(Math.max(0, this.deadline - clock.now()), () => this.reject(error())));
-  }
-
-  #onRelease(release: () => void): void {
-    const before = this.#release;
-    this.#release = before === undefined ? release : () => {
-      before();
-      release();
-    };
+    this.#release = () => signal.removeEventListener("abort", abort);
   }
 
   #settle(): boolean {

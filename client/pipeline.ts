@@ -16,7 +16,6 @@ import { Batcher } from "./batcher.ts";
 import type { Consistency, DecodedEntry, DecodedWriteResult, EncodableMutation } from "./codec.ts";
 import { type Dispatch, Dispatcher, type Exchange } from "./dispatcher.ts";
 import { PrkDbError } from "./error.ts";
-import { deadlineError } from "./failure.ts";
 import { Pending, PendingBudget, type Waiter } from "./pending.ts";
 import { getExchange, getManyExchange, type PendingRead, type ReadMode } from "./reads.ts";
 import type { Session } from "./session.ts";
@@ -38,8 +37,6 @@ export interface PipelineOptions {
 export interface CallLimits {
   /** Milliseconds from now. */
   readonly timeoutMs: number;
-  /** The caller has named this deadline, so it may be earlier than that of calls before it. */
-  readonly ownTimeout: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -137,7 +134,6 @@ export class Pipeline {
     const init = { route: routes.routeOf(key), request, bytes, deadline };
     const item = new Pending(init, waiter, { budget: this.#budget });
     if (limits.signal !== undefined) item.watchSignal(limits.signal);
-    if (limits.ownTimeout) item.watchDeadline(clock, () => deadlineError(undefined));
     return item;
   }
 

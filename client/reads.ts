@@ -41,6 +41,7 @@ export function getManyExchange(routes: Routes, consistency: Consistency): Excha
     path: GET_MANY_PATH,
     readOnly: true,
     splitOnRetry: true,
+    toLeader: consistency === "linearizable",
     target: (part) => targetOf(routes, part, consistency),
     encode: (parts) => {
       const keys = parts.flatMap((part) => part.items.map((item) => item.request));
@@ -63,6 +64,7 @@ export function getExchange(routes: Routes, mode: ReadMode): Exchange<PendingRea
     path: GET_PATH,
     readOnly: true,
     splitOnRetry: true,
+    toLeader: mode.consistency === "linearizable",
     target: (part) => targetOf(routes, part, mode.consistency),
     encode: ([part]) => {
       const consistency = isDamaged(part!) ? ofAnotherReplica(mode.consistency) : mode.consistency;

@@ -44,6 +44,7 @@ export function batchExchange({ routes, session, sequence }: WriteContext): Exch
     path: PATHS.batch,
     readOnly: false,
     splitOnRetry: false,
+    toLeader: true,
     target: (part) => routes.leaderOf(part.route),
     encode: (parts) => encodeWriteBatch(parts.flatMap(mutationsOf), session.requestId(sequence)),
     settle: settleBatch,
@@ -57,6 +58,7 @@ export function singleExchange(kind: "put" | "delete", context: WriteContext): E
     path: PATHS[kind],
     readOnly: false,
     splitOnRetry: false,
+    toLeader: true,
     target: (part) => routes.leaderOf(part.route),
     encode: ([part]) => encodeMutationRequest(part!.items[0]!.request, session.requestId(sequence)),
     settle: ([item], response) => {

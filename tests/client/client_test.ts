@@ -5,7 +5,7 @@
  * @module
  */
 
-import { PreconditionError, PrkDbClient, PrkDbError } from "../../client/mod.ts";
+import { PreconditionError, PrkDbClient, type PrkDbError } from "../../client/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
 import { FakeCluster } from "./fake_cluster.ts";
 

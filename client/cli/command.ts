@@ -1,0 +1,145 @@
+/**
+ * The command line of `prkdb`, apart from the process it runs in: arguments in, exit code out.
+ *
+ * Keys and values are text unless `--hex` or `--base64` is given, which then holds for all of them, in and out. A value
+ * `-` is read from standard input as it is. A value is printed followed by a line feed; with `--raw` as it is. With
+ * `--json` every command prints one line of JSON, with keys and values in the chosen notation.
+ *
+ * @module
+ */
+
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { PrkDbClient, PrkDbError } from "../mod.ts";
+import { deleteKey, getKey, getMany, putKey, showStatus } from "./actions.ts";
+import type { Action, CommandContext } from "./context.ts";
+import { type Encoding, UsageError } from "./encoding.ts";
+
+/** Where a node listens when it is started with node id 1 and nothing else. */
+const DEFAULT_ADDRESS = "127.0.0.1:50051";
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+/** The options of all commands, as commander names them. */
+export interface GlobalOptions {
+  readonly address?: readonly string[];
+  readonly timeoutMs?: number;
+  readonly json?: boolean;
+  readonly hex?: boolean;
+  readonly base64?: boolean;
+}
+
+/** Runs the command named by `args` and returns the exit code. Never rejects. */
+export async function runCommand(args: readonly string[], context: CommandContext): Promise<number> {
+  let chosen: Action | undefined;
+  const program = buildProgram(context, (action) => chosen = action);
+  try {
+    program.parse(args, { from: "user" });
+    if (chosen === undefined) throw new UsageError("No command was given; see prkdb --help");
+    return await runAction(chosen, { context, options: program.opts<GlobalOptions>() });
+  } catch (error) {
+    return exitCodeOf(error, context);
+  }
+}
+
+async function runAction(
+  action: Action,
+  { context, options }: { readonly context: CommandContext; readonly options: GlobalOptions },
+): Promise<number> {
+  const addresses = options.address ?? context.environment("PRKDB_ADDRESS")?.split(",") ?? [DEFAULT_ADDRESS];
+  const timeout = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs };
+  const client = await PrkDbClient.connect(addresses.map((address) => address.trim()), timeout);
+  try {
+    return await action({ ...context, client, encoding: encodingOf(options), json: options.json ?? false });
+  } finally {
+    await client.close();
+  }
+}
+
+function encodingOf({ hex, base64 }: GlobalOptions): Encoding {
+  if (hex) return "hex";
+  return base64 ? "base64" : "text";
+}
+
+/** Wrong arguments are the user's: usage. Everything else is the cluster's answer, told in one line. */
+function exitCodeOf(error: unknown, { writeError }: CommandContext): number {
+  // commander has already written its own message; asking for help is no error.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  if (error instanceof PrkDbError) {
+    writeError(`prkdb: ${error.message} (${error.code})\n`);
+    return EXIT_FAILED;
+  }
+  const isUsage = error instanceof UsageError || error instanceof TypeError || error instanceof RangeError;
+  writeError(`prkdb: ${error instanceof Error ? error.message : String(error)}\n`);
+  return isUsage ? EXIT_USAGE : EXIT_FAILED;
+}
+
+function buildProgram(context: CommandContext, choose: (action: Action) => void): Command {
+  const program = new Command("prkdb")
+    .description(
+      "Reads and writes a prkdb cluster. Keys and values are text unless --hex or --base64 is given.",
+    )
+    .option("-a, --address <address>", addressHelp(), collect)
+    .option("--timeout-ms <ms>", "give up after so many milliseconds (default: 10000)", wholeNumber)
+    .option("--json", "print one line of JSON")
+    .addOption(new Option("--hex", "keys and values are hexadecimal digits").conflicts("base64"))
+    .addOption(new Option("--base64", "keys and values are base64"))
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.writeOutput(new TextEncoder().encode(text)),
+      writeErr: context.writeError,
+    });
+  addWrites(program, choose);
+  addReads(program, choose);
+  program.command("status").description("show every node and the replicas it holds")
+    .action(() => choose(showStatus));
+  return program;
+}
+
+function addressHelp(): string {
+  return `a node, host:port or http://host:port; may be repeated (default: $PRKDB_ADDRESS, comma-separated, or ${DEFAULT_ADDRESS})`;
+}
+
+function addWrites(program: Command, choose: (action: Action) => void): void {
+  program.command("put").description("set KEY to VALUE; with VALUE - the value is read from standard input")
+    .argument("<key>").argument("<value>")
+    .option("--ttl-ms <ms>", "let the key expire after so many milliseconds", wholeNumber)
+    .addOption(ifAbsent())
+    .addOption(ifVersion())
+    .action((key, value, options) => choose(putKey(key, value, options)));
+  program.command("delete").description("remove KEY")
+    .argument("<key>")
+    .addOption(ifVersion())
+    .action((key, options) => choose(deleteKey(key, options)));
+}
+
+function addReads(program: Command, choose: (action: Action) => void): void {
+  program.command("get").description("print the value of KEY; exit code 1 when there is no such key")
+    .argument("<key>")
+    .option("--raw", "print the value as it is, without a line feed")
+    .addOption(new Option("--stale", "any replica may answer from its own state").conflicts("follower"))
+    .addOption(new Option("--follower", "ask a follower; still linearizable"))
+    .action((key, options) => choose(getKey(key, options)));
+  program.command("get-many").description("print the values of KEYs, a line each: key, tab, value")
+    .argument("<keys...>")
+    .addOption(new Option("--stale", "any replica may answer from its own state").conflicts("follower"))
+    .addOption(new Option("--follower", "ask a follower; still linearizable"))
+    .action((keys, options) => choose(getMany(keys, options)));
+}
+
+function ifAbsent(): Option {
+  return new Option("--if-absent", "only if there is no such key").conflicts("ifVersion");
+}
+
+function ifVersion(): Option {
+  return new Option("--if-version <version>", "only if the key is at this version").argParser(wholeNumber);
+}
+
+function collect(address: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), address];
+}
+
+function wholeNumber(text: string): number {
+  if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
+  throw new InvalidArgumentError("It must be a whole number.");
+}

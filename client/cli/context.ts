@@ -1,0 +1,27 @@
+/**
+ * What commands are given to work with, so that they can be run without a process of their own.
+ *
+ * @module
+ */
+
+import type { PrkDbClient } from "../mod.ts";
+import type { Encoding } from "./encoding.ts";
+
+/** What the command needs of its process. */
+export interface CommandContext {
+  readonly environment: (name: string) => string | undefined;
+  /** All of standard input. */
+  readonly readInput: () => Promise<Uint8Array>;
+  readonly writeOutput: (bytes: Uint8Array) => void;
+  readonly writeError: (text: string) => void;
+}
+
+/** What an action works with. */
+export interface ActionContext extends CommandContext {
+  readonly client: PrkDbClient;
+  readonly encoding: Encoding;
+  readonly json: boolean;
+}
+
+/** Does its work and returns the exit code. */
+export type Action = (context: ActionContext) => Promise<number>;

@@ -1,0 +1,65 @@
+/**
+ * How keys and values appear on the command line and in its output: as text, or as hexadecimal digits or base64 for
+ * bytes that are no text.
+ *
+ * @module
+ */
+
+/** One of the notations. */
+export type Encoding = "text" | "hex" | "base64";
+
+/** What the command line got wrong; ends the command with exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/**
+ * The bytes that `text` stands for.
+ *
+ * @throws {UsageError} when it is not in `encoding`
+ */
+export function parseBytes(text: string, encoding: Encoding): Uint8Array {
+  switch (encoding) {
+    case "text":
+      return new TextEncoder().encode(text);
+    case "hex":
+      return parseHex(text);
+    case "base64":
+      return parseBase64(text);
+    default:
+      return unreachable(encoding);
+  }
+}
+
+/** `bytes` in `encoding`; in text, bytes that are not UTF-8 appear as U+FFFD. */
+export function formatBytes(bytes: Uint8Array, encoding: Encoding): string {
+  switch (encoding) {
+    case "text":
+      return new TextDecoder().decode(bytes);
+    case "hex":
+      return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    case "base64":
+      return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+    default:
+      return unreachable(encoding);
+  }
+}
+
+function parseHex(text: string): Uint8Array {
+  if (!/^([0-9a-f]{2})*$/i.test(text)) {
+    throw new UsageError(`"${text}" is not an even number of hexadecimal digits`);
+  }
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
+
+function parseBase64(text: string): Uint8Array {
+  try {
+    return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  } catch {
+    throw new UsageError(`"${text}" is not base64`);
+  }
+}
+
+function unreachable(value: never): never {
+  throw new Error(`Unhandled encoding: ${value}`);
+}

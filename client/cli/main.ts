@@ -1,0 +1,20 @@
+/**
+ * The `prkdb` command: `prkdb put KEY VALUE`, `prkdb get KEY` and so on. Exit codes: 0 done, 1 the cluster could not do
+ * it or there is no such key, 2 the command line is wrong.
+ *
+ * @module
+ */
+
+import { runCommand } from "./command.ts";
+
+Deno.exitCode = await runCommand(Deno.args, {
+  environment: (name) => Deno.env.get(name),
+  readInput: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
+  writeOutput: (bytes) => writeAll(Deno.stdout, bytes),
+  writeError: (text) => writeAll(Deno.stderr, new TextEncoder().encode(text)),
+});
+
+/** Everything, because a write to a pipe may take less than it was given. */
+function writeAll(writer: { readonly writeSync: (bytes: Uint8Array) => number }, bytes: Uint8Array): void {
+  for (let position = 0; position < bytes.length;) position += writer.writeSync(bytes.subarray(position));
+}
