@@ -1,0 +1,78 @@
+/**
+ * Every acknowledged write survives kill −9, under load: of one node, fifty times in a row, often the leader; and of
+ * all nodes at once. All of them, not most.
+ *
+ * @module
+ */
+
+import { assert, suite } from "../harness.ts";
+import { ProcessCluster, sleep } from "../support/process_cluster.ts";
+import { missingAt, WriteLoad } from "../support/write_load.ts";
+
+const KILLS = Number(Deno.env.get("PRKDB_TEST_KILLS") ?? 50);
+const ROUNDS_OF_ALL = 4;
+const WRITERS = 6;
+/** Far below what the slowest machine writes between two kills; an idle run has none. */
+const WRITES_PER_KILL_MIN = 5;
+/** Elections in half the usual time, so that fifty kills fit; still many times the pause of a busy machine. */
+const FLAGS = ["--election-timeout-ms=500", "--heartbeat-ms=50"];
+
+const test = suite("kill -9");
+
+test("every acknowledged write is read back after fifty kills in a row", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 6, flags: FLAGS });
+  const load = await WriteLoad.start({ addresses: cluster.addresses(), writers: WRITERS });
+  for (let kills = 0; kills < KILLS; kills++) {
+    await writesGoOn(load);
+    // Every other time whoever leads partition 0, else anyone.
+    const victim = kills % 2 === 0 ? await cluster.leaderOf(0) : 1 + Math.floor(Math.random() * 3);
+    await cluster.kill(victim, "SIGKILL");
+    await cluster.restart(victim);
+  }
+  await cluster.waitReady();
+  await load.stop();
+  await assertAllThere(cluster, load);
+  report("fifty kills", load);
+  assert.ok(load.acknowledged.size >= KILLS * WRITES_PER_KILL_MIN, `only ${load.acknowledged.size} writes`);
+}, { limitMs: 270_000 });
+
+test("every acknowledged write is read back after all nodes are killed at once", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 6, flags: FLAGS });
+  const load = await WriteLoad.start({ addresses: cluster.addresses(), writers: WRITERS });
+  for (let round = 0; round < ROUNDS_OF_ALL; round++) {
+    await writesGoOn(load);
+    await cluster.killAll("SIGKILL");
+    assert.equal(cluster.runningIds, []);
+    await Promise.all(cluster.ids.map((id) => cluster.restart(id)));
+    await cluster.waitReady();
+  }
+  await writesGoOn(load);
+  await load.stop();
+  await assertAllThere(cluster, load);
+  report("kills of all", load);
+}, { limitMs: 120_000 });
+
+/** Waits until there was real work to lose. */
+async function writesGoOn(load: WriteLoad): Promise<void> {
+  const wanted = load.acknowledged.size + WRITES_PER_KILL_MIN * WRITERS;
+  const untilMs = performance.now() + 30_000;
+  while (load.acknowledged.size < wanted) {
+    assert.ok(performance.now() < untilMs, `no writes in 30 s: ${load.failures.at(-1)}`);
+    await sleep(10);
+  }
+}
+
+async function assertAllThere(cluster: ProcessCluster, load: WriteLoad): Promise<void> {
+  for (const id of cluster.ids) {
+    const missing = await missingAt(cluster.address(id), load.acknowledged);
+    assert.equal(missing.slice(0, 5), [], `node ${id} lacks ${missing.length} of ${load.acknowledged.size}`);
+  }
+}
+
+function report(what: string, load: WriteLoad): void {
+  console.log(
+    `${what}: ${load.acknowledged.size} writes acknowledged and read back, ${load.failures.length} failed`,
+  );
+}
+
+test.run();
