@@ -20,7 +20,7 @@ import { SEGMENT_HEADER_BYTES } from "./layout.ts";
 import type { RecoveredRecord } from "./record.ts";
 import type { SegmentFile } from "./segment_files.ts";
 import { type SegmentHeader, segmentSeeds } from "./segment_header.ts";
-import { type FrameFinding, type FrameHeader, SegmentReader } from "./segment_reader.ts";
+import { type FrameFinding, type FrameHeader, SegmentReader, StageWindow } from "./segment_reader.ts";
 import type { WalModule } from "./wasm_module.ts";
 
 /** Records were durable here and are lost. */
@@ -113,8 +113,9 @@ class Walk {
     const model = segments.map(headerOf).find((header) => header !== undefined);
     invariant(model !== undefined, "a log without any sound segment header is walked");
     this.#model = model;
+    const window = new StageWindow(options.module);
     this.#readers = segments.map(({ file, id, size }) => () =>
-      new SegmentReader(options.module, { file, id, size, seeds: segmentSeeds(id, model.salt) })
+      new SegmentReader(window, { file, id, size, seeds: segmentSeeds(id, model.salt) })
     );
   }
 

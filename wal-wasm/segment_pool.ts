@@ -9,6 +9,7 @@
  * @module
  */
 
+import { invariant } from "./error.ts";
 import { type FileSystem, joinPath, type StoredFile } from "./file_system.ts";
 import { SEGMENT_HEADER_BYTES } from "./layout.ts";
 import { segmentName } from "./segment_header.ts";
@@ -54,15 +55,13 @@ export class SegmentPool {
   /** Starts making segment `id` unless a spare is there or under way. */
   prepare(id: number): void {
     if (this.#spare !== undefined || this.#preparing !== undefined || this.#failure !== undefined) return;
-    this.#preparing = this.#make(id)
-      .then((file) => {
-        this.#spare = file;
-      }, (error) => {
-        this.#failure = { error };
-      })
-      .finally(() => {
-        this.#preparing = undefined;
-      });
+    this.#preparing = this.#make(id).then((file) => {
+      this.#preparing = undefined;
+      this.#spare = file;
+    }, (error) => {
+      this.#preparing = undefined;
+      this.#failure = { error };
+    });
   }
 
   /** Resolves when nothing is being prepared any more; it never rejects. */
@@ -77,6 +76,10 @@ export class SegmentPool {
    */
   tryTake(): StoredFile | undefined {
     if (this.#failure !== undefined) throw this.#failure.error;
+    invariant(
+      this.#spare !== undefined || this.#preparing !== undefined,
+      "a segment is waited for that nobody prepares",
+    );
     const spare = this.#spare;
     this.#spare = undefined;
     return spare;

@@ -44,22 +44,65 @@ export type FrameFinding =
 
 const NONE: FrameFinding = { kind: "none" };
 
+/** The part of one file that is in the memory of a module. All readers of a log share one. */
+export class StageWindow {
+  readonly module: WalModule;
+  #file: StoredFile | undefined;
+  #start = 0;
+  #end = 0;
+
+  constructor(module: WalModule) {
+    this.module = module;
+  }
+
+  /** Where in memory the window ends. */
+  get limit(): number {
+    return STAGE + this.#end - this.#start;
+  }
+
+  /** Where in memory `offset` of `file`, of which `size` bytes count, lies once `bytes` bytes from there are there. */
+  pointer(
+    file: StoredFile,
+    place: { readonly offset: number; readonly bytes: number; readonly size: number },
+  ): number {
+    const { offset, bytes } = place;
+    const isThere = file === this.#file && offset >= this.#start && offset + bytes <= this.#end;
+    if (!isThere) this.#move(file, place);
+    return STAGE + offset - this.#start;
+  }
+
+  #move(
+    file: StoredFile,
+    { offset, bytes, size }: { readonly offset: number; readonly bytes: number; readonly size: number },
+  ): void {
+    const wanted = Math.min(Math.max(bytes, WINDOW_BYTES), size - offset, STAGE_BYTES);
+    this.#file = undefined;
+    const count = file.readSync(this.module.bytes.subarray(STAGE, STAGE + wanted), offset);
+    if (count !== wanted) {
+      throw new Error(`Cannot read ${wanted} bytes of ${file.path} at ${offset}: got ${count}`);
+    }
+    this.#file = file;
+    this.#start = offset;
+    this.#end = offset + count;
+  }
+}
+
 /** See the module comment. */
 export class SegmentReader {
   readonly #module: WalModule;
+  readonly #window: StageWindow;
   readonly #file: StoredFile;
   readonly #id: { readonly low: number; readonly high: number };
   readonly #seeds: SegmentSeeds;
   /** Bytes of the file that count. */
   readonly #size: number;
-  #windowStart = 0;
-  #windowEnd = 0;
 
   constructor(
-    module: WalModule,
+    window: StageWindow,
     options: { file: StoredFile; id: number; size: number; seeds: SegmentSeeds },
   ) {
-    this.#module = module;
+    this.#module = window.module;
+    this.#window = window;
     this.#file = options.file;
     this.#id = { low: options.id % 2 ** 32, high: Math.floor(options.id / 2 ** 32) };
     this.#seeds = options.seeds;
@@ -83,7 +126,7 @@ export class SegmentReader {
     let offset = Math.ceil(from / FRAME_ALIGNMENT) * FRAME_ALIGNMENT;
     while (offset + FRAME_HEADER_BYTES <= this.#size) {
       const pointer = this.#pointer(offset, FRAME_HEADER_BYTES);
-      const end = STAGE + this.#windowEnd - this.#windowStart;
+      const end = this.#window.limit;
       const { low, high } = this.#id;
       const found = this.#module.exports.findFrame(pointer, end, low, high, this.#seeds.header) >>> 0;
       offset += found - pointer;
@@ -114,7 +157,7 @@ export class SegmentReader {
 
   #verify(offset: number, bytes: number): Verdict {
     const pointer = this.#pointer(offset, bytes);
-    const available = STAGE + this.#windowEnd - this.#windowStart - pointer;
+    const available = this.#window.limit - pointer;
     const { low, high } = this.#id;
     const { header, body } = this.#seeds;
     return this.#module.exports.verifyFrame(pointer, available, low, high, header, body) as Verdict;
@@ -138,19 +181,7 @@ export class SegmentReader {
     };
   }
 
-  /** Where in memory `offset` lies once the window covers `bytes` bytes from there. */
   #pointer(offset: number, bytes: number): number {
-    if (offset < this.#windowStart || offset + bytes > this.#windowEnd) this.#move(offset, bytes);
-    return STAGE + offset - this.#windowStart;
-  }
-
-  #move(offset: number, bytes: number): void {
-    const wanted = Math.min(Math.max(bytes, WINDOW_BYTES), this.#size - offset, STAGE_BYTES);
-    const count = this.#file.readSync(this.#module.bytes.subarray(STAGE, STAGE + wanted), offset);
-    if (count !== wanted) {
-      throw new Error(`Cannot read ${wanted} bytes of ${this.#file.path} at ${offset}: got ${count}`);
-    }
-    this.#windowStart = offset;
-    this.#windowEnd = offset + count;
+    return this.#window.pointer(this.#file, { offset, bytes, size: this.#size });
   }
 }

@@ -106,9 +106,16 @@ export class MemoryInode {
       return false;
     }
     if (roll < fate.odds.lostPercent + fate.odds.garbledPercent) {
-      this.#bytes.set(fate.random.bytes(fate.old.length), at);
+      this.#garble(at, fate);
     }
     return true;
+  }
+
+  /** Bytes that were being changed become anything; bytes written again as they were stay, torn or not. */
+  #garble(at: number, { old, random }: { readonly old: Uint8Array; readonly random: SeededRandom }): void {
+    for (let index = 0; index < old.length; index++) {
+      if (this.#bytes[at + index] !== old[index]) this.#bytes[at + index] = random.below(256);
+    }
   }
 
   #keepOld(sector: number): void {
