@@ -58,7 +58,9 @@ interface Route {
 }
 
 /** A handler for `Deno.serve`. It never throws and never rejects. */
-export function createHttpHandler(options: HttpHandlerOptions): (request: Request) => Promise<Response> {
+export function createHttpHandler(
+  options: HttpHandlerOptions,
+): (request: Request) => Response | Promise<Response> {
   const server = new HttpServer(options);
   return (request) => server.handle(request);
 }
@@ -77,22 +79,24 @@ class HttpServer {
     this.#streaming = streaming;
   }
 
-  handle(request: Request): Promise<Response> {
+  handle(request: Request): Response | Promise<Response> {
     const origin = request.headers.get("origin");
-    return origin === null ? this.#answer(request) : this.#answerPage(request, origin);
+    if (origin === null) return this.#answer(request);
+    return Promise.resolve(this.#answer(request)).then((response) => this.#cors.admit(response, origin));
   }
 
-  async #answerPage(request: Request, origin: string): Promise<Response> {
-    return this.#cors.admit(await this.#answer(request), origin);
-  }
-
-  async #answer(request: Request): Promise<Response> {
-    const startedMs = performance.now();
+  /** The lean path never rejects, so only what is not on it pays for a guard. */
+  #answer(request: Request): Response | Promise<Response> {
     try {
-      return await this.#dispatch(request);
+      return this.#dispatch(request);
     } catch (error) {
-      return errorResponse(noteFailure({ requests: this.#requests, method: "unknown", startedMs }, error));
+      return this.#defect(error);
     }
+  }
+
+  #defect(error: unknown): Response {
+    const call = { requests: this.#requests, method: "unknown", startedMs: performance.now() };
+    return errorResponse(noteFailure(call, error));
   }
 
   #dispatch(request: Request): Response | Promise<Response> {
@@ -118,14 +122,22 @@ class HttpServer {
     if (method !== undefined && request.headers.get("content-type") === "application/proto") {
       return servePost({ method, requests: this.#requests }, request);
     }
-    return explainMediaType(routed(request), request);
+    return this.#general(routed, request);
   }
 
   #get({ method, routed, allow }: Route, request: Request, queryText: string): Response | Promise<Response> {
     if (method === undefined || !method.isSafe) return refuseMethod(allow, "GET");
     const query = parseGetQuery(queryText);
     if (query.encoding === "proto") return serveGet({ method, requests: this.#requests, query }, request);
-    return explainMediaType(routed(request), request);
+    return this.#general(routed, request);
+  }
+
+  async #general(routed: RoutedHandler, request: Request): Promise<Response> {
+    try {
+      return explainMediaType(await routed(request), request);
+    } catch (error) {
+      return this.#defect(error);
+    }
   }
 
   #dispatchOther(request: Request, path: string): Response | Promise<Response> {
@@ -136,7 +148,7 @@ class HttpServer {
       );
     }
     if (request.method !== "POST") return refuseMethod("POST", request.method);
-    return this.#streaming.deliver(request);
+    return this.#streaming.deliver(request).catch((error) => this.#defect(error));
   }
 }
 
@@ -163,8 +175,7 @@ function refuseMethod(allow: string, method: string): Response {
 }
 
 /** The router refuses unknown content types without a word. */
-async function explainMediaType(answer: Promise<Response>, request: Request): Promise<Response> {
-  const response = await answer;
+function explainMediaType(response: Response, request: Request): Response {
   if (response.status !== 415) return response;
   const found = request.headers.get("content-type") ?? "none";
   const message = `Cannot read content type ${found}: it must be one of ${ACCEPTED_TYPES}`;

@@ -1,0 +1,116 @@
+/**
+ * Every case over every way in, against the same answers; then some of them over real sockets, HTTP/1.1 and HTTP/2.
+ *
+ * @module
+ */
+
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { createHttpHandler } from "../../server/rpc/http.ts";
+import { assert, suite } from "../harness.ts";
+import { type Answer, type Ask, type Call, type Caller, CALLERS } from "./callers.ts";
+import { bytes, call, type Case, CASES } from "./cases.ts";
+import { FakeNode } from "./fake_node.ts";
+import { KvService } from "../../proto/mod.ts";
+
+const test = suite("services");
+const BASE = "http://node.test:50051";
+
+/** A GET has to fit into a URL, as the cases with large input do not. */
+const GET_BYTES_MAX = 6_000;
+
+for (const caller of CALLERS) {
+  test(`every case by ${caller.name}`, async () => {
+    let count = 0;
+    for (const each of CASES) {
+      const request = await caller.request(each.call, BASE);
+      if (!isPossible(caller, each, request)) continue;
+      assert.equal(await play(each, caller, askOf(new FakeNode())), each.answer, each.name);
+      count++;
+    }
+    assert.ok(count >= (caller.isSafeOnly ? 20 : CASES.length), `${count} cases`);
+  }, { limitMs: 60_000 });
+}
+
+test("what passes the border is what was sent", async () => {
+  const requestId = { clientId: 0xabcn, sequence: 9n, acknowledgedBelow: 4n };
+  const put = call(KvService.method.put, { key: bytes("a"), value: bytes("1"), requestId }, {
+    "connect-timeout-ms": "1234",
+    "prkdb-route": "direct",
+  });
+  for (const caller of CALLERS.filter((each) => !each.isSafeOnly)) {
+    const node = new FakeNode();
+    await caller.answer(put, await askOf(node)(await caller.request(put, BASE)));
+    const [seen] = node.seen;
+    assert.ok(seen?.kind === "write", caller.name);
+    assert.equal(seen.mutations.map((mutation) => ({ ...mutation, key: "", value: "" })), [
+      { kind: "put", key: "", value: "", ttlMs: 0, precondition: undefined },
+    ]);
+    assert.equal(seen.options.requestId, { clientId: "0000000000000abc", sequence: 9, acknowledgedBelow: 4 });
+    assert.ok(seen.options.direct, caller.name);
+    // The general path counts the deadline down from the moment the headers came.
+    assert.ok(seen.options.timeoutMs <= 1234 && seen.options.timeoutMs > 0, caller.name);
+  }
+});
+
+test("a call that names no deadline gets the default, a long one the longest", async () => {
+  for (
+    const [headers, timeoutMs] of [[{}, 10_000], [{ "connect-timeout-ms": "9999999" }, 300_000]] as const
+  ) {
+    for (const caller of CALLERS) {
+      const node = new FakeNode();
+      const get = call(KvService.method.get, { key: bytes("a") }, headers);
+      await caller.answer(get, await askOf(node)(await caller.request(get, BASE)));
+      assert.is(node.seen[0]?.options.timeoutMs, timeoutMs, caller.name);
+      assert.not(node.seen[0]?.options.direct, caller.name);
+    }
+  }
+});
+
+test("every case over HTTP/1.1 and HTTP/2 sockets", async () => {
+  const door: { ask: Ask } = { ask: () => new Response(null, { status: 500 }) };
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    (request) => door.ask(request),
+  );
+  const client = Deno.createHttpClient({ http1: false, http2: true });
+  const base = `http://127.0.0.1:${server.addr.port}`;
+  const asks: readonly Ask[] = [(request) => fetch(request), (request) => fetch(request, { client })];
+  try {
+    for (const caller of CALLERS.slice(0, 3)) {
+      for (const each of CASES) {
+        if (!isPossible(caller, each, await caller.request(each.call, base))) continue;
+        for (const ask of asks) {
+          door.ask = askOf(new FakeNode());
+          assert.equal(await play(each, caller, ask, base), each.answer, `${caller.name}: ${each.name}`);
+        }
+      }
+    }
+  } finally {
+    client.close();
+    await server.shutdown();
+  }
+}, { limitMs: 120_000 });
+
+test.run();
+
+function askOf(node: FakeNode): Ask {
+  const streaming = { deliver: () => Promise.resolve(new Response(null, { status: 500 })) };
+  return createHttpHandler({ node, corsOrigins: undefined, requests: { observe: () => {} }, streaming });
+}
+
+function isPossible(caller: Caller, { call }: Case, request: Request): boolean {
+  if (request.url.length > GET_BYTES_MAX && request.method === "GET") return false;
+  return !caller.isSafeOnly || isSafe(call);
+}
+
+function isSafe({ desc }: Call): boolean {
+  return desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+}
+
+async function play(each: Case, caller: Caller, ask: Ask, base = BASE): Promise<Answer> {
+  // What comes before is not what is tried here: it goes in the plainest way.
+  for (const earlier of each.before ?? []) {
+    await (await ask(await CALLERS[0]!.request(earlier, base))).bytes();
+  }
+  return await caller.answer(each.call, await ask(await caller.request(each.call, base)));
+}
