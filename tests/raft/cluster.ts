@@ -170,9 +170,9 @@ export class Cluster {
     return batch;
   }
 
-  /** Brings one message to its receiver, unless that is down. */
+  /** Brings one message to its receiver, unless that is down or nobody. */
   deliver(message: Message): void {
-    this.node(message.to).raft?.step(message);
+    this.nodes.find((node) => node.id === message.to)?.raft?.step(message);
   }
 
   /** Turns and deliveries in a fixed order until nothing is left to do. */
@@ -214,12 +214,17 @@ export class Cluster {
       : undefined;
   }
 
-  /** Makes `id` the leader of `group` by letting time pass for it alone after a silence of all. */
+  /**
+   * Makes `id` the leader of `group`: the others fall silent until they let go of their leader, and what they would
+   * have said for themselves meanwhile is lost.
+   */
   makeLeader(id: NodeId, group: GroupId = this.groups[0]!): ClusterNode {
     const node = this.node(id);
-    for (let passed = 0; passed < ELECTION_TIMEOUT_TICKS; passed++) {
-      for (const each of this.#up()) if (each !== node) each.core.tick();
+    for (const other of this.#up().filter((each) => each !== node)) {
+      for (let passed = 0; passed < ELECTION_TIMEOUT_TICKS; passed++) other.core.tick();
+      this.turn(other);
     }
+    this.inTransit.length = 0;
     for (
       let passed = 0;
       passed < 3 * ELECTION_TIMEOUT_TICKS && node.view(group).role !== "leader";
@@ -228,6 +233,7 @@ export class Cluster {
       node.core.tick();
       this.settle();
     }
+    if (node.view(group).role !== "leader") throw new Error(`Node ${id} cannot be made the leader`);
     return node;
   }
 

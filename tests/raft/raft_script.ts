@@ -1,0 +1,295 @@
+/**
+ * The commands of the scripts in this folder. Nodes are named by number, the group is always 1.
+ *
+ * | command | does |
+ * |---|---|
+ * | `cluster 1 2 3 [timeout=10 …]` | declares the voters; options are those of the core, or `priority=2,3,1` |
+ * | `state N [log=1,1,2] [snapshot=3/1] [term= vote= commit=]` | what N starts from; `log` holds the terms |
+ * | `elect N` | lets the others fall silent until N leads, and says which term |
+ * | `tick N [count]` · `tick all [count]` | time passes, nothing else happens |
+ * | `campaign N` | ticks N alone until it stands for election |
+ * | `propose N [count]` · `read N ID` · `transfer N TO` · `unreachable N PEER` | asks the core |
+ * | `begin N` · `finish N` · `turn N` | the halves of a turn, before and after the disk; or all of it |
+ * | `crash N` · `start N` | N dies, without what was not persisted; comes back |
+ * | `show` · `deliver` · `drop` · `double` `[FROM->TO] [KIND]` | messages on their way, all or some |
+ * | `cut A->B` · `isolate N …` · `heal` | links |
+ * | `settle` · `wait TICKS` | turns and deliveries until nothing is left to do; the same with time passing |
+ * | `inject KIND from= to= term= …` | a message made by hand arrives |
+ * | `status [N …]` · `log N` · `progress N` · `applied N` · `bytes N` | what there is to see |
+ *
+ * @module
+ */
+
+import { InvariantViolation, type Message, type MultiRaftConfig, type Restored } from "../../raft/mod.ts";
+import type { ScriptCommand } from "../script/script_file.ts";
+import { appliedText, bytes, Cluster, type ClusterNode, emptyState, stateWithLog } from "./cluster.ts";
+import {
+  describeBegin,
+  describeEntries,
+  describeFinish,
+  describeMessage,
+  describeProgress,
+  describeView,
+  parseMessage,
+} from "./describe.ts";
+
+/** The one group of a script. */
+const GROUP = 1;
+/** Options of `cluster` that are fields of the configuration. */
+const CONFIG_OPTIONS: ReadonlyMap<string, keyof MultiRaftConfig> = new Map([
+  ["timeout", "electionTimeoutTicks"],
+  ["heartbeat", "heartbeatTicks"],
+  ["inflight", "inflightMessagesMax"],
+  ["inflightBytes", "inflightBytesMax"],
+  ["appendBytes", "appendBytesMax"],
+  ["uncommittedBytes", "uncommittedBytesMax"],
+  ["committedBytes", "committedBytesMax"],
+  ["reads", "readsWaitingMax"],
+]);
+
+/** One running script. */
+export class RaftScript {
+  #declared: ScriptCommand | undefined;
+  readonly #states = new Map<number, Restored>();
+  #cluster: Cluster | undefined;
+  #proposed = 0;
+
+  /** Runs one command; a broken invariant is something a script may want to see. */
+  run(command: ScriptCommand): readonly string[] {
+    try {
+      return this.#declare(command) ?? this.#ask(command) ?? this.#move(command) ?? this.#look(command) ??
+        unknown(command);
+    } catch (error) {
+      if (error instanceof InvariantViolation) return [error.message];
+      throw error;
+    }
+  }
+
+  #declare(command: ScriptCommand): readonly string[] | undefined {
+    switch (command.name) {
+      case "cluster":
+        this.#declared = command;
+        return [];
+      case "state":
+        this.#states.set(Number(command.words[0]), this.#parseState(command));
+        return [];
+      default:
+        return undefined;
+    }
+  }
+
+  #ask(command: ScriptCommand): readonly string[] | undefined {
+    const [first, second] = command.words.map(Number);
+    switch (command.name) {
+      case "propose":
+        return this.#propose(this.#node(first), second ?? 1);
+      case "read":
+        return refusal(this.#node(first).core.readIndex(GROUP, second ?? 0));
+      case "transfer":
+        return refusal(this.#node(first).core.transferLeadership(GROUP, second ?? 0));
+      case "unreachable":
+        this.#node(first).core.reportUnreachable(second ?? 0);
+        return [];
+      case "inject": {
+        const message = parseMessage(command);
+        this.#node(message.to).core.step(message);
+        return [];
+      }
+      case "tick":
+        return this.#tick(command.words[0] ?? "all", second ?? 1);
+      case "elect":
+        return [`${first} leads term ${this.#started.makeLeader(first ?? 0).view(GROUP).term}`];
+      case "campaign":
+        return this.#campaign(this.#node(first));
+      default:
+        return undefined;
+    }
+  }
+
+  #move(command: ScriptCommand): readonly string[] | undefined {
+    const cluster = this.#started;
+    const [first] = command.words.map(Number);
+    switch (command.name) {
+      case "begin":
+        return [`${first}:`, ...describeBegin(cluster.begin(this.#node(first)))];
+      case "finish":
+        return this.#finish(this.#node(first));
+      case "turn": {
+        const node = this.#node(first);
+        return [`${first}:`, ...describeBegin(cluster.begin(node)), ...this.#finish(node).slice(1)];
+      }
+      case "crash":
+        cluster.crash(this.#node(first));
+        return [];
+      case "start":
+        cluster.start(this.#node(first));
+        return [];
+      case "settle":
+        cluster.settle();
+        return [];
+      case "wait":
+        cluster.tick(first ?? 1);
+        return [];
+      case "cut":
+        command.words.forEach((link) => cluster.cuts.add(link.replace("->", ">")));
+        return [];
+      case "isolate":
+        cluster.isolate(...command.words.map(Number));
+        return [];
+      case "heal":
+        cluster.heal();
+        return [];
+      default:
+        return this.#carry(command);
+    }
+  }
+
+  #carry(command: ScriptCommand): readonly string[] | undefined {
+    const cluster = this.#started;
+    switch (command.name) {
+      case "show":
+        return this.#matching(command).map(describeMessage);
+      case "deliver":
+        return this.#take(command).map((message) => {
+          cluster.deliver(message);
+          return describeMessage(message);
+        });
+      case "drop":
+        return this.#take(command).map(describeMessage);
+      case "double":
+        cluster.inTransit.push(...this.#matching(command));
+        return [];
+      default:
+        return undefined;
+    }
+  }
+
+  #look(command: ScriptCommand): readonly string[] | undefined {
+    const node = () => this.#node(Number(command.words[0]));
+    switch (command.name) {
+      case "status": {
+        const ids = command.words.length > 0
+          ? command.words.map(Number)
+          : this.#started.nodes.map(({ id }) => id);
+        return ids.map((id) => this.#node(id)).map(describeNode);
+      }
+      case "log":
+        return [describeEntries(node().disk.group(GROUP).entries)];
+      case "progress":
+        return describeProgress(node().view(GROUP));
+      case "applied":
+        return [appliedText(node()).join(" ")];
+      case "bytes":
+        return [`${node().view(GROUP).logBytes}`];
+      default:
+        return undefined;
+    }
+  }
+
+  #propose(node: ClusterNode, count: number): readonly string[] {
+    return Array.from({ length: count }, () => {
+      this.#proposed++;
+      const result = node.core.propose(GROUP, bytes(`p${this.#proposed}`));
+      return result.accepted ? `p${this.#proposed} is ${result.index}/${result.term}` : refusal(result)[0]!;
+    });
+  }
+
+  #tick(who: string, count: number): readonly string[] {
+    const nodes = who === "all" ? this.#started.nodes : [this.#node(Number(who))];
+    for (let passed = 0; passed < count; passed++) for (const node of nodes) node.raft?.tick();
+    return [];
+  }
+
+  #campaign(node: ClusterNode): readonly string[] {
+    let ticks = 0;
+    for (; ticks < 100 && node.view(GROUP).role === "follower"; ticks++) node.core.tick();
+    const { role, term } = node.view(GROUP);
+    return [`${node.id} is ${role} in term ${term} after ${ticks} ticks`];
+  }
+
+  #finish(node: ClusterNode): readonly string[] {
+    const { batch } = node;
+    if (batch === undefined) throw new Error(`The script finishes a turn that node ${node.id} has not begun`);
+    this.#started.persist(node);
+    this.#started.finish(node);
+    return [`${node.id}:`, ...describeFinish(batch)];
+  }
+
+  #matching(command: ScriptCommand): Message[] {
+    const [a, b] = command.words;
+    const link = [a, b].find((word) => word?.includes("->"));
+    const kind = [a, b].find((word) => word !== undefined && !word.includes("->"));
+    return this.#started.inTransit.filter((message) =>
+      (link === undefined || link === `${message.from}->${message.to}`) &&
+      (kind === undefined || kind === message.kind)
+    );
+  }
+
+  #take(command: ScriptCommand): readonly Message[] {
+    const { inTransit } = this.#started;
+    const taken = this.#matching(command);
+    for (const message of taken) inTransit.splice(inTransit.indexOf(message), 1);
+    return taken;
+  }
+
+  get #voters(): readonly number[] {
+    if (this.#declared === undefined) throw new Error("A script starts with `cluster`");
+    return this.#declared.words.map(Number);
+  }
+
+  /** The cluster; it comes to life with the first command that needs it. */
+  get #started(): Cluster {
+    return this.#cluster ??= new Cluster({
+      nodes: this.#voters,
+      seed: 1,
+      config: this.#config(),
+      priority: () => this.#declared?.options.get("priority")?.split(",").map(Number) ?? [],
+      restored: (node) => this.#states.get(node),
+    });
+  }
+
+  #config(): Partial<MultiRaftConfig> {
+    const options = [...this.#declared?.options ?? []].filter(([name]) => name !== "priority");
+    return Object.fromEntries(options.map(([name, value]) => {
+      const field = CONFIG_OPTIONS.get(name);
+      if (field === undefined) throw new Error(`The script names an unknown option: ${name}`);
+      return [field, Number(value)];
+    }));
+  }
+
+  #parseState(command: ScriptCommand): Restored {
+    const { options } = command;
+    const terms = options.get("log")?.split(",").map(Number) ?? [];
+    const [index = 0, snapshotTerm = 0] = options.get("snapshot")?.split("/").map(Number) ?? [];
+    const logged = stateWithLog(this.#voters, { terms: [...Array(index).fill(snapshotTerm), ...terms] });
+    const number = (name: string, fallback: number) => Number(options.get(name) ?? fallback);
+    const { membership } = emptyState(this.#voters).snapshot;
+    return {
+      hardState: {
+        term: number("term", logged.hardState.term),
+        vote: number("vote", 0),
+        commit: number("commit", index),
+      },
+      snapshot: { index, term: snapshotTerm, membership },
+      entries: logged.entries.slice(index),
+    };
+  }
+
+  #node(id: number | undefined): ClusterNode {
+    return this.#started.node(id ?? 0);
+  }
+}
+
+function describeNode(node: ClusterNode): string {
+  return node.raft === undefined ? `${node.id}: down` : describeView(node.id, node.view(GROUP));
+}
+
+function refusal(
+  result: { readonly accepted: boolean; readonly refusal?: string; readonly leader?: number },
+): string[] {
+  return result.accepted ? [] : [`refused: ${result.refusal}, leader ${result.leader}`];
+}
+
+function unknown(command: ScriptCommand): never {
+  throw new Error(`The script uses an unknown command: ${command.name}`);
+}
