@@ -15,14 +15,23 @@ import { VERSION } from "./version.ts";
 const MEBIBYTE = 1024 * 1024;
 const DEFAULT_PORT_BASE = 50_050;
 const DEFAULT_METRICS_PORT_BASE = 9_090;
-const DEFAULT_PARTITIONS = 9;
-const DEFAULT_REPLICATION = 3;
 const HEARTBEAT_MS_MIN = 10;
 /** A follower must be able to miss some heartbeats before it stands for election. */
 const HEARTBEATS_PER_ELECTION_MIN = 3;
 const SECTOR_BYTES = 4_096;
 const SEGMENT_MEBIBYTES_MIN = 1;
 const SEGMENT_MEBIBYTES_MAX = 1_024;
+
+/** What flags have unless given. */
+export const DEFAULTS = {
+  partitions: 9,
+  /** Or fewer if there are fewer nodes. */
+  replicationFactor: 3,
+  electionTimeoutMs: 1_000,
+  heartbeatMs: 100,
+  walSegmentBytes: 64 * MEBIBYTE,
+  logMemoryBytes: 4_096 * MEBIBYTE,
+} as const;
 
 /** How a node is to run. */
 export interface ServerConfig {
@@ -130,7 +139,7 @@ function createCommand(): Command {
     .addOption(flag("--data-dir <directory>", "locked while in use (default: ./data/node-N)"))
     .addOption(
       flag("--num-partitions <n>", "fixed when the cluster is first started")
-        .argParser(integer(1, PARTITIONS_MAX)).default(DEFAULT_PARTITIONS),
+        .argParser(integer(1, PARTITIONS_MAX)).default(DEFAULTS.partitions),
     )
     .addOption(
       flag(
@@ -146,11 +155,13 @@ function createCommand(): Command {
     )
     .addOption(
       flag("--election-timeout-ms <ms>", "a follower that hears nothing for so long stands for election")
-        .argParser(integer(HEARTBEAT_MS_MIN * HEARTBEATS_PER_ELECTION_MIN, 600_000)).default(1_000),
+        .argParser(integer(HEARTBEAT_MS_MIN * HEARTBEATS_PER_ELECTION_MIN, 600_000)).default(
+          DEFAULTS.electionTimeoutMs,
+        ),
     )
     .addOption(
       flag("--heartbeat-ms <ms>", "how often a leader shows that it is there")
-        .argParser(integer(HEARTBEAT_MS_MIN, 60_000)).default(100),
+        .argParser(integer(HEARTBEAT_MS_MIN, 60_000)).default(DEFAULTS.heartbeatMs),
     )
     .addOption(
       flag(
@@ -159,7 +170,7 @@ function createCommand(): Command {
       )
         .argParser(syncPolicy).default({ kind: "always" }, "always"),
     )
-    .addOption(bytesFlag("--wal-segment-bytes <n>", "size of a log file", 64 * MEBIBYTE))
+    .addOption(bytesFlag("--wal-segment-bytes <n>", "size of a log file", DEFAULTS.walSegmentBytes))
     .addOption(
       flag("--memtable-bytes <n>", "for the state store, which is not there yet").argParser(
         integer(1, 2 ** 40),
@@ -170,7 +181,7 @@ function createCommand(): Command {
     )
     .addOption(
       flag("--log-memory-bytes <n>", "log entries held in memory; above it writes are refused")
-        .argParser(integer(MEBIBYTE, 2 ** 45)).default(4_096 * MEBIBYTE),
+        .argParser(integer(MEBIBYTE, 2 ** 45)).default(DEFAULTS.logMemoryBytes),
     )
     .addOption(
       flag("--cors-origin <origin...>", "origins whose pages may call this node (default: loopback origins)")
@@ -276,7 +287,7 @@ function defaultPort(base: number, nodeId: NodeId, name: string): number {
 
 function replication(flags: Flags, nodeCount: number): number {
   const wanted = flags.replicationFactor;
-  if (wanted === undefined) return Math.min(DEFAULT_REPLICATION, nodeCount);
+  if (wanted === undefined) return Math.min(DEFAULTS.replicationFactor, nodeCount);
   if (wanted % 2 === 0) throw new ConfigError(`--replication-factor ${wanted} is not odd`);
   if (wanted > nodeCount) {
     throw new ConfigError(`--replication-factor ${wanted} is above the ${nodeCount} nodes`);

@@ -153,7 +153,8 @@ function parseIdentity(text: string, path: string): Identity {
     throw refuse(String(error));
   }
   if (fields.format !== IDENTITY_FORMAT) throw refuse(`format ${fields.format} is not ${IDENTITY_FORMAT}`);
-  return fields;
+  const { format: _, ...identity } = fields;
+  return identity;
 }
 
 /** Written beside, synced and renamed, so that there is never half an identity. */

@@ -7,6 +7,8 @@
 export { ConfigError, ConfigNotice, parseConfig } from "./config.ts";
 export type { ServerConfig } from "./config.ts";
 export { DataDirectoryError } from "./data_directory.ts";
+export { EmbeddedNode } from "./embedded.ts";
+export type { EmbeddedOptions } from "./embedded.ts";
 export { DomainError } from "./error.ts";
 export type { NodeApi } from "./node_api.ts";
 export { Node } from "./node.ts";

@@ -1,0 +1,94 @@
+/**
+ * A node inside its caller's process, without a network: alone it is a complete single-node database.
+ *
+ * @module
+ */
+
+import { DenoFileSystem } from "../wal-wasm/mod.ts";
+import { SYSTEM_CLOCK } from "./clock.ts";
+import type { ClusterShape } from "./cluster_layout.ts";
+import { DEFAULTS } from "./config.ts";
+import { Inbox } from "./inbox.ts";
+import { Node } from "./node.ts";
+import { createLocalCaller, type LocalCall } from "./rpc/mod.ts";
+
+const NODE_ID = 1;
+/** Alone in its process, it is elected at its first tick: no reason to wait long for that. */
+const READY_POLL_MS = 5;
+
+/** What an embedded node is opened with. */
+export interface EmbeddedOptions {
+  /** Locked while open; made if it is missing. */
+  readonly dataDir: string;
+  /** Fixed when the directory is first used; 9 unless given. */
+  readonly numPartitions?: number;
+}
+
+/** See the module comment. */
+export class EmbeddedNode {
+  readonly #node: Node;
+  readonly #call: (call: LocalCall) => Promise<Uint8Array>;
+  readonly #failure: { current?: Error };
+
+  private constructor(node: Node, failure: { current?: Error }) {
+    this.#node = node;
+    this.#call = createLocalCaller(node);
+    this.#failure = failure;
+  }
+
+  /**
+   * Opens or makes the database in `dataDir` and waits until it can serve.
+   *
+   * @throws {DataDirectoryError} when another process uses the directory, or it is not this node's
+   */
+  static async open(
+    { dataDir, numPartitions = DEFAULTS.partitions }: EmbeddedOptions,
+  ): Promise<EmbeddedNode> {
+    const failure: { current?: Error } = {};
+    const node = await Node.open({
+      nodeId: NODE_ID,
+      shape: shapeOf(numPartitions),
+      directory: dataDir,
+      fileSystem: new DenoFileSystem(),
+      clock: SYSTEM_CLOCK,
+      seed: crypto.getRandomValues(new Uint32Array(1))[0]!,
+      inbox: new Inbox(),
+      createTransport: () => NO_PEERS,
+      electionTimeoutMs: DEFAULTS.electionTimeoutMs,
+      heartbeatMs: DEFAULTS.heartbeatMs,
+      walSync: { kind: "always" },
+      walSegmentBytes: DEFAULTS.walSegmentBytes,
+      logBytesMax: DEFAULTS.logMemoryBytes,
+      meters: { observeTurn() {}, observeFrame() {}, observeProposal() {} },
+      onFatal: (error) => failure.current = error,
+    });
+    while (!node.readiness().isReady) await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+    return new EmbeddedNode(node, failure);
+  }
+
+  /**
+   * Answers one call, as over HTTP; rejects with `ConnectError`.
+   *
+   * @throws the error that broke the log, once it is broken: the database must be opened anew
+   */
+  call(call: LocalCall): Promise<Uint8Array> {
+    if (this.#failure.current !== undefined) return Promise.reject(this.#failure.current);
+    return this.#call(call);
+  }
+
+  /** Syncs and closes the log and releases the directory. */
+  close(): Promise<void> {
+    return this.#node.close();
+  }
+}
+
+/** The address only stands in the metadata; nobody connects to it. */
+function shapeOf(partitionCount: number): ClusterShape {
+  return { nodes: new Map([[NODE_ID, "localhost:0"]]), partitionCount, replicationFactor: 1 };
+}
+
+const NO_PEERS = {
+  send: () => false,
+  statuses: () => [],
+  close: () => Promise.resolve(),
+};

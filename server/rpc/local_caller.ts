@@ -1,0 +1,43 @@
+/**
+ * Calls to a node in the same process: the services' own methods, without HTTP.
+ *
+ * @module
+ */
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { NodeApi } from "../node_api.ts";
+import { clusterMethods } from "./cluster_service.ts";
+import { toConnectError } from "./connect_error.ts";
+import { kvMethods } from "./kv_service.ts";
+import { callOptions } from "./unary.ts";
+
+/** One call, encoded. */
+export interface LocalCall {
+  /** `/prkdb.v1.KvService/Put` and the like. */
+  readonly path: string;
+  /** The request message in protobuf's binary form. */
+  readonly body: Uint8Array;
+  /** Milliseconds, 1 or more. */
+  readonly timeoutMs: number;
+  readonly direct: boolean;
+}
+
+/**
+ * A function that answers calls as `node` would over HTTP, from request bytes to response bytes.
+ *
+ * Rejects with `ConnectError`, with the same codes and details.
+ */
+export function createLocalCaller(node: NodeApi): (call: LocalCall) => Promise<Uint8Array> {
+  const methods = new Map(
+    [...kvMethods(node), ...clusterMethods(node)].map((method) => [method.path, method]),
+  );
+  return async ({ path, body, timeoutMs, direct }) => {
+    const method = methods.get(path);
+    if (method === undefined) throw new ConnectError(`There is no method ${path}`, Code.Unimplemented);
+    try {
+      return await method.answerBytes(body, callOptions(timeoutMs, direct));
+    } catch (error) {
+      throw toConnectError(error);
+    }
+  };
+}
