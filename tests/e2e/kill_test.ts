@@ -21,7 +21,7 @@ const test = suite("kill -9");
 
 test("every acknowledged write is read back after fifty kills in a row", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 6, flags: FLAGS });
-  const load = await WriteLoad.start({ addresses: cluster.addresses(), writers: WRITERS });
+  await using load = await WriteLoad.start({ addresses: cluster.addresses(), writers: WRITERS });
   for (let kills = 0; kills < KILLS; kills++) {
     await writesGoOn(load);
     // Every other time whoever leads partition 0, else anyone.
@@ -38,7 +38,7 @@ test("every acknowledged write is read back after fifty kills in a row", async (
 
 test("every acknowledged write is read back after all nodes are killed at once", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 6, flags: FLAGS });
-  const load = await WriteLoad.start({ addresses: cluster.addresses(), writers: WRITERS });
+  await using load = await WriteLoad.start({ addresses: cluster.addresses(), writers: WRITERS });
   for (let round = 0; round < ROUNDS_OF_ALL; round++) {
     await writesGoOn(load);
     await cluster.killAll("SIGKILL");

@@ -7,15 +7,12 @@
  * @module
  */
 
+import { forgetProcess, reapAtEnd } from "./reaper.ts";
+
 const ENTRY = new URL("../../server/main.ts", import.meta.url).pathname;
 const PERMISSIONS = ["--allow-net", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
 /** As much as fits on some screens; a node that logs without end must not fill the test's memory. */
 const OUTPUT_CHARACTERS_MAX = 65_536;
-
-const running = new Set<ProcessNode>();
-globalThis.addEventListener("unload", () => {
-  for (const node of running) node.signal("SIGKILL");
-});
 
 /** What a process is started with. */
 export interface ProcessNodeOptions {
@@ -43,11 +40,11 @@ export class ProcessNode {
     ];
     this.#ended = child.status.then(async (status) => {
       this.#isRunning = false;
-      running.delete(this);
+      forgetProcess(child.pid);
       await Promise.all(outputs);
       return status;
     });
-    running.add(this);
+    reapAtEnd(child.pid);
     // A forgotten process must not keep the test program from ending, which in turn ends the process.
     child.unref();
   }

@@ -84,6 +84,10 @@ export class WriteLoad {
     await this.#client.close();
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
   async #write(writer: number): Promise<void> {
     const keyOf = this.#options.keyOf ?? (({ writer, number }) => `load-${writer}-${number}`);
     for (let number = 0; !this.#isStopping; number++) {

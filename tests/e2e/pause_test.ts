@@ -1,0 +1,118 @@
+/**
+ * Processes that pause and come back (SIGSTOP, SIGCONT), which is harder than death: their connections stay open and
+ * they do not know that time has passed. A paused follower disturbs nobody; a paused leader is replaced, and once it
+ * wakes it never answers from before its pause.
+ *
+ * `PRKDB_TEST_PAUSE_MS` sets how long the follower pauses; the long mode of the nightly run is 30,000.
+ *
+ * @module
+ */
+
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createPrkDbTransport, PrkDbClient } from "../../client/mod.ts";
+import { KvService } from "../../proto/mod.ts";
+import { assert, suite } from "../harness.ts";
+import { ProcessCluster, sleep } from "../support/process_cluster.ts";
+import { missingAt, WriteLoad } from "../support/write_load.ts";
+
+const FOLLOWER_PAUSE_MS = Number(Deno.env.get("PRKDB_TEST_PAUSE_MS") ?? 8_000);
+const GAP_MAX_MS = 1_000;
+const WRITERS = 4;
+const WRITES_PER_SECOND_MIN = 20;
+
+const LEADER_ROUNDS = 3;
+/** The promise, which a split vote may break once; so it is asked of the median. */
+const TAKEOVER_MEDIAN_MAX_MS = 3_000;
+const TAKEOVER_MAX_MS = 10_000;
+const READS_BEFORE_WAKING = 60;
+const READS_AFTER_WAKING = 300;
+
+const KEY = new TextEncoder().encode("moment");
+
+const test = suite("pause");
+
+test("a paused follower does not hold up writes, and has them all when it wakes", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1 });
+  await using load = await WriteLoad.start({ addresses: cluster.addresses(), writers: WRITERS });
+  const leader = await cluster.leaderOf(0);
+  const follower = cluster.ids.find((id) => id !== leader)!;
+  await sleep(500);
+  load.takeLongestGapMs();
+  const before = load.acknowledged.size;
+  await cluster.kill(follower, "SIGSTOP");
+  await sleep(FOLLOWER_PAUSE_MS);
+  const gapMs = load.takeLongestGapMs();
+  const writes = load.acknowledged.size - before;
+  await cluster.kill(follower, "SIGCONT");
+  await cluster.waitReady();
+  await load.stop();
+  for (const id of cluster.ids) assert.equal(await missingAt(cluster.address(id), load.acknowledged), []);
+  console.log(
+    `paused follower: ${writes} writes in ${FOLLOWER_PAUSE_MS} ms, longest gap ${gapMs.toFixed(0)} ms`,
+  );
+  assert.equal(load.failures, []);
+  assert.ok(gapMs < GAP_MAX_MS, `a writer waited ${gapMs} ms`);
+  assert.ok(writes >= (FOLLOWER_PAUSE_MS / 1000) * WRITES_PER_SECOND_MIN, `only ${writes} writes`);
+}, { limitMs: 60_000 + FOLLOWER_PAUSE_MS });
+
+test("a paused leader is replaced, and once awake serves no stale linearizable read", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1 });
+  await using client = await PrkDbClient.connect(cluster.addresses(), { timeoutMs: 30_000 });
+  const takeoversMs: number[] = [];
+  let reads = 0;
+  for (let round = 0; round < LEADER_ROUNDS; round++) {
+    await client.put(KEY, `old ${round}`);
+    const leader = await cluster.leaderOf(0);
+    await warmUp(cluster.address(leader));
+    await cluster.kill(leader, "SIGSTOP");
+    const stoppedMs = performance.now();
+    await client.put(KEY, `new ${round}`);
+    takeoversMs.push(performance.now() - stoppedMs);
+    // These wait in the old leader's sockets and are the first thing it sees when it wakes.
+    const waiting = readMany(cluster.address(leader), READS_BEFORE_WAKING);
+    await sleep(200);
+    await cluster.kill(leader, "SIGCONT");
+    const values = [...await waiting, ...await readMany(cluster.address(leader), READS_AFTER_WAKING)];
+    assert.equal([...new Set(values)], [`new ${round}`]);
+    reads += values.length;
+    await cluster.waitReady();
+  }
+  const medianMs = takeoversMs.sort((a, b) => a - b)[Math.floor(LEADER_ROUNDS / 2)]!;
+  console.log(
+    `paused leader: taken over in ${takeoversMs.map(Math.round).join(", ")} ms; ${reads} reads, none stale`,
+  );
+  assert.ok(medianMs <= TAKEOVER_MEDIAN_MAX_MS, `taken over in ${takeoversMs}`);
+  assert.ok(Math.max(...takeoversMs) <= TAKEOVER_MAX_MS, `taken over in ${takeoversMs}`);
+  // Half of the reads allow forwarding and must succeed sooner or later; those that do not may be refused.
+  assert.ok(reads >= LEADER_ROUNDS * (READS_BEFORE_WAKING + READS_AFTER_WAKING) / 4, `only ${reads} reads`);
+}, { limitMs: 120_000 });
+
+/** Opens connections, so that the reads sent later need nothing from the paused process. */
+async function warmUp(address: string): Promise<void> {
+  assert.ok((await readMany(address, READS_BEFORE_WAKING)).length > 0);
+}
+
+/** The values that `count` reads at once saw at one node, half of them with `prkdb-route: direct`. */
+async function readMany(address: string, count: number): Promise<string[]> {
+  const client = createClient(KvService, createPrkDbTransport({ baseUrl: address }));
+  const read = async (at: number): Promise<string[]> => {
+    const headers: Record<string, string> = at % 2 === 0 ? { "prkdb-route": "direct" } : {};
+    try {
+      const { value } = await client.get({ key: KEY }, { headers, timeoutMs: 10_000 });
+      return [value === undefined ? "nothing" : new TextDecoder().decode(value)];
+    } catch (error) {
+      mustBeRefusal(error);
+      return [];
+    }
+  };
+  return (await Promise.all(Array.from({ length: count }, (_, at) => read(at)))).flat();
+}
+
+/** What a node may say that is not, or not any more, the leader. */
+function mustBeRefusal(error: unknown): void {
+  const allowed = [Code.FailedPrecondition, Code.Unavailable, Code.DeadlineExceeded];
+  if (error instanceof ConnectError && allowed.includes(error.code)) return;
+  throw error;
+}
+
+test.run();
