@@ -174,7 +174,8 @@ async function removeUnused(
     await fileSystem.remove(path);
   }
   for (const path of found.leftovers) await fileSystem.remove(path);
-  if (unused.length + found.leftovers.length > 0) await fileSystem.syncDirectory(directory);
+  // Even with nothing removed: a process that was killed may have named the spare without making its name durable.
+  await fileSystem.syncDirectory(directory);
 }
 
 function makeReport(segments: readonly SegmentFile[], walked: WalkResult): RecoveryReport {

@@ -92,6 +92,7 @@ export class MemoryDisk {
 
   /** Ends every handle without losing a byte, as when a process is killed. */
   kill(): void {
+    for (const inode of this.#inodes.values()) inode.abandonSyncs();
     this.#locks.clear();
     this.#life++;
   }
@@ -256,6 +257,7 @@ class MountedDisk implements FileSystem {
     this.#disk.enter(call, this.#life);
     const finish = this.#disk.beginSyncDirectory(directory);
     await this.#disk.wait(call, this.#life);
+    this.#disk.checkLife(this.#life);
     finish();
   }
 
@@ -270,6 +272,8 @@ class MountedDisk implements FileSystem {
   async #call<Result>(call: DiskCall, run: () => Result): Promise<Result> {
     this.#disk.enter(call, this.#life);
     await this.#disk.wait(call, this.#life);
+    // A crash may have come between the end of the wait and here.
+    this.#disk.checkLife(this.#life);
     return run();
   }
 }
@@ -308,6 +312,7 @@ class MemoryFile implements StoredFile {
     const call = this.#guardWrite("write", bytes, position);
     const copy = bytes.slice();
     await this.#disk.wait(call, this.#life);
+    this.#disk.checkLife(this.#life);
     this.#inode.write(copy, position);
   }
 
@@ -316,6 +321,7 @@ class MemoryFile implements StoredFile {
     const sync = this.#inode.beginSync();
     try {
       await this.#disk.wait(this.#enter("syncData"), this.#life);
+      this.#disk.checkLife(this.#life);
     } catch (error) {
       if (!(error instanceof DiskGoneError)) sync.fail();
       throw error;

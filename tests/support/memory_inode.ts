@@ -76,6 +76,14 @@ export class MemoryInode {
     };
   }
 
+  /** The process that waited for syncs is gone: what they were to save is dirty, for the next sync of anybody. */
+  abandonSyncs(): void {
+    for (const layer of [...this.#syncing].reverse()) {
+      for (const [sector, old] of layer) this.#dirty.set(sector, old);
+    }
+    this.#syncing.clear();
+  }
+
   /** What the disk holds after the power went. */
   crash(random: SeededRandom, odds: CrashOdds): void {
     const settled = new Set<number>();
