@@ -49,7 +49,7 @@ function fillShift(target: u32, distance: u32): void {
 }
 
 // @ts-ignore: AssemblyScript decorator
-
+@inline
 function shift(tables: u32, register: u32): u32 {
   return load<u32>(tables + ((register & 255) << 2)) ^
     load<u32>(tables + TABLE + (((register >>> 8) & 255) << 2)) ^
@@ -59,7 +59,7 @@ function shift(tables: u32, register: u32): u32 {
 
 /** The register after the eight bytes of `word`, the old register already mixed in. */
 // @ts-ignore: AssemblyScript decorator
-
+@inline
 function fold8(word: u64): u32 {
   return load<u32>(((word as u32) & 255) << 2, CRC_TABLES + 7 * TABLE) ^
     load<u32>((((word >>> 8) as u32) & 255) << 2, CRC_TABLES + 6 * TABLE) ^
@@ -73,7 +73,7 @@ function fold8(word: u64): u32 {
 
 /** Like `fold8` for eight bytes that eight more follow. */
 // @ts-ignore: AssemblyScript decorator
-
+@inline
 function fold8Ahead(word: u64): u32 {
   return load<u32>(((word as u32) & 255) << 2, CRC_TABLES + 15 * TABLE) ^
     load<u32>((((word >>> 8) as u32) & 255) << 2, CRC_TABLES + 14 * TABLE) ^

@@ -38,7 +38,7 @@ export const VERDICT_VALID: u32 = 3;
 const DIRECTORY_HEAD_BYTES: u32 = 8;
 
 // @ts-ignore: AssemblyScript decorator
-
+@inline
 function align(value: u32): u32 {
   return (value + FRAME_ALIGNMENT - 1) & ~(FRAME_ALIGNMENT - 1);
 }
@@ -79,7 +79,7 @@ export function sealFrame(
 
 /** Whether a sound header of a frame of `segment` lies at `frame`; 64 bytes must be readable there. */
 // @ts-ignore: AssemblyScript decorator
-
+@inline
 function isHeader(frame: u32, segment: u64, seed: u32): bool {
   if (load<u64>(frame, FRAME_SEGMENT) != segment) return false;
   if (load<u32>(frame, FRAME_HEADER_CRC) != crc32c(frame + 4, FRAME_HEADER_BYTES - 4, seed)) return false;
@@ -134,7 +134,7 @@ function areRecords(frame: u32): bool {
 
 /** Where the record at `pointer` ends, 0 if not at or before `end`. */
 // @ts-ignore: AssemblyScript decorator
-
+@inline
 function recordEnd(pointer: u32, end: u32): u32 {
   for (let bytes = 1;; bytes++) {
     if (pointer >= end) return 0;

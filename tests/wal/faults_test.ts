@@ -1,0 +1,157 @@
+/**
+ * Every call to the disk fails in turn. Whatever the log was doing, it must say so, never acknowledge what is not
+ * durable, stay poisoned, and come back with everything acknowledged.
+ *
+ * @module
+ */
+
+import { type Wal, WalError, type WalRecord } from "../../wal-wasm/mod.ts";
+import { assert, assertRejects, suite } from "../harness.ts";
+import { type DiskCall, MemoryDisk } from "../support/memory_file_system.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
+import { linesOf, makeRecord, makeRecords, openWal, recoverWal } from "./log_fixture.ts";
+
+const test = suite("disk faults");
+
+const SMALL = { segmentBytes: 8192 };
+
+/** What a run of the workload came to. */
+interface Outcome {
+  readonly acknowledged: string[];
+  readonly sent: string[];
+  failure: unknown;
+}
+
+/** Two lives that fill, release and use again several segments. */
+async function workload(disk: MemoryDisk, outcome: Outcome): Promise<void> {
+  for (let life = 0; life < 2; life++) {
+    const wal = await openWal(disk, SMALL);
+    try {
+      const lines: string[] = [];
+      await wal.recover(({ group, kind, payload }) => lines.push(`${group} ${kind} ${payload.toHex()}`));
+      await appendSome(wal, outcome);
+      await wal.close();
+    } catch (error) {
+      await wal.close().catch(() => {});
+      throw error;
+    }
+  }
+}
+
+async function appendSome(wal: Wal, outcome: Outcome): Promise<void> {
+  for (let batch = 0; batch < 12; batch++) {
+    const records: WalRecord[] = makeRecords(outcome.sent.length, outcome.sent.length + 5, 100);
+    outcome.sent.push(...linesOf(records));
+    const count = outcome.sent.length;
+    const position = await wal.append(records);
+    outcome.acknowledged.splice(0, Infinity, ...outcome.sent.slice(0, count));
+    if (batch % 4 === 3) { for (let group = 0; group < 5; group++) wal.releaseBefore(group, position); }
+  }
+}
+
+/** Runs the workload on a disk whose call number `failing` fails; returns how many calls there were. */
+async function runWithFault(failing: number, seed: number): Promise<{ calls: number; outcome: Outcome }> {
+  let calls = 0;
+  let isCalm = false;
+  const fault = ({ operation }: DiskCall) =>
+    !isCalm && calls++ === failing ? new Error(`${operation} fails`) : undefined;
+  const disk = new MemoryDisk({ random: new SeededRandom(seed), fault });
+  const outcome: Outcome = { acknowledged: [], sent: [], failure: undefined };
+  await workload(disk, outcome).catch((error) => outcome.failure = error);
+  isCalm = true;
+  disk.crash({ lostPercent: seed % 2 === 0 ? 100 : 50, garbledPercent: seed % 2 === 0 ? 0 : 10 });
+  const { lines, report, wal } = await recoverWal(disk, SMALL);
+  const where = `call ${failing} seed ${seed}`;
+  assert.equal(report.damagedGroups, [], where);
+  checkSurvivors(lines, outcome, where);
+  await wal.append([makeRecord(100_000)]);
+  await wal.close();
+  return { calls, outcome };
+}
+
+/** Released records may be gone; what is there ends with all that was acknowledged, in order. */
+function checkSurvivors(lines: readonly string[], { acknowledged, sent }: Outcome, where: string): void {
+  const start = lines.length === 0 ? sent.length : sent.indexOf(lines[0]!);
+  assert.ok(start >= 0, `${where}: a record that was never sent`);
+  assert.equal(lines, sent.slice(start, start + lines.length), where);
+  assert.ok(start + lines.length >= acknowledged.length, `${where}: acknowledged records are lost`);
+  // Batches 0 to 3 of a life are released at its fourth batch at the earliest; the last five records never are.
+  const isComplete = acknowledged.length === 0 || start <= acknowledged.length - 5;
+  assert.ok(isComplete, `${where}: more is gone than was released`);
+}
+
+test("the n-th call fails, for every n: nothing acknowledged is lost", async () => {
+  const clean = await runWithFault(-1, 1);
+  assert.is(clean.outcome.failure, undefined);
+  assert.is(clean.outcome.acknowledged.length, 120);
+  assert.ok(clean.calls > 100, `${clean.calls} calls`);
+  let failures = 0;
+  for (let failing = 0; failing < clean.calls; failing++) {
+    for (const seed of [2, 3, 5]) {
+      const { outcome } = await runWithFault(failing, seed);
+      if (outcome.failure !== undefined) failures++;
+    }
+  }
+  // Only the making of a spare that is never needed may fail without anybody noticing.
+  assert.ok(failures > 2.5 * clean.calls, `${failures} failures of ${3 * clean.calls} faults`);
+}, { limitMs: 120_000 });
+
+test("a failed sync poisons the log: all that wait and all that follow get the first error", async () => {
+  let isFailing = false;
+  const fault = ({ operation, path }: DiskCall) =>
+    isFailing && operation === "syncData" && path.endsWith("1.wal")
+      ? new Error("the cable is out")
+      : undefined;
+  const disk = new MemoryDisk({ random: new SeededRandom(1), fault });
+  const { wal } = await recoverWal(disk);
+  await wal.append([makeRecord(0)]);
+  isFailing = true;
+  const isPoison = (error: Error) =>
+    error instanceof WalError && error.code === "WAL_POISONED" && !error.retryable &&
+    (error.cause as Error).message === "the cable is out";
+  const both = [wal.append([makeRecord(1)]), wal.append([makeRecord(2)])];
+  for (const append of both) await assertRejects(() => append, isPoison);
+  isFailing = false;
+  const before = disk.content("data/wal/0000000000000001.wal").toHex();
+  await assertRejects(() => wal.append([makeRecord(3)]), isPoison);
+  assert.is(disk.content("data/wal/0000000000000001.wal").toHex(), before, "nothing is written any more");
+  await assertRejects(() => wal.close(), isPoison);
+});
+
+test("after a failed sync the next life saves the frames it finds by writing them again", async () => {
+  let isFailing = false;
+  const fault = ({ operation }: DiskCall) =>
+    isFailing && operation === "syncData" ? new Error("lost") : undefined;
+  const disk = new MemoryDisk({ random: new SeededRandom(1), fault });
+  const first = await recoverWal(disk);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  isFailing = true;
+  await assertRejects(() => first.wal.append([makeRecord(1)]));
+  isFailing = false;
+  disk.kill();
+  const second = await recoverWal(disk);
+  assert.equal(second.lines, linesOf([makeRecord(1)]));
+  disk.crash({ lostPercent: 100, garbledPercent: 0 });
+  assert.equal(
+    (await recoverWal(disk)).lines,
+    linesOf([makeRecord(1)]),
+    "what was delivered once is durable",
+  );
+});
+
+test("a failed write in the middle of a batch leaves nothing of the batch behind", async () => {
+  let writes = -1;
+  const fault = ({ operation }: DiskCall) =>
+    operation === "writeSync" && writes >= 0 && writes++ === 3 ? new Error("full") : undefined;
+  const disk = new MemoryDisk({ random: new SeededRandom(4), fault });
+  const { wal } = await recoverWal(disk, SMALL);
+  await wal.append([makeRecord(0)]);
+  writes = 0;
+  await assertRejects(() => wal.append(makeRecords(1, 200, 100)));
+  disk.kill();
+  const { lines, report } = await recoverWal(disk, SMALL);
+  assert.equal(lines, linesOf([makeRecord(0)]));
+  assert.ok(report.tornTail !== undefined);
+});
+
+test.run();
