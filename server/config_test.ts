@@ -1,5 +1,6 @@
 import { assert, suite } from "../tests/harness.ts";
-import { ConfigError, ConfigNotice, parseConfig } from "./config.ts";
+import { parseConfig } from "./config.ts";
+import { ConfigError, ConfigNotice } from "./flags.ts";
 import { VERSION } from "./version.ts";
 
 const test = suite("config");

@@ -7,7 +7,7 @@
 import { DenoFileSystem } from "../wal-wasm/mod.ts";
 import { SYSTEM_CLOCK } from "./clock.ts";
 import type { ClusterShape } from "./cluster_layout.ts";
-import { DEFAULTS } from "./config.ts";
+import { DEFAULTS } from "./flags.ts";
 import { Inbox } from "./inbox.ts";
 import { Node } from "./node.ts";
 import { createLocalCaller, type LocalCall } from "./rpc/mod.ts";

@@ -7,7 +7,8 @@
  */
 
 import { configure, getStreamSink } from "@logtape/logtape";
-import { ConfigError, ConfigNotice, parseConfig, type ServerConfig } from "./config.ts";
+import { parseConfig, type ServerConfig } from "./config.ts";
+import { ConfigError, ConfigNotice } from "./flags.ts";
 import { DataDirectoryError } from "./data_directory.ts";
 import { Server } from "./server.ts";
 import { VERSION } from "./version.ts";

@@ -4,8 +4,9 @@
  * @module
  */
 
-export { ConfigError, ConfigNotice, parseConfig } from "./config.ts";
+export { parseConfig } from "./config.ts";
 export type { ServerConfig } from "./config.ts";
+export { ConfigError, ConfigNotice } from "./flags.ts";
 export { DataDirectoryError } from "./data_directory.ts";
 export { EmbeddedNode } from "./embedded.ts";
 export type { EmbeddedOptions } from "./embedded.ts";

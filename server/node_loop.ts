@@ -16,27 +16,13 @@
  * @module
  */
 
-import type {
-  FollowerView,
-  GroupId,
-  Message,
-  MultiRaft,
-  NodeId,
-  ReadyBatch,
-  Transition,
-} from "../raft/mod.ts";
+import type { FollowerView, Message, NodeId, ReadyBatch, Transition } from "../raft/mod.ts";
 import type { Wal, WalRecord } from "../wal-wasm/mod.ts";
-import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
-import { CallRouter, noLeader, replyOf, stopping } from "./call_router.ts";
-import { groupOfPartition } from "./cluster_layout.ts";
-import { DomainError } from "./error.ts";
+import { CallDesk, type CallDeskOptions, refuseCall } from "./call_desk.ts";
 import type { Inbox, Input } from "./inbox.ts";
-import { decodeCommand, stampCommand } from "./kv/mod.ts";
-import type { LeaderTable } from "./leader_table.ts";
 import { Outbox } from "./outbox.ts";
-import type { Partition } from "./partition.ts";
-import type { ForwardedCall, Leadership, PeerBatch } from "./peer_batch.ts";
-import type { Clock, PeerTransport } from "./ports.ts";
+import type { Leadership, PeerBatch } from "./peer_batch.ts";
+import type { PeerTransport } from "./ports.ts";
 import { encodeRecords } from "./wal_codec.ts";
 
 /** What the loop tells whoever measures it. */
@@ -49,19 +35,12 @@ export interface LoopMeters {
 }
 
 /** All a loop is made of. */
-export interface NodeLoopOptions {
-  readonly nodeId: NodeId;
-  readonly multiRaft: MultiRaft;
+export interface NodeLoopOptions extends CallDeskOptions {
   readonly wal: Wal;
   readonly inbox: Inbox;
-  /** Of this node's replicas, by group. */
-  readonly partitions: ReadonlyMap<GroupId, Partition>;
-  readonly leaders: LeaderTable;
   /** Ascending. */
   readonly peers: readonly NodeId[];
-  readonly addressOf: (node: NodeId) => string;
   readonly transport: PeerTransport;
-  readonly clock: Clock;
   readonly tickMs: number;
   /** Bytes of entries all replicas may hold in memory before writes are refused. */
   readonly logBytesMax: number;
@@ -77,11 +56,9 @@ const ANNOUNCE_MS = 1_000;
 export class NodeLoop {
   readonly #options: NodeLoopOptions;
   readonly #outbox: Outbox;
-  readonly #router = new CallRouter();
+  readonly #desk: CallDesk;
   #isRunning = false;
   #ended: Promise<void> = Promise.resolve();
-  #lastReadId = 0;
-  #isLogFull = false;
   #announcedMs = -Infinity;
   #tickTimer: { cancel(): void } | undefined;
   #handOver: { readonly untilMs: number; readonly done: () => void } | undefined;
@@ -89,6 +66,7 @@ export class NodeLoop {
   constructor(options: NodeLoopOptions) {
     this.#options = options;
     this.#outbox = new Outbox(options.transport, options.peers);
+    this.#desk = new CallDesk(options, this.#outbox);
   }
 
   /** Starts turning. */
@@ -104,13 +82,8 @@ export class NodeLoop {
     this.#tickTimer?.cancel();
     this.#options.inbox.push({ kind: "tick" });
     await this.#ended;
-    for (const input of this.#options.inbox.drain()) {
-      if (input.kind === "call") failCall(input.call, stopping());
-    }
-    for (const partition of this.#options.partitions.values()) {
-      for (const call of partition.takeAll()) failCall(call, interrupted(call));
-    }
-    this.#router.close();
+    for (const input of this.#options.inbox.drain()) if (input.kind === "call") refuseCall(input.call);
+    this.#desk.close();
   }
 
   /** Gives all leaderships to other nodes; resolves when they are taken over, or after `limitMs`. */
@@ -151,7 +124,7 @@ export class NodeLoop {
     const { clock, inbox, multiRaft, meters } = this.#options;
     const startedMs = clock.monotonicMs();
     for (const input of inbox.drain()) this.#take(input);
-    this.#openReadRounds();
+    this.#desk.openReadRounds();
     const ready = multiRaft.ready();
     this.#outbox.addMessages(ready.messages);
     this.#countAppends(ready.messages);
@@ -186,14 +159,14 @@ export class NodeLoop {
       case "tick":
         return this.#tick();
       case "call":
-        return this.#startCall(input.call);
+        return this.#desk.start(input.call);
       case "peerBatch":
         return this.#takeBatch(input.from, input.batch);
       case "peerConnected":
         return this.#outbox.addLeaderships(this.#ownLeaderships(), input.peer);
       case "peerLost":
         this.#options.multiRaft.reportUnreachable(input.peer);
-        return this.#startCalls(this.#router.losePeer(input.peer));
+        return this.#desk.losePeer(input.peer);
     }
   }
 
@@ -213,12 +186,11 @@ export class NodeLoop {
     let logBytes = 0;
     for (const partition of partitions.values()) {
       logBytes += multiRaft.view(partition.group)?.logBytes ?? 0;
-      for (const call of partition.takeExpired(nowMs)) failCall(call, late(call));
     }
-    this.#isLogFull = logBytes > logBytesMax;
+    this.#desk.isLogFull = logBytes > logBytesMax;
     this.#continueHandOver(nowMs);
-    this.#router.expire(nowMs);
-    this.#startCalls(this.#router.takeParked());
+    this.#desk.expire();
+    this.#desk.startParked();
     if (nowMs - this.#announcedMs >= ANNOUNCE_MS) {
       this.#announcedMs = nowMs;
       this.#outbox.addLeaderships(this.#ownLeaderships());
@@ -244,100 +216,9 @@ export class NodeLoop {
     const { multiRaft, leaders } = this.#options;
     for (const message of batch.messages) multiRaft.step(message);
     for (const { group, term } of batch.leaderships) leaders.noteRemote(group, { leader: from, term });
-    for (const call of batch.calls) this.#takeForwarded(from, call);
-    for (const reply of batch.replies) {
-      if (reply.kind === "failed" && reply.failure.kind === "notLeader") {
-        this.#learnLeader(reply.callId, reply.failure);
-      }
-      const again = this.#router.takeReply(from, reply);
-      // Asking the same node in the same turn would only get the same answer.
-      if (again !== undefined) this.#router.park(again);
-    }
-    if (batch.leaderships.length > 0) this.#startCalls(this.#router.takeParked());
-  }
-
-  #startCalls(calls: readonly Call[]): void {
-    for (const call of calls) this.#startCall(call);
-  }
-
-  #startCall(call: Call): void {
-    if (call.kind === "write") this.#startWrite(call);
-    else this.#startRead(call);
-  }
-
-  #startWrite(call: WriteCall): void {
-    const { clock, meters, multiRaft, partitions } = this.#options;
-    const partition = partitions.get(groupOfPartition(call.partitionId));
-    if (partition === undefined || partition.role !== "leader") return this.#route(call);
-    if (this.#isLogFull) return failCall(call, logFull());
-    stampCommand(call.command, clock.wallMs());
-    const result = multiRaft.propose(partition.group, call.command);
-    meters.observeProposal(call.partitionId, result.accepted ? "accepted" : "refused");
-    if (result.accepted) partition.awaitWrite(call, result);
-    else if (result.refusal === "overloaded") failCall(call, overloaded(call.partitionId));
-    else this.#route(call);
-  }
-
-  #startRead(call: ReadCall): void {
-    const partition = this.#options.partitions.get(groupOfPartition(call.partitionId));
-    if (partition === undefined) return this.#route(call);
-    if (call.consistency === "stale" && this.#isFreshEnough(partition, call)) return partition.answer(call);
-    if (partition.role === "leader" || call.consistency !== "linearizable") return partition.ask(call);
-    this.#route(call);
-  }
-
-  #isFreshEnough(partition: Partition, call: ReadCall): boolean {
-    return call.maxStalenessMs === 0 ||
-      partition.isFresh(this.#options.clock.monotonicMs(), call.maxStalenessMs);
-  }
-
-  /** To the leader if there is one, else into the waiting room; callers who route themselves are told at once. */
-  #route(call: Call): void {
-    const { clock, leaders, nodeId } = this.#options;
-    const known = leaders.get(groupOfPartition(call.partitionId));
-    const isElsewhere = known.leader !== 0 && known.leader !== nodeId;
-    if (!call.mayForward) {
-      return failCall(call, isElsewhere ? this.#notLeader(call) : noLeader(call.partitionId));
-    }
-    if (!isElsewhere) return this.#router.park(call);
-    const forwarded = this.#router.passOn(call, { to: known.leader, nowMs: clock.monotonicMs() });
-    this.#outbox.addCall(known.leader, forwarded);
-  }
-
-  #takeForwarded(from: NodeId, forwarded: ForwardedCall): void {
-    const { clock, partitions } = this.#options;
-    const settle = (result: Parameters<typeof replyOf>[1]) =>
-      this.#outbox.addReply(from, replyOf(forwarded.callId, result));
-    const partition = partitions.get(forwarded.group);
-    if (partition === undefined) return settle({ ok: false, error: this.#notHere(forwarded.group) });
-    const base = {
-      partitionId: partition.partitionId,
-      deadlineMs: clock.monotonicMs() + forwarded.timeoutMs,
-      mayForward: false,
-      settle,
-    };
-    if (forwarded.kind === "read") {
-      const { keys } = forwarded;
-      return this.#startRead({ ...base, kind: "read", keys, consistency: "linearizable", maxStalenessMs: 0 });
-    }
-    const problem = problemWith(forwarded.command);
-    if (problem !== undefined) return settle({ ok: false, error: problem });
-    this.#startWrite({ ...base, kind: "write", command: forwarded.command });
-  }
-
-  /** One round a partition and turn: all its reads are confirmed together. */
-  #openReadRounds(): void {
-    const { clock, multiRaft, partitions } = this.#options;
-    for (const partition of partitions.values()) {
-      if (!partition.hasAsked) continue;
-      const calls = partition.takeAsked();
-      const readId = ++this.#lastReadId;
-      const result = multiRaft.readIndex(partition.group, readId);
-      if (result.accepted) partition.openRound(readId, { calls, askedMs: clock.monotonicMs() });
-      else if (result.refusal === "overloaded") {
-        for (const call of calls) failCall(call, overloaded(call.partitionId));
-      } else for (const call of calls) this.#route(call);
-    }
+    for (const call of batch.calls) this.#desk.startForwarded(from, call);
+    for (const reply of batch.replies) this.#desk.takeReply(from, reply);
+    if (batch.leaderships.length > 0) this.#desk.startParked();
   }
 
   /** Applies what is committed and answers whoever waited for it. */
@@ -345,7 +226,7 @@ export class NodeLoop {
     const { partitions } = this.#options;
     for (const { group, entries } of ready.committed) partitions.get(group)?.apply(entries);
     for (const read of ready.reads) {
-      for (const call of partitions.get(read.group)?.closeRound(read) ?? []) this.#route(call);
+      this.#desk.closeReadRound(read);
     }
     for (const transition of ready.transitions) this.#follow(transition);
     if (ready.transitions.length > 0) this.#startParkedSoon();
@@ -361,11 +242,11 @@ export class NodeLoop {
 
   /** Proposals may not be made between `ready` and `advance`, so parked calls come back as inputs. */
   #startParkedSoon(): void {
-    for (const call of this.#router.takeParked()) this.#options.inbox.push({ kind: "call", call });
+    for (const call of this.#desk.takeParked()) this.#options.inbox.push({ kind: "call", call });
   }
 
   #flush(): void {
-    for (const call of this.#router.takeLost(this.#outbox.flush())) this.#router.park(call);
+    this.#desk.takeLost(this.#outbox.flush());
   }
 
   #ownLeaderships(): Leadership[] {
@@ -375,73 +256,10 @@ export class NodeLoop {
       .filter(({ leader }) => leader === nodeId)
       .map(({ group, term }) => ({ group, term }));
   }
-
-  #learnLeader(callId: number, failure: { readonly leaderId: NodeId; readonly term: number }): void {
-    const group = this.#router.groupOf(callId);
-    if (group === undefined || failure.leaderId === 0) return;
-    this.#options.leaders.noteRemote(group, { leader: failure.leaderId, term: failure.term });
-  }
-
-  #notLeader(call: Call): DomainError {
-    const { addressOf, leaders } = this.#options;
-    const { leader, term } = leaders.get(groupOfPartition(call.partitionId));
-    return new DomainError(
-      { kind: "notLeader", leaderId: leader, leaderAddress: addressOf(leader), term, epoch: leaders.epoch },
-      `Not the leader of partition ${call.partitionId}: node ${leader} leads it`,
-    );
-  }
-
-  #notHere(group: GroupId): DomainError {
-    return new DomainError(
-      { kind: "notLeader", leaderId: 0, leaderAddress: "", term: 0, epoch: this.#options.leaders.epoch },
-      `This node has no replica of group ${group}`,
-    );
-  }
 }
 
 /** Whoever needs the least to take over. */
 function bestFollower(followers: readonly FollowerView[]): NodeId | undefined {
   const active = followers.filter((follower) => follower.active);
   return active.sort((a, b) => b.matchIndex - a.matchIndex || a.node - b.node)[0]?.node;
-}
-
-function problemWith(command: Uint8Array): DomainError | undefined {
-  try {
-    decodeCommand(command);
-    return undefined;
-  } catch (error) {
-    return new DomainError(
-      { kind: "invalidArgument" },
-      error instanceof Error ? error.message : String(error),
-    );
-  }
-}
-
-function late(call: Call): DomainError {
-  return new DomainError(
-    { kind: "deadline" },
-    `Partition ${call.partitionId} did not get a majority's answer within the call's deadline`,
-  );
-}
-
-function interrupted(call: Call): DomainError {
-  if (call.kind === "read") return stopping();
-  return new DomainError(
-    { kind: "outcomeUnknown" },
-    "This node is stopping; the write may or may not take effect",
-  );
-}
-
-function overloaded(partitionId: number): DomainError {
-  return new DomainError(
-    { kind: "overloaded" },
-    `Partition ${partitionId} has as much waiting as it may: try again later`,
-  );
-}
-
-function logFull(): DomainError {
-  return new DomainError(
-    { kind: "overloaded" },
-    "This node holds as many log bytes in memory as it may (--log-memory-bytes)",
-  );
 }

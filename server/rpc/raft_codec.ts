@@ -9,7 +9,7 @@ import type { PeerBatch, PeerHello } from "../peer_batch.ts";
 import type { ForwardedCall, ForwardedReply, Leadership } from "../peer_batch.ts";
 import { decodeEntryKind } from "../wal_codec.ts";
 import { decodeCall, decodeReply, encodeCall, encodeReply } from "./forward_codec.ts";
-import { WireReader, WireWriter } from "./wire.ts";
+import { WireReader, type WireWriter } from "./wire.ts";
 
 /** Wire number of each kind: `RaftMessageKind` of the contract. */
 const KIND_NUMBERS = {

@@ -1,0 +1,247 @@
+/**
+ * What becomes of each call: proposed or read here if this node leads its partition, passed on to the leader if
+ * another does, kept waiting while there is none, or refused with the reason.
+ *
+ * Runs inside the node loop's turns only; it calls the core and never waits.
+ *
+ * @module
+ */
+
+import type { GroupId, MultiRaft, NodeId, ReadReady } from "../raft/mod.ts";
+import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
+import { CallRouter, noLeader, replyOf, stopping } from "./call_router.ts";
+import { groupOfPartition } from "./cluster_layout.ts";
+import { DomainError } from "./error.ts";
+import { decodeCommand, stampCommand } from "./kv/mod.ts";
+import type { LeaderTable } from "./leader_table.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Partition } from "./partition.ts";
+import type { ForwardedCall, ForwardedReply } from "./peer_batch.ts";
+import type { Clock } from "./ports.ts";
+
+/** What the desk works with. */
+export interface CallDeskOptions {
+  readonly nodeId: NodeId;
+  readonly multiRaft: MultiRaft;
+  /** Of this node's replicas, by group. */
+  readonly partitions: ReadonlyMap<GroupId, Partition>;
+  readonly leaders: LeaderTable;
+  readonly addressOf: (node: NodeId) => string;
+  readonly clock: Clock;
+  readonly meters: { observeProposal(partitionId: number, result: "accepted" | "refused"): void };
+}
+
+/** See the module comment. */
+export class CallDesk {
+  readonly #options: CallDeskOptions;
+  readonly #outbox: Outbox;
+  readonly #router = new CallRouter();
+  #lastReadId = 0;
+  /** Set while the log holds as much in memory as it may: nothing is proposed. */
+  isLogFull = false;
+
+  constructor(options: CallDeskOptions, outbox: Outbox) {
+    this.#options = options;
+    this.#outbox = outbox;
+  }
+
+  start(call: Call): void {
+    if (call.kind === "write") this.#startWrite(call);
+    else this.#startRead(call);
+  }
+
+  /** A call that another node passed on; it is not passed on again. */
+  startForwarded(from: NodeId, forwarded: ForwardedCall): void {
+    const settle = (result: Parameters<typeof replyOf>[1]) =>
+      this.#outbox.addReply(from, replyOf(forwarded.callId, result));
+    const partition = this.#options.partitions.get(forwarded.group);
+    if (partition === undefined) return settle({ ok: false, error: this.#notHere(forwarded.group) });
+    const base = {
+      partitionId: partition.partitionId,
+      deadlineMs: this.#options.clock.monotonicMs() + forwarded.timeoutMs,
+      mayForward: false,
+      settle,
+    };
+    if (forwarded.kind === "read") {
+      const { keys } = forwarded;
+      return this.#startRead({ ...base, kind: "read", keys, consistency: "linearizable", maxStalenessMs: 0 });
+    }
+    const problem = problemWith(forwarded.command);
+    if (problem !== undefined) return settle({ ok: false, error: problem });
+    this.#startWrite({ ...base, kind: "write", command: forwarded.command });
+  }
+
+  /** The answer to a call that this node passed on. */
+  takeReply(from: NodeId, reply: ForwardedReply): void {
+    if (reply.kind === "failed" && reply.failure.kind === "notLeader") {
+      this.#learnLeader(reply.callId, reply.failure);
+    }
+    const again = this.#router.takeReply(from, reply);
+    // Asking the same node in the same turn would only get the same answer.
+    if (again !== undefined) this.#router.park(again);
+  }
+
+  /** Calls that wait for a leader try again. */
+  startParked(): void {
+    for (const call of this.#router.takeParked()) this.start(call);
+  }
+
+  /** Takes out the calls that wait for a leader, to be started in a later turn. */
+  takeParked(): readonly Call[] {
+    return this.#router.takeParked();
+  }
+
+  /** The stream to `peer` broke. */
+  losePeer(peer: NodeId): void {
+    for (const call of this.#router.losePeer(peer)) this.start(call);
+  }
+
+  /** These calls certainly did not leave. */
+  takeLost(calls: readonly ForwardedCall[]): void {
+    for (const call of this.#router.takeLost(calls)) this.#router.park(call);
+  }
+
+  /** Fails whatever is past its deadline. */
+  expire(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#router.expire(nowMs);
+    for (const partition of this.#options.partitions.values()) {
+      for (const call of partition.takeExpired(nowMs)) failCall(call, late(call));
+    }
+  }
+
+  /** One round a partition and turn: all its reads are confirmed together. */
+  openReadRounds(): void {
+    const { clock, multiRaft, partitions } = this.#options;
+    for (const partition of partitions.values()) {
+      if (!partition.hasAsked) continue;
+      const calls = partition.takeAsked();
+      const readId = ++this.#lastReadId;
+      const result = multiRaft.readIndex(partition.group, readId);
+      if (result.accepted) partition.openRound(readId, { calls, askedMs: clock.monotonicMs() });
+      else if (result.refusal === "overloaded") {
+        for (const call of calls) failCall(call, overloaded(call.partitionId));
+      } else for (const call of calls) this.#route(call);
+    }
+  }
+
+  /** The core's answer to a round. */
+  closeReadRound(read: ReadReady): void {
+    for (const call of this.#options.partitions.get(read.group)?.closeRound(read) ?? []) this.#route(call);
+  }
+
+  /** Fails everything; for the end of the node. */
+  close(): void {
+    for (const partition of this.#options.partitions.values()) {
+      for (const call of partition.takeAll()) failCall(call, interrupted(call));
+    }
+    this.#router.close();
+  }
+
+  #startWrite(call: WriteCall): void {
+    const { clock, meters, multiRaft, partitions } = this.#options;
+    const partition = partitions.get(groupOfPartition(call.partitionId));
+    if (partition === undefined || partition.role !== "leader") return this.#route(call);
+    if (this.isLogFull) return failCall(call, logFull());
+    stampCommand(call.command, clock.wallMs());
+    const result = multiRaft.propose(partition.group, call.command);
+    meters.observeProposal(call.partitionId, result.accepted ? "accepted" : "refused");
+    if (result.accepted) partition.awaitWrite(call, result);
+    else if (result.refusal === "overloaded") failCall(call, overloaded(call.partitionId));
+    else this.#route(call);
+  }
+
+  #startRead(call: ReadCall): void {
+    const partition = this.#options.partitions.get(groupOfPartition(call.partitionId));
+    if (partition === undefined) return this.#route(call);
+    if (call.consistency === "stale" && this.#isFreshEnough(partition, call)) return partition.answer(call);
+    if (partition.role === "leader" || call.consistency !== "linearizable") return partition.ask(call);
+    this.#route(call);
+  }
+
+  #isFreshEnough(partition: Partition, call: ReadCall): boolean {
+    return call.maxStalenessMs === 0 ||
+      partition.isFresh(this.#options.clock.monotonicMs(), call.maxStalenessMs);
+  }
+
+  /** To the leader if there is one, else into the waiting room; callers who route themselves are told at once. */
+  #route(call: Call): void {
+    const { clock, leaders, nodeId } = this.#options;
+    const known = leaders.get(groupOfPartition(call.partitionId));
+    const isElsewhere = known.leader !== 0 && known.leader !== nodeId;
+    if (!call.mayForward) {
+      return failCall(call, isElsewhere ? this.#notLeader(call) : noLeader(call.partitionId));
+    }
+    if (!isElsewhere) return this.#router.park(call);
+    const forwarded = this.#router.passOn(call, { to: known.leader, nowMs: clock.monotonicMs() });
+    this.#outbox.addCall(known.leader, forwarded);
+  }
+
+  #learnLeader(callId: number, failure: { readonly leaderId: NodeId; readonly term: number }): void {
+    const group = this.#router.groupOf(callId);
+    if (group === undefined || failure.leaderId === 0) return;
+    this.#options.leaders.noteRemote(group, { leader: failure.leaderId, term: failure.term });
+  }
+
+  #notLeader(call: Call): DomainError {
+    const { addressOf, leaders } = this.#options;
+    const { leader, term } = leaders.get(groupOfPartition(call.partitionId));
+    return new DomainError(
+      { kind: "notLeader", leaderId: leader, leaderAddress: addressOf(leader), term, epoch: leaders.epoch },
+      `Not the leader of partition ${call.partitionId}: node ${leader} leads it`,
+    );
+  }
+
+  #notHere(group: GroupId): DomainError {
+    return new DomainError(
+      { kind: "notLeader", leaderId: 0, leaderAddress: "", term: 0, epoch: this.#options.leaders.epoch },
+      `This node has no replica of group ${group}`,
+    );
+  }
+}
+
+/** Fails a call that was never started. */
+export function refuseCall(call: Call): void {
+  failCall(call, stopping());
+}
+
+function problemWith(command: Uint8Array): DomainError | undefined {
+  try {
+    decodeCommand(command);
+    return undefined;
+  } catch (error) {
+    return new DomainError(
+      { kind: "invalidArgument" },
+      error instanceof Error ? error.message : String(error),
+    );
+  }
+}
+
+function late(call: Call): DomainError {
+  return new DomainError(
+    { kind: "deadline" },
+    `Partition ${call.partitionId} did not get a majority's answer within the call's deadline`,
+  );
+}
+
+function interrupted(call: Call): DomainError {
+  if (call.kind === "read") return stopping();
+  return new DomainError(
+    { kind: "outcomeUnknown" },
+    "This node is stopping; the write may or may not take effect",
+  );
+}
+
+function overloaded(partitionId: number): DomainError {
+  return new DomainError(
+    { kind: "overloaded" },
+    `Partition ${partitionId} has as much waiting as it may: try again later`,
+  );
+}
+
+function logFull(): DomainError {
+  return new DomainError(
+    { kind: "overloaded" },
+    "This node holds as many log bytes in memory as it may (--log-memory-bytes)",
+  );
+}
