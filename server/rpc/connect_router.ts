@@ -21,8 +21,10 @@ import {
   type UniversalHandler,
   universalServerResponseToFetch,
 } from "@connectrpc/connect/protocol";
-import { ClusterService, KvService, REQUEST_BYTES_MAX } from "../../proto/mod.ts";
+import { ClusterService, KvService, REQUEST_BYTES_MAX, TIMEOUT_MS_MAX } from "../../proto/mod.ts";
+import { invalidArgument } from "../error.ts";
 import { checkProtocolVersion, isDirect } from "./call_headers.ts";
+import { type GetQuery, messageOf } from "./connect_get.ts";
 import { GZIP, readBody } from "./request_body.ts";
 import { noteFailure, noteSuccess, type RequestObserver } from "./request_observer.ts";
 import { callOptions, decodeGenerated, notServed, type UnaryMethod } from "./unary.ts";
@@ -32,12 +34,23 @@ const REFUSAL = createContextKey<ConnectError | undefined>(undefined);
 
 /** In front of each message of a stream, and of every gRPC-Web message: flags and length. */
 const ENVELOPE_HEADER_BYTES = 5;
-const ENVELOPED_BINARY = /^application\/(connect\+proto|grpc-web(\+proto)?)$/i;
+const ENVELOPED = /^application\/(connect\+(proto|json)|grpc-web(\+(proto|json))?)$/i;
+
+const CONNECT_TIMEOUT = /^\d{1,10}$/;
+const GRPC_TIMEOUT = /^(\d{1,8})([HMSmun])$/;
+const UNIT_MS: Readonly<Record<string, number>> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1_000,
+  m: 1,
+  u: 1e-3,
+  n: 1e-6,
+};
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Serves one path. */
-export type RoutedHandler = (request: Request) => Promise<Response>;
+/** Serves one path; `query` is that of a GET. */
+export type RoutedHandler = (request: Request, query?: GetQuery) => Promise<Response>;
 
 /**
  * The general path to `methods`, and to the streaming methods of the same services.
@@ -87,14 +100,15 @@ function unaryImplementation(
 }
 
 function routed(handler: UniversalHandler, requests: RequestObserver): RoutedHandler {
-  return async (request) => {
+  return async (request, query) => {
     const call = { requests, method: handler.method.name, startedMs: performance.now() };
     const values = createContextValues();
-    let body: Uint8Array = NO_BYTES;
+    let body = NO_BYTES;
     try {
-      checkProtocolVersion(request.headers);
+      checkProtocolVersion(request.headers, query?.version);
+      if (query !== undefined) messageOf(query);
       if (request.body !== null) body = await readBody(request);
-      checkMessage(handler.method, request.headers.get("content-type") ?? "", body);
+      checkEnvelope(handler.method, request.headers.get("content-type") ?? "", body);
     } catch (error) {
       values.set(REFUSAL, noteFailure(call, error));
     }
@@ -102,7 +116,7 @@ function routed(handler: UniversalHandler, requests: RequestObserver): RoutedHan
       httpVersion: "",
       method: request.method,
       url: request.url,
-      header: request.headers,
+      header: withinLongest(request.headers),
       body: createAsyncIterable([body]),
       // A caller that leaves is noticed where its answer is written; `request.signal` would fire after every answer.
       signal: new AbortController().signal,
@@ -112,13 +126,34 @@ function routed(handler: UniversalHandler, requests: RequestObserver): RoutedHan
   };
 }
 
+/** The router starts a timer for every deadline, and no timer reaches as far as a header can. */
+function withinLongest(headers: Headers): Headers {
+  const connect = headers.get("connect-timeout-ms") ?? "";
+  const grpc = GRPC_TIMEOUT.exec(headers.get("grpc-timeout") ?? "");
+  const connectMs = CONNECT_TIMEOUT.test(connect) ? Number(connect) : 0;
+  const grpcMs = grpc === null ? 0 : Number(grpc[1]) * UNIT_MS[grpc[2]!]!;
+  if (connectMs <= TIMEOUT_MS_MAX && grpcMs <= TIMEOUT_MS_MAX) return headers;
+  const within = new Headers(headers);
+  if (connectMs > TIMEOUT_MS_MAX) within.set("connect-timeout-ms", String(TIMEOUT_MS_MAX));
+  if (grpcMs > TIMEOUT_MS_MAX) within.set("grpc-timeout", `${TIMEOUT_MS_MAX}m`);
+  return within;
+}
+
 /**
- * The router calls an undecodable binary message an internal error. It is the caller's, so it is looked for here.
+ * Every method takes one message, so an enveloped body is one envelope. The router has other words, and calls a
+ * message that it cannot decode an internal error though it is the caller's.
  *
  * @throws {DomainError} `invalidArgument`
  */
-function checkMessage(desc: DescMethod, contentType: string, body: Uint8Array): void {
-  if (!ENVELOPED_BINARY.test(contentType) || body.length < ENVELOPE_HEADER_BYTES) return;
+function checkEnvelope(desc: DescMethod, contentType: string, body: Uint8Array): void {
+  if (!ENVELOPED.test(contentType)) return;
+  const length = body.length - ENVELOPE_HEADER_BYTES;
+  if (length < 0 || new DataView(body.buffer, body.byteOffset).getUint32(1) !== length) {
+    throw invalidArgument(
+      `Cannot read the request: it must be one envelope, it is ${body.length} other bytes`,
+    );
+  }
   const isCompressed = (body[0]! & 1) === 1;
-  if (!isCompressed) decodeGenerated(desc.input, body.subarray(ENVELOPE_HEADER_BYTES));
+  const isBinary = !contentType.toLowerCase().endsWith("json");
+  if (isBinary && !isCompressed) decodeGenerated(desc.input, body.subarray(ENVELOPE_HEADER_BYTES));
 }

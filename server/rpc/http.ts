@@ -19,7 +19,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { RaftService } from "../../proto/mod.ts";
 import type { NodeApi } from "../node_api.ts";
 import { clusterMethods } from "./cluster_service.ts";
-import { parseGetQuery } from "./connect_get.ts";
+import { type GetQuery, parseGetQuery } from "./connect_get.ts";
 import { type RoutedHandler, routedHandlers } from "./connect_router.ts";
 import { CorsPolicy } from "./cors.ts";
 import { kvMethods } from "./kv_service.ts";
@@ -129,12 +129,12 @@ class HttpServer {
     if (method === undefined || !method.isSafe) return refuseMethod(allow, "GET");
     const query = parseGetQuery(queryText);
     if (query.encoding === "proto") return serveGet({ method, requests: this.#requests, query }, request);
-    return this.#general(routed, request);
+    return this.#general(routed, request, query);
   }
 
-  async #general(routed: RoutedHandler, request: Request): Promise<Response> {
+  async #general(routed: RoutedHandler, request: Request, query?: GetQuery): Promise<Response> {
     try {
-      return explainMediaType(await routed(request), request);
+      return explainMediaType(await routed(request, query), request);
     } catch (error) {
       return this.#defect(error);
     }

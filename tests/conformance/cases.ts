@@ -9,6 +9,7 @@ import type { DescMessage, JsonValue, MessageInitShape } from "@bufbuild/protobu
 import { ClusterService, Consistency, ErrorInfoSchema, KvService, NotLeaderSchema } from "../../proto/mod.ts";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { base64Encode } from "@bufbuild/protobuf/wire";
+import type { Failure } from "../../server/error.ts";
 import type { Answer, Call } from "./callers.ts";
 
 /** One thing a node must do. */
@@ -325,29 +326,32 @@ const INVALID: readonly Case[] = [
 ];
 
 /** Code and details of every failure, by the table of the contract. */
-const FAILURES: readonly (readonly [string, string, (Answer & { ok: false })["details"]])[] = [
-  ["invalidArgument", "invalid_argument", []],
-  ["precondition", "failed_precondition", [errorInfo("PRECONDITION", 7n)]],
-  ["batchAborted", "aborted", []],
-  ["notLeader", "failed_precondition", [
+const FAILURES: {
+  readonly [K in Failure["kind"]]: readonly [string, ...(Answer & { ok: false })["details"]];
+} = {
+  invalidArgument: ["invalid_argument"],
+  precondition: ["failed_precondition", errorInfo("PRECONDITION", 7n)],
+  batchAborted: ["aborted"],
+  notLeader: [
+    "failed_precondition",
     errorInfo("NOT_LEADER"),
     notLeader({ leaderId: 3, leaderAddress: "127.0.0.1:50053", term: 5n, epoch: 9n }),
-  ]],
-  ["unavailable", "unavailable", []],
-  ["overloaded", "resource_exhausted", []],
-  ["outcomeUnknown", "aborted", [errorInfo("OUTCOME_UNKNOWN")]],
-  ["deadline", "deadline_exceeded", []],
-  ["cancelled", "canceled", []],
-  ["outOfRange", "out_of_range", []],
-  ["dataLoss", "data_loss", []],
-  ["unauthenticated", "unauthenticated", []],
-  ["permissionDenied", "permission_denied", []],
-  ["unimplemented", "unimplemented", []],
-  ["internal", "internal", []],
-];
+  ],
+  unavailable: ["unavailable"],
+  overloaded: ["resource_exhausted"],
+  outcomeUnknown: ["aborted", errorInfo("OUTCOME_UNKNOWN")],
+  deadline: ["deadline_exceeded"],
+  cancelled: ["canceled"],
+  outOfRange: ["out_of_range"],
+  dataLoss: ["data_loss"],
+  unauthenticated: ["unauthenticated"],
+  permissionDenied: ["permission_denied"],
+  unimplemented: ["unimplemented"],
+  internal: ["internal"],
+};
 
 const FAILED: readonly Case[] = [
-  ...FAILURES.flatMap(([kind, code, details]): Case[] =>
+  ...Object.entries(FAILURES).flatMap(([kind, [code, ...details]]): Case[] =>
     [put, remove, get].map((desc) => ({
       name: `${kind} in ${desc.name}`,
       call: call(desc as typeof get, { key: bytes(`fail:${kind}`) }),

@@ -29,23 +29,24 @@ export type Seen =
   | { readonly kind: "write"; readonly mutations: readonly Mutation[]; readonly options: WriteOptions }
   | { readonly kind: "read"; readonly keys: readonly Uint8Array[]; readonly options: ReadOptions };
 
-const FAILURES: readonly Failure[] = [
-  { kind: "invalidArgument" },
-  { kind: "precondition", currentVersion: 7 },
-  { kind: "batchAborted" },
-  { kind: "notLeader", leaderId: 3, leaderAddress: "127.0.0.1:50053", term: 5, epoch: 9 },
-  { kind: "unavailable" },
-  { kind: "overloaded" },
-  { kind: "outcomeUnknown" },
-  { kind: "deadline" },
-  { kind: "cancelled" },
-  { kind: "outOfRange" },
-  { kind: "dataLoss" },
-  { kind: "unauthenticated" },
-  { kind: "permissionDenied" },
-  { kind: "unimplemented" },
-  { kind: "internal" },
-];
+/** What the keys fail with; the type sees to it that none is forgotten. */
+const FAILURES: { readonly [K in Failure["kind"]]: Failure & { readonly kind: K } } = {
+  invalidArgument: { kind: "invalidArgument" },
+  precondition: { kind: "precondition", currentVersion: 7 },
+  batchAborted: { kind: "batchAborted" },
+  notLeader: { kind: "notLeader", leaderId: 3, leaderAddress: "127.0.0.1:50053", term: 5, epoch: 9 },
+  unavailable: { kind: "unavailable" },
+  overloaded: { kind: "overloaded" },
+  outcomeUnknown: { kind: "outcomeUnknown" },
+  deadline: { kind: "deadline" },
+  cancelled: { kind: "cancelled" },
+  outOfRange: { kind: "outOfRange" },
+  dataLoss: { kind: "dataLoss" },
+  unauthenticated: { kind: "unauthenticated" },
+  permissionDenied: { kind: "permissionDenied" },
+  unimplemented: { kind: "unimplemented" },
+  internal: { kind: "internal" },
+};
 
 /** See the module comment. */
 export class FakeNode implements NodeApi {
@@ -161,11 +162,6 @@ export class FakeNode implements NodeApi {
   }
 }
 
-/** Every failure there is, each once. */
-export function allFailures(): readonly Failure[] {
-  return FAILURES;
-}
-
 async function failureOf(key: string, timeoutMs: number): Promise<DomainError | undefined> {
   if (key === BUG_KEY) throw new TypeError("secret detail of the inside");
   if (key === SLOW_KEY) {
@@ -177,8 +173,8 @@ async function failureOf(key: string, timeoutMs: number): Promise<DomainError | 
   }
   if (!key.startsWith(FAIL_PREFIX)) return undefined;
   const kind = key.slice(FAIL_PREFIX.length);
-  const failure = FAILURES.find((each) => each.kind === kind);
-  if (failure === undefined) throw new Error(`no such failure: ${kind}`);
+  if (!Object.hasOwn(FAILURES, kind)) throw new Error(`no such failure: ${kind}`);
+  const failure = FAILURES[kind as Failure["kind"]];
   return new DomainError(failure, `Cannot do it: ${kind}`);
 }
 
