@@ -58,9 +58,17 @@ async function within(body: TestBody, limitMs: number, what: string): Promise<vo
   });
   try {
     await Promise.race([body(), limit]);
+  } catch (error) {
+    throw printable(error);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** uvu prints `details` as text and gives up, without a word, on errors where it is anything else. */
+function printable(error: unknown): unknown {
+  if (!(error instanceof Error) || typeof Reflect.get(error, "details") !== "object") return error;
+  return Object.assign(new Error(error.message, { cause: error }), { stack: error.stack });
 }
 
 /** Asserts that `body` throws or rejects with an error for which `matches` holds, and returns that error. */
