@@ -39,7 +39,7 @@ async function main(args: readonly string[]): Promise<void> {
 
 function startNode(nodeId: number, args: readonly string[]): Deno.ChildProcess {
   const entry = new URL("./main.ts", import.meta.url).pathname;
-  const permissions = ["--allow-net", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
+  const permissions = ["--allow-net", "--allow-read", "--allow-write", "--allow-env=PRKDB_*", "--no-prompt"];
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-check", "--quiet", ...permissions, entry, `--node-id=${nodeId}`, ...args],
     stdin: "null",
