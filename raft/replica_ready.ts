@@ -52,7 +52,7 @@ export function collectReady(state: ReplicaState, options: CollectOptions): void
   collectPersist(state, { parts, isHardStateDue: isVoteNew || options.isHintDue });
   collectCommitted(state, parts);
   if (state.readsReady.length > 0) {
-    parts.reads.push(...state.readsReady);
+    for (const read of state.readsReady) parts.reads.push(read);
     state.readsReady = [];
   }
 }

@@ -100,7 +100,10 @@ function sendTo(state: ReplicaState, target: Target): void {
     progress.becomeSnapshot(log.firstIndex);
   }
   if (progress.state !== "replicate") {
-    if (progress.maySend) sendEntries(state, target);
+    if (!progress.maySend) return;
+    // Entries would be refused with the probe, again and again, until the follower has what lies before them.
+    if (progress.state === "snapshot") sendAppend(state, { progress, memory, entries: NO_ENTRIES, bytes: 0 });
+    else sendEntries(state, target);
     return;
   }
   while (progress.nextIndex <= log.lastIndex && progress.maySend) sendEntries(state, target);

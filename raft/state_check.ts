@@ -51,6 +51,14 @@ function checkLeader(state: ReplicaState, memory: CheckMemory): void {
   if (state.reads.lastRound < memory.readRound) {
     violated("rounds of reads only grow", { before: memory.readRound, lastRound: state.reads.lastRound });
   }
+  const { uncommittedBytes, log } = state;
+  const isAllCommitted = !leads || log.committed === log.lastIndex;
+  if (uncommittedBytes < 0 || isAllCommitted !== (uncommittedBytes === 0)) {
+    violated("uncommitted bytes are those of uncommitted entries", {
+      uncommittedBytes,
+      committed: log.committed,
+    });
+  }
   const followers = state.progress?.followers ?? [];
   for (let position = 0; position < followers.length; position++) {
     const { node, matchIndex, nextIndex } = followers[position]!;

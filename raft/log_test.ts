@@ -1,0 +1,165 @@
+/**
+ * The log by itself, and against a slow one that is obviously right.
+ *
+ * @module
+ */
+
+import { assert, suite } from "../tests/harness.ts";
+import { InvariantViolation } from "./error.ts";
+import { entriesBytes, RaftLog } from "./log.ts";
+import { votersOnly } from "./membership.ts";
+import { Random } from "./random.ts";
+import type { Entry, Restored } from "./types.ts";
+
+const test = suite("raft log");
+
+test("indexes are not positions: a log goes on after its snapshot", () => {
+  const log = new RaftLog(restored({ snapshot: [1_000, 7], terms: [7, 8] }));
+  assert.equal([log.firstIndex, log.lastIndex, log.lastTerm], [1_001, 1_002, 8]);
+  assert.equal([999, 1_000, 1_001, 1_002, 1_003].map((index) => log.termAt(index)), [
+    undefined,
+    7,
+    7,
+    8,
+    undefined,
+  ]);
+  log.append(entry(1_003, 8));
+  assert.is(log.lastIndex, 1_003);
+  assert.throws(() => log.append(entry(4, 8)), isViolation);
+});
+
+test("compaction keeps indexes, also 12,000 entries later", () => {
+  const log = new RaftLog(restored({ terms: [] }));
+  for (let index = 1; index <= 12_000; index++) {
+    log.append(entry(index, 1));
+    log.durableTo({ index, term: 1 });
+    log.commitTo(index);
+    log.appliedTo(index);
+    if (index % 1_000 === 0) log.compactTo(index - 10);
+  }
+  assert.equal([log.firstIndex, log.lastIndex, log.committed], [11_991, 12_000, 12_000]);
+  assert.is(log.bytes, entriesBytes(log.slice({ from: 11_991, through: 12_000, bytesMax: Infinity })));
+  assert.throws(() => log.slice({ from: 11_990, through: 12_000, bytesMax: 1 }), isViolation);
+});
+
+test("what is not applied is not compacted", () => {
+  const log = new RaftLog(restored({ terms: [1, 1], commit: 2 }));
+  assert.throws(() => log.compactTo(1), isViolation);
+  log.appliedTo(1);
+  log.compactTo(1);
+  assert.is(log.firstIndex, 2);
+});
+
+test("merging keeps what matches, replaces from the first difference, and forgets that it was durable", () => {
+  const log = new RaftLog(restored({ terms: [1, 1, 2, 2] }));
+  log.merge([entry(2, 1), entry(3, 2)]);
+  assert.equal([log.lastIndex, log.durable], [4, 4]);
+  log.merge([entry(3, 2), entry(4, 3)]);
+  assert.equal([log.lastIndex, log.lastTerm, log.durable], [4, 3, 3]);
+  log.merge([entry(2, 3)]);
+  assert.equal([log.lastIndex, log.durable], [2, 1]);
+});
+
+test("a committed entry is never replaced", () => {
+  const log = new RaftLog(restored({ terms: [1, 1, 2], commit: 3 }));
+  assert.throws(() => log.merge([entry(3, 4)]), isViolation);
+});
+
+test("a log is completed by a later term, or by as long a log of the same", () => {
+  const log = new RaftLog(restored({ terms: [1, 2, 2] }));
+  const isCompletedBy = (index: number, term: number) => log.isCompletedBy({ index, term });
+  assert.ok(isCompletedBy(1, 3));
+  assert.ok(isCompletedBy(3, 2));
+  assert.ok(isCompletedBy(4, 2));
+  assert.not(isCompletedBy(2, 2));
+  assert.not(isCompletedBy(99, 1));
+});
+
+test("a slice takes at least one entry and no more than its bytes", () => {
+  const log = new RaftLog(restored({ terms: [1, 1, 1, 1] }));
+  const size = entriesBytes([entry(1, 1)]);
+  const count = (bytesMax: number) => log.slice({ from: 1, through: 4, bytesMax }).length;
+  assert.equal([1, size, 2 * size - 1, 2 * size, Infinity].map(count), [1, 1, 1, 2, 4]);
+  assert.equal(log.slice({ from: 5, through: 4, bytesMax: 1 }), []);
+});
+
+test("the highest agreeable index is the last that is not of a later term", () => {
+  const random = new Random(3);
+  for (let round = 0; round < 500; round++) {
+    const terms: number[] = [];
+    for (let index = 0; index < random.below(12); index++) terms.push((terms.at(-1) ?? 2) + random.below(3));
+    const log = new RaftLog(restored({ snapshot: [5, 2], terms }));
+    const position = { index: 5 + random.below(15), term: random.below(12) };
+    let expected = Math.min(position.index, log.lastIndex);
+    while (expected > 5 && log.termAt(expected)! > position.term) expected--;
+    assert.is(log.highestAgreeable(position), expected, JSON.stringify({ terms, position }));
+  }
+});
+
+test("commit and apply go forward only, and never beyond what is there", () => {
+  const log = new RaftLog(restored({ terms: [1, 1, 1] }));
+  log.commitTo(2);
+  log.commitTo(1);
+  assert.is(log.committed, 2);
+  assert.throws(() => log.commitTo(4), isViolation);
+  assert.throws(() => log.appliedTo(3), isViolation);
+  log.appliedTo(2);
+  assert.throws(() => log.appliedTo(1), isViolation);
+});
+
+test("nothing is applied that is committed but not durable here", () => {
+  const log = new RaftLog(restored({ terms: [1] }));
+  log.append(entry(2, 1));
+  log.commitTo(2);
+  assert.throws(() => log.appliedTo(2), isViolation);
+  log.durableTo({ index: 2, term: 1 });
+  log.appliedTo(2);
+  assert.is(log.applied, 2);
+});
+
+test("a log with a gap, a falling term or a lost commit is refused at birth", () => {
+  assert.throws(() => new RaftLog({ ...restored({ terms: [] }), entries: [entry(2, 1)] }), isViolation);
+  assert.throws(() => new RaftLog(restored({ terms: [2, 1] })), isViolation);
+  assert.throws(() => new RaftLog(restored({ terms: [1, 1], commit: 3 })), isViolation);
+});
+
+test("random merges leave the same log as a plain array", () => {
+  const random = new Random(11);
+  for (let round = 0; round < 300; round++) {
+    const log = new RaftLog(restored({ terms: [] }));
+    let plain: Entry[] = [];
+    for (let term = 1; term <= 12; term++) {
+      const from = 1 + random.below(plain.length + 1);
+      const sent = Array.from({ length: random.below(4) }, (_, i) => entry(from + i, term));
+      log.merge(sent);
+      const fresh = sent.findIndex((each) => plain[each.index - 1]?.term !== each.term);
+      if (fresh >= 0) plain = [...plain.slice(0, from - 1 + fresh), ...sent.slice(fresh)];
+      const held = log.slice({ from: 1, through: log.lastIndex, bytesMax: Infinity });
+      assert.equal(held.map((each) => each.term), plain.map((each) => each.term));
+      assert.is(log.bytes, entriesBytes(plain));
+    }
+  }
+});
+
+function entry(index: number, term: number): Entry {
+  return { index, term, kind: 1, data: new Uint8Array(10) };
+}
+
+function restored(options: {
+  readonly terms: readonly number[];
+  readonly snapshot?: readonly [index: number, term: number];
+  readonly commit?: number;
+}): Restored {
+  const { terms, snapshot: [index, term] = [0, 0], commit = index } = options;
+  return {
+    hardState: { term: terms.at(-1) ?? term, vote: 0, commit },
+    snapshot: { index, term, membership: votersOnly([1]) },
+    entries: terms.map((entryTerm, position) => entry(index + position + 1, entryTerm)),
+  };
+}
+
+function isViolation(error: Error): boolean {
+  return error instanceof InvariantViolation;
+}
+
+test.run();

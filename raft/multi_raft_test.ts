@@ -1,0 +1,153 @@
+/**
+ * The door of the room: what it refuses, what it ignores, and the order of what it returns.
+ *
+ * @module
+ */
+
+import { assert, suite } from "../tests/harness.ts";
+import { InvariantViolation } from "./error.ts";
+import { votersOnly } from "./membership.ts";
+import type { Message } from "./message.ts";
+import { MultiRaft } from "./multi_raft.ts";
+import type { Restored } from "./types.ts";
+
+const test = suite("multi raft");
+
+test("groups and messages come in ascending order", () => {
+  const raft = withGroups([7, 0, 3], [2, 3, 1]);
+  assert.equal(raft.groups(), [0, 3, 7]);
+  for (let tick = 0; tick < 20; tick++) raft.tick();
+  const batch = raft.ready();
+  const first = [...new Set(batch.messages.map((message) => message.group))];
+  assert.equal(first, [0, 3, 7]);
+  assert.equal(batch.messages.slice(0, 2).map((message) => message.to), [2, 3]);
+  assert.equal(batch.transitions.map((transition) => transition.group), [0, 3, 7]);
+});
+
+test("an unknown group is said to be unknown", () => {
+  const raft = withGroups([1], [1]);
+  const refused = { accepted: false, refusal: "unknownGroup", leader: 0 };
+  assert.equal(raft.propose(9, new Uint8Array()), refused);
+  assert.equal(raft.readIndex(9, 1), refused);
+  assert.equal(raft.transferLeadership(9, 1), refused);
+  assert.is(raft.view(9), undefined);
+});
+
+test("messages for others, from itself and of unknown groups are ignored", () => {
+  const raft = withGroups([1], [1, 2]);
+  for (const wrong of [{ group: 9 }, { to: 2 }, { from: 1 }]) raft.step({ ...heartbeat(), ...wrong });
+  assert.not(raft.hasReady());
+  raft.step(heartbeat());
+  assert.ok(raft.hasReady());
+});
+
+test("nothing enters between ready and advance, and only the batch that is out comes back", () => {
+  const raft = withGroups([1], [1]);
+  raft.tick();
+  const batch = raft.ready();
+  const inputs = [
+    () => raft.tick(),
+    () => raft.step(heartbeat()),
+    () => raft.propose(1, new Uint8Array()),
+    () => raft.readIndex(1, 1),
+    () => raft.transferLeadership(1, 2),
+    () => raft.reportUnreachable(2),
+    () => raft.ready(),
+    () => raft.advance({ ...batch }),
+    () => addGroup(raft, { group: 2, voters: [1] }),
+  ];
+  for (const input of inputs) assert.throws(input, (error: Error) => error instanceof InvariantViolation);
+  raft.advance(batch);
+  assert.throws(() => raft.advance(batch), (error: Error) => error instanceof InvariantViolation);
+});
+
+test("a group is added once", () => {
+  const raft = withGroups([1], [1]);
+  assert.throws(() => addGroup(raft, { group: 1, voters: [1] }), /one replica/);
+});
+
+test("an idle node has nothing to do, and a tick without effect makes no batch", () => {
+  const raft = withGroups([0, 1], [1, 2, 3]);
+  assert.not(raft.hasReady());
+  raft.tick();
+  assert.not(raft.hasReady());
+});
+
+test("only groups to which something happened are in a batch", () => {
+  const raft = withGroups([0, 1, 2], [1]);
+  raft.tick();
+  while (raft.hasReady()) raft.advance(raft.ready());
+  raft.propose(1, new Uint8Array(3));
+  const batch = raft.ready();
+  assert.equal(batch.persist.map((persist) => persist.group), [1]);
+});
+
+test("proposals of a turn travel in one append and one batch", () => {
+  const raft = withGroups([1], [1]);
+  raft.tick();
+  while (raft.hasReady()) raft.advance(raft.ready());
+  for (let i = 0; i < 100; i++) assert.ok(raft.propose(1, new Uint8Array(1)).accepted);
+  const batch = raft.ready();
+  assert.is(batch.persist.length, 1);
+  assert.is(batch.persist[0]!.entries.length, 100);
+  raft.advance(batch);
+  assert.is(raft.ready().committed[0]!.entries.length, 100);
+});
+
+test("a replica whose term is below that of its log is refused", () => {
+  const raft = new MultiRaft(config());
+  const entries = [{ index: 1, term: 5, kind: 1, data: new Uint8Array() }] as const;
+  assert.throws(
+    () => raft.addGroup({ group: 1, priority: [], restored: { ...fresh([1]), entries } }),
+    (error: Error) => error instanceof InvariantViolation,
+  );
+});
+
+test("a commit index alone is written down within an election timeout, not at once", () => {
+  const raft = withGroups([1], [1, 2]);
+  const entries = [{ index: 1, term: 1, kind: 1, data: new Uint8Array() }] as const;
+  const append = { ...heartbeat(), kind: "appendRequest", prevLogIndex: 0, prevLogTerm: 0, entries } as const;
+  raft.step(append);
+  raft.advance(raft.ready());
+  raft.step({ ...heartbeat(), commit: 1 });
+  const batch = raft.ready();
+  assert.equal([batch.persist.length, batch.committed.length], [0, 1]);
+  raft.advance(batch);
+  for (let tick = 0; tick < 10; tick++) {
+    raft.step({ ...heartbeat(), commit: 1 });
+    raft.tick();
+  }
+  assert.equal(raft.ready().persist, [{ group: 1, hardState: { term: 1, vote: 0, commit: 1 }, entries: [] }]);
+});
+
+function heartbeat(): Message & { readonly kind: "heartbeatRequest" } {
+  return { kind: "heartbeatRequest", group: 1, from: 2, to: 1, term: 1, commit: 0, readRound: 0 };
+}
+
+function config() {
+  return { nodeId: 1, seed: 1, electionTimeoutTicks: 10, heartbeatTicks: 1 };
+}
+
+function withGroups(groups: readonly number[], voters: readonly number[]): MultiRaft {
+  const raft = new MultiRaft(config());
+  for (const group of groups) addGroup(raft, { group, voters });
+  return raft;
+}
+
+function addGroup(
+  raft: MultiRaft,
+  options: { readonly group: number; readonly voters: readonly number[] },
+): void {
+  const { group, voters } = options;
+  raft.addGroup({ group, priority: [], restored: fresh(voters) });
+}
+
+function fresh(voters: readonly number[]): Restored {
+  return {
+    hardState: { term: 0, vote: 0, commit: 0 },
+    snapshot: { index: 0, term: 0, membership: votersOnly(voters) },
+    entries: [],
+  };
+}
+
+test.run();
