@@ -4,7 +4,13 @@
  * @module
  */
 
-import { comparePositions, Wal, WalError, type WalPosition, type WalRecord } from "../../wal-wasm/mod.ts";
+import {
+  comparePositions,
+  type Wal,
+  WalError,
+  type WalPosition,
+  type WalRecord,
+} from "../../wal-wasm/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
 import { type DiskCall, MemoryDisk } from "../support/memory_file_system.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
