@@ -59,7 +59,7 @@ export class EmbeddedNode {
       walSync: { kind: "always" },
       walSegmentBytes: DEFAULTS.walSegmentBytes,
       logBytesMax: DEFAULTS.logMemoryBytes,
-      meters: { observeTurn() {}, observeFrame() {}, observeProposal() {} },
+      meters: { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} },
       onFatal: (error) => failure.current = error,
     });
     while (!node.readiness().isReady) await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));

@@ -31,6 +31,8 @@ export interface LoopMeters {
   observeTurn(seconds: number): void;
   /** Bytes a turn added to the log. */
   observeFrame(bytes: number): void;
+  /** Seconds a sync of the log took. */
+  observeSync(seconds: number): void;
   observeProposal(partitionId: number, result: "accepted" | "refused"): void;
 }
 
@@ -180,7 +182,7 @@ export class NodeLoop {
   }
 
   #tick(): void {
-    const { clock, multiRaft, partitions, logBytesMax } = this.#options;
+    const { clock, multiRaft, partitions, logBytesMax, meters, wal } = this.#options;
     multiRaft.tick();
     const nowMs = clock.monotonicMs();
     let logBytes = 0;
@@ -188,6 +190,7 @@ export class NodeLoop {
       logBytes += multiRaft.view(partition.group)?.logBytes ?? 0;
     }
     this.#desk.isLogFull = logBytes > logBytesMax;
+    for (const ms of wal.takeSyncDurations()) meters.observeSync(ms / 1000);
     this.#continueHandOver(nowMs);
     this.#desk.expire();
     this.#desk.startParked();

@@ -16,7 +16,7 @@ const READ: ReadOptions = {
   consistency: "linearizable",
   maxStalenessMs: 0,
 };
-const NO_METERS = { observeTurn() {}, observeFrame() {}, observeProposal() {} };
+const NO_METERS = { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} };
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 function put(key: string, value: string): Mutation {

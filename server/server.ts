@@ -148,7 +148,7 @@ async function openServer(
 
 function sampleWal({ wal }: Node): WalSample {
   const { bytesTotal, segmentCount } = wal.stats;
-  return { bytesTotal, segmentCount, syncSeconds: wal.takeSyncDurations().map((ms) => ms / 1000) };
+  return { bytesTotal, segmentCount };
 }
 
 function createTransport(

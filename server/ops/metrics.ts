@@ -31,12 +31,11 @@ const SYNC_BUCKETS = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0
 const FRAME_BUCKETS = [256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
 const LAG_INTERVAL_MS = 100;
 
-/** The log's counters since the last look. */
+/** The log's size. */
 export interface WalSample {
+  /** Bytes written since the start. */
   readonly bytesTotal: number;
   readonly segmentCount: number;
-  /** Seconds each sync took since the last sample. */
-  readonly syncSeconds: readonly number[];
 }
 
 /** Where gauges are read from. */
@@ -88,6 +87,11 @@ export class Metrics implements LoopMeters {
   /** Starts measuring and reading gauges from `source`. */
   open(source: MetricsSource): void {
     this.#source = source;
+    for (const { partitionId } of source.status().replicas) {
+      for (const result of ["accepted", "refused"]) {
+        this.#proposals.inc({ partition: `${partitionId}`, result }, 0);
+      }
+    }
     let expectedMs = performance.now() + LAG_INTERVAL_MS;
     this.#lagTimer = setInterval(() => {
       const nowMs = performance.now();
@@ -123,6 +127,10 @@ export class Metrics implements LoopMeters {
     this.#frames.observe(bytes);
   }
 
+  observeSync(seconds: number): void {
+    this.#syncs.observe(seconds);
+  }
+
   observeProposal(partitionId: number, result: "accepted" | "refused"): void {
     const key = `${partitionId} ${result}`;
     let counter = this.#proposalChildren.get(key);
@@ -147,7 +155,6 @@ export class Metrics implements LoopMeters {
 
   #readGauges(source: MetricsSource): void {
     const wal = source.sampleWal();
-    for (const seconds of wal.syncSeconds) this.#syncs.observe(seconds);
     this.#gauge("prkdb_wal_bytes_total", "Bytes written to the log since the start", wal.bytesTotal);
     this.#gauge("prkdb_wal_segments", "Files of the log", wal.segmentCount);
     this.#gauge("prkdb_calls_in_flight", "Calls that wait for an answer", source.callsInFlight());
