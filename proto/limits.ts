@@ -30,7 +30,7 @@ export const DEFAULT_TIMEOUT_MS = 10_000;
 export const TIMEOUT_MS_MAX = 300_000;
 
 /** Largest node id. */
-export const NODE_ID_MAX = 2 ** 32 - 1;
+export const NODE_ID_MAX: number = 2 ** 32 - 1;
 
 /** Most partitions of a cluster; each is a Raft group with its own cost in memory and heartbeats. */
 export const PARTITIONS_MAX = 4_096;

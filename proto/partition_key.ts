@@ -18,7 +18,7 @@ const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 
 /** Size of the hash space; ranges are cut from `0 … HASH_SPACE`. */
-export const HASH_SPACE = 2 ** 32;
+export const HASH_SPACE: number = 2 ** 32;
 
 /**
  * The partition that owns `key`, from 0 to `partitionCount - 1`.
@@ -50,7 +50,7 @@ export function hashOfKey(key: Uint8Array): number {
 }
 
 /** xxHash32 with seed 0 of `bytes[start … end)`, an unsigned 32-bit number. */
-export function xxHash32(bytes: Uint8Array, start = 0, end = bytes.length): number {
+export function xxHash32(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
   const length = end - start;
   let position = start;
   let hash: number;

@@ -1,0 +1,136 @@
+/**
+ * The npm package, built into a temporary folder: Node.js runs it against a fake cluster, and its declarations
+ * type-check for a program that uses it. Where there is no `node` on PATH the first part says so and is left out.
+ *
+ * @module
+ */
+
+import ts from "typescript";
+import { buildPackage } from "../../client/npm/build.ts";
+import { assert, suite } from "../harness.ts";
+import { FakeCluster } from "./fake_cluster.ts";
+
+const test = suite("npm package");
+const folder = await Deno.makeTempDir({ prefix: "prkdb-npm-" });
+await buildPackage(new URL(`file://${folder}/node_modules/prkdb/`));
+await linkDependencies();
+test.after(() => Deno.remove(folder, { recursive: true }));
+
+/** The program of a user; its last line is what the test reads. */
+const PROGRAM = `
+import { PreconditionError, PrkDbClient, createPrkDbTransport, type BatchResult } from "prkdb";
+
+const client: PrkDbClient = await PrkDbClient.connect([process.argv[2]!]);
+await Promise.all(Array.from({ length: 100 }, (_, n) => client.put("key-" + n, "value " + n)));
+const values: readonly (Uint8Array | undefined)[] = await client.getMany(["key-7", "none"]);
+let refused = 0;
+try {
+  await client.put("key-1", "x", { precondition: { absent: true } });
+} catch (error) {
+  if (error instanceof PreconditionError) refused = error.currentVersion ?? -1;
+}
+const results: readonly BatchResult[] = await client.writeBatch([{ kind: "delete", key: "key-2" }]);
+const text: string | undefined = await client.getText("key-3");
+await client.close();
+console.log(JSON.stringify({
+  found: new TextDecoder().decode(values[0]),
+  missing: values[1] === undefined,
+  refused: refused > 0,
+  deleted: results[0]?.kind,
+  text,
+  transport: typeof createPrkDbTransport,
+  node: process.versions.node.split(".")[0],
+}));
+`;
+
+test("Node.js runs it", async () => {
+  if (!(await isOnPath("node"))) return console.log("no node on PATH: the package has not been run");
+  const cluster = new FakeCluster();
+  try {
+    const file = `${folder}/program.mjs`;
+    const script = ts.transpileModule(PROGRAM, {
+      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+    });
+    await Deno.writeTextFile(file, script.outputText);
+    const { code, stdout, stderr } = await new Deno.Command("node", {
+      args: ["--preserve-symlinks", file, cluster.addresses[0]!],
+      stdin: "null",
+    }).output();
+    assert.is(code, 0, new TextDecoder().decode(stderr));
+    const { node, ...rest } = JSON.parse(new TextDecoder().decode(stdout));
+    assert.ok(Number(node) >= 20);
+    assert.equal(rest, {
+      found: "value 7",
+      missing: true,
+      refused: true,
+      deleted: "applied",
+      text: "value 3",
+      transport: "function",
+    });
+    assert.is(cluster.stored("key-2"), undefined);
+  } finally {
+    await cluster.close();
+  }
+});
+
+test("its declarations type-check, strictly", async () => {
+  const file = `${folder}/program.mts`;
+  await Deno.writeTextFile(
+    file,
+    `declare const process: { argv: string[]; versions: { node: string } };${PROGRAM}`,
+  );
+  const program = ts.createProgram([file], {
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    lib: ["lib.es2022.d.ts", "lib.dom.d.ts", "lib.dom.iterable.d.ts"],
+    types: [],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+    preserveSymlinks: true,
+  });
+  const messages = ts.getPreEmitDiagnostics(program).map(({ file, messageText }) =>
+    `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, " ")}`
+  );
+  assert.equal(messages, []);
+});
+
+test("it asks for exactly what it imports, and for nothing of Deno's", async () => {
+  const manifest = JSON.parse(await Deno.readTextFile(`${folder}/node_modules/prkdb/package.json`));
+  assert.equal(Object.keys(manifest.dependencies), ["@bufbuild/protobuf", "@connectrpc/connect"]);
+  for (const path of scripts(`${folder}/node_modules/prkdb`)) {
+    const text = await Deno.readTextFile(path);
+    assert.not.match(text, /\bDeno\./, path);
+    assert.not.match(text, /from "node:/, path);
+  }
+});
+
+/** The packages of this project, where Node.js looks for them. */
+async function linkDependencies(): Promise<void> {
+  for (const name of ["@bufbuild/protobuf", "@connectrpc/connect"]) {
+    const link = `${folder}/node_modules/${name}`;
+    await Deno.mkdir(link.slice(0, link.lastIndexOf("/")), { recursive: true });
+    const entry = new URL(import.meta.resolve(name)).pathname;
+    await Deno.symlink(entry.slice(0, entry.indexOf("/dist/")), link);
+  }
+}
+
+async function isOnPath(program: string): Promise<boolean> {
+  try {
+    return (await new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" }).output())
+      .success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function* scripts(path: string): Generator<string> {
+  for (const entry of Deno.readDirSync(path)) {
+    if (entry.isDirectory) yield* scripts(`${path}/${entry.name}`);
+    else if (entry.name.endsWith(".js")) yield `${path}/${entry.name}`;
+  }
+}
+
+test.run();
