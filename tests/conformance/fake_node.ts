@@ -168,7 +168,7 @@ async function failureOf(key: string, timeoutMs: number): Promise<DomainError | 
     await new Promise((resolve) => setTimeout(resolve, timeoutMs));
     return new DomainError(
       { kind: "deadline" },
-      `Cannot answer in time: the deadline of ${timeoutMs} ms passed`,
+      "Cannot answer in time: the deadline passed",
     );
   }
   if (!key.startsWith(FAIL_PREFIX)) return undefined;

@@ -1,0 +1,228 @@
+/**
+ * Calls that a node answers: single keys, batches, the cluster and itself.
+ *
+ * @module
+ */
+
+import { ClusterService, KvService } from "../../proto/mod.ts";
+import { base64, bytes, call, type Case, invalid, ok } from "./case.ts";
+
+const { put, get, delete: remove, getMany, writeBatch } = KvService.method;
+const BATCH = { keyBytes: 20, values: 8, valueBytes: 1024 * 1024 } as const;
+
+const PUT_A = call(put, { key: bytes("a"), value: bytes("1") });
+
+const KEYS: readonly Case[] = [
+  { name: "a put answers its version", call: PUT_A, answer: ok({ version: "1", partitionId: 3 }) },
+  {
+    name: "a get answers the value",
+    before: [PUT_A],
+    call: call(get, { key: bytes("a") }),
+    answer: ok({ value: base64("1"), version: "1" }),
+  },
+  { name: "a get of nothing answers nothing", call: call(get, { key: bytes("none") }), answer: ok({}) },
+  {
+    name: "an empty value is a value",
+    before: [call(put, { key: bytes("a") })],
+    call: call(get, { key: bytes("a") }),
+    answer: ok({ value: "", version: "1" }),
+  },
+  {
+    name: "a delete tells whether there was something",
+    before: [PUT_A],
+    call: call(remove, { key: bytes("a") }),
+    answer: ok({ existed: true, version: "2", partitionId: 3 }),
+  },
+  {
+    name: "a delete of nothing has its version too",
+    call: call(remove, { key: bytes("a") }),
+    answer: ok({ version: "1", partitionId: 3 }),
+  },
+  {
+    name: "many gets stand in the order of their keys",
+    before: [PUT_A, call(put, { key: bytes("b"), value: bytes("2") })],
+    call: call(getMany, { keys: [bytes("b"), bytes("none"), bytes("a"), bytes("b")] }),
+    answer: ok({
+      results: [
+        { value: base64("2"), version: "2" },
+        {},
+        { value: base64("1"), version: "1" },
+        { value: base64("2"), version: "2" },
+      ],
+    }),
+  },
+  { name: "no keys, no results", call: call(getMany, {}), answer: ok({}) },
+  { name: "no mutations, no results", call: call(writeBatch, {}), answer: ok({}) },
+  {
+    name: "the longest key is accepted",
+    call: call(put, { key: new Uint8Array(4096).fill(65) }),
+    answer: ok({ version: "1", partitionId: 3 }),
+  },
+  {
+    name: "the largest value is accepted",
+    call: call(put, { key: bytes("a"), value: new Uint8Array(1_048_576) }),
+    answer: ok({ version: "1", partitionId: 3 }),
+  },
+  {
+    name: "a key holds any bytes",
+    before: [call(put, { key: Uint8Array.of(0, 255, 37, 43), value: Uint8Array.of(255, 0) })],
+    call: call(get, { key: Uint8Array.of(0, 255, 37, 43) }),
+    answer: ok({ value: "/wA=", version: "1" }),
+  },
+];
+
+const BATCHES: readonly Case[] = [
+  {
+    name: "a batch has a result a mutation",
+    before: [PUT_A],
+    call: call(writeBatch, {
+      mutations: [
+        { kind: { case: "put", value: { key: bytes("b"), value: bytes("2") } } },
+        { kind: { case: "delete", value: { key: bytes("a") } } },
+        { kind: { case: "delete", value: { key: bytes("none") } } },
+      ],
+      requestId: { clientId: 2n ** 64n - 1n, sequence: 7n, acknowledgedBelow: 7n },
+    }),
+    answer: ok({ results: [{ version: "2" }, { version: "3", existed: true }, { version: "4" }] }),
+  },
+  ...([
+    "PRECONDITION",
+    "NOT_LEADER",
+    "OUTCOME_UNKNOWN",
+    "aborted",
+    "unavailable",
+    "resource_exhausted",
+  ] as const)
+    .map((code, at): Case => {
+      const kind = [
+        "precondition",
+        "notLeader",
+        "outcomeUnknown",
+        "batchAborted",
+        "unavailable",
+        "overloaded",
+      ][at]!;
+      return {
+        name: `a mutation that fails by ${kind} says ${code}`,
+        call: call(writeBatch, {
+          mutations: [
+            { kind: { case: "put", value: { key: bytes("a") } } },
+            { kind: { case: "put", value: { key: bytes(`fail:${kind}`) } } },
+          ],
+        }),
+        answer: ok({ results: [{ version: "1" }, { error: { code, message: `Cannot do it: ${kind}` } }] }),
+      };
+    }),
+  {
+    name: "a batch holds its preconditions",
+    before: [PUT_A],
+    call: call(writeBatch, {
+      mutations: [{
+        kind: { case: "put", value: { key: bytes("a") } },
+        precondition: { expected: { case: "absent", value: true } },
+      }],
+    }),
+    answer: ok({
+      results: [{
+        error: { code: "PRECONDITION", message: "Cannot write: the key must be at version 0, it is at 1" },
+      }],
+    }),
+  },
+  {
+    name: "a batch names the mutation that is wrong",
+    call: call(writeBatch, { mutations: [{ kind: { case: "put", value: { key: bytes("a") } } }, {}] }),
+    answer: invalid("Cannot accept mutations[1]: it must be a put or a delete, it is neither"),
+  },
+  {
+    name: "a batch names the key that is wrong",
+    call: call(writeBatch, { mutations: [{ kind: { case: "delete", value: {} } }] }),
+    answer: invalid("Cannot accept mutations[0].key: it must have at least 1 byte, it is empty"),
+  },
+  {
+    name: "a batch names the value that is wrong",
+    call: call(writeBatch, {
+      mutations: [{ kind: { case: "put", value: { key: bytes("a"), value: new Uint8Array(1_048_577) } } }],
+    }),
+    answer: invalid("Cannot accept mutations[0].value: VALUE_BYTES_MAX allows 1048576 bytes, it has 1048577"),
+  },
+  {
+    name: "a batch has a largest count",
+    call: call(writeBatch, {
+      mutations: Array.from(
+        { length: 10_001 },
+        () => ({ kind: { case: "delete", value: { key: bytes("a") } } } as const),
+      ),
+    }),
+    answer: invalid("Cannot accept mutations: BATCH_MUTATIONS_MAX allows 10000, there are 10001"),
+  },
+  {
+    name: "a batch has a largest size",
+    call: call(writeBatch, {
+      mutations: Array.from({ length: BATCH.values }, () =>
+        ({
+          kind: {
+            case: "put",
+            value: { key: new Uint8Array(BATCH.keyBytes).fill(65), value: new Uint8Array(BATCH.valueBytes) },
+          },
+        }) as const),
+    }),
+    answer: invalid("Cannot accept mutations: BATCH_BYTES_MAX allows 8388608 bytes, it has 8388768"),
+  },
+];
+
+const CLUSTER: readonly Case[] = [
+  {
+    name: "the cluster as the node knows it",
+    call: call(ClusterService.method.getMetadata, {}),
+    answer: ok({
+      clusterId: "test-cluster",
+      epoch: "4",
+      nodes: [{ nodeId: 1, address: "127.0.0.1:50051" }, { nodeId: 4294967295, address: "other:1" }],
+      partitions: [
+        { hashEnd: "2147483648", leaderId: 1, term: "2", replicas: [1, 4294967295] },
+        { partitionId: 1, hashStart: 2147483648, hashEnd: "4294967296", replicas: [4294967295, 1] },
+      ],
+    }),
+  },
+  {
+    name: "the node itself",
+    call: call(ClusterService.method.getStatus, {}),
+    answer: ok({
+      nodeId: 1,
+      clusterId: "test-cluster",
+      version: "0.1.0",
+      state: "serving",
+      uptimeMs: "12",
+      replicas: [{
+        role: "REPLICA_ROLE_LEADER",
+        term: "2",
+        leaderId: 1,
+        commitIndex: "10",
+        appliedIndex: "9",
+        lastIndex: "12",
+        keyCount: "5",
+        stateBytes: "100",
+        logBytes: "300",
+        followers: [{
+          nodeId: 2,
+          matchIndex: "8",
+          lag: "4",
+          inflightBytes: "20",
+          state: "replicate",
+          active: true,
+        }],
+      }],
+      peers: [{
+        nodeId: 2,
+        address: "127.0.0.1:50052",
+        connected: true,
+        queuedBytes: "10",
+        droppedMessages: "1",
+      }],
+      walBytes: "4096",
+    }),
+  },
+];
+
+/** All of them. */
+export const ANSWERED_CASES: readonly Case[] = [...KEYS, ...BATCHES, ...CLUSTER];
