@@ -185,6 +185,18 @@ export class Cluster {
     throw new Error("The cluster does not come to rest");
   }
 
+  /** Like `settle`, with the nodes of `ids` holding still: what is sent to them stays on its way. */
+  settleExcept(ids: readonly NodeId[]): void {
+    for (let round = 0; round < SETTLE_ROUNDS_MAX; round++) {
+      const moving = this.#up().filter((node) => !ids.includes(node.id));
+      for (const node of moving) while (node.core.hasReady()) this.turn(node);
+      const position = this.inTransit.findIndex((message) => !ids.includes(message.to));
+      if (position < 0) return;
+      for (const message of this.inTransit.splice(position, 1)) this.deliver(message);
+    }
+    throw new Error("The cluster does not come to rest");
+  }
+
   /** Time passes for all nodes that are up, which settle after each tick. */
   tick(count = 1): void {
     for (let passed = 0; passed < count; passed++) {
