@@ -1,13 +1,12 @@
 /**
  * Whether the committed generated files are what their sources make: the protobuf code and the WASM module.
  * `deno task fresh` generates them anew and compares byte for byte; exit code 1 and one line a file that differs.
- * The working copy is left as it was found.
+ * The working copy is not touched.
  *
  * @module
  */
 
 const ROOT = new URL("..", import.meta.url);
-const WASM_FOLDER = "wal-wasm/build/";
 
 const stale = [...await staleProtobuf(), ...await staleWasm()];
 for (const line of stale) console.error(line);
@@ -15,28 +14,32 @@ console.log(stale.length === 0 ? "generated files are fresh" : `${stale.length} 
 Deno.exit(stale.length === 0 ? 0 : 1);
 
 async function staleProtobuf(): Promise<string[]> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await runTask(["gen", "--output", folder]);
-    const made = readFolder(new URL(`file://${folder}/proto/gen/`));
-    return differences("proto/gen/", made, readFolder(new URL("proto/gen/", ROOT)), "gen");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  return await staleFolder("proto/gen/", "gen", (folder) => ["--output", folder]);
 }
 
-/** The build writes in place, so the committed bytes are set aside and put back. */
+/** A compiler option that comes twice counts as it comes last. */
 async function staleWasm(): Promise<string[]> {
-  const folder = new URL(WASM_FOLDER, ROOT);
-  const committed = readFolder(folder);
+  return await staleFolder(
+    "wal-wasm/build/",
+    "wasm",
+    (folder) => ["--outFile", `${folder}/wal-wasm/build/wal.wasm`],
+  );
+}
+
+/** Runs `task` so that it writes below another folder, and compares what is in `generated` here and there. */
+async function staleFolder(
+  generated: string,
+  task: string,
+  redirect: (folder: string) => readonly string[],
+): Promise<string[]> {
+  const folder = await Deno.makeTempDir();
   try {
-    await runTask(["wasm"]);
-    return differences(WASM_FOLDER, readFolder(folder), committed, "wasm");
+    await Deno.mkdir(`${folder}/${generated}`, { recursive: true });
+    await runTask([task, ...redirect(folder)]);
+    const made = readFolder(new URL(`file://${folder}/${generated}`));
+    return differences({ folder: generated, made, committed: readFolder(new URL(generated, ROOT)), task });
   } finally {
-    for (const path of readFolder(folder).keys()) {
-      if (!committed.has(path)) Deno.removeSync(new URL(path, folder));
-    }
-    for (const [path, bytes] of committed) Deno.writeFileSync(new URL(path, folder), bytes);
+    await Deno.remove(folder, { recursive: true });
   }
 }
 
@@ -50,12 +53,14 @@ async function runTask(args: readonly string[]): Promise<void> {
   if (code !== 0) throw new Error(`deno task ${args.join(" ")} failed with exit code ${code}`);
 }
 
-function differences(
-  folder: string,
-  made: ReadonlyMap<string, Uint8Array>,
-  committed: ReadonlyMap<string, Uint8Array>,
-  task: string,
-): string[] {
+interface Comparison {
+  readonly folder: string;
+  readonly made: ReadonlyMap<string, Uint8Array>;
+  readonly committed: ReadonlyMap<string, Uint8Array>;
+  readonly task: string;
+}
+
+function differences({ folder, made, committed, task }: Comparison): string[] {
   if (made.size === 0) return [`${folder}: \`deno task ${task}\` made nothing`];
   const paths = [...new Set([...made.keys(), ...committed.keys()])].sort();
   return paths
@@ -68,22 +73,13 @@ function areEqual(left: Uint8Array | undefined, right: Uint8Array | undefined): 
   return left.every((byte, at) => byte === right[at]);
 }
 
-/** The files below `folder` by relative path; none if there is no such folder. */
+/** The files below `folder` by relative path. */
 function readFolder(folder: URL, below = ""): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
-  for (const entry of listFolder(new URL(below || ".", folder))) {
+  for (const entry of Deno.readDirSync(new URL(below || ".", folder))) {
     const path = `${below}${entry.name}`;
     if (entry.isFile) files.set(path, Deno.readFileSync(new URL(path, folder)));
     else if (entry.isDirectory) { for (const each of readFolder(folder, `${path}/`)) files.set(...each); }
   }
   return files;
-}
-
-function listFolder(folder: URL): readonly Deno.DirEntry[] {
-  try {
-    return [...Deno.readDirSync(folder)];
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
 }
