@@ -1,0 +1,147 @@
+/**
+ * A node that cannot start as asked says so in one line on standard error, ends with exit code 2, and has touched
+ * nothing: no file in the data directory and none beside it.
+ *
+ * @module
+ */
+
+import { assert, suite } from "../harness.ts";
+import { freePort } from "../support/free_port.ts";
+import { folderState } from "../support/folder_state.ts";
+import { ProcessNode } from "../support/process_node.ts";
+
+/** Starting takes a second; refusing must not take longer than a busy machine needs for that. */
+const END_LIMIT_MS = 20_000;
+const EXIT_UNUSABLE = 2;
+
+const root = await Deno.makeTempDir({ prefix: "prkdb-refusal-" });
+const dataDirectory = `${root}/node`;
+
+const test = suite("refusal to start");
+test.after(() => Deno.removeSync(root, { recursive: true }));
+
+/** Flags that are wrong by themselves, and what the line must name. */
+const BAD_FLAGS: readonly (readonly [flags: readonly string[], names: RegExp])[] = [
+  [[], /--node-id/],
+  [["--node-id=0"], /--node-id.*4294967295/],
+  [["--node-id=one"], /--node-id/],
+  [["--node-id=4294967296"], /--node-id/],
+  [["--node-id=1", "--no-such-flag"], /--no-such-flag/],
+  [["--node-id=1", "surplus"], /argument/],
+  [["--node-id=2", "--cluster-nodes=1@127.0.0.1:25001"], /--cluster-nodes does not name node 2/],
+  [["--node-id=1", "--cluster-nodes=1@127.0.0.1"], /ID@HOST:PORT/],
+  [["--node-id=1", "--cluster-nodes=1@127.0.0.1:25001,1@127.0.0.1:25002"], /twice/],
+  [["--node-id=1", "--cluster-nodes=1@127.0.0.1:25001,2@127.0.0.1:25001"], /twice/],
+  [["--node-id=1", "--replication-factor=3"], /--replication-factor 3/],
+  [["--node-id=1", "--replication-factor=2"], /not odd/],
+  [["--node-id=1", "--num-partitions=0"], /--num-partitions/],
+  [["--node-id=1", "--num-partitions=4097"], /--num-partitions/],
+  [["--node-id=1", "--host=0.0.0.0"], /--insecure/],
+  [["--node-id=1", "--grpc-port=65536"], /--grpc-port/],
+  [["--node-id=1", "--wal-sync=sometimes"], /--wal-sync/],
+  [["--node-id=1", "--wal-segment-bytes=1048577"], /--wal-segment-bytes/],
+  [["--node-id=1", "--election-timeout-ms=200", "--heartbeat-ms=100"], /--election-timeout-ms 200/],
+  [["--node-id=70000"], /--(grpc|metrics)-port is needed/],
+];
+
+test("wrong flags", async () => {
+  for (const [flags, names] of BAD_FLAGS) await mustRefuse([...flags, `--data-dir=${dataDirectory}`], names);
+}, { limitMs: 60_000 });
+
+test("a wrong environment variable", async () => {
+  await mustRefuse([`--data-dir=${dataDirectory}`], /PRKDB_NODE_ID|--node-id/, { PRKDB_NODE_ID: "first" });
+  await mustRefuse([...soundFlags()], /PRKDB_WAL_SYNC|--wal-sync/, { PRKDB_WAL_SYNC: "sometimes" });
+});
+
+test("a port that is taken", async () => {
+  for (const flag of ["--grpc-port", "--metrics-port"]) {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr as Deno.NetAddr;
+    await mustRefuse([...soundFlags(), `${flag}=${port}`], new RegExp(`taken.*${port}`));
+  }
+});
+
+test("a data directory that is not one", async () => {
+  const other = `${root}/other`;
+  await Deno.mkdir(other);
+  await Deno.writeTextFile(`${other}/thesis.txt`, "years of work");
+  await mustRefuse([...soundFlags(), `--data-dir=${other}`], /thesis\.txt/);
+  await mustRefuse([...soundFlags(), `--data-dir=${other}/thesis.txt`], /thesis\.txt/);
+  await mustRefuse([...soundFlags(), `--data-dir=${other}/thesis.txt/below`], /thesis\.txt/);
+});
+
+test("a data directory that is in use, or belongs to another node, cluster or shape", async () => {
+  const directory = `${root}/used`;
+  const flags = soundFlags(directory);
+  const running = ProcessNode.start({ args: flags });
+  try {
+    await started(running);
+    await mustRefuse(soundFlags(directory), /in use by another process/, {}, { untouched: false });
+  } finally {
+    running.signal("SIGTERM");
+    assert.is((await running.ended).code, 0, running.standardError);
+  }
+  const members = (ids: readonly number[]) =>
+    `--cluster-nodes=${ids.map((id) => `${id}@127.0.0.1:${25_000 + id}`).join(",")}`;
+  const other = (id: number) => [...soundFlags(directory).slice(1), `--node-id=${id}`];
+  await mustRefuse(other(2), /belongs to node 1, not to node 2/);
+  await mustRefuse([...other(1), members([1, 2, 3])], /cluster of the nodes 1, not 1, 2, 3/);
+  await mustRefuse([...other(1), "--num-partitions=7"], /9 partitions, not 7/);
+  const again = ProcessNode.start({ args: soundFlags(directory) });
+  try {
+    await started(again);
+  } finally {
+    again.signal("SIGTERM");
+    assert.is((await again.ended).code, 0, again.standardError);
+  }
+}, { limitMs: 60_000 });
+
+test("a data directory whose identity is damaged", async () => {
+  const directory = `${root}/damaged`;
+  await Deno.mkdir(directory);
+  for (const text of ["", "{", "[]", "null", "7", '{"format":1}', '{"format":99,"nodeId":1}']) {
+    await Deno.writeTextFile(`${directory}/identity.json`, text);
+    await Deno.writeTextFile(`${directory}/LOCK`, "");
+    await mustRefuse(soundFlags(directory), /Cannot read .*identity\.json/);
+  }
+});
+
+/** Flags with which a node would start. */
+function soundFlags(directory = dataDirectory): readonly string[] {
+  return [
+    "--node-id=1",
+    `--grpc-port=${freePort()}`,
+    `--metrics-port=${freePort()}`,
+    `--data-dir=${directory}`,
+  ];
+}
+
+/** Starts a node with `args` and asserts everything the module comment says. */
+async function mustRefuse(
+  args: readonly string[],
+  names: RegExp,
+  env: Readonly<Record<string, string>> = {},
+  { untouched = true }: { readonly untouched?: boolean } = {},
+): Promise<void> {
+  const before = await folderState(root);
+  const node = ProcessNode.start({ args, env, directory: root });
+  const timer = setTimeout(() => node.signal("SIGKILL"), END_LIMIT_MS);
+  const { code } = await node.ended;
+  clearTimeout(timer);
+  const told = `${args.join(" ")}: ${node.standardError}`;
+  assert.is(code, EXIT_UNUSABLE, told);
+  assert.match(node.standardError, /^prkdb: [^\n]+\n$/, told);
+  assert.match(node.standardError, names, told);
+  assert.is(node.standardOutput, "", told);
+  if (untouched) assert.equal(await folderState(root), before, told);
+}
+
+async function started(node: ProcessNode): Promise<void> {
+  const untilMs = performance.now() + END_LIMIT_MS;
+  while (!node.hasStarted) {
+    assert.ok(node.isRunning && performance.now() < untilMs, node.standardError);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+test.run();
