@@ -10,7 +10,7 @@ import { assert, suite } from "../harness.ts";
 import { ProcessCluster } from "../support/process_cluster.ts";
 
 const PARTITIONS = 6;
-const KEYS = 24;
+const KEYS = 60;
 const GRPC_WEB_TRAILER = 0x80;
 
 const test = suite("plain HTTP");

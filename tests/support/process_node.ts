@@ -72,6 +72,8 @@ export class ProcessNode {
 
   /** Resolves when the process has ended and all its output is here. */
   get ended(): Promise<Deno.CommandStatus> {
+    // Now there is somebody who waits for it.
+    this.#child.ref();
     return this.#ended;
   }
 
