@@ -9,6 +9,7 @@
  * @module
  */
 
+import { fillLaneTables, LANE_BYTES, LANES_BYTES, sixteenBlocks } from "./crc32c_lanes";
 import { CRC_TABLES, SHIFT_TABLES } from "./layout";
 
 const POLYNOMIAL: u32 = 0x82f63b78;
@@ -33,6 +34,8 @@ export function fillTables(): void {
   }
   fillShift(SHIFT_TABLES, BLOCK);
   fillShift(SHIFT_TABLES + 4 * TABLE, 2 * BLOCK);
+  fillShift(SHIFT_TABLES + 8 * TABLE, LANE_BYTES);
+  fillLaneTables();
 }
 
 /** Tables that turn the register before `distance` zero bytes into the register after them. */
@@ -100,9 +103,24 @@ function threeBlocks(pointer: u32, register: u32): u32 {
   return shift(SHIFT_TABLES + 4 * TABLE, first) ^ shift(SHIFT_TABLES, second) ^ third;
 }
 
+/** The register after the sixteen blocks at `pointer`: each is moved over the next and joined with it. */
+function sixteenJoined(pointer: u32, register: u32): u32 {
+  const registers = sixteenBlocks(pointer, register);
+  let joined = load<u32>(registers);
+  for (let lane: u32 = 1; lane < 16; lane++) {
+    joined = shift(SHIFT_TABLES + 8 * TABLE, joined) ^ load<u32>(registers + (lane << 2));
+  }
+  return joined;
+}
+
 /** The CRC-32C of bytes whose CRC is `seed`, followed by `length` bytes at `pointer`. */
 export function crc32c(pointer: u32, length: u32, seed: u32): u32 {
   let register = ~seed;
+  while (length >= LANES_BYTES) {
+    register = sixteenJoined(pointer, register);
+    pointer += LANES_BYTES;
+    length -= LANES_BYTES;
+  }
   while (length >= 3 * BLOCK) {
     register = threeBlocks(pointer, register);
     pointer += 3 * BLOCK;

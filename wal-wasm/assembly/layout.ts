@@ -17,8 +17,11 @@ export const FORMAT_VERSION: u32 = 1;
 
 /** Sixteen tables of 256 words for slicing by 16. */
 export const CRC_TABLES: u32 = 1024;
-/** Two sets of four tables of 256 words that move a CRC over one block and over two. */
+/** Three sets of four tables of 256 words that move a CRC over blocks. */
 export const SHIFT_TABLES: u32 = CRC_TABLES + 16 * 1024;
+
+/** Half tables, sixteen by sixteen bytes twice, and sixteen registers of `crc32c_lanes.ts`. */
+export const LANE_SCRATCH: u32 = SHIFT_TABLES + 12 * 1024;
 
 /** One word a group; the host writes it, `sealFrame` copies it into the frame. */
 export const GROUP_LIST: u32 = 32768;
