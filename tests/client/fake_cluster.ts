@@ -34,6 +34,7 @@ import {
   WriteBatchRequestSchema,
   WriteBatchResponseSchema,
 } from "../../proto/mod.ts";
+import { freePort } from "../support/free_port.ts";
 
 /** What happens to one call instead of the ordinary. */
 export type Fault =
@@ -130,7 +131,7 @@ export class FakeCluster {
     const server = Deno.serve(
       {
         hostname: "127.0.0.1",
-        port: this.#ports[node] ?? 0,
+        port: this.#ports[node] ?? freePort(),
         signal: aborter.signal,
         onListen: () => {},
       },

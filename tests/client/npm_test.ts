@@ -9,11 +9,12 @@ import ts from "typescript";
 import { buildPackage } from "../../client/npm/build.ts";
 import { assert, suite } from "../harness.ts";
 import { FakeCluster } from "./fake_cluster.ts";
+import { hasNode, linkPackages, runNode } from "./node_program.ts";
 
 const test = suite("npm package");
 const folder = await Deno.makeTempDir({ prefix: "prkdb-npm-" });
 await buildPackage(new URL(`file://${folder}/node_modules/prkdb/`));
-await linkDependencies();
+await linkPackages(folder, ["@bufbuild/protobuf", "@connectrpc/connect"]);
 test.after(() => Deno.remove(folder, { recursive: true }));
 
 /** The program of a user; its last line is what the test reads. */
@@ -44,7 +45,7 @@ console.log(JSON.stringify({
 `;
 
 test("Node.js runs it", async () => {
-  if (!(await isOnPath("node"))) return console.log("no node on PATH: the package has not been run");
+  if (!(await hasNode())) return console.log("no node on PATH: the package has not been run");
   const cluster = new FakeCluster();
   try {
     const file = `${folder}/program.mjs`;
@@ -52,12 +53,7 @@ test("Node.js runs it", async () => {
       compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
     });
     await Deno.writeTextFile(file, script.outputText);
-    const { code, stdout, stderr } = await new Deno.Command("node", {
-      args: ["--preserve-symlinks", file, cluster.addresses[0]!],
-      stdin: "null",
-    }).output();
-    assert.is(code, 0, new TextDecoder().decode(stderr));
-    const { node, ...rest } = JSON.parse(new TextDecoder().decode(stdout));
+    const { node, ...rest } = await runNode(file, cluster.addresses[0]!) as { readonly node: string };
     assert.ok(Number(node) >= 20);
     assert.equal(rest, {
       found: "value 7",
@@ -105,26 +101,6 @@ test("it asks for exactly what it imports, and for nothing of Deno's", async () 
     assert.not.match(text, /from "node:/, path);
   }
 });
-
-/** The packages of this project, where Node.js looks for them. */
-async function linkDependencies(): Promise<void> {
-  for (const name of ["@bufbuild/protobuf", "@connectrpc/connect"]) {
-    const link = `${folder}/node_modules/${name}`;
-    await Deno.mkdir(link.slice(0, link.lastIndexOf("/")), { recursive: true });
-    const entry = new URL(import.meta.resolve(name)).pathname;
-    await Deno.symlink(entry.slice(0, entry.indexOf("/dist/")), link);
-  }
-}
-
-async function isOnPath(program: string): Promise<boolean> {
-  try {
-    return (await new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" }).output())
-      .success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
 
 function* scripts(path: string): Generator<string> {
   for (const entry of Deno.readDirSync(path)) {

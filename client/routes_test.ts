@@ -1,0 +1,131 @@
+/**
+ * Which news about leaders is believed, and where calls are sent.
+ *
+ * @module
+ */
+
+import { create } from "@bufbuild/protobuf";
+import {
+  type GetMetadataResponse,
+  GetMetadataResponseSchema,
+  HASH_SPACE,
+  hashRangeStart,
+} from "../proto/mod.ts";
+import { assert, suite } from "../tests/harness.ts";
+import { Routes } from "./routes.ts";
+
+const test = suite("client routes");
+
+interface Leader {
+  readonly leaderId: number;
+  readonly term: number;
+}
+
+/** Metadata of three nodes `n1:1` to `n3:1` whose partitions have these leaders. */
+function metadata(
+  leaders: readonly Leader[],
+  changes: { clusterId?: string; epoch?: bigint } = {},
+): GetMetadataResponse {
+  const count = leaders.length;
+  return create(GetMetadataResponseSchema, {
+    clusterId: "c",
+    epoch: 1n,
+    nodes: [1, 2, 3].map((nodeId) => ({ nodeId, address: `n${nodeId}:1` })),
+    partitions: leaders.map(({ leaderId, term }, position) => ({
+      partitionId: position,
+      hashStart: hashRangeStart(position, count),
+      hashEnd: BigInt(position + 1 === count ? HASH_SPACE : hashRangeStart(position + 1, count)),
+      leaderId,
+      term: BigInt(term),
+      replicas: [1, 2, 3],
+    })),
+    ...changes,
+  });
+}
+
+/** Routes of one partition, and the hand of their clock. */
+function routesWith(leader: Leader, seeds: readonly string[] = ["http://n1:1"]) {
+  const clock = { timeMs: 0, now: () => clock.timeMs, after: () => () => {} };
+  const routes = new Routes(seeds, clock);
+  routes.learn(metadata([leader]));
+  return { routes, clock, route: routes.partitions[0]! };
+}
+
+test("a higher term is believed, a lower one is not", () => {
+  const { routes, route } = routesWith({ leaderId: 1, term: 5 });
+  routes.learn(metadata([{ leaderId: 2, term: 4 }]));
+  assert.equal(routes.leaderOf(route), { address: "http://n1:1", direct: true });
+  routes.learn(metadata([{ leaderId: 2, term: 6 }]));
+  assert.equal(routes.leaderOf(route), { address: "http://n2:1", direct: true });
+});
+
+test("within a term an unknown leader does not replace a known one, but a new term without a leader does", () => {
+  const { routes, route } = routesWith({ leaderId: 1, term: 5 });
+  routes.learn(metadata([{ leaderId: 0, term: 5 }]));
+  assert.is(route.leaderAddress, "http://n1:1");
+  routes.learn(metadata([{ leaderId: 0, term: 6 }]));
+  assert.is(route.leaderAddress, undefined);
+  assert.is(routes.leaderOf(route).direct, false);
+});
+
+test("a hint counts as news of its term and says whether it names somebody new", () => {
+  const { routes, route } = routesWith({ leaderId: 1, term: 5 });
+  assert.is(routes.learnHint(route, { leaderAddress: "n2:1", term: 4 }), false);
+  assert.is(routes.learnHint(route, { leaderAddress: "n2:1", term: 6 }), true);
+  assert.is(routes.learnHint(route, { leaderAddress: "n2:1", term: 6 }), false);
+  assert.is(routes.learnHint(route, { leaderAddress: "", term: 7 }), false);
+  assert.is(route.leaderAddress, undefined);
+});
+
+test("a suspect leader is avoided for a second, then tried again", () => {
+  const { routes, route, clock } = routesWith({ leaderId: 1, term: 5 });
+  routes.suspect("http://n1:1");
+  for (let round = 0; round < 4; round++) {
+    const { address, direct } = routes.leaderOf(route);
+    assert.is(direct, false);
+    assert.is.not(address, "http://n1:1");
+  }
+  clock.timeMs = 1_001;
+  assert.is(routes.leaderOf(route).direct, true);
+});
+
+test("a suspect that is elected in a new term is trusted at once", () => {
+  const { routes, route } = routesWith({ leaderId: 1, term: 5 });
+  routes.suspect("http://n2:1");
+  routes.learn(metadata([{ leaderId: 2, term: 6 }]));
+  assert.equal(routes.leaderOf(route), { address: "http://n2:1", direct: true });
+});
+
+test("when everybody is suspect, somebody is asked all the same", () => {
+  const { routes, route } = routesWith({ leaderId: 1, term: 5 });
+  for (const address of routes.addresses) routes.suspect(address);
+  assert.ok(routes.addresses.includes(routes.leaderOf(route).address));
+});
+
+test("nodes that are found inherit the scheme; seeds stay known", () => {
+  const { routes } = routesWith({ leaderId: 3, term: 1 }, ["https://entrance:9"]);
+  assert.equal([...routes.addresses], ["https://n1:1", "https://n2:1", "https://n3:1", "https://entrance:9"]);
+});
+
+test("an older epoch changes leaders but not the list of nodes", () => {
+  const { routes, route } = routesWith({ leaderId: 1, term: 1 });
+  const old = metadata([{ leaderId: 2, term: 2 }], { epoch: 0n });
+  old.nodes = old.nodes.slice(0, 2);
+  routes.learn(old);
+  assert.is(routes.addresses.length, 3);
+  assert.is(route.leaderAddress, "http://n2:1");
+});
+
+test("another cluster, another number of partitions and unequal cuts are refused", () => {
+  const { routes } = routesWith({ leaderId: 1, term: 1 });
+  const leader = { leaderId: 1, term: 1 };
+  assert.throws(() => routes.learn(metadata([leader], { clusterId: "d" })), /cluster is "d"/);
+  assert.throws(() => routes.learn(metadata([leader, leader])), /2 partitions instead of 1/);
+  assert.throws(() => routes.learn(metadata([])), /no partitions/);
+  const unequal = metadata([leader, leader]);
+  unequal.partitions[1]!.hashStart++;
+  const clock = { now: () => 0, after: () => () => {} };
+  assert.throws(() => new Routes(["http://n1:1"], clock).learn(unequal), /partition 1 owns/);
+});
+
+test.run();
