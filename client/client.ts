@@ -210,7 +210,7 @@ export class PrkDbClient {
     const { timeoutMs, signal } = this.#limits(options);
     await this.#discovery.tryRefresh();
     const question = { caller: this.#caller, timeoutMs, signal };
-    return await Promise.all(this.#routes.addresses.map((address) => askStatus(address, question)));
+    return await Promise.all(this.#routes.nodes.map((address) => askStatus(address, question)));
   }
 
   /** The cluster as the first node that answers knows it. */

@@ -18,10 +18,13 @@ import { PrkDbError } from "./error.ts";
 import type { LeaderHint } from "./failure.ts";
 
 /**
- * How long a node that did not answer is avoided; another failure renews it. Short, because avoiding a leader costs a
- * forwarding hop; long enough that a burst of calls does not try the dead node one by one.
+ * How long a node that did not answer is avoided. Short, because avoiding a leader costs a forwarding hop; long enough
+ * that a burst of calls does not try the dead node one by one.
  */
-const SUSPECT_MS = 1_000;
+const SUSPECT_MIN_MS = 1_000;
+
+/** The time doubles with every failure after it, up to this: a node may be out of this client's reach for good. */
+const SUSPECT_MAX_MS = 30_000;
 
 /** One partition as far as the client knows it. Lanes and batches hold on to it, so it is changed in place. */
 export interface PartitionRoute {
@@ -42,13 +45,20 @@ export interface Target {
   readonly direct: boolean;
 }
 
+/** A node that did not answer. */
+interface Suspicion {
+  readonly untilMs: number;
+  /** For how long, in milliseconds. */
+  readonly spanMs: number;
+}
+
 /** See the module comment. */
 export class Routes {
   readonly #clock: Clock;
   readonly #seeds: readonly string[];
   /** In front of the `host:port` of metadata: the scheme of the first seed. */
   readonly #scheme: string;
-  readonly #suspects = new Map<string, number>();
+  readonly #suspects = new Map<string, Suspicion>();
   #clusterId = "";
   #epoch = -1n;
   #nodes: readonly string[] = [];
@@ -66,6 +76,11 @@ export class Routes {
   /** In the order of their hash ranges; empty before the first answer. */
   get partitions(): readonly PartitionRoute[] {
     return this.#partitions;
+  }
+
+  /** Base URLs of all nodes. */
+  get nodes(): readonly string[] {
+    return this.#nodes;
   }
 
   /** Base URLs of all nodes, then of seeds that are no longer among them. */
@@ -119,9 +134,12 @@ export class Routes {
     return route.leaderAddress !== undefined && route.leaderAddress !== before;
   }
 
-  /** Avoids `address` for a while. */
+  /** Avoids `address` for a while. Failures of calls that were under way together count as one. */
   suspect(address: string): void {
-    this.#suspects.set(address, this.#clock.now() + SUSPECT_MS);
+    if (this.isSuspect(address)) return;
+    const before = this.#suspects.get(address);
+    const spanMs = before === undefined ? SUSPECT_MIN_MS : Math.min(before.spanMs * 2, SUSPECT_MAX_MS);
+    this.#suspects.set(address, { untilMs: this.#clock.now() + spanMs, spanMs });
   }
 
   /** `address` has answered. */
@@ -130,8 +148,8 @@ export class Routes {
   }
 
   isSuspect(address: string): boolean {
-    const until = this.#suspects.get(address);
-    return until !== undefined && until > this.#clock.now();
+    const suspicion = this.#suspects.get(address);
+    return suspicion !== undefined && suspicion.untilMs > this.#clock.now();
   }
 
   /** The leader of `route`, directly; while it is unknown or suspect, another replica, which forwards. */
@@ -149,10 +167,12 @@ export class Routes {
     };
   }
 
+  /** A replica that answers; else any node or seed that does, which forwards too; else whoever is next. */
   #other(route: PartitionRoute, avoided: string | undefined): string {
-    const candidates = route.replicas.length > 0 ? route.replicas : this.addresses;
-    const healthy = candidates.filter((address) => address !== avoided && !this.isSuspect(address));
-    const choice = healthy.length > 0 ? healthy : candidates;
+    const isHealthy = (address: string) => address !== avoided && !this.isSuspect(address);
+    const replicas = route.replicas.filter(isHealthy);
+    const healthy = replicas.length > 0 ? replicas : this.addresses.filter(isHealthy);
+    const choice = healthy.length > 0 ? healthy : this.addresses;
     return choice[this.#turn++ % choice.length]!;
   }
 

@@ -89,6 +89,29 @@ test("a suspect leader is avoided for a second, then tried again", () => {
   assert.is(routes.leaderOf(route).direct, true);
 });
 
+test("a node that fails again and again is avoided for longer, up to half a minute, and forgiven when it answers", () => {
+  const { routes, clock } = routesWith({ leaderId: 1, term: 5 });
+  const spans: number[] = [];
+  for (let round = 0; round < 7; round++) {
+    routes.suspect("http://n1:1");
+    routes.suspect("http://n1:1");
+    const started = clock.timeMs;
+    while (routes.isSuspect("http://n1:1")) clock.timeMs += 500;
+    spans.push(clock.timeMs - started);
+  }
+  assert.equal(spans, [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+  routes.trust("http://n1:1");
+  routes.suspect("http://n1:1");
+  clock.timeMs += 1_001;
+  assert.is(routes.isSuspect("http://n1:1"), false);
+});
+
+test("when no replica answers, a seed is asked to forward", () => {
+  const { routes, route } = routesWith({ leaderId: 1, term: 5 }, ["http://entrance:9"]);
+  for (const address of ["http://n1:1", "http://n2:1", "http://n3:1"]) routes.suspect(address);
+  assert.equal(routes.leaderOf(route), { address: "http://entrance:9", direct: false });
+});
+
 test("a suspect that is elected in a new term is trusted at once", () => {
   const { routes, route } = routesWith({ leaderId: 1, term: 5 });
   routes.suspect("http://n2:1");

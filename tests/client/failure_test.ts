@@ -8,6 +8,7 @@
 import { Code } from "@connectrpc/connect";
 import { PreconditionError, PrkDbClient, type PrkDbError } from "../../client/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
+import { freePorts } from "../support/free_port.ts";
 import { FakeCluster, type Fault, type SeenCall } from "./fake_cluster.ts";
 
 const test = suite("client under failures");
@@ -315,6 +316,21 @@ test("seeds are the fallback when no node of the metadata answers", () =>
     await client.put("key", "x");
     assert.is(cluster.calls.at(-1)!.node, 0);
   }));
+
+test("nodes whose advertised addresses cannot be reached are served through the seed, which forwards", async () => {
+  const cluster = new FakeCluster();
+  try {
+    const unused = freePorts(3);
+    cluster.advertise = (node) => `127.0.0.1:${unused[node]}`;
+    const client = await PrkDbClient.connect([cluster.addresses[0]!]);
+    await Promise.all(Array.from({ length: 60 }, (_, number) => client.put(`key-${number}`, "x")));
+    assert.is(cluster.applied.length, 60);
+    assert.ok(cluster.calls.every((call) => call.node === 0 && !call.direct));
+    await client.close();
+  } finally {
+    await cluster.close();
+  }
+});
 
 test("a foreign cluster at a known address is not taken for ours", async () => {
   const cluster = new FakeCluster({ nodes: 1 });

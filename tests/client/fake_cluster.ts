@@ -101,6 +101,8 @@ export class FakeCluster {
   fault: (call: SeenCall) => Fault | undefined = () => undefined;
   /** Positions of nodes that accept connections and answer nothing, like a stopped process. */
   readonly paused = new Set<number>();
+  /** What metadata says about where a node is; other than the truth when clients cannot reach that address. */
+  advertise: (node: number) => string = (node) => `127.0.0.1:${this.#ports[node]}`;
   metadataCalls = 0;
   clusterId = "fake";
   readonly #servers: (RunningNode | undefined)[] = [];
@@ -218,7 +220,7 @@ export class FakeCluster {
     const metadata = create(GetMetadataResponseSchema, {
       clusterId: this.clusterId,
       epoch: 1n,
-      nodes: this.#ports.map((port, position) => ({ nodeId: position + 1, address: `127.0.0.1:${port}` })),
+      nodes: this.#ports.map((_, position) => ({ nodeId: position + 1, address: this.advertise(position) })),
       partitions: this.#partitions.map(({ leader, term }, position) => ({
         partitionId: position,
         hashStart: hashRangeStart(position, count),
