@@ -59,6 +59,7 @@ class DenoFile implements StoredFile {
   readonly path: string;
   readonly #file: Deno.FsFile;
   #position = 0;
+  #isClosed = false;
 
   constructor(path: string, file: Deno.FsFile) {
     this.path = path;
@@ -108,6 +109,8 @@ class DenoFile implements StoredFile {
   }
 
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#file.close();
   }
 

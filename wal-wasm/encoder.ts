@@ -136,6 +136,7 @@ export class FrameEncoder {
   }
 }
 
+/** Returns where the varint ends. Plain arguments, as an object here would be one for each record. */
 function writeVarint(bytes: Uint8Array, start: number, value: number): number {
   let pointer = start;
   let rest = value;

@@ -42,6 +42,7 @@ export interface StoredFile {
   write(bytes: Uint8Array, position: number): Promise<void>;
   /** Makes the bytes written before this call durable. Writing meanwhile is allowed. */
   syncData(): Promise<void>;
+  /** Gives the file back; closing it again does nothing. */
   close(): void;
 }
 

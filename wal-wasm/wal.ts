@@ -211,7 +211,9 @@ export class Wal {
     // The queue is worked off in order, so an empty batch is written when all before it are.
     for (let round = 0; round < 2; round++) {
       await this.#enqueue([]);
-      await commit.wait(writer.sequence).catch((error) => this.#poison(error));
+      await commit.wait(writer.sequence).catch((error) => {
+        throw this.#poison(error);
+      });
     }
     this.#free();
   }

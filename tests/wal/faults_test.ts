@@ -139,6 +139,27 @@ test("after a failed sync the next life saves the frames it finds by writing the
   );
 });
 
+test("a sync that fails while the log is closed is the last thing it does", async () => {
+  const calls: string[] = [];
+  let isFailing = false;
+  const fault = ({ operation }: DiskCall) => {
+    if (isFailing) calls.push(operation);
+    return isFailing && operation === "syncData" ? new Error("gone") : undefined;
+  };
+  const disk = new MemoryDisk({ random: new SeededRandom(1), fault });
+  const { wal } = await recoverWal(disk, { sync: { kind: "never" } });
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  await wal.append([makeRecord(1)]);
+  isFailing = true;
+  await assertRejects(
+    () => wal.close(),
+    (error) => error instanceof WalError && error.code === "WAL_POISONED",
+  );
+  assert.equal(calls, ["writeSync", "syncData"]);
+  isFailing = false;
+  assert.equal((await recoverWal(disk)).lines, linesOf([makeRecord(1)]));
+});
+
 test("a failed write in the middle of a batch leaves nothing of the batch behind", async () => {
   let writes = -1;
   const fault = ({ operation }: DiskCall) =>

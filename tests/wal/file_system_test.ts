@@ -33,6 +33,7 @@ const CHECKS: readonly Check[] = [
       assert.is(file.readSync(bytes, 100), 0);
       assert.is(await file.size(), 7);
       file.close();
+      file.close();
     },
   ],
 
