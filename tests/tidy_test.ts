@@ -7,7 +7,13 @@
 
 import { assert, suite } from "./harness.ts";
 import { type ModuleGraph, readModuleGraph } from "./tidy/module_graph.ts";
-import { circles, importComplaints, inlinePackageComplaints, orphans } from "./tidy/house_rules.ts";
+import {
+  circles,
+  importComplaints,
+  inlinePackageComplaints,
+  orphans,
+  unusedPackages,
+} from "./tidy/house_rules.ts";
 import {
   commandPinComplaints,
   denoVersions,
@@ -39,6 +45,12 @@ test("packages are imported by the names that deno.json pins", () => {
   nothing(inlinePackageComplaints(graph));
   nothing(pinComplaints(manifest.imports));
   for (const path of ["deno.json", ".ci/run"]) nothing(commandPinComplaints(path, texts.get(path)!));
+});
+
+test("every pinned package is needed", () => {
+  nothing(
+    unusedPackages(graph, { names: Object.keys(manifest.imports), tasks: JSON.stringify(manifest.tasks) }),
+  );
 });
 
 test("no file takes part in a circle of imports", () => {
@@ -122,6 +134,13 @@ test("circles, orphans and inline packages are found", () => {
   ]);
   assert.equal(orphans(house([["server/worker.ts", "server/a.ts"]]), ["server/worker.ts"]), []);
   assert.is(inlinePackageComplaints(house([["server/a.ts", "npm:left@1.0.0"]])).length, 1);
+  const left = house([["server/a.ts", "left/pad"]]);
+  assert.equal(
+    unusedPackages(left, { names: ["left", "left/", "right", "tool"], usedIn: "npm:tool@1.0.0" }),
+    [
+      "right",
+    ],
+  );
 });
 
 test("long files, missing comments, forbidden words and loose versions are found", () => {

@@ -1,6 +1,6 @@
 /**
- * Decoders of the hot requests, several times faster than the generated ones, which know the schema only at run
- * time. They read what clients normally send and give up on everything else (unknown or repeated fields, broken
+ * Decoders of the hot requests, two to three times as fast as the generated ones, which know the schema only at run
+ * time (a batch of 500 puts: 76 instead of 197 µs). They read what clients normally send and give up on everything else (unknown or repeated fields, broken
  * bytes) with `undefined`: then the generated decoder decides, so that there is one opinion about every input.
  * Bytes fields are views.
  *

@@ -89,6 +89,23 @@ export function inlinePackageComplaints(graph: ModuleGraph): string[] {
   );
 }
 
+/**
+ * Packages that `deno.json` pins and nobody needs.
+ *
+ * @param pinned the names under `imports`, and texts that use packages without importing them: tasks as
+ *   `npm:name@version`, tests of other runtimes as `"name"`
+ */
+export function unusedPackages(
+  graph: ModuleGraph,
+  pinned: { readonly names: readonly string[]; readonly usedIn: string },
+): string[] {
+  const imported = [...graph.values()].flat().map(({ specifier }) => specifier);
+  return pinned.names.map((name) => name.replace(/\/$/, "")).filter((name) =>
+    !imported.some((specifier) => specifier === name || specifier.startsWith(name + "/")) &&
+    !pinned.usedIn.includes(`npm:${name}@`) && !pinned.usedIn.includes(`"${name}"`)
+  );
+}
+
 /** Groups of files that import each other in a circle, each sorted. */
 export function circles(graph: ModuleGraph): string[][] {
   const reach = new Map([...graph.keys()].map((path) => [path, reachableFrom(graph, [path])]));
