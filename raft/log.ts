@@ -3,17 +3,17 @@
  * a snapshot covers is gone from it.
  *
  * ```
- *   snapshotIndex        applied    committed        durable      last
- *        │ first            │           │               │          │
- *   ─────┼──────────────────┼───────────┼───────────────┼──────────┤
- *   gone │  handed out      │ to hand   │ on disk here, │ still to │
- *        │                  │ out       │ not committed │ persist  │
+ *   snapshotIndex        applied    committed        durable      written     last
+ *        │ first            │           │               │            │         │
+ *   ─────┼──────────────────┼───────────┼───────────────┼────────────┼─────────┤
+ *   gone │  given to the    │ to be     │ on disk here, │ on its way │ not yet │
+ *        │  state machine   │ given     │ not committed │ to disk    │ written │
  * ```
  *
  * Committed may run ahead of durable on a follower; what is handed out never does.
  *
- * Invariants: snapshotIndex ≤ applied ≤ committed ≤ last; applied ≤ durable ≤ last; terms never fall along the log;
- * committed entries are never removed but by `compactTo`.
+ * Invariants: snapshotIndex ≤ applied ≤ committed ≤ last; applied ≤ durable ≤ written ≤ last; terms never fall along
+ * the log; committed entries are never removed but by `compactTo`.
  *
  * @module
  */
@@ -58,6 +58,9 @@ export class RaftLog {
   #applied: LogIndex;
   #committed: LogIndex;
   #durable: LogIndex;
+  #written: LogIndex;
+  /** Of each write under way, oldest first: up to where what it writes is still the content here. */
+  #writes: LogIndex[] = [];
   #bytes: number;
 
   /**
@@ -69,6 +72,7 @@ export class RaftLog {
     this.#snapshotIndex = snapshot.index;
     this.#snapshotTerm = snapshot.term;
     this.#durable = snapshot.index + entries.length;
+    this.#written = this.#durable;
     this.#applied = snapshot.index;
     this.#committed = Math.max(snapshot.index, hardState.commit);
     this.#bytes = entriesBytes(entries);
@@ -98,7 +102,7 @@ export class RaftLog {
     return count === 0 ? this.#snapshotTerm : this.#entries[count - 1]!.term;
   }
 
-  /** Handed out and confirmed by the host. */
+  /** Given to the host's state machine. */
   get applied(): LogIndex {
     return this.#applied;
   }
@@ -110,6 +114,16 @@ export class RaftLog {
   /** The last index that is on the disk of this node with the content it has here. */
   get durable(): LogIndex {
     return this.#durable;
+  }
+
+  /** The last index that was handed out to be written with the content it has here. */
+  get written(): LogIndex {
+    return this.#written;
+  }
+
+  /** Whether any write is under way. */
+  get isWriting(): boolean {
+    return this.#writes.length > 0;
   }
 
   /** Bytes of the entries held. */
@@ -208,19 +222,22 @@ export class RaftLog {
     this.#committed = index;
   }
 
-  /** The host has persisted everything up to `position`. */
-  durableTo(position: LogPosition): void {
-    if (this.termAt(position.index) !== position.term) {
-      violated("what was persisted is still in the log", {
-        index: position.index,
-        persistedTerm: position.term,
-        term: this.termAt(position.index),
-      });
-    }
-    this.#durable = Math.max(this.#durable, position.index);
+  /** Everything not yet handed out, for one more write; {@linkcode finishWrite} must follow. */
+  beginWrite(): readonly Entry[] {
+    const entries = this.slice({ from: this.#written + 1, through: this.lastIndex, bytesMax: Infinity });
+    this.#written = this.lastIndex;
+    this.#writes.push(this.lastIndex);
+    return entries;
   }
 
-  /** The host has taken everything up to `index`. */
+  /** The oldest write under way is on disk. What was replaced here meanwhile is not made durable by it. */
+  finishWrite(): void {
+    const through = this.#writes.shift();
+    invariant(through !== undefined, "a write that ends was begun");
+    this.#durable = Math.max(this.#durable, through);
+  }
+
+  /** Everything up to `index` was given to the host. */
   appliedTo(index: LogIndex): void {
     if (index < this.#applied || index > Math.min(this.#committed, this.#durable)) {
       violated("only durable committed entries are applied, in order", {
@@ -261,6 +278,8 @@ export class RaftLog {
     const gone = this.#entries.splice(index - this.firstIndex);
     this.#bytes -= entriesBytes(gone);
     this.#durable = Math.min(this.#durable, index - 1);
+    this.#written = Math.min(this.#written, index - 1);
+    this.#writes = this.#writes.map((through) => Math.min(through, index - 1));
   }
 }
 

@@ -32,7 +32,7 @@ test("compaction keeps indexes, also 12,000 entries later", () => {
   const log = new RaftLog(restored({ terms: [] }));
   for (let index = 1; index <= 12_000; index++) {
     log.append(entry(index, 1));
-    log.durableTo({ index, term: 1 });
+    write(log);
     log.commitTo(index);
     log.appliedTo(index);
     if (index % 1_000 === 0) log.compactTo(index - 10);
@@ -112,9 +112,37 @@ test("nothing is applied that is committed but not durable here", () => {
   log.append(entry(2, 1));
   log.commitTo(2);
   assert.throws(() => log.appliedTo(2), isViolation);
-  log.durableTo({ index: 2, term: 1 });
+  write(log);
   log.appliedTo(2);
   assert.is(log.applied, 2);
+});
+
+test("writes overlap, and end in the order in which they began", () => {
+  const log = new RaftLog(restored({ terms: [] }));
+  log.append(entry(1, 1));
+  assert.equal(log.beginWrite().map(({ index }) => index), [1]);
+  log.append(entry(2, 1));
+  log.append(entry(3, 1));
+  assert.equal(log.beginWrite().map(({ index }) => index), [2, 3]);
+  assert.equal([log.written, log.durable, log.isWriting], [3, 0, true]);
+  log.finishWrite();
+  assert.is(log.durable, 1);
+  log.finishWrite();
+  assert.equal([log.durable, log.isWriting], [3, false]);
+  assert.throws(() => log.finishWrite(), isViolation);
+});
+
+test("a write makes nothing durable that was replaced while it was under way", () => {
+  const log = new RaftLog(restored({ terms: [1] }));
+  log.merge([entry(2, 1), entry(3, 1), entry(4, 1)]);
+  log.beginWrite();
+  log.merge([entry(3, 2)]);
+  assert.equal([log.written, log.durable], [2, 1]);
+  assert.equal(log.beginWrite().map(({ index, term }) => [index, term]), [[3, 2]]);
+  log.finishWrite();
+  assert.is(log.durable, 2, "the old entry 3 is on disk, but it is not the one that counts");
+  log.finishWrite();
+  assert.is(log.durable, 3);
 });
 
 test("a log with a gap, a falling term or a lost commit is refused at birth", () => {
@@ -160,6 +188,12 @@ function restored(options: {
 
 function isViolation(error: Error): boolean {
   return error instanceof InvariantViolation;
+}
+
+/** One whole write of what is new. */
+function write(log: RaftLog): void {
+  log.beginWrite();
+  log.finishWrite();
 }
 
 test.run();

@@ -17,14 +17,15 @@ import { type GroupId, NO_NODE, type NodeId } from "./types.ts";
 
 const UNKNOWN_GROUP = { accepted: false, refusal: "unknownGroup", leader: NO_NODE } as const;
 
-/** See the module comment. Between `ready` and `advance` it takes no input. */
+/** See the module comment. */
 export class MultiRaft {
   readonly #config: ResolvedConfig;
   readonly #byGroup: Map<GroupId, Replica> = new Map();
   /** Ascending by group. */
   readonly #replicas: Replica[] = [];
   #dirty: Replica[] = [];
-  #batchOut: ReadyBatch | undefined;
+  /** Not yet come back through `advance`, oldest first. */
+  readonly #batchesOut: ReadyBatch[] = [];
 
   /** @throws {RangeError} when a number of `config` makes no sense */
   constructor(config: MultiRaftConfig) {
@@ -38,7 +39,6 @@ export class MultiRaft {
    */
   addGroup(options: GroupOptions): void {
     invariant(!this.#byGroup.has(options.group), `group ${options.group} has one replica on a node`);
-    this.#mustTakeInput();
     const replica = new Replica(this.#config, options);
     this.#byGroup.set(options.group, replica);
     this.#replicas.push(replica);
@@ -48,7 +48,6 @@ export class MultiRaft {
 
   /** One tick passes for all groups. */
   tick(): void {
-    this.#mustTakeInput();
     for (let position = 0; position < this.#replicas.length; position++) {
       const replica = this.#replicas[position]!;
       replica.tick();
@@ -63,7 +62,6 @@ export class MultiRaft {
    * @throws {InvariantViolation} when the message proves that consensus is broken, as two leaders in a term would
    */
   step(message: Message): void {
-    this.#mustTakeInput();
     const replica = this.#byGroup.get(message.group);
     if (replica === undefined || message.to !== this.#config.nodeId || message.from === message.to) return;
     if (!isWellFormed(message)) return;
@@ -73,7 +71,6 @@ export class MultiRaft {
 
   /** Proposes `data`, whose bytes must not change afterwards. Proposals of a turn travel together. */
   propose(group: GroupId, data: Uint8Array): ProposeResult {
-    this.#mustTakeInput();
     const replica = this.#byGroup.get(group);
     if (replica === undefined) return UNKNOWN_GROUP;
     const result = replica.propose(data);
@@ -87,7 +84,6 @@ export class MultiRaft {
    * those of answered reads.
    */
   readIndex(group: GroupId, readId: number): RequestResult {
-    this.#mustTakeInput();
     const replica = this.#byGroup.get(group);
     if (replica === undefined) return UNKNOWN_GROUP;
     const result = replica.readIndex(readId);
@@ -97,7 +93,6 @@ export class MultiRaft {
 
   /** Asks the leader here to hand over to `to`; whether it worked is seen in `transitions`. */
   transferLeadership(group: GroupId, to: NodeId): RequestResult {
-    this.#mustTakeInput();
     const replica = this.#byGroup.get(group);
     if (replica === undefined) return UNKNOWN_GROUP;
     const result = replica.transferLeadership(to);
@@ -107,7 +102,6 @@ export class MultiRaft {
 
   /** The stream to `peer` broke: what was sent to it lately may be lost. */
   reportUnreachable(peer: NodeId): void {
-    this.#mustTakeInput();
     for (let position = 0; position < this.#replicas.length; position++) {
       const replica = this.#replicas[position]!;
       replica.reportUnreachable(peer);
@@ -117,16 +111,11 @@ export class MultiRaft {
 
   /** Whether `ready` has, or may have, something to do. */
   hasReady(): boolean {
-    return this.#batchOut === undefined && this.#dirty.length > 0;
+    return this.#dirty.length > 0;
   }
 
-  /**
-   * What the host must do now, for all groups.
-   *
-   * @throws {InvariantViolation} when the batch before has not come back through `advance`
-   */
+  /** What the host must do now, for all groups. Batches that came before may still be under way. */
   ready(): ReadyBatch {
-    invariant(this.#batchOut === undefined, "one batch is out at a time");
     const parts: ReadyParts = {
       messages: [],
       persist: [],
@@ -141,23 +130,26 @@ export class MultiRaft {
       const replica = dirty[position]!;
       replica.isDirty = false;
       replica.ready(parts);
+      // Committed entries come in pages: there may be more at once.
+      this.#note(replica);
     }
-    this.#batchOut = parts;
+    this.#batchesOut.push(parts);
     return parts;
   }
 
   /**
-   * The host has done all that `batch` asked: persisted, sent, applied.
+   * The host has made `batch` and all batches before it durable.
    *
-   * @throws {InvariantViolation} when `batch` is not the one that is out
+   * @throws {InvariantViolation} when `batch` is not the oldest that is out
    */
   advance(batch: ReadyBatch): void {
-    invariant(this.#batchOut === batch, "the batch that is out comes back");
-    this.#batchOut = undefined;
-    for (const persist of batch.persist) this.#mustFind(persist.group).persisted(persist);
-    for (const committed of batch.committed) this.#mustFind(committed.group).applied(committed);
-    for (const { group } of batch.persist) this.#note(this.#mustFind(group));
-    for (const { group } of batch.committed) this.#note(this.#mustFind(group));
+    invariant(this.#batchesOut[0] === batch, "batches come back in the order in which they went out");
+    this.#batchesOut.shift();
+    for (const { group } of batch.persist) {
+      const replica = this.#mustFind(group);
+      replica.persisted();
+      this.#note(replica);
+    }
   }
 
   /** The replica of `group` as an operator sees it, `undefined` when it is not here. */
@@ -174,10 +166,6 @@ export class MultiRaft {
     if (replica.isDirty || !replica.hasReady) return;
     replica.isDirty = true;
     this.#dirty.push(replica);
-  }
-
-  #mustTakeInput(): void {
-    invariant(this.#batchOut === undefined, "no input is taken between ready and advance");
   }
 
   #mustFind(group: GroupId): Replica {

@@ -41,24 +41,48 @@ test("messages for others, from itself and of unknown groups are ignored", () =>
   assert.ok(raft.hasReady());
 });
 
-test("nothing enters between ready and advance, and only the batch that is out comes back", () => {
+test("batches may overlap, and come back in the order in which they went out", () => {
   const raft = withGroups([1], [1]);
   raft.tick();
-  const batch = raft.ready();
-  const inputs = [
-    () => raft.tick(),
-    () => raft.step(heartbeat()),
-    () => raft.propose(1, new Uint8Array()),
-    () => raft.readIndex(1, 1),
-    () => raft.transferLeadership(1, 2),
-    () => raft.reportUnreachable(2),
-    () => raft.ready(),
-    () => raft.advance({ ...batch }),
-    () => addGroup(raft, { group: 2, voters: [1] }),
-  ];
-  for (const input of inputs) assert.throws(input, (error: Error) => error instanceof InvariantViolation);
-  raft.advance(batch);
-  assert.throws(() => raft.advance(batch), (error: Error) => error instanceof InvariantViolation);
+  const first = raft.ready();
+  assert.is(raft.propose(1, new Uint8Array(3)).accepted, true);
+  const second = raft.ready();
+  assert.is(second.persist[0]!.entries.at(-1)!.data.length, 3);
+  assert.throws(() => raft.advance(second), (error: Error) => error instanceof InvariantViolation);
+  assert.throws(() => raft.advance({ ...first }), (error: Error) => error instanceof InvariantViolation);
+  raft.advance(first);
+  const third = raft.ready();
+  assert.equal(third.committed[0]!.entries.map(({ index }) => index), [1], "the second is not durable yet");
+  raft.advance(second);
+  assert.equal(raft.ready().committed[0]!.entries.map(({ index }) => index), [2]);
+  raft.advance(third);
+  assert.throws(() => raft.advance(third), (error: Error) => error instanceof InvariantViolation);
+});
+
+test("while a vote is on its way to the disk nothing of its group leaves", () => {
+  const raft = withGroups([1, 2], [1, 2, 3]);
+  const request = {
+    kind: "voteRequest",
+    group: 1,
+    from: 2,
+    to: 1,
+    term: 5,
+    lastLogIndex: 0,
+    lastLogTerm: 0,
+  } as const;
+  raft.step({ ...request, transfer: false });
+  const voting = raft.ready();
+  assert.equal([voting.messages.length, voting.messagesAfterPersist.length], [0, 1]);
+  raft.step({ kind: "heartbeatRequest", group: 1, from: 2, to: 1, term: 5, commit: 0, readRound: 0 });
+  raft.step({ kind: "heartbeatRequest", group: 2, from: 2, to: 1, term: 0, commit: 0, readRound: 0 });
+  const answering = raft.ready();
+  assert.equal(answering.messagesAfterPersist.map(({ kind, group }) => [kind, group]), [[
+    "heartbeatResponse",
+    1,
+  ]]);
+  assert.equal(answering.messages.map(({ group }) => group), [2], "another group is free to speak");
+  raft.advance(voting);
+  raft.advance(answering);
 });
 
 test("a group is added once", () => {

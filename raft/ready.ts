@@ -2,12 +2,13 @@
  * What the core asks of its host after a turn, and what the host may ask of the core. The host
  *
  * 1. sends `messages` at once,
- * 2. makes `persist` durable, all groups in one sync,
- * 3. sends `messagesAfterPersist`, which promise what has just become durable,
- * 4. applies `committed` in order (it may do so while 2 is under way),
- * 5. calls `advance` with the same batch.
+ * 2. begins to make `persist` durable, all groups in one write,
+ * 3. applies `committed` in order, before it asks for the next batch,
+ * 4. once this batch and all before it are durable: sends `messagesAfterPersist`, which promise what has just become
+ *    so, and calls `advance` with the batch.
  *
- * At most one batch is out at a time.
+ * Further batches may be asked for while some are on their way to the disk; they are written, and come back, in the
+ * order in which they went out.
  *
  * @module
  */

@@ -19,7 +19,7 @@ import {
   failForwardedReads,
   onReadIndexRequest,
 } from "./read_index.ts";
-import type { GroupCommitted, GroupPersist, ProposeResult, ReplicaView, RequestResult } from "./ready.ts";
+import type { ProposeResult, ReplicaView, RequestResult } from "./ready.ts";
 import { collectReady, type ReadyParts, type Reported, viewOf } from "./replica_ready.ts";
 import { type GroupOptions, ReplicaState } from "./state.ts";
 import { checkInvariants, type CheckMemory } from "./state_check.ts";
@@ -51,7 +51,7 @@ export class Replica {
   get hasReady(): boolean {
     const { log, term, vote, persisted, messages, readsReady, isFlushDue, role, leader } = this.#state;
     const reported = this.#reported;
-    return messages.length > 0 || isFlushDue || readsReady.length > 0 || log.lastIndex > log.durable ||
+    return messages.length > 0 || isFlushDue || readsReady.length > 0 || log.lastIndex > log.written ||
       log.applied < Math.min(log.committed, log.durable) || term !== persisted.term ||
       vote !== persisted.vote ||
       role !== reported.role || leader !== reported.leader || this.#isHintDue;
@@ -120,19 +120,12 @@ export class Replica {
     this.#check();
   }
 
-  /** The host has made `persist` durable. */
-  persisted(persist: GroupPersist): void {
+  /** The host has made the oldest write under way durable. */
+  persisted(): void {
     const state = this.#state;
-    const last = persist.entries.at(-1);
-    if (last !== undefined) state.log.durableTo(last);
-    if (state.progress !== undefined && last !== undefined) onOwnDurable(state, state.progress);
-    this.#check();
-  }
-
-  /** The host has taken `committed`. */
-  applied(committed: GroupCommitted): void {
-    const last = committed.entries.at(-1);
-    if (last !== undefined) this.#state.log.appliedTo(last.index);
+    state.log.finishWrite();
+    state.votesInWriting.shift();
+    if (state.progress !== undefined) onOwnDurable(state, state.progress);
     this.#check();
   }
 

@@ -48,8 +48,12 @@ export function collectReady(state: ReplicaState, options: CollectOptions): void
   const { durable } = state.log;
   const isVoteNew = state.term !== state.persisted.term || state.vote !== state.persisted.vote;
   collectTransition(state, options);
-  collectMessages(state, { parts, isVoteNew, durable });
-  collectPersist(state, { parts, isHardStateDue: isVoteNew || options.isHintDue });
+  collectMessages(state, {
+    parts,
+    isVoteDurable: !isVoteNew && !state.votesInWriting.includes(true),
+    durable,
+  });
+  collectPersist(state, { parts, isVoteNew, isHintDue: options.isHintDue });
   collectCommitted(state, parts);
   if (state.readsReady.length > 0) {
     for (const read of state.readsReady) parts.reads.push(read);
@@ -88,17 +92,17 @@ function collectTransition(state: ReplicaState, options: CollectOptions): void {
 
 interface MessageOptions {
   readonly parts: ReadyParts;
-  readonly isVoteNew: boolean;
+  readonly isVoteDurable: boolean;
   readonly durable: LogIndex;
 }
 
 function collectMessages(state: ReplicaState, options: MessageOptions): void {
-  const { parts, isVoteNew, durable } = options;
+  const { parts, isVoteDurable, durable } = options;
   const { messages } = state;
   if (messages.length === 0) return;
   for (let position = 0; position < messages.length; position++) {
     const message = messages[position]!;
-    const mustWait = isVoteNew || promisesBeyond(message, durable);
+    const mustWait = !isVoteDurable || promisesBeyond(message, durable);
     (mustWait ? parts.messagesAfterPersist : parts.messages).push(message);
   }
   state.messages = [];
@@ -110,12 +114,14 @@ function promisesBeyond(message: Message, durable: LogIndex): boolean {
 
 function collectPersist(
   state: ReplicaState,
-  options: { readonly parts: ReadyParts; readonly isHardStateDue: boolean },
+  options: { readonly parts: ReadyParts; readonly isVoteNew: boolean; readonly isHintDue: boolean },
 ): void {
   const { log, term, vote, persisted } = state;
-  const entries = log.slice({ from: log.durable + 1, through: log.lastIndex, bytesMax: Infinity });
-  if (entries.length === 0 && !options.isHardStateDue) return;
-  const isChanged = options.isHardStateDue || log.committed !== persisted.commit;
+  const isHardStateDue = options.isVoteNew || options.isHintDue;
+  if (log.written === log.lastIndex && !isHardStateDue) return;
+  const entries = log.beginWrite();
+  state.votesInWriting.push(options.isVoteNew);
+  const isChanged = isHardStateDue || log.committed !== persisted.commit;
   if (isChanged) {
     state.persisted = { term, vote, commit: log.committed };
     state.hintStart = state.now;
@@ -131,7 +137,10 @@ function collectCommitted(state: ReplicaState, parts: ReadyParts): void {
     through: Math.min(log.committed, log.durable),
     bytesMax: config.committedBytesMax,
   });
-  if (entries.length > 0) parts.committed.push({ group, entries });
+  const last = entries.at(-1);
+  if (last === undefined) return;
+  log.appliedTo(last.index);
+  parts.committed.push({ group, entries });
 }
 
 function followerViews(state: ReplicaState): readonly FollowerView[] {

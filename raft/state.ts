@@ -94,6 +94,8 @@ export class ReplicaState {
   readsReady: ReadReady[] = [];
   /** What the host has been told to persist. */
   persisted: HardState;
+  /** Of each write under way, oldest first: whether it carries a new term or vote. */
+  votesInWriting: boolean[] = [];
   /** Tick at which the commit hint was last persisted. */
   hintStart = 0;
 

@@ -22,12 +22,12 @@ export interface CheckMemory {
  */
 export function checkInvariants(state: ReplicaState, memory: CheckMemory): void {
   const { log, term } = state;
-  const { applied, committed, durable, lastIndex, snapshotIndex } = log;
+  const { applied, committed, durable, lastIndex, snapshotIndex, written } = log;
   if (snapshotIndex > applied || applied > committed || committed > lastIndex) {
     violated("snapshot ≤ applied ≤ committed ≤ last", { snapshotIndex, applied, committed, lastIndex });
   }
-  if (applied > durable || durable > lastIndex) {
-    violated("applied ≤ durable ≤ last", { applied, durable, lastIndex });
+  if (applied > durable || durable > written || written > lastIndex) {
+    violated("applied ≤ durable ≤ written ≤ last", { applied, durable, written, lastIndex });
   }
   if (log.lastTerm > term) violated("no entry is of a later term", { term, lastTerm: log.lastTerm });
   if (term < memory.term) violated("terms only grow", { before: memory.term, term });

@@ -48,14 +48,18 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "votes leave before they are durable",
-    edits: [{ file: "replica_ready.ts", find: "isVoteNew || promisesBeyond", replace: "promisesBeyond" }],
+    edits: [{
+      file: "replica_ready.ts",
+      find: "!isVoteDurable || promisesBeyond",
+      replace: "promisesBeyond",
+    }],
   },
   {
     name: "entries are acknowledged before they are durable",
     edits: [{
       file: "replica_ready.ts",
-      find: "isVoteNew || promisesBeyond(message, durable)",
-      replace: "isVoteNew && promisesBeyond(message, durable)",
+      find: "!isVoteDurable || promisesBeyond(message, durable)",
+      replace: "!isVoteDurable && promisesBeyond(message, durable)",
     }],
   },
   {
