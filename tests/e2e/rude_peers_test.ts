@@ -1,0 +1,262 @@
+/**
+ * Strangers and madmen on the peers' stream: garbage, other clusters, other nodes, endless envelopes, and messages that
+ * no sound peer sends though they are well-formed. The node refuses or ignores them, lives, and serves.
+ *
+ * One who knows the cluster's id and speaks in a peer's name is believed as long as there is no cluster secret; what
+ * such a one says here is nonsense, which must not end a node either.
+ *
+ * @module
+ */
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type PeerBatchSchema, RaftMessageKind } from "../../proto/mod.ts";
+import { assert, suite } from "../harness.ts";
+import { FakePeer, type Hello } from "../support/fake_peer.ts";
+import { ProcessCluster, sleep } from "../support/process_cluster.ts";
+import { randomBytes } from "../support/raw_socket.ts";
+import { WellBehaved } from "../support/well_behaved.ts";
+
+const PARTITIONS = 3;
+const ANSWER_LIMIT_MS = 5_000;
+const CALLS_MIN = 20;
+const MEBIBYTE = 1024 * 1024;
+/** What strangers may make a node hold, above its usual ups and downs. */
+const GROWTH_MAX_BYTES = 200 * MEBIBYTE;
+const STRANGERS = 6;
+const STRANGER_BYTES = 96 * MEBIBYTE;
+const HUGE = 2n ** 53n - 1n;
+const NONSENSE_ROUNDS = 400;
+
+const test = suite("rude peers");
+let cluster: ProcessCluster;
+let clusterId: string;
+test.after(() => cluster.close());
+
+test("the cluster starts", async () => {
+  cluster = await ProcessCluster.start({ nodes: 3, partitions: PARTITIONS });
+  clusterId = (await cluster.metadata()).clusterId;
+}, { limitMs: 90_000 });
+
+test("whoever does not introduce himself properly is refused", async () => {
+  const sound: Hello = { clusterId, fromNode: 2, toNode: 1, protocolVersion: 1 };
+  const wrong: readonly (readonly [Hello, RegExp])[] = [
+    [{ ...sound, clusterId: "f".repeat(32) }, /this is cluster/],
+    [{ ...sound, clusterId: "" }, /this is cluster/],
+    [{ ...sound, toNode: 3 }, /this is node 1, not 3/],
+    [{ ...sound, fromNode: 9 }, /node 9 is not in this cluster/],
+    [{ ...sound, fromNode: 1 }, /node 1 is not in this cluster/],
+    [{ ...sound, protocolVersion: 0 }, /protocol version 0/],
+  ];
+  await nodesServeWhile(async () => {
+    for (const [hello, refusal] of wrong) {
+      const peer = await FakePeer.open(port());
+      await peer.greet(hello);
+      await peer.untilAnswered(ANSWER_LIMIT_MS);
+      assert.match(peer.answer, refusal);
+      peer.close();
+    }
+    const mute = await FakePeer.open(port());
+    await mute.say({ leaderships: [{ group: 1, term: 99n }] });
+    await mute.untilAnswered(ANSWER_LIMIT_MS);
+    assert.match(mute.answer, /no hello/);
+    mute.close();
+  });
+}, { limitMs: 60_000 });
+
+test("garbage and impossible envelopes are refused", async () => {
+  await nodesServeWhile(async () => {
+    for (let round = 0; round < 60; round++) {
+      const peer = await FakePeer.open(port());
+      await peer.sayBytes(randomBytes(5 + Math.floor(Math.random() * 5_000)));
+      peer.close();
+    }
+    const huge = await FakePeer.open(port());
+    await huge.sayEnvelope(new Uint8Array(10), { announcedBytes: 0xffffffff });
+    await huge.untilAnswered(ANSWER_LIMIT_MS);
+    assert.match(huge.answer, /4294967295 bytes/);
+    huge.close();
+    const packed = await FakePeer.open(port());
+    await packed.sayEnvelope(new Uint8Array(10), { announcedBytes: 10, flags: 1 });
+    await packed.untilAnswered(ANSWER_LIMIT_MS);
+    assert.match(packed.answer, /compressed/);
+    packed.close();
+  });
+}, { limitMs: 60_000 });
+
+test("strangers cannot fill the memory with a first message that never ends", async () => {
+  const before = residentBytes(1);
+  let peak = before;
+  await nodesServeWhile(async () => {
+    const strangers = await Promise.all(Array.from({ length: STRANGERS }, () => FakePeer.open(port())));
+    const chunk = new Uint8Array(MEBIBYTE);
+    await Promise.all(strangers.map(async (stranger) => {
+      await stranger.sayEnvelope(chunk, { announcedBytes: 2 * STRANGER_BYTES });
+      for (let sent = 0; sent < STRANGER_BYTES && !stranger.hasEnded; sent += MEBIBYTE) {
+        const untaken = sleep(ANSWER_LIMIT_MS).then(() => false);
+        if (!(await Promise.race([stranger.sayBytes(chunk), untaken]))) break;
+        peak = Math.max(peak, residentBytes(1));
+      }
+    }));
+    for (const stranger of strangers) stranger.close();
+  });
+  const told = `from ${Math.round(before / MEBIBYTE)} to ${Math.round(peak / MEBIBYTE)} MiB`;
+  console.log(`rude peers: ${STRANGERS} endless first messages, memory ${told}`);
+  assert.ok(peak - before < GROWTH_MAX_BYTES, told);
+}, { limitMs: 60_000 });
+
+test("streams in a peer's name that are cut anywhere end no node", async () => {
+  await nodesSurvive(async () => {
+    for (let round = 0; round < 30; round++) {
+      const peer = await impostor({ fromNode: 2 + (round % 2), toNode: 1 });
+      await peer.sayEnvelope(randomBytes(round * 7), { announcedBytes: 1_000 });
+      peer.close();
+    }
+  });
+}, { limitMs: 90_000 });
+
+test("unreadable nonsense in a peer's name ends the stream and no node", async () => {
+  await nodesSurvive(async () => {
+    for (let round = 0; round < 100; round++) {
+      const peer = await impostor({ fromNode: 2, toNode: 1 });
+      const bytes = randomBytes(1 + Math.floor(Math.random() * 200));
+      await peer.sayEnvelope(bytes, { announcedBytes: bytes.length });
+      peer.close();
+    }
+  });
+}, { limitMs: 90_000 });
+
+test("readable nonsense in a peer's name ends no node", async () => {
+  await nodesSurvive(async () => {
+    for (const toNode of cluster.ids) {
+      const peer = await impostor({ fromNode: (toNode % 3) + 1, toNode });
+      for (let round = 0; round < NONSENSE_ROUNDS && !peer.hasEnded; round++) await peer.say(nonsense());
+      await sleep(200);
+      peer.close();
+    }
+  });
+}, { limitMs: 90_000 });
+
+async function impostor({ fromNode, toNode }: Pick<Hello, "fromNode" | "toNode">): Promise<FakePeer> {
+  const peer = await FakePeer.open(Number(new URL(cluster.address(toNode)).port));
+  await peer.greet({ clusterId, fromNode, toNode, protocolVersion: 1 });
+  return peer;
+}
+
+/**
+ * Asserts that all nodes live through `rudeness` and serve as ever afterwards. Meanwhile calls may fail: the impostor
+ * has taken the place of the stream on which their answers would have come.
+ */
+async function nodesSurvive(rudeness: () => Promise<unknown>): Promise<void> {
+  const pids = cluster.ids.map((id) => cluster.process(id).pid);
+  await rudeness();
+  assertAllRun();
+  assert.equal(cluster.ids.map((id) => cluster.process(id).pid), pids);
+  await cluster.waitReady();
+  // Streams between sound peers are opened anew after a second at most, and elections may follow.
+  await sleep(3_000);
+  await nodesServeWhile(() => sleep(1_000));
+}
+
+/** A batch that is well-formed and makes no sense: unknown groups, numbers out of nowhere, answers nobody asked for. */
+function nonsense(): MessageInitShape<typeof PeerBatchSchema> {
+  const group = pick([0, 1, 2, PARTITIONS, PARTITIONS + 1, 77, 0xffffffff]);
+  switch (pick([0, 1, 2, 3] as const)) {
+    case 0:
+      return { messages: [nonsenseMessage(group)] };
+    case 1:
+      return {
+        calls: [{ callId: number(), timeoutMs: pick([0, 1, 0xffffffff]), kind: nonsenseCall(group) }],
+      };
+    case 2:
+      return { replies: [{ callId: number(), outcome: randomBytes(pick([0, 1, 9])), values: [] }] };
+    case 3:
+      // Terms stay low: a leader of a far future term would be believed, as it should be.
+      return { leaderships: [{ group, term: pick([0n, 1n]) }] };
+  }
+}
+
+function nonsenseMessage(group: number) {
+  const index = pick([0n, 1n, 5n, 1_000_000n, HUGE]);
+  // Low terms for the same reason; a term above the node's own only costs an election.
+  return {
+    kind: pick(KINDS),
+    group,
+    term: pick([0n, 1n, 2n, 3n]),
+    logIndex: number(),
+    logTerm: pick([0n, 1n, 2n, HUGE]),
+    commit: number(),
+    entries: pick([
+      [],
+      [{ index, term: 1n, kind: pick([0, 1, 2]), data: randomBytes(pick([0, 1, 30])) }],
+      [{ index, term: 2n, kind: 1 }, { index, term: 1n, kind: 1 }],
+    ]),
+    granted: pick([true, false]),
+    // Beyond every log. A success within it would be no nonsense but a lie, and lies of peers are believed.
+    matchIndex: pick([1_000_000n, 2n ** 32n, HUGE]),
+    conflictTerm: number(),
+    conflictIndex: number(),
+    readId: number(),
+    readIndex: number(),
+    transfer: pick([true, false]),
+  };
+}
+
+function nonsenseCall(group: number) {
+  return pick([
+    { case: "write" as const, value: { group, command: randomBytes(pick([0, 1, 40])) } },
+    { case: "read" as const, value: { group, keys: [randomBytes(pick([1, 40])), new Uint8Array(0)] } },
+  ]);
+}
+
+/** Without votes granted and entries sent in another's name, which are lies and not nonsense. */
+const KINDS: readonly RaftMessageKind[] = [
+  RaftMessageKind.PRE_VOTE_REQUEST,
+  RaftMessageKind.PRE_VOTE_RESPONSE,
+  RaftMessageKind.VOTE_REQUEST,
+  RaftMessageKind.APPEND_RESPONSE,
+  RaftMessageKind.HEARTBEAT_RESPONSE,
+  RaftMessageKind.READ_INDEX_REQUEST,
+  RaftMessageKind.READ_INDEX_RESPONSE,
+  RaftMessageKind.TIMEOUT_NOW_REQUEST,
+];
+
+function number(): bigint {
+  return pick([0n, 1n, 2n, 17n, 1_000_000n, 2n ** 32n, HUGE]);
+}
+
+function pick<T>(from: readonly T[]): T {
+  return from[Math.floor(Math.random() * from.length)]!;
+}
+
+/** Asserts that all nodes live and that node 1 serves a client without a failure while `rudeness` happens. */
+async function nodesServeWhile(rudeness: () => Promise<unknown>): Promise<void> {
+  const client = WellBehaved.start(cluster.address(1));
+  let service;
+  try {
+    await rudeness();
+    await sleep(500);
+  } finally {
+    service = await client.stop();
+  }
+  assertAllRun();
+  assert.equal(service.failures.slice(0, 3), []);
+  assert.ok(service.calls >= CALLS_MIN, JSON.stringify(service));
+}
+
+function assertAllRun(): void {
+  for (const id of cluster.ids) {
+    assert.ok(cluster.process(id).isRunning, `node ${id} ended: ${cluster.output(id).slice(-2_000)}`);
+  }
+}
+
+function port(): number {
+  return Number(new URL(cluster.address(1)).port);
+}
+
+/** Memory of a node that is in use, in bytes, as Linux counts it. */
+function residentBytes(id: number): number {
+  const status = Deno.readTextFileSync(`/proc/${cluster.process(id).pid}/status`);
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}
+
+test.run();
