@@ -1,7 +1,8 @@
 /**
  * What the log costs, against what the disk and the runtime allow, measured in one run on the same bytes.
  *
- * (a) `Deno.FsFile.writeSync` of prebuilt frames: the limit. (b) The whole append path from separate key and value
+ * (a) `Deno.FsFile.writeSync` of prebuilt frames, the same few again and again, so that they stay in the processor's
+ * cache: the limit. ("cold": every frame from memory of its own; "grow": into a file that is not prepared.) (b) The whole append path from separate key and value
  * arrays, unsynced. (c) The same, synced per batch. (d) One log in each of one and two Workers. (e) CRC-32C alone.
  * (f) Recovery. Medians of several rounds; raw and append rounds alternate, so that both meet the same machine.
  *
@@ -105,6 +106,12 @@ async function benchUnsynced(directory: string, cell: { bytes: number; records: 
     );
     if (cell.bytes === 100 && cell.records === 10_000) {
       report("wal_append_allocation_100b_x10000", await measureAllocation(log, batch), "B/record");
+      const copies = Array.from({ length: batches }, () => frames.map((frame) => frame.slice())).flat();
+      report(
+        "wal_raw_write_cold_100b_x10000",
+        batches * cell.records / writeRaw(raw, copies, 1) / 1000,
+        "M/s",
+      );
       report("wal_raw_grow_100b_x10000", growingRate(directory, frames, batches) * cell.records, "M/s");
     }
   } finally {
