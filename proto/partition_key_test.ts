@@ -1,3 +1,9 @@
+/**
+ * From keys to partitions, held to published digests and vectors.
+ *
+ * @module
+ */
+
 import { assert, suite } from "../tests/harness.ts";
 import { hashOfKey, hashRangeStart, partitionOfHash, partitionOfKey, xxHash32 } from "./partition_key.ts";
 

@@ -86,11 +86,6 @@ export class CallDesk {
     for (const call of this.#router.takeParked()) this.start(call);
   }
 
-  /** Takes out the calls that wait for a leader, to be started in a later turn. */
-  takeParked(): readonly Call[] {
-    return this.#router.takeParked();
-  }
-
   /** The stream to `peer` broke. */
   losePeer(peer: NodeId): void {
     for (const call of this.#router.losePeer(peer)) this.start(call);

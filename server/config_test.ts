@@ -1,3 +1,9 @@
+/**
+ * Flags and what they mean together: every wrong one is refused by name.
+ *
+ * @module
+ */
+
 import { assert, suite } from "../tests/harness.ts";
 import { parseConfig } from "./config.ts";
 import { ConfigError, ConfigNotice } from "./flags.ts";

@@ -1,3 +1,9 @@
+/**
+ * Whose a data directory is, and that a refusal touches nothing.
+ *
+ * @module
+ */
+
 import { assert, assertRejects, suite } from "../tests/harness.ts";
 import { DenoFileSystem } from "../wal-wasm/mod.ts";
 import type { ClusterShape } from "./cluster_layout.ts";

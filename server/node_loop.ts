@@ -8,10 +8,12 @@
  *                         └─▶ committed entries applied, callers answered (while the sync runs)
  * ```
  *
- * What arrives during the sync waits in the inbox and becomes the next frame: group commit over all partitions.
- * Entries handed out as committed are already durable here, so applying them need not wait for this turn's sync.
+ * What arrives while the disk is busy waits in the inbox and becomes the next frame: group commit over all partitions.
+ * A turn may write its frame while the one before is still being synced. Entries handed out as committed are already
+ * durable here, so applying them waits for no sync.
  *
- * Invariants: one turn at a time; nothing is promised before it is durable; after a failed append no turn runs.
+ * Invariants: turns write and finish in their order; nothing is promised before it is durable; after a failed append
+ * no turn runs.
  *
  * @module
  */
@@ -54,13 +56,30 @@ export interface NodeLoopOptions extends CallDeskOptions {
 /** Peers are told again at this interval what this node leads, should a batch have been lost. */
 const ANNOUNCE_MS = 1_000;
 
+/**
+ * Turns that may wait for the disk at a time. The first is being synced, the second written behind it, so that acks and
+ * reads need not wait for a sync they have nothing to do with; more only cut frames smaller.
+ */
+const WRITES_MAX = 2;
+
+/** A turn that waits for the disk. */
+interface Write {
+  readonly ready: ReadyBatch;
+  readonly startedMs: number;
+  readonly durable: Promise<unknown>;
+  isDurable: boolean;
+}
+
 /** See the module comment. */
 export class NodeLoop {
   readonly #options: NodeLoopOptions;
   readonly #outbox: Outbox;
   readonly #desk: CallDesk;
   #isRunning = false;
-  #ended: Promise<void> = Promise.resolve();
+  #isBroken = false;
+  #isTurnDue = false;
+  /** Turns whose records are on their way to the disk, oldest first. */
+  readonly #writing: Write[] = [];
   #announcedMs = -Infinity;
   #tickTimer: { cancel(): void } | undefined;
   #handOver: { readonly untilMs: number; readonly done: () => void } | undefined;
@@ -75,15 +94,14 @@ export class NodeLoop {
   start(): void {
     this.#isRunning = true;
     this.#scheduleTick();
-    this.#ended = this.#run();
+    this.#listen();
   }
 
-  /** Ends after the turn under way; every waiting call is failed. */
+  /** Ends when everything on its way to the disk is there; every waiting call is failed. */
   async stop(): Promise<void> {
     this.#isRunning = false;
     this.#tickTimer?.cancel();
-    this.#options.inbox.push({ kind: "tick" });
-    await this.#ended;
+    while (this.#writing.length > 0 && !this.#isBroken) await this.#writing.at(-1)!.durable;
     for (const input of this.#options.inbox.drain()) if (input.kind === "call") refuseCall(input.call);
     this.#desk.close();
   }
@@ -98,32 +116,26 @@ export class NodeLoop {
     });
   }
 
-  async #run(): Promise<void> {
-    try {
-      while (this.#isRunning) {
-        await this.#nextWork();
-        await this.turn();
-      }
-    } catch (error) {
-      this.#isRunning = false;
-      this.#tickTimer?.cancel();
-      this.#handOver?.done();
-      this.#options.onFatal(error instanceof Error ? error : new Error(String(error)));
-    }
+  /** Sees to it that a turn comes when there is something to do and the disk is not too far behind. */
+  #listen(): void {
+    if (!this.#isRunning || this.#isTurnDue || this.#writing.length >= WRITES_MAX) return;
+    if (this.#options.multiRaft.hasReady()) this.#scheduleTurn();
+    else this.#options.inbox.onceFilled(() => this.#scheduleTurn());
   }
 
-  /** Waits for work, then until everything that has arrived with it was taken in. */
-  #nextWork(): Promise<void> {
-    const { clock, inbox, multiRaft } = this.#options;
-    return new Promise((resolve) => {
-      if (multiRaft.hasReady()) clock.soon(resolve);
-      else inbox.onceFilled(() => clock.soon(resolve));
+  /** The turn begins when whatever has arrived meanwhile was taken in, too. */
+  #scheduleTurn(): void {
+    if (this.#isTurnDue) return;
+    this.#isTurnDue = true;
+    this.#options.clock.soon(() => {
+      this.#isTurnDue = false;
+      if (this.#isRunning && this.#writing.length < WRITES_MAX) this.#orDie(() => this.turn());
     });
   }
 
   /** See the drawing in the module comment. */
-  async turn(): Promise<void> {
-    const { clock, inbox, multiRaft, meters } = this.#options;
+  turn(): void {
+    const { clock, inbox, multiRaft } = this.#options;
     const startedMs = clock.monotonicMs();
     for (const input of inbox.drain()) this.#take(input);
     this.#desk.openReadRounds();
@@ -131,14 +143,54 @@ export class NodeLoop {
     this.#outbox.addMessages(ready.messages);
     this.#countAppends(ready.messages);
     this.#flush();
-    const records = encodeRecords(ready.persist);
-    const durable = records.length > 0 ? this.#append(records) : undefined;
+    this.#write({ ready, startedMs });
     this.#act(ready);
-    if (durable !== undefined) await durable;
+    this.#flush();
+    this.#listen();
+  }
+
+  /** Puts the turn's records on their way to the disk; what must wait for them is done in {@linkcode #finish}. */
+  #write({ ready, startedMs }: Pick<Write, "ready" | "startedMs">): void {
+    const records = encodeRecords(ready.persist);
+    if (records.length === 0 && this.#writing.length === 0) return this.#finish({ ready, startedMs });
+    // Nothing to write, but a promise made now may rest on what is still being written.
+    const durable = records.length === 0 ? this.#writing.at(-1)!.durable : this.#append(records);
+    const write: Write = { ready, startedMs, durable, isDurable: false };
+    this.#writing.push(write);
+    durable.then(() => this.#orDie(() => this.#finishDurable(write)), (error) => this.#die(error));
+  }
+
+  /** Writes are finished in their order, each when it and all before it are durable. */
+  #finishDurable(write: Write): void {
+    write.isDurable = true;
+    while (this.#writing[0]?.isDurable) this.#finish(this.#writing.shift()!);
+    this.#listen();
+  }
+
+  #finish({ ready, startedMs }: Pick<Write, "ready" | "startedMs">): void {
+    const { clock, meters, multiRaft } = this.#options;
     this.#outbox.addMessages(ready.messagesAfterPersist);
     multiRaft.advance(ready);
     this.#flush();
     meters.observeTurn((clock.monotonicMs() - startedMs) / 1000);
+  }
+
+  #orDie(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#die(error);
+    }
+  }
+
+  /** After a failed append nothing is known of the disk any more, after a broken invariant nothing of the state. */
+  #die(error: unknown): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    this.#isRunning = false;
+    this.#tickTimer?.cancel();
+    this.#handOver?.done();
+    this.#options.onFatal(error instanceof Error ? error : new Error(String(error)));
   }
 
   #countAppends(messages: readonly Message[]): void {
@@ -228,11 +280,9 @@ export class NodeLoop {
   #act(ready: ReadyBatch): void {
     const { partitions } = this.#options;
     for (const { group, entries } of ready.committed) partitions.get(group)?.apply(entries);
-    for (const read of ready.reads) {
-      this.#desk.closeReadRound(read);
-    }
+    for (const read of ready.reads) this.#desk.closeReadRound(read);
     for (const transition of ready.transitions) this.#follow(transition);
-    if (ready.transitions.length > 0) this.#startParkedSoon();
+    if (ready.transitions.length > 0) this.#desk.startParked();
   }
 
   #follow(transition: Transition): void {
@@ -241,11 +291,6 @@ export class NodeLoop {
     leaders.noteLocal(group, { leader, term });
     partitions.get(group)?.follow(transition);
     if (role === "leader" && leader === nodeId) this.#outbox.addLeaderships([{ group, term }]);
-  }
-
-  /** Proposals may not be made between `ready` and `advance`, so parked calls come back as inputs. */
-  #startParkedSoon(): void {
-    for (const call of this.#desk.takeParked()) this.#options.inbox.push({ kind: "call", call });
   }
 
   #flush(): void {

@@ -1,3 +1,9 @@
+/**
+ * Whole nodes in one process, on real files and a network in memory.
+ *
+ * @module
+ */
+
 import { DenoFileSystem } from "../wal-wasm/mod.ts";
 import { assert, suite } from "../tests/harness.ts";
 import { MemoryNetwork } from "../tests/support/memory_peers.ts";

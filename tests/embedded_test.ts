@@ -1,3 +1,9 @@
+/**
+ * The database inside one's own process.
+ *
+ * @module
+ */
+
 import { PreconditionError, PrkDb } from "../mod.ts";
 import { assert, assertRejects, suite } from "./harness.ts";
 

@@ -1,3 +1,9 @@
+/**
+ * Commands to bytes and back.
+ *
+ * @module
+ */
+
 import { assert, suite } from "../../tests/harness.ts";
 import { decodeCommand, encodeCommand, stampCommand } from "./command.ts";
 import type { Mutation, RequestId } from "./types.ts";

@@ -1,3 +1,9 @@
+/**
+ * What commands do to a partition, and how often.
+ *
+ * @module
+ */
+
 import { assert, suite } from "../../tests/harness.ts";
 import { encodeCommand, stampCommand } from "./command.ts";
 import { decodeOutcome, encodeOutcome, type Outcome } from "./outcome.ts";

@@ -1,3 +1,9 @@
+/**
+ * What nodes say to each other, by hand and by generated code.
+ *
+ * @module
+ */
+
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { PeerBatchSchema } from "../../proto/mod.ts";
 import { EntryKind, type Message } from "../../raft/mod.ts";
