@@ -4,7 +4,7 @@
  *
  * - *Election safety*: a term has one leader.
  * - *Log matching*: whoever has an entry of an index and term has the same bytes there and the same term before it.
- * - *Leader completeness*: a new leader has every entry that was ever committed.
+ * - *Leader completeness*: a new leader has every entry that was committed in an earlier term.
  * - *State machine safety*: all are handed out the same entries, in order, without gaps, and only from their disk.
  * - Terms never fall and a vote is never changed, across restarts.
  * - A read that is granted covers everything committed anywhere before it was asked.
@@ -35,10 +35,22 @@ class GroupMemory {
   readonly leaders = new Map<number, number>();
   /** By index and term. */
   readonly witnesses = new Map<string, Witness>();
-  /** Entry of index i at position i − 1. */
+  /** Where all logs of the group begin: behind this snapshot. */
+  readonly base: LogIndex;
+  /** Entry of index `base` + i at position i − 1. */
   readonly committed: Entry[] = [];
+  /** The term in which each of them was committed, or a later one. */
+  readonly commitTerms: number[] = [];
   /** Reads under way, by node and id: what they must cover. */
   readonly reads = new Map<string, LogIndex>();
+
+  constructor(base: LogIndex) {
+    this.base = base;
+  }
+
+  get lastCommitted(): LogIndex {
+    return this.base + this.committed.length;
+  }
 }
 
 /** See the module comment. */
@@ -46,7 +58,9 @@ export class Oracle implements Watcher {
   readonly #groups = new Map<GroupId, GroupMemory>();
 
   constructor(cluster: Cluster) {
-    for (const group of cluster.groups) this.#groups.set(group, new GroupMemory());
+    for (const group of cluster.groups) {
+      this.#groups.set(group, new GroupMemory(cluster.nodes[0]!.disk.group(group).snapshot.index));
+    }
     cluster.watcher = this;
   }
 
@@ -58,7 +72,7 @@ export class Oracle implements Watcher {
   /** A read is about to be asked. */
   noteRead(node: ClusterNode, read: { readonly group: GroupId; readonly readId: number }): void {
     const memory = this.#memory(read.group);
-    memory.reads.set(`${node.id}/${read.readId}`, memory.committed.length);
+    memory.reads.set(`${node.id}/${read.readId}`, memory.lastCommitted);
   }
 
   beforePersist(node: ClusterNode, batch: ReadyBatch): void {
@@ -85,7 +99,9 @@ export class Oracle implements Watcher {
     memory.leaders.set(term, node.id);
     const log = logOf(node, group);
     memory.committed.forEach((entry, position) => {
-      if (log[position]?.term !== entry.term) {
+      // A leader that learns late of its election in an old term may lack what later terms have committed.
+      const isOwed = memory.commitTerms[position]! < term;
+      if (isOwed && log[position]?.term !== entry.term) {
         fail(
           `node ${node.id} leads term ${term} of group ${group} without entry ${entry.index}/${entry.term}`,
         );
@@ -99,17 +115,19 @@ export class Oracle implements Watcher {
   ): void {
     const memory = this.#memory(handed.group);
     const total = node.applied.get(handed.group)!.length;
-    let index = total - handed.entries.length;
+    let index = memory.base + total - handed.entries.length;
     for (const entry of handed.entries) {
       index++;
       if (entry.index !== index) fail(`node ${node.id} is handed ${entry.index} where ${index} is next`);
-      const onDisk = node.disk.group(handed.group).entries[index - 1];
+      const onDisk = node.disk.group(handed.group).entries[index - memory.base - 1];
       if (onDisk?.term !== entry.term) {
         fail(`node ${node.id} is handed ${index}/${entry.term}, not on its disk`);
       }
-      const known = memory.committed[index - 1];
-      if (known === undefined) memory.committed.push(entry);
-      else if (known.term !== entry.term || known.data !== entry.data) {
+      const known = memory.committed[index - memory.base - 1];
+      if (known === undefined) {
+        memory.committed.push(entry);
+        memory.commitTerms.push(node.view(handed.group).term);
+      } else if (known.term !== entry.term || known.data !== entry.data) {
         fail(`node ${node.id} is handed ${index}/${entry.term} where ${index}/${known.term} was committed`);
       }
     }
@@ -145,10 +163,10 @@ export class Oracle implements Watcher {
     node: ClusterNode,
     persist: { readonly group: GroupId; readonly entries: readonly Entry[] },
   ): void {
-    const { witnesses } = this.#memory(persist.group);
-    const onDisk = node.disk.group(persist.group).entries;
+    const { witnesses, base } = this.#memory(persist.group);
+    const { entries: onDisk, snapshot } = node.disk.group(persist.group);
     const first = persist.entries[0];
-    let previousTerm = first === undefined ? 0 : onDisk[first.index - 2]?.term ?? 0;
+    let previousTerm = first === undefined ? 0 : onDisk[first.index - base - 2]?.term ?? snapshot.term;
     for (const entry of persist.entries) {
       const key = `${entry.index}/${entry.term}`;
       const known = witnesses.get(key);
@@ -169,9 +187,10 @@ export class Oracle implements Watcher {
 
 /** The log of a node with what its batch is about to add: what is on disk when that batch is done. */
 function logOf(node: ClusterNode, group: GroupId): readonly Entry[] {
-  const entries = [...node.disk.group(group).entries];
+  const { entries: onDisk, snapshot } = node.disk.group(group);
+  const entries = [...onDisk];
   const added = node.batch?.persist.find((persist) => persist.group === group)?.entries ?? [];
-  if (added.length > 0) entries.splice(added[0]!.index - 1, Infinity, ...added);
+  if (added.length > 0) entries.splice(added[0]!.index - snapshot.index - 1, Infinity, ...added);
   return entries;
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { GroupId, Message, NodeId } from "../../raft/mod.ts";
+import { type GroupId, type Message, type NodeId, votersOnly } from "../../raft/mod.ts";
 import { Random } from "../../raft/random.ts";
 import { bytes, Cluster, type ClusterNode } from "./cluster.ts";
 import { Oracle } from "./oracle.ts";
@@ -34,20 +34,39 @@ interface Weather {
   readonly crash: number;
   readonly cut: number;
   readonly restart: number;
+  readonly stop: number;
+  /** Chance that a node which died is back at once. */
+  readonly bounce: number;
+  /** Chance that what it had sent dies with it. */
+  readonly mute: number;
   /** Chance that a node dies while a batch is out, before and after the disk has it. */
   readonly crashInBatch: number;
-  /** Chance that a new leader dies when its first entry is on its disk and nowhere else. */
-  readonly crashOfNewLeader: number;
+  /** The same for batches in which a vote is given or a leader is new: there the worst can happen. */
+  readonly crashAtTurn: number;
+  /** Messages that arrive at once. */
+  readonly burst: number;
   /** Share of each action, of the sum of all. */
   readonly shares: Readonly<Record<Action, number>>;
 }
 
-type Action = "tick" | "deliver" | "propose" | "read" | "unreachable" | "transfer" | "rest";
+type Action = "tick" | "duel" | "deliver" | "propose" | "read" | "unreachable" | "transfer" | "rest";
 
 const CALM_TICKS_MAX = 400;
-const CLUSTER_SIZES = [3, 3, 5] as const;
+const CLUSTER_SIZES = [3, 5] as const;
+/** Twice the election timeout: whoever stands still for so long, as its peers see it, is no leader to them. */
+const DUEL_TICKS = 20;
+const STOP_STEPS_MAX = 600;
 const IN_TRANSIT_MAX = 600;
-const ACTIONS: readonly Action[] = ["tick", "deliver", "propose", "read", "unreachable", "transfer", "rest"];
+const ACTIONS: readonly Action[] = [
+  "tick",
+  "duel",
+  "deliver",
+  "propose",
+  "read",
+  "unreachable",
+  "transfer",
+  "rest",
+];
 
 /**
  * Runs one schedule.
@@ -74,6 +93,7 @@ class Schedule {
   #crashes = 0;
   #elections = 0;
   #readsGranted = 0;
+  readonly #stoppedUntil = new Map<NodeId, number>();
 
   constructor(options: ScheduleOptions) {
     const random = new Random(options.seed);
@@ -106,7 +126,9 @@ class Schedule {
       if (this.#random.chance(this.#weather.restart)) this.#cluster.start(node);
       return this.#deliverSome();
     }
+    if (this.#isStopped(node)) return this.#deliverSome();
     if (this.#random.chance(this.#weather.crash)) return this.#crash(node);
+    if (this.#random.chance(this.#weather.stop)) this.#stop();
     if (this.#random.chance(this.#weather.cut)) this.#changeLinks();
     if (node.batch !== undefined) return this.#goOn(node);
     this.#do(this.#drawAction(), node);
@@ -117,6 +139,8 @@ class Schedule {
     switch (action) {
       case "tick":
         return node.core.tick();
+      case "duel":
+        return this.#duel();
       case "deliver":
         return this.#deliverSome(node.id);
       case "propose":
@@ -132,6 +156,36 @@ class Schedule {
     }
   }
 
+  /** Two clocks jump: leases end, and elections overlap that never would otherwise. */
+  #duel(): void {
+    for (const node of [this.#pick(this.#cluster.nodes), this.#pick(this.#cluster.nodes)]) {
+      if (!this.#mayAct(node)) continue;
+      for (let passed = 0; passed < DUEL_TICKS; passed++) node.core.tick();
+    }
+  }
+
+  #mayAct(node: ClusterNode): boolean {
+    return node.raft !== undefined && node.batch === undefined && !this.#isStopped(node);
+  }
+
+  /** Like a process under SIGSTOP: its clock stands still, and what is sent to it waits. */
+  #isStopped(node: ClusterNode): boolean {
+    return (this.#stoppedUntil.get(node.id) ?? 0) > this.#step;
+  }
+
+  #stop(): void {
+    const leaders = this.#leaders();
+    const node = leaders.length > 0 && this.#random.chance(0.7)
+      ? this.#pick(leaders)
+      : this.#pick(this.#cluster.nodes);
+    this.#stoppedUntil.set(node.id, this.#step + this.#random.below(STOP_STEPS_MAX));
+  }
+
+  #leaders(): readonly ClusterNode[] {
+    const group = this.#group();
+    return this.#cluster.nodes.filter((node) => node.raft?.view(group)?.role === "leader");
+  }
+
   #drawAction(): Action {
     const { shares } = this.#weather;
     const sum = ACTIONS.reduce((total, action) => total + shares[action], 0);
@@ -142,12 +196,12 @@ class Schedule {
   /** The node is between `ready` and `advance`. */
   #goOn(node: ClusterNode): void {
     if (this.#random.chance(0.3)) return this.#deliverSome();
-    const { crashInBatch, crashOfNewLeader } = this.#weather;
-    if (this.#random.chance(crashInBatch)) return this.#crash(node);
-    const isNewLeader = node.batch?.transitions.some((transition) => transition.role === "leader") ?? false;
+    const { crashInBatch, crashAtTurn } = this.#weather;
+    const crash = isTurningPoint(node) ? crashAtTurn / 2 : crashInBatch;
+    if (this.#random.chance(crash)) return this.#crash(node);
     this.#cluster.persist(node);
     // Dying here, the node has kept its promises on disk without having told anybody.
-    const isDoomed = this.#random.chance(isNewLeader ? crashOfNewLeader : crashInBatch);
+    const isDoomed = this.#random.chance(crash);
     if (isDoomed) this.#crash(node);
     else this.#cluster.finish(node);
   }
@@ -156,12 +210,19 @@ class Schedule {
     this.#oracle.onCrash(node);
     this.#cluster.crash(node);
     this.#crashes++;
+    const { inTransit } = this.#cluster;
+    // What a process has handed to its socket may die with it.
+    if (this.#random.chance(this.#weather.mute)) {
+      const others = inTransit.splice(0).filter((message) => message.from !== node.id);
+      inTransit.push(...others);
+    }
+    if (this.#random.chance(this.#weather.bounce)) this.#cluster.start(node);
   }
 
   #deliverSome(to?: NodeId): void {
     const { inTransit } = this.#cluster;
     while (inTransit.length > IN_TRANSIT_MAX) inTransit.splice(this.#random.below(inTransit.length), 1);
-    const count = 1 + this.#random.below(4);
+    const count = 1 + this.#random.below(this.#weather.burst);
     for (let i = 0; i < count; i++) this.#deliverOne(to);
   }
 
@@ -169,7 +230,7 @@ class Schedule {
     const { inTransit } = this.#cluster;
     const isFree = (message: Message) => {
       const node = this.#cluster.node(message.to);
-      return node.batch === undefined && (to === undefined || message.to === to);
+      return node.batch === undefined && !this.#isStopped(node) && (to === undefined || message.to === to);
     };
     let position = inTransit.findIndex(isFree);
     if (position < 0) return;
@@ -197,8 +258,7 @@ class Schedule {
   #changeLinks(): void {
     const { nodes, cuts } = this.#cluster;
     const dice = this.#random.below(5);
-    const group = this.#group();
-    const leaders = nodes.filter((node) => node.raft?.view(group)?.role === "leader");
+    const leaders = this.#leaders();
     if (dice === 4 && leaders.length > 0) return this.#cluster.isolate(this.#pick(leaders).id);
     if (dice === 0) this.#cluster.heal();
     else if (dice === 1) this.#cluster.isolate(this.#pick(nodes).id);
@@ -266,6 +326,16 @@ class Schedule {
   }
 }
 
+/** Whether the batch that is out enters a term, gives a vote, or follows an election won. */
+function isTurningPoint(node: ClusterNode): boolean {
+  const { persist = [], transitions = [] } = node.batch ?? {};
+  const isNew = persist.some(({ group, hardState }) => {
+    const known = node.disk.group(group).hardState;
+    return hardState !== undefined && (hardState.vote !== known.vote || hardState.term !== known.term);
+  });
+  return isNew || transitions.some((transition) => transition.role === "leader");
+}
+
 function isCaughtUp(node: ClusterNode, group: GroupId): boolean {
   const { applied, commit, lastIndex } = node.view(group);
   return applied === commit && commit === lastIndex;
@@ -281,11 +351,16 @@ function drawWeather(random: Random): Weather {
     crash: upTo(0.02),
     cut: upTo(0.03),
     restart: 0.01 + upTo(0.3),
+    stop: upTo(0.01),
+    bounce: upTo(0.9),
+    mute: upTo(0.9),
     crashInBatch: upTo(0.1),
-    crashOfNewLeader: upTo(0.8),
+    crashAtTurn: upTo(0.8),
+    burst: 1 + random.below(4),
     shares: {
       // From elections now and then to ones that overtake each other.
       tick: 8 + random.below(60),
+      duel: random.below(5),
       deliver: 30 + random.below(60),
       propose: 2 + random.below(20),
       read: 1 + random.below(10),
@@ -303,13 +378,18 @@ function drawCluster(random: Random, seed: number): Cluster {
   const hasPriority = random.chance(0.6);
   const priority = (group: GroupId) => (hasPriority ? nodes.map((_, i) => nodes[(i + group) % size]!) : []);
   // Small limits make flow control, paging and refusals everyday events.
-  const config = random.chance(0.5) ? {} : {
+  const config = random.chance(0.4) ? {} : {
     inflightMessagesMax: 1 + random.below(4),
     inflightBytesMax: 200,
-    appendBytesMax: 70 + random.below(200),
+    appendBytesMax: 70 + random.below(100),
     uncommittedBytesMax: 700,
     committedBytesMax: 150,
     readsWaitingMax: 4,
   };
-  return new Cluster({ nodes, groups, seed, config, priority });
+  // Half of the clusters go on from a snapshot, so that an index is never mistaken for a position.
+  const index = random.chance(0.5) ? 0 : 1 + random.below(5_000);
+  const term = index === 0 ? 0 : 3;
+  const snapshot = { index, term, membership: votersOnly(nodes) };
+  const restored = () => ({ hardState: { term, vote: 0, commit: index }, snapshot, entries: [] });
+  return new Cluster({ nodes, groups, seed, config, priority, restored });
 }
