@@ -9,9 +9,10 @@
  */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type PeerBatchSchema, RaftMessageKind } from "../../proto/mod.ts";
+import { KvService, type PeerBatchSchema, RaftMessageKind } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { FakePeer, type Hello } from "../support/fake_peer.ts";
+import { callNode } from "../support/node_call.ts";
 import { ProcessCluster, sleep } from "../support/process_cluster.ts";
 import { randomBytes } from "../support/raw_socket.ts";
 import { WellBehaved } from "../support/well_behaved.ts";
@@ -25,6 +26,8 @@ const GROWTH_MAX_BYTES = 200 * MEBIBYTE;
 const STRANGERS = 6;
 const STRANGER_BYTES = 96 * MEBIBYTE;
 const HUGE = 2n ** 53n - 1n;
+/** Half of what passes until the silence of the paused peer is noticed with these flags. */
+const REPLACED_MAX_MS = 4_000;
 const NONSENSE_ROUNDS = 400;
 
 const test = suite("rude peers");
@@ -135,6 +138,30 @@ test("readable nonsense in a peer's name ends no node", async () => {
     }
   });
 }, { limitMs: 90_000 });
+
+test(
+  "a call that waits for a peer ends when the peer's stream is replaced, not at its deadline",
+  async () => {
+    const flags = ["--election-timeout-ms=4000"];
+    await using slow = await ProcessCluster.start({ nodes: 3, partitions: 1, flags });
+    const leader = await slow.leaderOf(0);
+    const asked = slow.ids.find((id) => id !== leader)!;
+    await slow.kill(leader, "SIGSTOP");
+    const call = callNode(slow.address(asked), KvService.method.put, { input: { key: Uint8Array.of(1) } })
+      .then(() => "done", (error) => String(error));
+    await sleep(500);
+    const startedMs = performance.now();
+    const peer = await FakePeer.open(Number(new URL(slow.address(asked)).port));
+    const { clusterId } = await slow.metadata(asked);
+    await peer.greet({ clusterId, fromNode: leader, toNode: asked, protocolVersion: 1 });
+    const outcome = await call;
+    const waitedMs = performance.now() - startedMs;
+    peer.close();
+    assert.match(outcome, /aborted/, `after ${waitedMs} ms: ${outcome}`);
+    assert.ok(waitedMs < REPLACED_MAX_MS, `waited ${waitedMs} ms: ${outcome}`);
+  },
+  { limitMs: 60_000 },
+);
 
 async function impostor({ fromNode, toNode }: Pick<Hello, "fromNode" | "toNode">): Promise<FakePeer> {
   const peer = await FakePeer.open(Number(new URL(cluster.address(toNode)).port));

@@ -20,6 +20,8 @@ export interface ProcessNodeOptions {
   readonly args: readonly string[];
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Most files and connections it may have open; what the system allows unless given. */
+  readonly descriptorsMax?: number;
   /** Where relative paths start; this process's directory unless given. */
   readonly directory?: string;
 }
@@ -50,9 +52,11 @@ export class ProcessNode {
   }
 
   /** Starts the server; it may still refuse. */
-  static start({ args, env, directory }: ProcessNodeOptions): ProcessNode {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-check", "--quiet", ...PERMISSIONS, ENTRY, ...args],
+  static start({ args, env, directory, descriptorsMax }: ProcessNodeOptions): ProcessNode {
+    const command = [Deno.execPath(), "run", "--no-check", "--quiet", ...PERMISSIONS, ENTRY, ...args];
+    const [program, ...rest] = descriptorsMax === undefined ? command : limited(command, descriptorsMax);
+    const child = new Deno.Command(program!, {
+      args: rest,
       env: { NO_COLOR: "1", ...env },
       ...(directory === undefined ? {} : { cwd: directory }),
       stdin: "null",
@@ -103,6 +107,11 @@ export class ProcessNode {
       if (!isGone) throw error;
     }
   }
+}
+
+/** The shell makes way for the program, so that the process id is the program's. */
+function limited(command: readonly string[], descriptorsMax: number): readonly string[] {
+  return ["sh", "-c", `ulimit -n ${descriptorsMax} && exec "$0" "$@"`, ...command];
 }
 
 async function collect(stream: ReadableStream<Uint8Array>, take: (text: string) => void): Promise<void> {

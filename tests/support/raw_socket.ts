@@ -11,6 +11,13 @@ export function openMany(port: number, count: number): Promise<Deno.TcpConn[]> {
   return Promise.all(Array.from({ length: count }, () => Deno.connect({ hostname: "127.0.0.1", port })));
 }
 
+/** The same, but those that are refused are left out. */
+export async function tryOpenMany(port: number, count: number): Promise<Deno.TcpConn[]> {
+  const tries = Array.from({ length: count }, () => Deno.connect({ hostname: "127.0.0.1", port }));
+  const settled = await Promise.allSettled(tries);
+  return settled.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
+}
+
 /** Closes connections in any state. */
 export function closeAll(connections: readonly Deno.TcpConn[]): void {
   for (const connection of connections) closeQuietly(connection);

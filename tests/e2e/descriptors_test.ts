@@ -1,0 +1,74 @@
+/**
+ * A node that has run out of file descriptors, because somebody holds more connections to it than it may have: it
+ * does not end, and it serves again as soon as they are gone.
+ *
+ * @module
+ */
+
+import { KvService } from "../../proto/mod.ts";
+import { assert, suite } from "../harness.ts";
+import { freePort } from "../support/free_port.ts";
+import { callNode } from "../support/node_call.ts";
+import { sleep } from "../support/process_cluster.ts";
+import { ProcessNode } from "../support/process_node.ts";
+import { closeAll, tryOpenMany } from "../support/raw_socket.ts";
+
+const DESCRIPTORS_MAX = 200;
+const CONNECTIONS = 400;
+const ROUNDS = 3;
+const LIMIT_MS = 20_000;
+const KEY = new TextEncoder().encode("kept");
+
+const test = suite("descriptors");
+
+test("more connections than a node may have end neither it nor its service", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "prkdb-descriptors-" });
+  const port = freePort();
+  const address = `http://127.0.0.1:${port}`;
+  const node = ProcessNode.start({
+    args: ["--node-id=1", `--grpc-port=${port}`, `--metrics-port=${freePort()}`, `--data-dir=${folder}/node`],
+    descriptorsMax: DESCRIPTORS_MAX,
+  });
+  try {
+    for (let round = 0; round < ROUNDS; round++) {
+      const value = new TextEncoder().encode(`round ${round}`);
+      await eventually(node, () => callNode(address, KvService.method.put, { input: { key: KEY, value } }));
+      const connections = await tryOpenMany(port, CONNECTIONS);
+      await sleep(1_000);
+      assert.ok(node.isRunning, `the node ended: ${node.standardError}`);
+      assert.ok(openDescriptors(node) >= DESCRIPTORS_MAX - 10, "the limit must have been reached");
+      closeAll(connections);
+      const got = await eventually(
+        node,
+        () => callNode(address, KvService.method.get, { input: { key: KEY } }),
+      );
+      assert.equal(got.value, value);
+    }
+    node.signal("SIGTERM");
+    assert.is((await node.ended).code, 0, node.standardError);
+  } finally {
+    node.signal("SIGKILL");
+    await node.ended;
+    await Deno.remove(folder, { recursive: true });
+  }
+}, { limitMs: 90_000 });
+
+function openDescriptors(node: ProcessNode): number {
+  return [...Deno.readDirSync(`/proc/${node.pid}/fd`)].length;
+}
+
+/** Calls until it succeeds; fails at once when the node has ended. */
+async function eventually<T>(node: ProcessNode, call: () => Promise<T>): Promise<T> {
+  const untilMs = performance.now() + LIMIT_MS;
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      assert.ok(node.isRunning, `the node ended: ${node.standardError}`);
+      if (performance.now() > untilMs) throw error;
+      await sleep(100);
+    }
+  }
+}
+
+test.run();
