@@ -87,7 +87,7 @@ test("garbage and impossible envelopes are refused", async () => {
 }, { limitMs: 60_000 });
 
 test("strangers cannot fill the memory with a first message that never ends", async () => {
-  const before = residentBytes(1);
+  const before = cluster.process(1).residentBytes;
   let peak = before;
   await nodesServeWhile(async () => {
     const strangers = await Promise.all(Array.from({ length: STRANGERS }, () => FakePeer.open(port())));
@@ -97,7 +97,7 @@ test("strangers cannot fill the memory with a first message that never ends", as
       for (let sent = 0; sent < STRANGER_BYTES && !stranger.hasEnded; sent += MEBIBYTE) {
         const untaken = sleep(ANSWER_LIMIT_MS).then(() => false);
         if (!(await Promise.race([stranger.sayBytes(chunk), untaken]))) break;
-        peak = Math.max(peak, residentBytes(1));
+        peak = Math.max(peak, cluster.process(1).residentBytes);
       }
     }));
     for (const stranger of strangers) stranger.close();
@@ -278,12 +278,6 @@ function assertAllRun(): void {
 
 function port(): number {
   return Number(new URL(cluster.address(1)).port);
-}
-
-/** Memory of a node that is in use, in bytes, as Linux counts it. */
-function residentBytes(id: number): number {
-  const status = Deno.readTextFileSync(`/proc/${cluster.process(id).pid}/status`);
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }
 
 test.run();

@@ -91,6 +91,12 @@ export class ProcessNode {
     return this.#standardError;
   }
 
+  /** Memory it uses, in bytes, as Linux counts it. */
+  get residentBytes(): number {
+    const status = Deno.readTextFileSync(`/proc/${this.pid}/status`);
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+  }
+
   /** Whether it has said that it serves. */
   get hasStarted(): boolean {
     return /^prkdb \S+: node \d+ of \d+ serves /m.test(this.#standardOutput);

@@ -1,0 +1,93 @@
+/**
+ * Clients that make a node hold what they never finish: requests of the largest size allowed, all but their last
+ * bytes, on many connections. What a node holds for them is bounded, others are served, and all of it is given back.
+ *
+ * @module
+ */
+
+import { REQUEST_BYTES_MAX } from "../../proto/mod.ts";
+import { assert, suite } from "../harness.ts";
+import { ProcessCluster, sleep } from "../support/process_cluster.ts";
+import { ascii, closeAll, tryOpenMany, tryWrite } from "../support/raw_socket.ts";
+import { WellBehaved } from "../support/well_behaved.ts";
+
+const MEBIBYTE = 1024 * 1024;
+const CONNECTIONS = 120;
+/** A node may need several times the bytes of its budget, and rubbish is collected late. */
+const GROWTH_MAX_BYTES = 1024 * MEBIBYTE;
+const GIVEN_BACK_WITHIN_MS = 20_000;
+const HELD_LIMIT_MS = 15_000;
+const CALLS_MIN = 20;
+
+const test = suite("hoarders");
+
+for (const framing of ["announced", "chunked"] as const) {
+  test(`requests that never end, ${framing}: memory is bounded and given back`, async () => {
+    await using cluster = await ProcessCluster.start({ nodes: 1, partitions: 1 });
+    const node = cluster.process(1);
+    const client = WellBehaved.start(cluster.address(1));
+    await sleep(500);
+    const before = node.residentBytes;
+    const port = Number(new URL(cluster.address(1)).port);
+    const connections = await tryOpenMany(port, CONNECTIONS);
+    const peak = await peakWhile(node, () => hoard(connections, framing));
+    const service = await client.stop();
+    closeAll(connections);
+    const told = `from ${mebibytes(before)} to ${mebibytes(peak)} MiB`;
+    console.log(`hoarders, ${framing}: ${told}, well-behaved p99 ${service.p99Ms.toFixed(0)} ms`);
+    assert.ok(node.isRunning, node.standardError);
+    assert.equal(service.failures.slice(0, 3), []);
+    assert.ok(service.calls >= CALLS_MIN, JSON.stringify(service));
+    assert.ok(peak - before < GROWTH_MAX_BYTES, told);
+    await givenBack(node, before + GROWTH_MAX_BYTES / 2);
+  }, { limitMs: 90_000 });
+}
+
+/** Sends all but the end of a request on each connection, as far as the node takes it. */
+async function hoard(connections: readonly Deno.TcpConn[], framing: "announced" | "chunked"): Promise<void> {
+  const length = framing === "announced"
+    ? `Content-Length: ${REQUEST_BYTES_MAX}\r\n\r\n`
+    : `Transfer-Encoding: chunked\r\n\r\n${REQUEST_BYTES_MAX.toString(16)}\r\n`;
+  const head = ascii(
+    "POST /prkdb.v1.KvService/Put HTTP/1.1\r\nHost: x\r\nContent-Type: application/proto\r\n" + length,
+  );
+  const body = new Uint8Array(REQUEST_BYTES_MAX - 1);
+  const sent = Promise.all(connections.map(async (connection) => {
+    if (await tryWrite(connection, head)) await tryWrite(connection, body);
+  }));
+  // A node that has enough may just stop reading.
+  await Promise.race([sent, sleep(HELD_LIMIT_MS)]);
+  await sleep(500);
+}
+
+/** The most memory seen; looking ends early when it is far too much, for the sake of the machine. */
+async function peakWhile(
+  node: { readonly residentBytes: number },
+  body: () => Promise<void>,
+): Promise<number> {
+  let peak = 0;
+  let isDone = false;
+  const done = body().finally(() => isDone = true);
+  const start = node.residentBytes;
+  while (!isDone && peak < start + 2 * GROWTH_MAX_BYTES) {
+    peak = Math.max(peak, node.residentBytes);
+    await sleep(20);
+  }
+  if (isDone) await done;
+  else done.catch(() => {});
+  return peak;
+}
+
+async function givenBack(node: { readonly residentBytes: number }, bytesMax: number): Promise<void> {
+  const untilMs = performance.now() + GIVEN_BACK_WITHIN_MS;
+  while (node.residentBytes > bytesMax) {
+    assert.ok(performance.now() < untilMs, `${mebibytes(node.residentBytes)} MiB are still held`);
+    await sleep(100);
+  }
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round(bytes / MEBIBYTE);
+}
+
+test.run();
