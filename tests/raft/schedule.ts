@@ -343,7 +343,10 @@ function isCaughtUp(node: ClusterNode, group: GroupId): boolean {
 
 /** From a fine day to a disaster, so that both progress and confusion are seen. */
 function drawWeather(random: Random): Weather {
-  const upTo = (worst: number) => (random.chance(0.3) ? 0 : (random.below(1_000) / 1_000) * worst);
+  const harshness = random.chance(0.6) ? 1 : 0.15;
+  const upTo = (
+    worst: number,
+  ) => (random.chance(0.3) ? 0 : (random.below(1_000) / 1_000) * worst * harshness);
   return {
     loss: upTo(0.3),
     duplication: upTo(0.4),

@@ -8,9 +8,9 @@
 import { assert, suite } from "../harness.ts";
 import { runSchedule, type ScheduleResult } from "./schedule.ts";
 
-const SCHEDULES = Number(Deno.env.get("RAFT_SCHEDULES") ?? 2_000);
+const SCHEDULES = Number(Deno.env.get("RAFT_SCHEDULES") ?? 3_000);
 const FIRST_SEED = Number(Deno.env.get("RAFT_FIRST_SEED") ?? 1);
-const STEPS = Number(Deno.env.get("RAFT_STEPS") ?? 1_500);
+const STEPS = Number(Deno.env.get("RAFT_STEPS") ?? 4_000);
 const SINGLE_SEED = Deno.env.get("RAFT_SEED");
 const LIMIT_MS = 3_600_000;
 
