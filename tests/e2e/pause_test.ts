@@ -13,6 +13,7 @@ import { createPrkDbTransport, PrkDbClient } from "../../client/mod.ts";
 import { KvService } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { ProcessCluster, sleep } from "../support/process_cluster.ts";
+import { RegisterLoad } from "../support/register_load.ts";
 import { missingAt, WriteLoad } from "../support/write_load.ts";
 
 const FOLLOWER_PAUSE_MS = Number(Deno.env.get("PRKDB_TEST_PAUSE_MS") ?? 8_000);
@@ -26,6 +27,8 @@ const TAKEOVER_MEDIAN_MAX_MS = 3_000;
 const TAKEOVER_MAX_MS = 10_000;
 const READS_BEFORE_WAKING = 60;
 const READS_AFTER_WAKING = 300;
+
+const READS_MIN = 50;
 
 const KEY = new TextEncoder().encode("moment");
 
@@ -58,6 +61,11 @@ test("a paused follower does not hold up writes, and has them all when it wakes"
 test("a paused leader is replaced, and once awake serves no stale linearizable read", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1 });
   await using client = await PrkDbClient.connect(cluster.addresses(), { timeoutMs: 30_000 });
+  await using registers = await RegisterLoad.start({
+    addresses: cluster.addresses(),
+    registers: 1,
+    readers: 3,
+  });
   const takeoversMs: number[] = [];
   let reads = 0;
   for (let round = 0; round < LEADER_ROUNDS; round++) {
@@ -77,6 +85,9 @@ test("a paused leader is replaced, and once awake serves no stale linearizable r
     reads += values.length;
     await cluster.waitReady();
   }
+  await registers.stop();
+  assert.equal(registers.violations, []);
+  assert.ok(registers.reads >= READS_MIN, `only ${registers.reads} reads of registers`);
   const medianMs = takeoversMs.sort((a, b) => a - b)[Math.floor(LEADER_ROUNDS / 2)]!;
   console.log(
     `paused leader: taken over in ${takeoversMs.map(Math.round).join(", ")} ms; ${reads} reads, none stale`,

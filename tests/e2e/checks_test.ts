@@ -1,0 +1,55 @@
+/**
+ * The checks of the other end-to-end tests, tested: a lost write, a changed one, one applied twice and a stale read
+ * are each found.
+ *
+ * @module
+ */
+
+import { Consistency } from "../../proto/mod.ts";
+import { assert, suite } from "../harness.ts";
+import { ProcessCluster, sleep } from "../support/process_cluster.ts";
+import { RegisterLoad } from "../support/register_load.ts";
+import { missingAt, WriteLoad } from "../support/write_load.ts";
+
+const FOUND_WITHIN_MS = 20_000;
+
+const test = suite("checks");
+let cluster: ProcessCluster;
+test.after(() => cluster.close());
+
+test("the cluster starts", async () => {
+  cluster = await ProcessCluster.start({ nodes: 3, partitions: 1 });
+}, { limitMs: 90_000 });
+
+test("a lost, a changed and a repeated write are found, and nothing else", async () => {
+  const load = await WriteLoad.start({ addresses: cluster.addresses(), writers: 2 });
+  while (load.acknowledged.size < 600) await sleep(10);
+  await load.stop();
+  const address = cluster.address(1);
+  assert.equal(await missingAt(address, load.acknowledged), []);
+  const claimed = new Map(load.acknowledged);
+  const [first, second] = [...claimed];
+  claimed.set("never-written", { value: "lost", version: 1 });
+  claimed.set(first![0], { ...first![1], value: "changed" });
+  claimed.set(second![0], { ...second![1], version: second![1].version - 1 });
+  const missing = await missingAt(address, claimed);
+  assert.is(missing.length, 3, missing.join("\n"));
+  assert.match(missing.join("\n"), /never-written: wanted lost at version 1, got nothing/);
+}, { limitMs: 60_000 });
+
+test("a stale read is found", async () => {
+  const leader = await cluster.leaderOf(0);
+  const followers = cluster.ids.filter((id) => id !== leader).map((id) => cluster.address(id));
+  const load = await RegisterLoad.start({
+    addresses: followers,
+    registers: 2,
+    readers: 3,
+    consistency: Consistency.STALE,
+  });
+  const untilMs = performance.now() + FOUND_WITHIN_MS;
+  while (load.violations.length === 0 && performance.now() < untilMs) await sleep(20);
+  await load.stop();
+  assert.match(load.violations[0] ?? "", /register-\d is \d+, must be from \d+ to \d+/);
+}, { limitMs: 60_000 });
+
+test.run();
