@@ -146,16 +146,29 @@ async function readIdentity(fileSystem: FileSystem, path: string): Promise<Ident
 
 function parseIdentity(text: string, path: string): Identity {
   const refuse = (why: string) => new DataDirectoryError(`Cannot read "${path}": ${why}`);
-  let fields: Identity & { readonly format: number };
+  let fields: Record<string, unknown>;
   try {
-    fields = JSON.parse(text);
+    fields = Object(JSON.parse(text));
   } catch (error) {
-    throw refuse(String(error));
+    throw refuse(error instanceof Error ? error.message : String(error));
   }
-  if (fields.format !== IDENTITY_FORMAT) throw refuse(`format ${fields.format} is not ${IDENTITY_FORMAT}`);
-  const { format: _, ...identity } = fields;
-  return identity;
+  const { format, ...identity } = fields;
+  if (format !== IDENTITY_FORMAT) throw refuse(`format ${format} is not ${IDENTITY_FORMAT}`);
+  const damaged = Object.entries(FIELD_CHECKS).find(([name, isRight]) => !isRight(identity[name]));
+  if (damaged !== undefined) throw refuse(`"${damaged[0]}" is ${JSON.stringify(identity[damaged[0]])}`);
+  return identity as unknown as Identity;
 }
+
+const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0;
+
+/** What each field of an identity must be. */
+const FIELD_CHECKS: { readonly [K in keyof Identity]: (value: unknown) => boolean } = {
+  clusterId: (value) => typeof value === "string" && /^[0-9a-f]{32}$/.test(value),
+  nodeId: isCount,
+  partitionCount: isCount,
+  replicationFactor: isCount,
+  nodeIds: (value) => Array.isArray(value) && value.length > 0 && value.every(isCount),
+};
 
 /** Written beside, synced and renamed, so that there is never half an identity. */
 async function writeIdentity(

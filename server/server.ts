@@ -9,6 +9,7 @@ import { getLogger } from "@logtape/logtape";
 import { DenoFileSystem } from "../wal-wasm/mod.ts";
 import { SYSTEM_CLOCK } from "./clock.ts";
 import type { ServerConfig } from "./config.ts";
+import { Door } from "./door.ts";
 import { Inbox } from "./inbox.ts";
 import { Node } from "./node.ts";
 import { handleOps, Metrics, type WalSample } from "./ops/mod.ts";
@@ -24,12 +25,6 @@ const STABLE_STREAM_MS = 1_000;
 const SHUTDOWN_LIMIT_MS = 2_000;
 
 const logger = getLogger(["prkdb", "server"]);
-
-/** A port that is already bound before there is anything to serve. */
-interface Door {
-  readonly http: Deno.HttpServer<Deno.NetAddr>;
-  handler: (request: Request) => Response | Promise<Response>;
-}
 
 /** See the module comment. */
 export class Server {
@@ -70,22 +65,22 @@ export class Server {
   static async start(config: ServerConfig, onFatal: (error: Error) => void): Promise<Server> {
     const doors: Door[] = [];
     try {
-      doors.push(openDoor(config.host, config.port), openDoor(config.host, config.metricsPort));
+      doors.push(new Door(config.host, config.port), new Door(config.host, config.metricsPort));
       return await openServer(config, { door: doors[0]!, opsDoor: doors[1]!, onFatal });
     } catch (error) {
-      for (const door of doors) await door.http.shutdown();
+      for (const door of doors) await door.close();
       throw error;
     }
   }
 
   /** Where clients and peers connect, `host:port`. */
   get address(): string {
-    return addressOf(this.#door);
+    return this.#door.address;
   }
 
   /** Where operators look, `host:port`. */
   get opsAddress(): string {
-    return addressOf(this.#opsDoor);
+    return this.#opsDoor.address;
   }
 
   get config(): ServerConfig {
@@ -101,7 +96,7 @@ export class Server {
     await this.node.close();
     this.#raftService.close();
     this.#metrics.close();
-    const shutdowns = Promise.all([this.#door.http.shutdown(), this.#opsDoor.http.shutdown()]);
+    const shutdowns = Promise.all([this.#door.close(), this.#opsDoor.close()]);
     await Promise.race([shutdowns, new Promise((resolve) => setTimeout(resolve, SHUTDOWN_LIMIT_MS))]);
   }
 }
@@ -204,24 +199,4 @@ function createRaftService(
 
 async function roomIn(inbox: Inbox): Promise<void> {
   while (inbox.size > INBOX_INPUTS_MAX) await new Promise((resolve) => setTimeout(resolve, ROOM_CHECK_MS));
-}
-
-function openDoor(hostname: string, port: number): Door {
-  const door: { http?: Door["http"]; handler: Door["handler"] } = {
-    handler: () => new Response("the node is starting\n", { status: 503 }),
-  };
-  const options = { hostname, port, onListen: () => {}, onError: answerFailure };
-  door.http = Deno.serve(options, (request) => door.handler(request));
-  return door as Door;
-}
-
-/** Handlers do not throw; should one do so, its caller gets an answer and the operator a line. */
-function answerFailure(error: unknown): Response {
-  logger.error("A request failed unexpectedly: {error}", { error: String(error) });
-  return new Response("internal error\n", { status: 500 });
-}
-
-function addressOf(door: Door): string {
-  const { hostname, port } = door.http.addr;
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }

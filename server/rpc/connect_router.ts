@@ -25,7 +25,7 @@ import { ClusterService, KvService, REQUEST_BYTES_MAX, TIMEOUT_MS_MAX } from "..
 import { invalidArgument } from "../error.ts";
 import { checkProtocolVersion, isDirect } from "./call_headers.ts";
 import { type GetQuery, messageOf } from "./connect_get.ts";
-import { GZIP, readBody } from "./request_body.ts";
+import { type BodyReader, GZIP } from "./request_body.ts";
 import { noteFailure, noteSuccess, type RequestObserver } from "./request_observer.ts";
 import { callOptions, decodeGenerated, notServed, type UnaryMethod } from "./unary.ts";
 
@@ -59,7 +59,7 @@ export type RoutedHandler = (request: Request, query?: GetQuery) => Promise<Resp
  */
 export function routedHandlers(
   methods: readonly UnaryMethod[],
-  requests: RequestObserver,
+  { requests, bodies }: { readonly requests: RequestObserver; readonly bodies: BodyReader },
 ): ReadonlyMap<string, RoutedHandler> {
   const router = createConnectRouter({
     grpc: false,
@@ -77,7 +77,9 @@ export function routedHandlers(
       throw noteFailure({ requests, method: desc.name, startedMs: performance.now() }, notServed(desc.name));
     });
   }
-  return new Map(router.handlers.map((handler) => [handler.requestPath, routed(handler, requests)]));
+  return new Map(
+    router.handlers.map((handler) => [handler.requestPath, routed(handler, { requests, bodies })]),
+  );
 }
 
 const STREAMING_METHODS = [KvService.method.scan, KvService.method.watch, ClusterService.method.watchChanges];
@@ -99,7 +101,10 @@ function unaryImplementation(
   };
 }
 
-function routed(handler: UniversalHandler, requests: RequestObserver): RoutedHandler {
+function routed(
+  handler: UniversalHandler,
+  { requests, bodies }: { readonly requests: RequestObserver; readonly bodies: BodyReader },
+): RoutedHandler {
   return async (request, query) => {
     const call = { requests, method: handler.method.name, startedMs: performance.now() };
     const values = createContextValues();
@@ -107,7 +112,7 @@ function routed(handler: UniversalHandler, requests: RequestObserver): RoutedHan
     try {
       checkProtocolVersion(request.headers, query?.version);
       if (query !== undefined) messageOf(query);
-      if (request.body !== null) body = await readBody(request);
+      if (request.body !== null) body = await bodies.read(request);
       checkEnvelope(handler.method, request.headers.get("content-type") ?? "", body);
     } catch (error) {
       values.set(REFUSAL, noteFailure(call, error));

@@ -25,28 +25,28 @@ export function envelopeHeader(length: number): Uint8Array {
 
 /** Cuts a byte stream that arrives in arbitrary chunks into envelopes. */
 export class EnvelopeReader {
-  readonly #bytesMax: number;
+  /** Largest message accepted. */
+  bytesMax: number;
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   /** Bytes needed before the next envelope is complete, as far as known. */
   #wanted = ENVELOPE_HEADER_BYTES;
 
-  /** @param bytesMax largest message accepted */
   constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+    this.bytesMax = bytesMax;
   }
 
   /**
-   * The envelopes that `chunk` completes, as views where they lie in one chunk.
+   * The envelopes that `chunk` completes, as views where they lie in one chunk; all of them must be taken before the
+   * next chunk comes.
    *
    * @throws {RangeError} for an oversized or compressed message
    */
-  read(chunk: Uint8Array): Envelope[] {
+  *read(chunk: Uint8Array): Generator<Envelope> {
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;
-    if (this.#waitingBytes < this.#wanted) return [];
+    if (this.#waitingBytes < this.#wanted) return;
     const bytes = this.#waiting.length === 1 ? chunk : concat(this.#waiting, this.#waitingBytes);
-    const envelopes: Envelope[] = [];
     let at = 0;
     for (;;) {
       const length = this.#lengthAt(bytes, at);
@@ -54,21 +54,20 @@ export class EnvelopeReader {
       if (length === undefined || bytes.length - at < this.#wanted) break;
       const start = at + ENVELOPE_HEADER_BYTES;
       at = start + length;
-      envelopes.push({
+      yield {
         isEnd: (bytes[start - ENVELOPE_HEADER_BYTES]! & FLAG_END_STREAM) !== 0,
         message: bytes.subarray(start, at),
-      });
+      };
     }
     this.#keep(bytes.subarray(at));
-    return envelopes;
   }
 
   #lengthAt(bytes: Uint8Array, at: number): number | undefined {
     if (bytes.length - at < ENVELOPE_HEADER_BYTES) return undefined;
     if ((bytes[at]! & FLAG_COMPRESSED) !== 0) throw new RangeError("Cannot read a compressed message");
     const length = new DataView(bytes.buffer, bytes.byteOffset + at + 1, 4).getUint32(0);
-    if (length > this.#bytesMax) {
-      throw new RangeError(`Cannot read a message of ${length} bytes: the limit is ${this.#bytesMax}`);
+    if (length > this.bytesMax) {
+      throw new RangeError(`Cannot read a message of ${length} bytes: the limit is ${this.bytesMax}`);
     }
     return length;
   }

@@ -24,6 +24,7 @@ import { type RoutedHandler, routedHandlers } from "./connect_router.ts";
 import { CorsPolicy } from "./cors.ts";
 import { kvMethods } from "./kv_service.ts";
 import { errorResponse, serveGet, servePost } from "./lean_unary.ts";
+import { BodyReader } from "./request_body.ts";
 import { noteFailure, type RequestObserver } from "./request_observer.ts";
 import type { UnaryMethod } from "./unary.ts";
 
@@ -68,12 +69,16 @@ export function createHttpHandler(
 /** The routes of one node. */
 class HttpServer {
   readonly #routes: ReadonlyMap<string, Route>;
+  readonly #bodies = new BodyReader();
   readonly #cors: CorsPolicy;
   readonly #requests: RequestObserver;
   readonly #streaming: HttpHandlerOptions["streaming"];
 
   constructor({ node, corsOrigins, requests, streaming }: HttpHandlerOptions) {
-    this.#routes = buildRoutes([...kvMethods(node), ...clusterMethods(node)], requests);
+    this.#routes = buildRoutes([...kvMethods(node), ...clusterMethods(node)], {
+      requests,
+      bodies: this.#bodies,
+    });
     this.#cors = new CorsPolicy(corsOrigins);
     this.#requests = requests;
     this.#streaming = streaming;
@@ -120,7 +125,7 @@ class HttpServer {
 
   #post({ method, routed }: Route, request: Request): Promise<Response> {
     if (method !== undefined && request.headers.get("content-type") === "application/proto") {
-      return servePost({ method, requests: this.#requests }, request);
+      return servePost({ method, requests: this.#requests, bodies: this.#bodies }, request);
     }
     return this.#general(routed, request);
   }
@@ -152,10 +157,13 @@ class HttpServer {
   }
 }
 
-function buildRoutes(methods: readonly UnaryMethod[], requests: RequestObserver): ReadonlyMap<string, Route> {
+function buildRoutes(
+  methods: readonly UnaryMethod[],
+  context: { readonly requests: RequestObserver; readonly bodies: BodyReader },
+): ReadonlyMap<string, Route> {
   const byPath = new Map(methods.map((method) => [method.path, method]));
   const routes = new Map<string, Route>();
-  for (const [path, routed] of routedHandlers(methods, requests)) {
+  for (const [path, routed] of routedHandlers(methods, context)) {
     const method = byPath.get(path);
     routes.set(path, {
       routed,

@@ -10,7 +10,7 @@ import { DomainError } from "../error.ts";
 import { checkProtocolVersion, readCallOptions } from "./call_headers.ts";
 import { toErrorAnswer } from "./connect_error.ts";
 import { type GetQuery, messageOf } from "./connect_get.ts";
-import { decompress, readBody } from "./request_body.ts";
+import { type BodyReader, decompress } from "./request_body.ts";
 import { noteFailure, noteSuccess, type RequestObserver } from "./request_observer.ts";
 import type { UnaryMethod } from "./unary.ts";
 
@@ -23,7 +23,11 @@ const GET_INIT: ResponseInit = {
 
 /** Answers a POST whose content type is `application/proto`. Never rejects. */
 export async function servePost(
-  { method, requests }: { readonly method: UnaryMethod; readonly requests: RequestObserver },
+  { method, requests, bodies }: {
+    readonly method: UnaryMethod;
+    readonly requests: RequestObserver;
+    readonly bodies: BodyReader;
+  },
   request: Request,
 ): Promise<Response> {
   const startedMs = performance.now();
@@ -32,7 +36,7 @@ export async function servePost(
     checkProtocolVersion(headers);
     const encoding = headers.get("content-encoding");
     const options = readCallOptions(headers);
-    const body = await readBody(request);
+    const body = await bodies.read(request);
     const bytes = encoding === null ? body : await unfold(body, encoding);
     const answer = await method.answerBytes(bytes, options);
     noteSuccess({ requests, method: method.name, startedMs });

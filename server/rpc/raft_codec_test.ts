@@ -154,7 +154,7 @@ test("envelopes are found in chunks cut anywhere", () => {
     }
     assert.equal(found, messages);
   }
-  assert.throws(() => new EnvelopeReader(10).read(Uint8Array.of(0, 0, 0, 0, 11)), /11 bytes/);
+  assert.throws(() => [...new EnvelopeReader(10).read(Uint8Array.of(0, 0, 0, 0, 11))], /11 bytes/);
 });
 
 test.run();

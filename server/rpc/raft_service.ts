@@ -15,6 +15,11 @@ import { decodePeerBatch } from "./raft_codec.ts";
 /** Above the bounds of everything a turn can hold for one peer. */
 const BATCH_BYTES_MAX = 256 * 1024 * 1024;
 
+/** A stranger has said nothing yet that is worth more. */
+const HELLO_BYTES_MAX = 4 * 1024;
+/** A stranger that says nothing for so long is sent away. */
+const HELLO_LIMIT_MS = 10_000;
+
 /** What the service needs to know and whom it tells. */
 export interface RaftServiceOptions {
   readonly clusterId: string;
@@ -59,16 +64,23 @@ export class RaftService {
   }
 
   async #read(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
-    const envelopes = new EnvelopeReader(BATCH_BYTES_MAX);
+    const envelopes = new EnvelopeReader(HELLO_BYTES_MAX);
+    const stranger = setTimeout(() => void reader.cancel().catch(() => {}), HELLO_LIMIT_MS);
     let from: NodeId | undefined;
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      for (const { isEnd, message } of envelopes.read(value)) {
-        if (isEnd) return;
-        from = this.#take(message, { from, reader });
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        for (const { isEnd, message } of envelopes.read(value)) {
+          if (isEnd) return;
+          from = this.#take(message, { from, reader });
+          envelopes.bytesMax = BATCH_BYTES_MAX;
+          clearTimeout(stranger);
+        }
+        await this.#options.hasRoom();
       }
-      await this.#options.hasRoom();
+    } finally {
+      clearTimeout(stranger);
     }
   }
 
@@ -87,7 +99,11 @@ export class RaftService {
     if (hello === undefined) throw new RangeError("Cannot deliver: the first message has no hello");
     const problem = this.#problemWith(hello);
     if (problem !== undefined) throw new RangeError(`Cannot deliver: ${problem}`);
-    void this.#streams.get(hello.fromNode)?.cancel().catch(() => {});
+    const replaced = this.#streams.get(hello.fromNode);
+    if (replaced !== undefined) {
+      this.#forget(replaced);
+      void replaced.cancel().catch(() => {});
+    }
     this.#streams.set(hello.fromNode, reader);
     return hello.fromNode;
   }

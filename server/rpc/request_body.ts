@@ -18,34 +18,80 @@ const gunzipBytes = promisify(gunzip) as unknown as (
 ) => Promise<Uint8Array<ArrayBuffer>>;
 const gzipBytes = promisify(gzip) as unknown as (bytes: Uint8Array) => Promise<Uint8Array<ArrayBuffer>>;
 
-/**
- * The body of `request`.
- *
- * @throws {DomainError} `invalidArgument` when it is too large, `cancelled` when the caller breaks off
- */
-export async function readBody(request: Request): Promise<Uint8Array<ArrayBuffer>> {
-  const announced = request.headers.get("content-length");
-  if (announced !== null && Number(announced) > REQUEST_BYTES_MAX) throw tooLarge(`${announced} bytes`);
-  try {
-    // The HTTP layer delivers at most as many bytes as were announced.
-    if (announced !== null) return await request.bytes();
-    return request.body === null ? new Uint8Array(0) : await readCounted(request.body);
-  } catch (error) {
-    if (error instanceof DomainError) throw error;
-    throw new DomainError({ kind: "cancelled" }, "Cannot read the request: its body broke off");
-  }
-}
+/** Bodies up to this size are not counted one by one: a connection can hold no more than one of them. */
+const SMALL_BYTES_MAX = 64 * 1024;
+/** Bytes of larger bodies that a node reads at a time. */
+const UNDER_WAY_BYTES_MAX = 256 * 1024 * 1024;
+/** A larger body that takes longer to arrive is given up. */
+const BODY_LIMIT_MS = 30_000;
 
-async function readCounted(body: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  // Leaving the loop early cancels the stream.
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > REQUEST_BYTES_MAX) throw tooLarge("more");
-    chunks.push(chunk);
+/** Reads the bodies of one node's requests, and bounds what is held of those that are not complete. */
+export class BodyReader {
+  #underWayBytes = 0;
+
+  /**
+   * The body of `request`.
+   *
+   * @throws {DomainError} `invalidArgument` when it is too large, `overloaded` when too much is under way already,
+   *   `cancelled` when the caller breaks off or takes too long
+   */
+  async read(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+    const announced = request.headers.get("content-length");
+    if (announced !== null && Number(announced) > REQUEST_BYTES_MAX) throw tooLarge(`${announced} bytes`);
+    try {
+      // The HTTP layer delivers at most as many bytes as were announced.
+      if (announced !== null && Number(announced) <= SMALL_BYTES_MAX) return await request.bytes();
+      if (request.body === null) return new Uint8Array(0);
+      return await this.#readLarge(request.body, Number(announced ?? 0));
+    } catch (error) {
+      if (error instanceof DomainError) throw error;
+      throw new DomainError({ kind: "cancelled" }, "Cannot read the request: its body broke off");
+    }
   }
-  return join(chunks, size);
+
+  /** Counted as announced, beyond that as it comes; all of it is given back when the body is complete or given up. */
+  async #readLarge(body: ReadableStream<Uint8Array>, announced: number): Promise<Uint8Array<ArrayBuffer>> {
+    const reader = body.getReader();
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      void reader.cancel().catch(() => {});
+    }, BODY_LIMIT_MS);
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    let counted = 0;
+    const count = (bytes: number) => {
+      this.#take(bytes - counted);
+      counted = bytes;
+    };
+    try {
+      count(announced);
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        size += value.length;
+        if (size > REQUEST_BYTES_MAX) throw tooLarge("more");
+        if (size > counted) count(size);
+        chunks.push(value);
+      }
+      if (isLate || size < announced) throw new Error("the body did not arrive whole");
+      return join(chunks, size);
+    } finally {
+      clearTimeout(timer);
+      this.#underWayBytes -= counted;
+      void reader.cancel().catch(() => {});
+    }
+  }
+
+  #take(bytes: number): void {
+    if (this.#underWayBytes + bytes > UNDER_WAY_BYTES_MAX) {
+      throw new DomainError(
+        { kind: "overloaded" },
+        `Cannot accept the request: ${UNDER_WAY_BYTES_MAX} bytes of other requests are under way`,
+      );
+    }
+    this.#underWayBytes += bytes;
+  }
 }
 
 function join(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
