@@ -49,13 +49,19 @@ export interface Watcher {
 const ELECTION_TIMEOUT_TICKS = 10;
 const HEARTBEAT_TICKS = 2;
 
+/** A batch that has not come back to the core. */
+export interface BatchOut {
+  readonly batch: ReadyBatch;
+  isPersisted: boolean;
+}
+
 /** One node; `raft` is absent while it is down. */
 export class ClusterNode {
   readonly id: NodeId;
   readonly disk = new Disk();
   raft: MultiRaft | undefined;
-  /** The batch that is out. */
-  batch: ReadyBatch | undefined;
+  /** Batches on their way to the disk, oldest first. */
+  readonly batches: BatchOut[] = [];
   /** Everything it was ever handed out since its last start, by group. */
   readonly applied = new Map<GroupId, Entry[]>();
   readonly reads: ReadReady[] = [];
@@ -126,30 +132,16 @@ export class Cluster {
   /** Ends a node; what it had not persisted is gone. */
   crash(node: ClusterNode): void {
     node.raft = undefined;
-    node.batch = undefined;
+    node.batches.length = 0;
     node.reads.length = 0;
   }
 
-  /** First half of a turn: what may leave before the disk leaves. */
+  /** First half of a turn: what may leave before the disk leaves, and what is committed is applied. */
   begin(node: ClusterNode): ReadyBatch {
     const batch = node.core.ready();
-    node.batch = batch;
-    this.watcher.beforePersist?.(node, batch);
+    node.batches.push({ batch, isPersisted: false });
     for (const transition of batch.transitions) this.watcher.onTransition?.(node, transition);
     this.#send(batch.messages);
-    return batch;
-  }
-
-  /** The disk has taken the batch that is out. */
-  persist(node: ClusterNode): void {
-    for (const persist of node.batch?.persist ?? []) node.disk.persist(persist);
-  }
-
-  /** Second half of a turn, after `persist`. */
-  finish(node: ClusterNode): void {
-    const { batch } = node;
-    if (batch === undefined) return;
-    this.#send(batch.messagesAfterPersist);
     for (const committed of batch.committed) {
       node.applied.get(committed.group)?.push(...committed.entries);
       this.watcher.onCommitted?.(node, committed);
@@ -158,15 +150,38 @@ export class Cluster {
       node.reads.push(read);
       this.watcher.onRead?.(node, read);
     }
-    node.batch = undefined;
+    return batch;
+  }
+
+  /** The disk takes the oldest batch it does not have. */
+  persist(node: ClusterNode): void {
+    const next = node.batches.find(({ isPersisted }) => !isPersisted);
+    if (next === undefined) return;
+    this.watcher.beforePersist?.(node, next.batch);
+    for (const persist of next.batch.persist) node.disk.persist(persist);
+    next.isPersisted = true;
+  }
+
+  /** Second half of the oldest turn, if the disk has its batch. */
+  finish(node: ClusterNode): void {
+    if (!node.batches[0]?.isPersisted) return;
+    const { batch } = node.batches.shift()!;
+    this.#send(batch.messagesAfterPersist);
     node.core.advance(batch);
+  }
+
+  /** The disk takes everything, and all turns end. */
+  finishAll(node: ClusterNode): void {
+    while (node.batches.length > 0) {
+      this.persist(node);
+      this.finish(node);
+    }
   }
 
   /** A whole turn of one node. */
   turn(node: ClusterNode): ReadyBatch {
     const batch = this.begin(node);
-    this.persist(node);
-    this.finish(node);
+    this.finishAll(node);
     return batch;
   }
 

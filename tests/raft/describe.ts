@@ -64,6 +64,10 @@ export function describeBegin(batch: ReadyBatch): readonly string[] {
       `  is ${role} in term ${term}, leader ${leader === NO_NODE ? "unknown" : leader}`
     ),
     ...batch.messages.map((message) => `  sends ${describeMessage(message)}`),
+    ...batch.committed.map(({ entries }) => `  applies ${describeEntries(entries)}`),
+    ...batch.reads.map(({ readId, granted, readIndex }) =>
+      `  read ${readId} ${granted ? `may be answered from ${readIndex}` : "is refused"}`
+    ),
     ...batch.persist.map(({ hardState, entries }) => {
       const state = hardState && `term=${hardState.term} vote=${hardState.vote} commit=${hardState.commit}`;
       return `  persists ${state ?? "no hard state"} entries=[${describeEntries(entries)}]`;
@@ -75,10 +79,6 @@ export function describeBegin(batch: ReadyBatch): readonly string[] {
 export function describeFinish(batch: ReadyBatch): readonly string[] {
   return [
     ...batch.messagesAfterPersist.map((message) => `  then sends ${describeMessage(message)}`),
-    ...batch.committed.map(({ entries }) => `  applies ${describeEntries(entries)}`),
-    ...batch.reads.map(({ readId, granted, readIndex }) =>
-      `  read ${readId} ${granted ? `may be answered from ${readIndex}` : "is refused"}`
-    ),
   ];
 }
 

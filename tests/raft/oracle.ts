@@ -185,12 +185,15 @@ export class Oracle implements Watcher {
   }
 }
 
-/** The log of a node with what its batch is about to add: what is on disk when that batch is done. */
+/** The log of a node with what its batches are about to add: what is on disk when they are done. */
 function logOf(node: ClusterNode, group: GroupId): readonly Entry[] {
   const { entries: onDisk, snapshot } = node.disk.group(group);
   const entries = [...onDisk];
-  const added = node.batch?.persist.find((persist) => persist.group === group)?.entries ?? [];
-  if (added.length > 0) entries.splice(added[0]!.index - snapshot.index - 1, Infinity, ...added);
+  for (const { batch, isPersisted } of node.batches) {
+    const added = batch.persist.find((persist) => persist.group === group)?.entries ?? [];
+    if (isPersisted || added.length === 0) continue;
+    entries.splice(added[0]!.index - snapshot.index - 1, Infinity, ...added);
+  }
   return entries;
 }
 

@@ -60,6 +60,24 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     }],
   },
   {
+    name: "a vote that is still being written holds nothing back",
+    caughtBy: "scripts",
+    edits: [{
+      file: "replica_ready.ts",
+      find: "isVoteDurable: !isVoteNew && !state.votesInWriting.includes(true),",
+      replace: "isVoteDurable: !isVoteNew,",
+    }],
+  },
+  {
+    name: "a write makes durable what was replaced while it was under way",
+    caughtBy: "schedules",
+    edits: [{
+      file: "log.ts",
+      find: "this.#writes = this.#writes.map((through) => Math.min(through, index - 1));",
+      replace: "",
+    }],
+  },
+  {
     name: "entries are acknowledged before they are durable",
     caughtBy: "schedules",
     edits: [{

@@ -208,11 +208,13 @@ export class RaftScript {
   }
 
   #finish(node: ClusterNode): readonly string[] {
-    const { batch } = node;
-    if (batch === undefined) throw new Error(`The script finishes a turn that node ${node.id} has not begun`);
+    const oldest = node.batches[0];
+    if (oldest === undefined) {
+      throw new Error(`The script finishes a turn that node ${node.id} has not begun`);
+    }
     this.#started.persist(node);
     this.#started.finish(node);
-    return [`${node.id}:`, ...describeFinish(batch)];
+    return [`${node.id}:`, ...describeFinish(oldest.batch)];
   }
 
   #matching(command: ScriptCommand): Message[] {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type GroupId, type Message, type NodeId, votersOnly } from "../../raft/mod.ts";
+import { type GroupId, type Message, type NodeId, type ReadyBatch, votersOnly } from "../../raft/mod.ts";
 import { Random } from "../../raft/random.ts";
 import { bytes, Cluster, type ClusterNode } from "./cluster.ts";
 import { Oracle } from "./oracle.ts";
@@ -43,6 +43,9 @@ interface Weather {
   readonly crashInBatch: number;
   /** The same for batches in which a vote is given or a leader is new: there the worst can happen. */
   readonly crashAtTurn: number;
+  /** Batches that may be on their way to the disk, and the chance of a step that the disk gets on. */
+  readonly batches: number;
+  readonly disk: number;
   /** Messages that arrive at once. */
   readonly burst: number;
   /** Share of each action, of the sum of all. */
@@ -130,9 +133,10 @@ class Schedule {
     if (this.#random.chance(this.#weather.crash)) return this.#crash(node);
     if (this.#random.chance(this.#weather.stop)) this.#stop();
     if (this.#random.chance(this.#weather.cut)) this.#changeLinks();
-    if (node.batch !== undefined) return this.#goOn(node);
+    if (node.batches.length > 0 && this.#random.chance(this.#weather.disk)) return this.#goOn(node);
     this.#do(this.#drawAction(), node);
-    if (node.core.hasReady() && this.#random.chance(0.5)) this.#cluster.begin(node);
+    const mayBegin = node.batches.length < this.#weather.batches && node.core.hasReady();
+    if (mayBegin && this.#random.chance(0.5)) this.#cluster.begin(node);
   }
 
   #do(action: Action, node: ClusterNode): void {
@@ -165,7 +169,7 @@ class Schedule {
   }
 
   #mayAct(node: ClusterNode): boolean {
-    return node.raft !== undefined && node.batch === undefined && !this.#isStopped(node);
+    return node.raft !== undefined && !this.#isStopped(node);
   }
 
   /** Like a process under SIGSTOP: its clock stands still, and what is sent to it waits. */
@@ -193,17 +197,17 @@ class Schedule {
     return ACTIONS.find((action) => (left -= shares[action]) < 0) ?? "rest";
   }
 
-  /** The node is between `ready` and `advance`. */
+  /** The disk takes one more batch, or the oldest turn ends. */
   #goOn(node: ClusterNode): void {
-    if (this.#random.chance(0.3)) return this.#deliverSome();
+    const next = node.batches.find(({ isPersisted }) => !isPersisted);
+    const isEnding = next === undefined || (node.batches[0]!.isPersisted && this.#random.chance(0.7));
+    if (isEnding) return this.#cluster.finish(node);
     const { crashInBatch, crashAtTurn } = this.#weather;
-    const crash = isTurningPoint(node) ? crashAtTurn / 2 : crashInBatch;
+    const crash = isTurningPoint(node, next.batch) ? crashAtTurn / 2 : crashInBatch;
     if (this.#random.chance(crash)) return this.#crash(node);
     this.#cluster.persist(node);
     // Dying here, the node has kept its promises on disk without having told anybody.
-    const isDoomed = this.#random.chance(crash);
-    if (isDoomed) this.#crash(node);
-    else this.#cluster.finish(node);
+    if (this.#random.chance(crash)) this.#crash(node);
   }
 
   #crash(node: ClusterNode): void {
@@ -230,7 +234,7 @@ class Schedule {
     const { inTransit } = this.#cluster;
     const isFree = (message: Message) => {
       const node = this.#cluster.node(message.to);
-      return node.batch === undefined && !this.#isStopped(node) && (to === undefined || message.to === to);
+      return !this.#isStopped(node) && (to === undefined || message.to === to);
     };
     let position = inTransit.findIndex(isFree);
     if (position < 0) return;
@@ -272,8 +276,7 @@ class Schedule {
     cluster.heal();
     for (const node of cluster.nodes) {
       if (node.raft === undefined) cluster.start(node);
-      cluster.persist(node);
-      cluster.finish(node);
+      cluster.finishAll(node);
     }
     cluster.settle();
     for (const group of cluster.groups) this.#recover(group);
@@ -326,9 +329,9 @@ class Schedule {
   }
 }
 
-/** Whether the batch that is out enters a term, gives a vote, or follows an election won. */
-function isTurningPoint(node: ClusterNode): boolean {
-  const { persist = [], transitions = [] } = node.batch ?? {};
+/** Whether `batch` enters a term, gives a vote, or follows an election won. */
+function isTurningPoint(node: ClusterNode, batch: ReadyBatch): boolean {
+  const { persist, transitions } = batch;
   const isNew = persist.some(({ group, hardState }) => {
     const known = node.disk.group(group).hardState;
     return hardState !== undefined && (hardState.vote !== known.vote || hardState.term !== known.term);
@@ -359,6 +362,8 @@ function drawWeather(random: Random): Weather {
     mute: upTo(0.9),
     crashInBatch: upTo(0.1),
     crashAtTurn: upTo(0.8),
+    batches: 1 + random.below(3),
+    disk: 0.1 + random.below(10) * 0.08,
     burst: 1 + random.below(4),
     shares: {
       // From elections now and then to ones that overtake each other.
