@@ -1,0 +1,92 @@
+/**
+ * A node whose disk comes back empty: it has forgotten what it promised. One of three such disks must never cost an
+ * acknowledged write, and no node may answer as if the write had never been.
+ *
+ * @module
+ */
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import { ClusterService, KvService } from "../../proto/mod.ts";
+import { assert, suite } from "../harness.ts";
+import { callNode } from "../support/node_call.ts";
+import { ProcessCluster, sleep } from "../support/process_cluster.ts";
+
+const KEY = new TextEncoder().encode("promise");
+const CATCH_UP_LIMIT_MS = 20_000;
+const READS = 5;
+const READ_TIMEOUT_MS = 1_500;
+
+const test = suite("lost disk");
+
+test("a node with an empty disk catches up from the others", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1 });
+  await put(cluster.address(1), "kept");
+  for (const id of cluster.ids) {
+    await cluster.kill(id);
+    await Deno.remove(cluster.dataDirectory(id), { recursive: true });
+    await cluster.restart(id);
+    await cluster.waitReady();
+    await caughtUp(cluster);
+  }
+  for (const id of cluster.ids) assert.is(await get(cluster.address(id)), "kept");
+}, { limitMs: 90_000 });
+
+test("a node with an empty disk does not help to forget an acknowledged write", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1 });
+  await put(cluster.address(1), "before");
+  const leader = await cluster.leaderOf(0);
+  const [witness, absent] = cluster.ids.filter((id) => id !== leader) as [number, number];
+  await caughtUp(cluster);
+  await cluster.kill(absent);
+  // Acknowledged by the leader and the witness only.
+  await put(cluster.address(leader), "after");
+  await cluster.kill(leader);
+  await cluster.kill(witness);
+  await Deno.remove(cluster.dataDirectory(witness), { recursive: true });
+  await Promise.all([witness, absent].map((id) => cluster.restart(id)));
+  for (let reads = 0; reads < READS; reads++) {
+    for (const id of [witness, absent]) {
+      const found = await get(cluster.address(id)).catch(refusal);
+      assert.match(found, /^(after|refused)$/, `node ${id} says "${found}"`);
+    }
+  }
+  await cluster.restart(leader);
+  await cluster.waitReady();
+  for (const id of cluster.ids) assert.is(await get(cluster.address(id)), "after");
+}, { limitMs: 90_000 });
+
+async function put(address: string, value: string): Promise<void> {
+  const input = { key: KEY, value: new TextEncoder().encode(value) };
+  await callNode(address, KvService.method.put, { input });
+}
+
+async function get(address: string): Promise<string> {
+  const { value } = await callNode(address, KvService.method.get, {
+    input: { key: KEY },
+    timeoutMs: READ_TIMEOUT_MS,
+  });
+  return value === undefined ? "nothing" : new TextDecoder().decode(value);
+}
+
+/** Waits until all replicas have applied the same entries. */
+async function caughtUp(cluster: ProcessCluster): Promise<void> {
+  const untilMs = performance.now() + CATCH_UP_LIMIT_MS;
+  for (;;) {
+    const statuses = await Promise.all(
+      cluster.ids.map((id) => callNode(cluster.address(id), ClusterService.method.getStatus, { input: {} })),
+    );
+    const applied = statuses.map(({ replicas }) => Number(replicas[0]!.appliedIndex));
+    if (applied[0]! > 0 && applied.every((index) => index === applied[0])) return;
+    assert.ok(performance.now() < untilMs, `applied: ${applied}`);
+    await sleep(50);
+  }
+}
+
+/** A node that cannot know the answer says so. */
+function refusal(error: unknown): string {
+  const allowed = [Code.Unavailable, Code.DeadlineExceeded];
+  if (error instanceof ConnectError && allowed.includes(error.code)) return "refused";
+  throw error;
+}
+
+test.run();
