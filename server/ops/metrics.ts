@@ -6,7 +6,7 @@
  */
 
 import client from "prom-client";
-import type { NodeStatus } from "../node_api.ts";
+import type { NodeStatus, PeerStatus, ReplicaStatus } from "../node_api.ts";
 import type { LoopMeters } from "../node_loop.ts";
 
 /** From a quarter of a millisecond to ten seconds. */
@@ -77,7 +77,7 @@ export class Metrics implements LoopMeters {
     labelNames: [],
     buckets: FRAME_BUCKETS,
   });
-  readonly #replicaGauges = new Map<string, client.Gauge<"partition">>();
+  readonly #readings = new Map<string, client.Gauge | client.Counter>();
   readonly #requestChildren = new Map<string, client.Counter.Internal>();
   readonly #durationChildren = new Map<string, client.Histogram.Internal<string>>();
   readonly #proposalChildren = new Map<string, client.Counter.Internal>();
@@ -155,67 +155,54 @@ export class Metrics implements LoopMeters {
 
   #readGauges(source: MetricsSource): void {
     const wal = source.sampleWal();
-    this.#gauge("prkdb_wal_bytes_total", "Bytes written to the log since the start", wal.bytesTotal);
-    this.#gauge("prkdb_wal_segments", "Files of the log", wal.segmentCount);
-    this.#gauge("prkdb_calls_in_flight", "Calls that wait for an answer", source.callsInFlight());
-    const status = source.status();
-    for (const replica of status.replicas) {
-      const set = (name: string, help: string, value: number) =>
-        this.#replicaGauge(`prkdb_raft_${name}`, help).set({ partition: `${replica.partitionId}` }, value);
-      set("state", "1 leader, 2 follower, 3 candidate", STATE_NUMBERS[replica.role]);
-      set("term", "Current term", replica.term);
-      set("commit_index", "Last index known committed", replica.commit);
-      set("applied_index", "Last index applied", replica.applied);
-      set("leader_elections_total", "Elections won by this replica", replica.electionsWon);
-      set("append_entries_total", "Append requests sent by this replica", replica.appendsSent);
-      set(
-        "inflight_bytes",
-        "Bytes sent and not acknowledged",
-        sum(replica.followers.map((f) => f.inflightBytes)),
-      );
-      set("log_bytes", "Bytes of entries in memory", replica.logBytes);
-    }
-    for (const replica of status.replicas) {
-      const labels = { partition: `${replica.partitionId}` };
-      this.#replicaGauge("prkdb_store_keys", "Keys of the partition").set(labels, replica.keyCount);
-      this.#replicaGauge("prkdb_store_bytes", "Bytes of its keys and values").set(labels, replica.stateBytes);
-    }
-    for (const peer of status.peers) {
-      const set = (name: string, help: string, value: number) =>
-        this.#peerGauge(`prkdb_peer_${name}`, help).set({ peer: `${peer.nodeId}` }, value);
-      set("connected", "1 while the stream to the peer is open", peer.connected ? 1 : 0);
-      set("queued_bytes", "Bytes that wait for the peer to read", peer.queuedBytes);
-      set("dropped_batches_total", "Batches that could not be sent", peer.droppedMessages);
-    }
+    this.#show("prkdb_wal_bytes_total", "Bytes written to the log since the start", {
+      value: wal.bytesTotal,
+    });
+    this.#show("prkdb_wal_segments", "Files of the log", { value: wal.segmentCount });
+    this.#show("prkdb_calls_in_flight", "Calls that wait for an answer", { value: source.callsInFlight() });
+    const { replicas, peers } = source.status();
+    for (const replica of replicas) this.#showReplica(replica);
+    for (const peer of peers) this.#showPeer(peer);
   }
 
-  readonly #peerGauges = new Map<string, client.Gauge<"peer">>();
-  readonly #plainGauges = new Map<string, client.Gauge>();
-
-  #gauge(name: string, help: string, value: number): void {
-    let gauge = this.#plainGauges.get(name);
-    if (gauge === undefined) {
-      this.#plainGauges.set(name, gauge = new client.Gauge({ name, help, registers: [this.#registry] }));
-    }
-    gauge.set(value);
+  #showReplica(replica: ReplicaStatus): void {
+    const labels = { partition: `${replica.partitionId}` };
+    const show = (name: string, help: string, value: number) =>
+      this.#show(`prkdb_${name}`, help, { value, labels });
+    show("raft_state", "1 leader, 2 follower, 3 candidate", STATE_NUMBERS[replica.role]);
+    show("raft_term", "Current term", replica.term);
+    show("raft_commit_index", "Last index known committed", replica.commit);
+    show("raft_applied_index", "Last index applied", replica.applied);
+    show("raft_leader_elections_total", "Elections won by this replica", replica.electionsWon);
+    show("raft_append_entries_total", "Append requests sent by this replica", replica.appendsSent);
+    const inflightBytes = sum(replica.followers.map((follower) => follower.inflightBytes));
+    show("raft_inflight_bytes", "Bytes sent and not acknowledged", inflightBytes);
+    show("raft_log_bytes", "Bytes of entries in memory", replica.logBytes);
+    show("store_keys", "Keys of the partition", replica.keyCount);
+    show("store_bytes", "Bytes of its keys and values", replica.stateBytes);
   }
 
-  #replicaGauge(name: string, help: string): client.Gauge<"partition"> {
-    let gauge = this.#replicaGauges.get(name);
-    if (gauge === undefined) {
-      gauge = new client.Gauge({ name, help, labelNames: ["partition"], registers: [this.#registry] });
-      this.#replicaGauges.set(name, gauge);
-    }
-    return gauge;
+  #showPeer(peer: PeerStatus): void {
+    const labels = { peer: `${peer.nodeId}` };
+    const show = (name: string, help: string, value: number) =>
+      this.#show(`prkdb_peer_${name}`, help, { value, labels });
+    show("connected", "1 while the stream to the peer is open", peer.connected ? 1 : 0);
+    show("queued_bytes", "Bytes that wait for the peer to read", peer.queuedBytes);
+    show("dropped_batches_total", "Batches that could not be sent", peer.droppedMessages);
   }
 
-  #peerGauge(name: string, help: string): client.Gauge<"peer"> {
-    let gauge = this.#peerGauges.get(name);
-    if (gauge === undefined) {
-      gauge = new client.Gauge({ name, help, labelNames: ["peer"], registers: [this.#registry] });
-      this.#peerGauges.set(name, gauge);
+  /** Shows a figure that the node keeps itself: as a counter if its name says so, else as a gauge. */
+  #show(name: string, help: string, reading: { readonly value: number; readonly labels?: Labels }): void {
+    const { value, labels = {} } = reading;
+    let metric = this.#readings.get(name);
+    if (metric === undefined) {
+      const shape = { name, help, labelNames: Object.keys(labels), registers: [this.#registry] };
+      metric = name.endsWith("_total") ? new client.Counter(shape) : new client.Gauge(shape);
+      this.#readings.set(name, metric);
     }
-    return gauge;
+    if (metric instanceof client.Gauge) return metric.set(labels, value);
+    metric.remove(labels);
+    metric.inc(labels, value);
   }
 
   #counter(name: string, help: string, labelNames: string[]): client.Counter {
@@ -230,6 +217,8 @@ export class Metrics implements LoopMeters {
     return new client.Histogram({ name, help, ...shape, registers: [this.#registry] });
   }
 }
+
+type Labels = Readonly<Record<string, string>>;
 
 const STATE_NUMBERS = { leader: 1, follower: 2, preCandidate: 3, candidate: 3 } as const;
 
