@@ -72,6 +72,9 @@ async function get(address: string): Promise<string> {
 async function caughtUp(cluster: ProcessCluster): Promise<void> {
   const untilMs = performance.now() + CATCH_UP_LIMIT_MS;
   for (;;) {
+    for (const id of cluster.ids) {
+      assert.ok(cluster.process(id).isRunning, `node ${id}: ${cluster.output(id)}`);
+    }
     const statuses = await Promise.all(
       cluster.ids.map((id) => callNode(cluster.address(id), ClusterService.method.getStatus, { input: {} })),
     );
