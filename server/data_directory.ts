@@ -5,30 +5,45 @@
  * ```
  * node-1/LOCK            held by the running node
  * node-1/identity.json   written once, when the directory is first used
+ * node-1/peers.json      whom this node has met (`peer_register.ts`)
  * node-1/wal/            the log
  * ```
  *
  * @module
  */
 
+import { createHash } from "node:crypto";
 import type { NodeId } from "../raft/mod.ts";
 import { type FileLock, type FileSystem, joinPath } from "../wal-wasm/mod.ts";
 import type { ClusterShape } from "./cluster_layout.ts";
+import { readSmallFile, UNFINISHED, writeSmallFile } from "./small_file.ts";
 
 const IDENTITY_FORMAT = 1;
 const LOCK_NAME = "LOCK";
 const IDENTITY_NAME = "identity.json";
 const WAL_NAME = "wal";
+const CLUSTER_ID_DIGITS = 32;
 
 /** Whose data a directory holds. */
 export interface Identity {
   /** 32 hexadecimal digits. */
   readonly clusterId: string;
   readonly nodeId: NodeId;
+  /** Of this directory and no other, so that peers notice a disk that was lost or exchanged. */
+  readonly incarnation: string;
   readonly partitionCount: number;
   readonly replicationFactor: number;
   /** Ascending. */
   readonly nodeIds: readonly NodeId[];
+}
+
+/** Who wants to use a directory. */
+export interface WantedDirectory {
+  readonly directory: string;
+  readonly nodeId: NodeId;
+  readonly shape: ClusterShape;
+  /** What the directory's incarnation will be if it is new. */
+  readonly incarnation: string;
 }
 
 /** The directory cannot be used as asked; the message says why. Nothing in it was changed. */
@@ -50,7 +65,7 @@ export interface DataDirectory {
  */
 export async function openDataDirectory(
   fileSystem: FileSystem,
-  wanted: { readonly directory: string; readonly nodeId: NodeId; readonly shape: ClusterShape },
+  wanted: WantedDirectory,
 ): Promise<DataDirectory> {
   const { directory } = wanted;
   await refuseForeign(fileSystem, directory);
@@ -72,39 +87,35 @@ export async function openDataDirectory(
 async function refuseForeign(fileSystem: FileSystem, directory: string): Promise<void> {
   const names = await listIfThere(fileSystem, directory);
   if (names.includes(IDENTITY_NAME)) return;
-  const foreign = names.find((name) => name !== LOCK_NAME && name !== `${IDENTITY_NAME}.new`);
+  const foreign = names.find((name) => name !== LOCK_NAME && name !== `${IDENTITY_NAME}${UNFINISHED}`);
   if (foreign === undefined) return;
   throw new DataDirectoryError(
     `Data directory "${directory}" is not prkdb's: it holds "${foreign}" but no identity`,
   );
 }
 
-async function claim(
-  fileSystem: FileSystem,
-  { directory, nodeId, shape }: { directory: string; nodeId: NodeId; shape: ClusterShape },
-): Promise<Identity> {
-  const path = joinPath(directory, IDENTITY_NAME);
-  const names = await fileSystem.list(directory);
-  if (names.includes(IDENTITY_NAME)) {
-    const found = await readIdentity(fileSystem, path);
-    checkIdentity(found, { directory, nodeId, shape });
+async function claim(fileSystem: FileSystem, wanted: WantedDirectory): Promise<Identity> {
+  const { directory, nodeId, shape, incarnation } = wanted;
+  const name = IDENTITY_NAME;
+  const text = await readSmallFile(fileSystem, { directory, name });
+  if (text !== undefined) {
+    const found = parseIdentity(text, joinPath(directory, name));
+    checkIdentity(found, wanted);
     return found;
   }
   const identity: Identity = {
-    clusterId: await clusterIdOf(shape),
-    nodeId,
+    clusterId: clusterIdOf(shape),
+    ...{ nodeId, incarnation },
     partitionCount: shape.partitionCount,
     replicationFactor: shape.replicationFactor,
     nodeIds: [...shape.nodes.keys()].sort((a, b) => a - b),
   };
-  await writeIdentity(fileSystem, { directory, path, identity });
+  const fields = { format: IDENTITY_FORMAT, ...identity };
+  await writeSmallFile(fileSystem, { directory, name, text: `${JSON.stringify(fields, null, 2)}\n` });
   return identity;
 }
 
-function checkIdentity(
-  found: Identity,
-  wanted: { readonly directory: string; readonly nodeId: NodeId; readonly shape: ClusterShape },
-): void {
+function checkIdentity(found: Identity, wanted: WantedDirectory): void {
   const { directory, nodeId, shape } = wanted;
   const refuse = (what: string) => {
     throw new DataDirectoryError(`Data directory "${directory}" ${what}`);
@@ -126,22 +137,10 @@ function checkIdentity(
  * The same for all nodes that are started with the same members: 128 bits of SHA-256 over what makes the cluster.
  * Kept in the directory from then on, so that addresses may change later.
  */
-async function clusterIdOf(shape: ClusterShape): Promise<string> {
+function clusterIdOf(shape: ClusterShape): string {
   const nodes = [...shape.nodes].sort(([a], [b]) => a - b).map(([id, address]) => `${id}@${address}`);
   const text = `prkdb ${shape.partitionCount} ${shape.replicationFactor} ${nodes.join(",")}`;
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  return [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-async function readIdentity(fileSystem: FileSystem, path: string): Promise<Identity> {
-  const file = await fileSystem.open(path);
-  try {
-    const bytes = new Uint8Array(await file.size());
-    file.readSync(bytes, 0);
-    return parseIdentity(new TextDecoder().decode(bytes), path);
-  } finally {
-    file.close();
-  }
+  return createHash("sha256").update(text).digest("hex").slice(0, CLUSTER_ID_DIGITS);
 }
 
 function parseIdentity(text: string, path: string): Identity {
@@ -165,27 +164,11 @@ const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value)
 const FIELD_CHECKS: { readonly [K in keyof Identity]: (value: unknown) => boolean } = {
   clusterId: (value) => typeof value === "string" && /^[0-9a-f]{32}$/.test(value),
   nodeId: isCount,
+  incarnation: (value) => typeof value === "string" && value !== "",
   partitionCount: isCount,
   replicationFactor: isCount,
   nodeIds: (value) => Array.isArray(value) && value.length > 0 && value.every(isCount),
 };
-
-/** Written beside, synced and renamed, so that there is never half an identity. */
-async function writeIdentity(
-  fileSystem: FileSystem,
-  { directory, path, identity }: { directory: string; path: string; identity: Identity },
-): Promise<void> {
-  const text = `${JSON.stringify({ format: IDENTITY_FORMAT, ...identity }, null, 2)}\n`;
-  const file = await fileSystem.create(`${path}.new`);
-  try {
-    file.writeSync(new TextEncoder().encode(text), 0);
-    await file.syncData();
-  } finally {
-    file.close();
-  }
-  await fileSystem.rename(`${path}.new`, path);
-  await fileSystem.syncDirectory(directory);
-}
 
 async function listIfThere(fileSystem: FileSystem, directory: string): Promise<readonly string[]> {
   try {

@@ -29,7 +29,7 @@ function shape(over: Partial<ClusterShape> = {}): ClusterShape {
 }
 
 async function open(directory: string, nodeId = 1, of: ClusterShape = shape()) {
-  const data = await openDataDirectory(fileSystem, { directory, nodeId, shape: of });
+  const data = await openDataDirectory(fileSystem, { directory, nodeId, shape: of, incarnation: "i" });
   data.lock.release();
   return data.identity;
 }
@@ -63,7 +63,12 @@ test("all nodes of a cluster get the same identity, and keep it when addresses c
 
 test("a directory in use is refused", async () => {
   const directory = temporary();
-  const data = await openDataDirectory(fileSystem, { directory, nodeId: 1, shape: shape() });
+  const data = await openDataDirectory(fileSystem, {
+    directory,
+    nodeId: 1,
+    shape: shape(),
+    incarnation: "i",
+  });
   const { message } = await assertRejects(() => open(directory));
   assert.match(message, /in use/);
   data.lock.release();

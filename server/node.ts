@@ -18,7 +18,12 @@ import {
   type PartitionPlace,
   placePartitions,
 } from "./cluster_layout.ts";
-import { type DataDirectory, DataDirectoryError, openDataDirectory } from "./data_directory.ts";
+import {
+  type DataDirectory,
+  DataDirectoryError,
+  type Identity,
+  openDataDirectory,
+} from "./data_directory.ts";
 import { DomainError } from "./error.ts";
 import type { Inbox } from "./inbox.ts";
 import { encodeCommand, type Mutation, type Outcome } from "./kv/mod.ts";
@@ -57,8 +62,8 @@ export interface NodeOptions {
   /** For every random choice of this node. */
   readonly seed: number;
   readonly inbox: Inbox;
-  /** Made once the cluster's identity is known. */
-  readonly createTransport: (clusterId: string) => PeerTransport;
+  /** Made once it is known whose data this is. */
+  readonly createTransport: (identity: Identity) => PeerTransport;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
   readonly walSync: SyncPolicy;
@@ -92,8 +97,9 @@ export class Node implements NodeApi {
    * @throws {DataDirectoryError} when the directory is not this node's, or its log is damaged
    */
   static async open(options: NodeOptions): Promise<Node> {
-    const { directory, fileSystem, nodeId, shape } = options;
-    const data = await openDataDirectory(fileSystem, { directory, nodeId, shape });
+    const { clock, directory, fileSystem, nodeId, seed, shape } = options;
+    const incarnation = `${clock.wallMs().toString(16)}-${seed.toString(16)}`;
+    const data = await openDataDirectory(fileSystem, { directory, nodeId, shape, incarnation });
     try {
       const wal = await Wal.open({
         fileSystem,
@@ -134,7 +140,7 @@ export class Node implements NodeApi {
     const own = this.#places.filter((place) => place.replicas.includes(options.nodeId));
     this.#partitions = new Map(own.map((place) => [place.group, new Partition(place)]));
     this.#multiRaft = bornMultiRaft(options, { own, collector });
-    this.#transport = options.createTransport(data.identity.clusterId);
+    this.#transport = options.createTransport(data.identity);
     this.#startedMs = options.clock.monotonicMs();
     this.#loop = new NodeLoop({
       ...options,
@@ -153,7 +159,12 @@ export class Node implements NodeApi {
   }
 
   get clusterId(): string {
-    return this.#data.identity.clusterId;
+    return this.identity.clusterId;
+  }
+
+  /** Whose data this node holds. */
+  get identity(): Identity {
+    return this.#data.identity;
   }
 
   /** Calls that wait for an answer. */

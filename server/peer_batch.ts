@@ -54,4 +54,8 @@ export interface PeerHello {
   readonly toNode: NodeId;
   readonly protocolVersion: number;
   readonly address: string;
+  /** Of the sender's data directory. */
+  readonly incarnation: string;
+  /** Of the receiver's data directory as the sender knows it; empty if they never met. */
+  readonly expectedIncarnation: string;
 }

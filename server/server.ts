@@ -9,10 +9,12 @@ import { getLogger } from "@logtape/logtape";
 import { DenoFileSystem } from "../wal-wasm/mod.ts";
 import { SYSTEM_CLOCK } from "./clock.ts";
 import type { ServerConfig } from "./config.ts";
+import type { Identity } from "./data_directory.ts";
 import { Door } from "./door.ts";
 import { Inbox } from "./inbox.ts";
 import { Node } from "./node.ts";
 import { handleOps, Metrics, type WalSample } from "./ops/mod.ts";
+import { PeerRegister } from "./peer_register.ts";
 import { createHttpHandler, type PeerEvent, RaftService, StreamTransport } from "./rpc/mod.ts";
 
 /** A peer silent for so many election timeouts is taken for gone. */
@@ -111,20 +113,27 @@ async function openServer(
 ): Promise<Server> {
   const metrics = new Metrics();
   const inbox = new Inbox();
-  const transport: { current?: StreamTransport } = {};
+  const late: { streams?: StreamTransport; register?: PeerRegister } = {};
+  const fileSystem = new DenoFileSystem();
   const node = await Node.open({
     ...config,
     directory: config.dataDirectory,
-    fileSystem: new DenoFileSystem(),
+    fileSystem,
     clock: SYSTEM_CLOCK,
     seed: crypto.getRandomValues(new Uint32Array(1))[0]!,
     inbox,
-    createTransport: (clusterId) => transport.current = createTransport(config, { clusterId, inbox }),
+    createTransport: (identity) =>
+      late.streams = createTransport(config, {
+        ...{ identity, inbox },
+        expectedIncarnation: (peer) => late.register!.expected(peer),
+      }),
     meters: metrics,
     onFatal,
   });
-  const streams = transport.current!;
-  const raftService = createRaftService(config, { node, inbox, streams });
+  // Streams open below, when the register is there: only then the directory is known to be this node's.
+  const register = late.register = await PeerRegister.open(fileSystem, config.dataDirectory);
+  const streams = late.streams!;
+  const raftService = createRaftService(config, { node, inbox, streams, register, onFatal });
   metrics.open({
     status: () => node.status(),
     sampleWal: () => sampleWal(node),
@@ -148,11 +157,15 @@ function sampleWal({ wal }: Node): WalSample {
 
 function createTransport(
   config: ServerConfig,
-  { clusterId, inbox }: { readonly clusterId: string; readonly inbox: Inbox },
+  { identity, inbox, expectedIncarnation }: {
+    readonly identity: Identity;
+    readonly inbox: Inbox;
+    readonly expectedIncarnation: (peer: number) => string;
+  },
 ): StreamTransport {
   const peers = new Map([...config.shape.nodes].filter(([id]) => id !== config.nodeId));
   return new StreamTransport({
-    clusterId,
+    ...{ clusterId: identity.clusterId, incarnation: identity.incarnation, expectedIncarnation },
     nodeId: config.nodeId,
     address: config.shape.nodes.get(config.nodeId)!,
     peers,
@@ -178,15 +191,20 @@ function takePeerEvent(event: PeerEvent, inbox: Inbox): void {
 
 function createRaftService(
   config: ServerConfig,
-  { node, inbox, streams }: {
+  { node, inbox, streams, register, onFatal }: {
     readonly node: Node;
     readonly inbox: Inbox;
     readonly streams: StreamTransport;
+    readonly register: PeerRegister;
+    readonly onFatal: (error: Error) => void;
   },
 ): RaftService {
   return new RaftService({
     clusterId: node.clusterId,
     nodeId: config.nodeId,
+    incarnation: node.identity.incarnation,
+    admit: (peer, incarnation) => register.admit(peer, incarnation),
+    onDisowned: (by) => onFatal(disowned(config, by)),
     isPeer: (id) => id !== config.nodeId && config.shape.nodes.has(id),
     onBatch: (from, batch) => {
       streams.heardFrom(from);
@@ -195,6 +213,13 @@ function createRaftService(
     onEnd: (peer) => inbox.push({ kind: "peerLost", peer }),
     hasRoom: () => inbox.size > INBOX_INPUTS_MAX ? roomIn(inbox) : undefined,
   });
+}
+
+function disowned({ nodeId, dataDirectory }: ServerConfig, by: number): Error {
+  return new Error(
+    `Node ${by} knows node ${nodeId} with another data directory than "${dataDirectory}": a node that has lost its disk ` +
+      "has forgotten its votes and must not come back under its old id",
+  );
 }
 
 async function roomIn(inbox: Inbox): Promise<void> {

@@ -41,7 +41,9 @@ export interface PeerAddress {
 
 /** What a link tells its owner. */
 export interface PeerLinkOptions {
-  readonly hello: PeerHello;
+  readonly peer: NodeId;
+  /** Made anew for each stream: what is known of the peer changes. */
+  readonly hello: () => PeerHello;
   readonly address: PeerAddress;
   /** Whether anything has been heard from the peer lately; if not, an open stream is given up as half-open. */
   readonly isAlive: () => boolean;
@@ -69,7 +71,7 @@ export class PeerLink {
   }
 
   get peer(): NodeId {
-    return this.#options.hello.toNode;
+    return this.#options.peer;
   }
 
   get isConnected(): boolean {
@@ -128,7 +130,7 @@ export class PeerLink {
     this.#openedMs = performance.now();
     this.#filling.reset();
     this.#filling.raw(requestHead(this.#options.address));
-    this.#enqueue((writer) => encodeHello(writer, this.#options.hello));
+    this.#enqueue((writer) => encodeHello(writer, this.#options.hello()));
     void this.#watch(connection);
     this.#options.onConnected();
   }

@@ -28,6 +28,10 @@ export type PeerEvent =
 export interface StreamTransportOptions {
   readonly clusterId: string;
   readonly nodeId: NodeId;
+  /** Of this node's data directory. */
+  readonly incarnation: string;
+  /** Of a peer's data directory as this node knows it; empty if they never met. */
+  readonly expectedIncarnation: (peer: NodeId) => string;
   /** This node's own address, `host:port`. */
   readonly address: string;
   readonly peers: ReadonlyMap<NodeId, string>;
@@ -83,15 +87,14 @@ export class StreamTransport implements PeerTransport {
   }
 
   #createLink(peer: NodeId, address: string): PeerLink {
-    const { clusterId, nodeId, onEvent, silentMs } = this.#options;
+    const { clusterId, nodeId, incarnation, expectedIncarnation, onEvent, silentMs } = this.#options;
     return new PeerLink({
-      hello: {
-        clusterId,
-        fromNode: nodeId,
-        toNode: peer,
-        protocolVersion: PEER_PROTOCOL_VERSION,
+      peer,
+      hello: () => ({
+        ...{ clusterId, fromNode: nodeId, toNode: peer, protocolVersion: PEER_PROTOCOL_VERSION },
         address: this.#options.address,
-      },
+        ...{ incarnation, expectedIncarnation: expectedIncarnation(peer) },
+      }),
       address: parseAddress(address),
       isAlive: () => performance.now() - (this.#heardMs.get(peer) ?? -Infinity) < silentMs,
       onConnected: () => onEvent({ kind: "connected", peer }),

@@ -51,6 +51,8 @@ export function encodeHello(writer: WireWriter, hello: PeerHello): void {
   writer.number(3, hello.toNode);
   writer.number(4, hello.protocolVersion);
   writer.text(5, hello.address);
+  writer.text(6, hello.incarnation);
+  writer.text(7, hello.expectedIncarnation);
   writer.endMessage(start);
 }
 
@@ -290,13 +292,18 @@ function decodeEntry(reader: WireReader): Entry {
 }
 
 function decodeHello(reader: WireReader): PeerHello {
-  const hello = { clusterId: "", fromNode: 0, toNode: 0, protocolVersion: 0, address: "" };
+  const hello = {
+    ...{ clusterId: "", fromNode: 0, toNode: 0, protocolVersion: 0, address: "" },
+    ...{ incarnation: "", expectedIncarnation: "" },
+  };
   while (reader.next()) {
     if (reader.field === 1) hello.clusterId = reader.text();
     else if (reader.field === 2) hello.fromNode = reader.number();
     else if (reader.field === 3) hello.toNode = reader.number();
     else if (reader.field === 4) hello.protocolVersion = reader.number();
     else if (reader.field === 5) hello.address = reader.text();
+    else if (reader.field === 6) hello.incarnation = reader.text();
+    else if (reader.field === 7) hello.expectedIncarnation = reader.text();
   }
   return hello;
 }

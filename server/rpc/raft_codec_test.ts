@@ -115,7 +115,15 @@ test("fields from the future are passed over", () => {
 });
 
 test("a hello comes back as it was", () => {
-  const hello = { clusterId: "ab", fromNode: 1, toNode: 2, protocolVersion: 1, address: "h:1" };
+  const hello = {
+    clusterId: "ab",
+    fromNode: 1,
+    toNode: 2,
+    protocolVersion: 1,
+    address: "h:1",
+    incarnation: "i",
+    expectedIncarnation: "j",
+  };
   const writer = new WireWriter();
   encodeHello(writer, hello);
   assert.equal(decodePeerBatch(writer.finish(), { from: 0, to: 2 }).hello, hello);

@@ -24,7 +24,13 @@ const HELLO_LIMIT_MS = 10_000;
 export interface RaftServiceOptions {
   readonly clusterId: string;
   readonly nodeId: NodeId;
+  /** Of this node's data directory. */
+  readonly incarnation: string;
   readonly isPeer: (node: NodeId) => boolean;
+  /** Whether the peer's data directory is the one this node knows; a new one is remembered first. */
+  readonly admit: (peer: NodeId, incarnation: string) => Promise<boolean>;
+  /** A peer knows this node with another data directory: this one must not go on. */
+  readonly onDisowned: (by: NodeId) => void;
   readonly onBatch: (from: NodeId, batch: PeerBatch) => void;
   /** The stream from this peer ended; what it was about to say is lost. */
   readonly onEnd: (from: NodeId) => void;
@@ -73,9 +79,12 @@ export class RaftService {
         if (done) return;
         for (const { isEnd, message } of envelopes.read(value)) {
           if (isEnd) return;
-          from = this.#take(message, { from, reader });
-          envelopes.bytesMax = BATCH_BYTES_MAX;
-          clearTimeout(stranger);
+          if (from !== undefined) this.#take(message, from);
+          else {
+            from = await this.#greet(message, reader);
+            envelopes.bytesMax = BATCH_BYTES_MAX;
+            clearTimeout(stranger);
+          }
         }
         await this.#options.hasRoom();
       }
@@ -84,20 +93,14 @@ export class RaftService {
     }
   }
 
-  #take(
-    message: Uint8Array,
-    stream: { from: NodeId | undefined; reader: ReadableStreamDefaultReader<Uint8Array> },
-  ): NodeId {
-    const route = { from: stream.from ?? 0, to: this.#options.nodeId };
-    const { hello, batch } = decodePeerBatch(message, route);
-    if (stream.from === undefined) return this.#greet(hello, stream.reader);
-    this.#options.onBatch(stream.from, batch);
-    return stream.from;
+  #take(message: Uint8Array, from: NodeId): void {
+    this.#options.onBatch(from, decodePeerBatch(message, { from, to: this.#options.nodeId }).batch);
   }
 
-  #greet(hello: PeerHello | undefined, reader: ReadableStreamDefaultReader<Uint8Array>): NodeId {
+  async #greet(message: Uint8Array, reader: ReadableStreamDefaultReader<Uint8Array>): Promise<NodeId> {
+    const { hello } = decodePeerBatch(message, { from: 0, to: this.#options.nodeId });
     if (hello === undefined) throw new RangeError("Cannot deliver: the first message has no hello");
-    const problem = this.#problemWith(hello);
+    const problem = this.#problemWith(hello) ?? await this.#problemWithDirectories(hello);
     if (problem !== undefined) throw new RangeError(`Cannot deliver: ${problem}`);
     const replaced = this.#streams.get(hello.fromNode);
     if (replaced !== undefined) {
@@ -106,6 +109,17 @@ export class RaftService {
     }
     this.#streams.set(hello.fromNode, reader);
     return hello.fromNode;
+  }
+
+  async #problemWithDirectories(hello: PeerHello): Promise<string | undefined> {
+    const { admit, incarnation, onDisowned } = this.#options;
+    const { expectedIncarnation, fromNode } = hello;
+    if (expectedIncarnation !== "" && expectedIncarnation !== incarnation) {
+      onDisowned(fromNode);
+      return `this is not the data directory that node ${fromNode} knows`;
+    }
+    if (await admit(fromNode, hello.incarnation)) return undefined;
+    return `node ${fromNode} has another data directory than it had: it must not come back under its old id`;
   }
 
   /** Only the newest stream of a peer speaks for it. */
