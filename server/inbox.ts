@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { NodeId } from "../raft/mod.ts";
+import type { GroupId, NodeId } from "../raft/mod.ts";
 import type { Call } from "./call.ts";
 import type { PeerBatch } from "./peer_batch.ts";
 
@@ -13,6 +13,8 @@ import type { PeerBatch } from "./peer_batch.ts";
 export type Input =
   | { readonly kind: "tick" }
   | { readonly kind: "call"; readonly call: Call }
+  /** Somebody wants `group`, if this node leads it, to be led by `to`. */
+  | { readonly kind: "transfer"; readonly group: GroupId; readonly to: NodeId }
   | { readonly kind: "peerBatch"; readonly from: NodeId; readonly batch: PeerBatch }
   /** A stream to the peer is open; what was sent before may be lost. */
   | { readonly kind: "peerConnected"; readonly peer: NodeId }

@@ -14,6 +14,7 @@ import { stopping } from "./call_router.ts";
 import { splitByPartition, writeResults } from "./call_splitter.ts";
 import {
   type ClusterShape,
+  groupOfPartition,
   partitionOfGroup,
   type PartitionPlace,
   placePartitions,
@@ -61,6 +62,8 @@ export interface NodeOptions {
   readonly clock: Clock;
   /** For every random choice of this node. */
   readonly seed: number;
+  /** For the salt of a new log, 32 bits that cannot be guessed; the system's by default. */
+  readonly randomWord?: () => number;
   readonly inbox: Inbox;
   /** Made once it is known whose data this is. */
   readonly createTransport: (identity: Identity) => PeerTransport;
@@ -109,6 +112,7 @@ export class Node implements NodeApi {
         segmentBytes: options.walSegmentBytes,
         sync: options.walSync,
         timer: walTimer(options.clock),
+        ...(options.randomWord === undefined ? {} : { randomWord: options.randomWord }),
       });
       try {
         const collector = new RecoveryCollector();
@@ -256,6 +260,11 @@ export class Node implements NodeApi {
   /** Partitions held here with their state; for tests and metrics. */
   partitions(): readonly Partition[] {
     return [...this.#partitions.values()];
+  }
+
+  /** Asks the replica here to hand its partition to `to`, if it leads it; the outcome shows in the metadata. */
+  transferLeadership(partitionId: number, to: NodeId): void {
+    this.#options.inbox.push({ kind: "transfer", group: groupOfPartition(partitionId), to });
   }
 
   /** Hands leaderships over, ends the loop, syncs and closes the log, and releases the directory. */

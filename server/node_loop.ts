@@ -60,7 +60,7 @@ const ANNOUNCE_MS = 1_000;
  * Turns that may wait for the disk at a time. The first is being synced, the second written behind it, so that acks and
  * reads need not wait for a sync they have nothing to do with; more only cut frames smaller.
  */
-const WRITES_MAX = 2;
+const WRITES_MAX = 1;
 
 /** A turn that waits for the disk. */
 interface Write {
@@ -214,6 +214,9 @@ export class NodeLoop {
         return this.#tick();
       case "call":
         return this.#desk.start(input.call);
+      case "transfer":
+        this.#options.multiRaft.transferLeadership(input.group, input.to);
+        return;
       case "peerBatch":
         return this.#takeBatch(input.from, input.batch);
       case "peerConnected":
