@@ -1,0 +1,119 @@
+/**
+ * The slow, obvious judge of small histories of one key, to hold the fast one against: tries every order that time
+ * allows, and for every write without an answer every version it might have got, on a register with definite versions.
+ * It shares nothing with the fast one but the shape of the data.
+ *
+ * @module
+ */
+
+import type { Condition, History, Operation } from "./history.ts";
+
+/** Definite at all times. */
+interface Register {
+  readonly value: string | undefined;
+  /** Of the last change; 0 before any. */
+  readonly version: number;
+}
+
+/** Between two whole versions, so that nobody has been told it. */
+const FRESH = 1e-6;
+
+/** Whether the operations, all of one key, can be explained. Takes exponential time: for up to ten or so. */
+export function isLinearizableSlowly(history: History): boolean {
+  return !history.some((a) => history.some((b) => contradict(a, b))) &&
+    canFinish(history.filter(({ outcome }) => outcome.kind !== "failed"), {
+      register: { value: undefined, version: 0 },
+      versions: [...new Set(history.flatMap(mentionedVersions))],
+    });
+}
+
+/** The rules about equal versions, for every pair. */
+function contradict(a: Operation, b: Operation): boolean {
+  if (a.outcome.kind === "found" && b.outcome.kind === "found") {
+    const isSame = a.outcome.version !== undefined && a.outcome.version === b.outcome.version;
+    if (isSame && a.outcome.value !== b.outcome.value) return true;
+  }
+  const known = mentionedByOutcome(a);
+  const isWrite = b.outcome.kind === "written" || b.outcome.kind === "deleted";
+  return isWrite && isBefore(a, b) && known.some((version) => mentionedByOutcome(b).includes(version));
+}
+
+function canFinish(
+  left: readonly Operation[],
+  { register, versions }: { readonly register: Register; readonly versions: readonly number[] },
+): boolean {
+  if (left.every(({ outcome }) => outcome.kind === "unknown")) return true;
+  return left.some((operation) => {
+    if (left.some((other) => other !== operation && isBefore(other, operation))) return false;
+    const rest = left.filter((other) => other !== operation);
+    return results(operation, register, versions).some((after) =>
+      canFinish(rest, { register: after, versions })
+    );
+  });
+}
+
+function isBefore(a: Operation, b: Operation): boolean {
+  return a.outcome.kind !== "unknown" && a.returnedAt < b.invokedAt;
+}
+
+/** What the register may be after the operation; nothing if it cannot have had its outcome. */
+function results(operation: Operation, register: Register, versions: readonly number[]): Register[] {
+  const { action, outcome } = operation;
+  const { value, version } = register;
+  const current = value === undefined ? 0 : version;
+  switch (outcome.kind) {
+    case "found":
+      return value === outcome.value && (outcome.version === undefined || outcome.version === version)
+        ? [register]
+        : [];
+    case "absent":
+      return value === undefined ? [register] : [];
+    case "refused":
+      if (action.kind === "get" || action.condition === undefined) return [];
+      return current === outcome.currentVersion && !holds(action.condition, current) ? [register] : [];
+    case "deleted":
+      if (outcome.existed !== (value !== undefined)) return [];
+      return changes(operation, register, [outcome.version]);
+    case "written":
+      return changes(operation, register, [outcome.version]);
+    case "unknown":
+      return [register, ...changes(operation, register, [...versions, version + FRESH])];
+    case "failed":
+      return [];
+  }
+}
+
+function changes({ action }: Operation, register: Register, versions: readonly number[]): Register[] {
+  if (action.kind === "get") return [];
+  const { value, version } = register;
+  const isConditional = action.condition !== undefined;
+  if (isConditional && !holds(action.condition, value === undefined ? 0 : version)) return [];
+  const mustGrow = isConditional && value !== undefined;
+  return versions.filter((next) => mustGrow ? next > version : next >= version)
+    .map((next) => ({ value: action.kind === "put" ? action.value : undefined, version: next }));
+}
+
+function holds(condition: Condition, current: number): boolean {
+  return current === (condition.kind === "absent" ? 0 : condition.version);
+}
+
+function mentionedVersions(operation: Operation): number[] {
+  const { action } = operation;
+  const condition = action.kind === "get" ? undefined : action.condition;
+  const wanted = condition?.kind === "version" && condition.version > 0 ? [condition.version] : [];
+  return [...wanted, ...mentionedByOutcome(operation)];
+}
+
+function mentionedByOutcome({ outcome }: Operation): number[] {
+  switch (outcome.kind) {
+    case "found":
+      return outcome.version === undefined ? [] : [outcome.version];
+    case "written":
+    case "deleted":
+      return [outcome.version];
+    case "refused":
+      return outcome.currentVersion === 0 ? [] : [outcome.currentVersion];
+    default:
+      return [];
+  }
+}

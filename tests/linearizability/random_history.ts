@@ -1,0 +1,221 @@
+/**
+ * Histories that are right because they happened: clients call a register, every operation takes effect at one instant
+ * between its call and its return, or after its answer was lost. And the same with one detail changed, which may or
+ * may not make them wrong.
+ *
+ * @module
+ */
+
+import type { SeededRandom } from "../support/seeded_random.ts";
+import type { Action, Condition, Operation, Outcome } from "./history.ts";
+
+/** What happens. */
+export interface RandomHistoryOptions {
+  readonly random: SeededRandom;
+  readonly operations: number;
+  readonly clients: number;
+  readonly keys: number;
+  /** Of 100 operations, how many get no answer. */
+  readonly unknownPercent: number;
+  /** Of 100 reads, how many are told no version. */
+  readonly unversionedPercent: number;
+  /** How many values there are; `Infinity` if every put has its own. */
+  readonly values: number;
+}
+
+/** What a client is about. */
+interface Call {
+  readonly client: number;
+  readonly key: string;
+  readonly action: Action;
+  readonly invokedAt: number;
+  readonly effectAt: number;
+  readonly returnedAt: number;
+  readonly isAnswered: boolean;
+  outcome: Outcome;
+}
+
+interface Item {
+  value: string | undefined;
+  version: number;
+  /** The write it got that version from. */
+  writer: Call | undefined;
+}
+
+/** A history that is linearizable. */
+export function randomHistory(options: RandomHistoryOptions): Operation[] {
+  return new Scene(options).play();
+}
+
+class Scene {
+  readonly #options: RandomHistoryOptions;
+  readonly #random: SeededRandom;
+  readonly #items = new Map<string, Item>();
+  /** What each client last heard of a version, by client and key. */
+  readonly #heard = new Map<string, number>();
+  readonly #underWay: Call[] = [];
+  readonly #calls: Call[] = [];
+  #version = 0;
+
+  constructor(options: RandomHistoryOptions) {
+    this.#options = options;
+    this.#random = options.random;
+  }
+
+  play(): Operation[] {
+    const { clients, operations } = this.#options;
+    const freeAt = Array.from({ length: clients }, () => this.#random.below(20));
+    while (this.#calls.length < operations) {
+      const nowAt = Math.min(...freeAt);
+      this.#takeEffect(nowAt);
+      const client = freeAt.indexOf(nowAt);
+      const call = this.#call(client, nowAt);
+      this.#calls.push(call);
+      this.#underWay.push(call);
+      freeAt[client] = call.returnedAt + 1 + this.#random.below(10);
+    }
+    this.#takeEffect(Infinity);
+    return this.#calls.map(toOperation);
+  }
+
+  #call(client: number, nowAt: number): Call {
+    const random = this.#random;
+    const key = `key-${random.below(this.#options.keys)}`;
+    const action = this.#action(client, key);
+    const effectAt = nowAt + 1 + random.below(20);
+    const isAnswered = !random.chance(this.#options.unknownPercent);
+    const returnedAt = isAnswered ? effectAt + 1 + random.below(20) : nowAt + 1 + random.below(40);
+    // Without an answer it may take effect long after the client has given up, or never.
+    const lateAt = random.chance(30) ? Infinity : effectAt + random.below(100);
+    const outcome = { kind: "unknown" } as const;
+    return {
+      client,
+      key,
+      action,
+      invokedAt: nowAt,
+      effectAt: isAnswered ? effectAt : lateAt,
+      returnedAt,
+      isAnswered,
+      outcome,
+    };
+  }
+
+  #action(client: number, key: string): Action {
+    const random = this.#random;
+    const { values } = this.#options;
+    const number = values === Infinity ? this.#calls.length : random.below(values);
+    const value = `value-${number}`;
+    const condition = this.#condition(client, key);
+    const dice = random.below(100);
+    if (dice < 45) return { kind: "get" };
+    if (dice < 70) return { kind: "put", value };
+    if (dice < 85) return { kind: "put", value, condition };
+    return dice < 95 ? { kind: "delete" } : { kind: "delete", condition };
+  }
+
+  #condition(client: number, key: string): Condition {
+    const version = this.#heard.get(`${client} ${key}`) ?? 0;
+    return version === 0 ? { kind: "absent" } : { kind: "version", version };
+  }
+
+  #takeEffect(nowAt: number): void {
+    const due = this.#underWay.filter(({ effectAt }) => effectAt <= nowAt && effectAt !== Infinity)
+      .sort((a, b) => a.effectAt - b.effectAt);
+    for (const call of due) {
+      this.#underWay.splice(this.#underWay.indexOf(call), 1);
+      const outcome = this.#apply(call);
+      if (call.isAnswered) call.outcome = outcome;
+    }
+  }
+
+  #apply(call: Call): Outcome {
+    const { key, action } = call;
+    const item = this.#items.get(key) ?? { value: undefined, version: 0, writer: undefined };
+    this.#items.set(key, item);
+    if (action.kind === "get") return this.#read(call, item);
+    const current = item.value === undefined ? 0 : item.version;
+    if (action.condition !== undefined && current !== wanted(action.condition)) {
+      this.#heard.set(`${call.client} ${key}`, current);
+      return { kind: "refused", currentVersion: current };
+    }
+    const existed = item.value !== undefined;
+    const version = this.#nextVersion(call, item);
+    Object.assign(item, { value: action.kind === "put" ? action.value : undefined, version, writer: call });
+    this.#heard.set(`${call.client} ${key}`, action.kind === "put" ? version : 0);
+    return action.kind === "put" ? { kind: "written", version } : { kind: "deleted", existed, version };
+  }
+
+  #read(call: Call, item: Item): Outcome {
+    item.writer = undefined;
+    if (item.value === undefined) return { kind: "absent" };
+    this.#heard.set(`${call.client} ${call.key}`, item.version);
+    const isUnversioned = this.#random.chance(this.#options.unversionedPercent);
+    return { kind: "found", value: item.value, version: isUnversioned ? undefined : item.version };
+  }
+
+  /** Two writes without conditions that run at the same time may have gone into one batch. */
+  #nextVersion({ action, effectAt, invokedAt, isAnswered }: Call, { writer, version }: Item): number {
+    const isPlain = action.kind !== "get" && action.condition === undefined;
+    const areTogether = writer !== undefined && isPlain && writer.action.kind !== "get" &&
+      writer.action.condition === undefined && writer.isAnswered && isAnswered &&
+      writer.returnedAt > effectAt && writer.effectAt > invokedAt;
+    if (areTogether && this.#random.chance(30)) return version;
+    return this.#version += 1 + this.#random.below(3);
+  }
+}
+
+function wanted(condition: Condition): number {
+  return condition.kind === "absent" ? 0 : condition.version;
+}
+
+function toOperation({ client, key, action, outcome, invokedAt, returnedAt }: Call): Operation {
+  return { client, key, action, outcome, invokedAt, returnedAt };
+}
+
+/** The history with one operation changed at random. */
+export function mutated(history: readonly Operation[], random: SeededRandom): Operation[] {
+  const at = random.below(history.length);
+  const other = random.pick(history);
+  return history.map((operation, position) =>
+    position === at ? changed(operation, { other, random }) : operation
+  );
+}
+
+function changed(
+  operation: Operation,
+  { other, random }: { readonly other: Operation; readonly random: SeededRandom },
+): Operation {
+  const { outcome, invokedAt, returnedAt } = operation;
+  switch (random.below(5)) {
+    case 0:
+      return operation.action.kind === other.action.kind
+        ? { ...operation, outcome: other.outcome }
+        : operation;
+    case 1: {
+      const shift = random.below(80) - 40;
+      return { ...operation, invokedAt: invokedAt + shift, returnedAt: returnedAt + shift };
+    }
+    case 2:
+      return { ...operation, outcome: random.chance(50) ? { kind: "failed" } : { kind: "unknown" } };
+    case 3:
+      return outcome.kind === "found" ? { ...operation, outcome: { kind: "absent" } } : operation;
+    default:
+      return { ...operation, outcome: shifted(outcome, random.below(5) - 2) };
+  }
+}
+
+function shifted(outcome: Outcome, by: number): Outcome {
+  switch (outcome.kind) {
+    case "written":
+    case "deleted":
+      return { ...outcome, version: Math.max(1, outcome.version + by) };
+    case "found":
+      return outcome.version === undefined
+        ? outcome
+        : { ...outcome, version: Math.max(1, outcome.version + by) };
+    case "refused":
+      return { ...outcome, currentVersion: Math.max(0, outcome.currentVersion + by) };
+    default:
+      return outcome;
+  }
+}

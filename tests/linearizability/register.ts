@@ -1,0 +1,144 @@
+/**
+ * What one key may do: a register with version numbers, as the contract promises it. `apply` says whether an operation
+ * could have had its outcome in a given state, and what the state is afterwards.
+ *
+ * The version a write got is not known when its answer was lost. The state then has a version that is only known to be
+ * at least `floor`, until some later answer tells it:
+ *
+ * ```
+ * version 4 ── put "b", no answer ──▶ "b" at ≥ 4 ── get → "b" at version 9 ──▶ "b" at 9
+ * ```
+ *
+ * Versions never go down. They may stay the same from one write to the next, because a client joins writes that run at
+ * the same time into one batch, which has one version; see `versions.ts` for what must hold beyond that.
+ *
+ * @module
+ */
+
+import type { Action, Condition, Operation, Outcome } from "./history.ts";
+
+/** What a key holds. Invariant: `version`, where known, equals `floor`. */
+export interface State {
+  /** `undefined` for no such key. */
+  readonly value: string | undefined;
+  /** `undefined` where not known, and where there is no such key. */
+  readonly version: number | undefined;
+  /** The least version the next write can get. */
+  readonly floor: number;
+}
+
+/** Before anything has happened. */
+export const INITIAL: State = { value: undefined, version: undefined, floor: 0 };
+
+/** Whether two states are the same. */
+export function isSameState(a: State, b: State): boolean {
+  return a.value === b.value && a.version === b.version && a.floor === b.floor;
+}
+
+/**
+ * The state after the operation; the same object when it changes nothing and adds no knowledge; `undefined` when it
+ * could not have had its outcome in `state`. With the outcome `unknown`: the state after it has taken effect.
+ */
+export function apply(
+  state: State,
+  { action, outcome }: Pick<Operation, "action" | "outcome">,
+): State | undefined {
+  switch (outcome.kind) {
+    case "found":
+      return state.value === outcome.value ? pinned(state, outcome.version) : undefined;
+    case "absent":
+      return state.value === undefined ? state : undefined;
+    case "written":
+      return written(state, action, outcome.version);
+    case "deleted":
+      return deleted(state, action, outcome);
+    case "refused":
+      return refused(state, action, outcome.currentVersion);
+    case "unknown":
+      return takenEffect(state, action);
+    case "failed":
+      return undefined;
+    default:
+      return unreachable(outcome);
+  }
+}
+
+/** Whether the operation fits any state and leaves nothing of it but its floor. */
+export function isBlind({ action, outcome }: Pick<Operation, "action" | "outcome">): boolean {
+  if (action.kind === "get" || action.condition !== undefined) return false;
+  return action.kind === "put" || outcome.kind === "unknown";
+}
+
+/** The version the key is at during or right after the operation, where its answer tells it. */
+export function versionTold(outcome: Outcome): number | undefined {
+  switch (outcome.kind) {
+    case "found":
+    case "written":
+    case "deleted":
+      return outcome.version;
+    case "refused":
+      return outcome.currentVersion === 0 ? undefined : outcome.currentVersion;
+    default:
+      return undefined;
+  }
+}
+
+function written(state: State, action: Action, version: number): State | undefined {
+  if (action.kind !== "put") return undefined;
+  const before = meeting(state, action.condition);
+  if (before === undefined || version < before.floor) return undefined;
+  return { value: action.value, version, floor: version };
+}
+
+function deleted(
+  state: State,
+  action: Action,
+  { existed, version }: Extract<Outcome, { readonly kind: "deleted" }>,
+): State | undefined {
+  if (action.kind !== "delete" || existed !== (state.value !== undefined)) return undefined;
+  const before = meeting(state, action.condition);
+  if (before === undefined || version < before.floor) return undefined;
+  return { value: undefined, version: undefined, floor: version };
+}
+
+function refused(state: State, action: Action, currentVersion: number): State | undefined {
+  if (action.kind === "get" || action.condition === undefined) return undefined;
+  if (currentVersion === wantedVersion(action.condition)) return undefined;
+  if (currentVersion === 0) return state.value === undefined ? state : undefined;
+  return state.value === undefined ? undefined : pinned(state, currentVersion);
+}
+
+/** A delete of nothing leaves everything as it is, so it need not take effect. */
+function takenEffect(state: State, action: Action): State | undefined {
+  if (action.kind === "get") return undefined;
+  const before = meeting(state, action.condition);
+  if (before === undefined) return undefined;
+  if (action.kind === "put") return { value: action.value, version: undefined, floor: before.floor };
+  if (state.value === undefined) return undefined;
+  return { value: undefined, version: undefined, floor: before.floor };
+}
+
+/** The state if the condition holds in it, with a floor above the version that was asked for. */
+function meeting(state: State, condition: Condition | undefined): State | undefined {
+  if (condition === undefined) return state;
+  const wanted = wantedVersion(condition);
+  if (wanted === 0) return state.value === undefined ? state : undefined;
+  if (state.value === undefined) return undefined;
+  const known = pinned(state, wanted);
+  return known === undefined ? undefined : { ...known, floor: wanted + 1 };
+}
+
+function wantedVersion(condition: Condition): number {
+  return condition.kind === "absent" ? 0 : condition.version;
+}
+
+/** The state of an existing key, now known to be at `version`. */
+function pinned(state: State, version: number | undefined): State | undefined {
+  if (version === undefined) return state;
+  if (state.version !== undefined) return state.version === version ? state : undefined;
+  return version < state.floor ? undefined : { ...state, version, floor: version };
+}
+
+function unreachable(value: never): never {
+  throw new Error(`Unhandled outcome: ${JSON.stringify(value)}`);
+}
