@@ -38,8 +38,10 @@ interface Call {
 interface Item {
   value: string | undefined;
   version: number;
-  /** The write it got that version from. */
+  /** The first write at that version, until somebody has looked. */
   writer: Call | undefined;
+  /** When the first of the writes at that version returns. */
+  batchEndsAt: number;
 }
 
 /** A history that is linearizable. */
@@ -130,7 +132,7 @@ class Scene {
 
   #apply(call: Call): Outcome {
     const { key, action } = call;
-    const item = this.#items.get(key) ?? { value: undefined, version: 0, writer: undefined };
+    const item = this.#items.get(key) ?? { value: undefined, version: 0, writer: undefined, batchEndsAt: 0 };
     this.#items.set(key, item);
     if (action.kind === "get") return this.#read(call, item);
     const current = item.value === undefined ? 0 : item.version;
@@ -139,8 +141,8 @@ class Scene {
       return { kind: "refused", currentVersion: current };
     }
     const existed = item.value !== undefined;
-    const version = this.#nextVersion(call, item);
-    Object.assign(item, { value: action.kind === "put" ? action.value : undefined, version, writer: call });
+    item.value = action.kind === "put" ? action.value : undefined;
+    const version = this.#takeVersion(call, item);
     this.#heard.set(`${call.client} ${key}`, action.kind === "put" ? version : 0);
     return action.kind === "put" ? { kind: "written", version } : { kind: "deleted", existed, version };
   }
@@ -153,15 +155,22 @@ class Scene {
     return { kind: "found", value: item.value, version: isUnversioned ? undefined : item.version };
   }
 
-  /** Two writes without conditions that run at the same time may have gone into one batch. */
-  #nextVersion({ action, effectAt, invokedAt, isAnswered }: Call, { writer, version }: Item): number {
-    const isPlain = action.kind !== "get" && action.condition === undefined;
-    const areTogether = writer !== undefined && isPlain && writer.action.kind !== "get" &&
-      writer.action.condition === undefined && writer.isAnswered && isAnswered &&
-      writer.returnedAt > effectAt && writer.effectAt > invokedAt;
-    if (areTogether && this.#random.chance(30)) return version;
-    return this.#version += 1 + this.#random.below(3);
+  /** Writes without conditions that all run at the same time may have gone into one batch. */
+  #takeVersion(call: Call, item: Item): number {
+    const mayJoin = item.writer !== undefined && isPlain(item.writer) && isPlain(call) &&
+      call.effectAt < item.batchEndsAt && call.invokedAt < item.writer.effectAt;
+    if (mayJoin && this.#random.chance(30)) {
+      item.batchEndsAt = Math.min(item.batchEndsAt, call.returnedAt);
+      return item.version;
+    }
+    this.#version += 1 + this.#random.below(3);
+    Object.assign(item, { version: this.#version, writer: call, batchEndsAt: call.returnedAt });
+    return item.version;
   }
+}
+
+function isPlain({ action, isAnswered }: Call): boolean {
+  return isAnswered && action.kind !== "get" && action.condition === undefined;
 }
 
 function wanted(condition: Condition): number {

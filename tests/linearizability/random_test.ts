@@ -87,4 +87,28 @@ for (const [name, options] of Object.entries(LARGE)) {
   }, { limitMs: 60_000 });
 }
 
+test("one stale read among 10,000 operations is found, and nothing but it", () => {
+  const usual = { operations: 10_000, clients: 20, keys: 10, unknownPercent: 5 };
+  for (let seed = 1; seed <= 10; seed++) {
+    const random = new SeededRandom(seed);
+    const history = randomHistory({ random, ...usual, unversionedPercent: 30, values: Infinity });
+    const { stale, at } = staleReadIn(history);
+    const wrong = history.with(at, stale);
+    const startedMs = performance.now();
+    const verdict = checkLinearizable(wrong);
+    assert.ok(performance.now() - startedMs < LARGE_LIMIT_MS);
+    assert.is(verdict.kind, "violation", describeVerdict(verdict));
+    if (verdict.kind === "violation") assert.is(verdict.key, stale.key);
+  }
+});
+
+/** A read late in the history is given an answer, without a version, that was right in its first half. */
+function staleReadIn(history: readonly Operation[]): { readonly stale: Operation; readonly at: number } {
+  const at = history.findLastIndex(({ outcome }) => outcome.kind === "found");
+  const early = history.find(({ key, outcome }) => key === history[at]!.key && outcome.kind === "found")!;
+  const { outcome } = early;
+  if (outcome.kind !== "found") throw new Error("There is no read");
+  return { at, stale: { ...history[at]!, outcome: { kind: "found", value: outcome.value } } };
+}
+
 test.run();
