@@ -35,6 +35,13 @@ export interface ProcessClusterOptions {
   readonly flags?: readonly string[];
   /** Added to every node's environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /**
+   * Where node `from` is told to find node `to`, as `host:port`; asked at every start of `from`. `address` is where `to`
+   * really is, and what is told unless given.
+   */
+  readonly peerAddress?: (
+    link: { readonly from: number; readonly to: number; readonly address: string },
+  ) => string;
   /** Folder in which the data directories are made, and of which only they are removed; the system's for temporary files. */
   readonly dataRoot?: string;
 }
@@ -121,7 +128,7 @@ export class ProcessCluster {
   flagsOf(id: number): readonly string[] {
     const { port, metricsPort, dataDirectory } = this.#place(id);
     const { partitions, replicationFactor, flags } = this.#options;
-    const members = [...this.#places].map(([each, place]) => `${each}@${HOST}:${place.port}`);
+    const members = this.ids.map((each) => `${each}@${this.#addressFor(id, each)}`);
     return [
       `--node-id=${id}`,
       `--grpc-port=${port}`,
@@ -254,6 +261,13 @@ export class ProcessCluster {
     const place = this.#places.get(id);
     if (place === undefined) throw new RangeError(`There is no node ${id}`);
     return place;
+  }
+
+  /** Where node `from` is to find node `to`; itself where it is. */
+  #addressFor(from: number, to: number): string {
+    const address = `${HOST}:${this.#place(to).port}`;
+    if (from === to) return address;
+    return this.#options.peerAddress?.({ from, to, address }) ?? address;
   }
 
   async #launch(id: number): Promise<void> {
