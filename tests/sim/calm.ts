@@ -1,0 +1,144 @@
+/**
+ * The calm after the storm, and the judgement of the whole run: one leader a group appears, replicas become equal, every
+ * call comes to an end, everything acknowledged is read, and the history is linearizable.
+ *
+ * @module
+ */
+
+import type { PrkDbClient } from "../../client/mod.ts";
+import { checkLinearizable, describeVerdict, staleReadComplaints } from "../linearizability/mod.ts";
+import type { Judge } from "./judge.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Machine } from "./machine.ts";
+import type { Observer } from "./observer.ts";
+import type { Records } from "./workload.ts";
+import type { World } from "./world.ts";
+
+/** Simulated time within which everything must have come right. */
+const LIMIT_MS = 60_000;
+
+/** What is judged. */
+export interface CalmOptions {
+  readonly world: World;
+  readonly judge: Judge;
+  readonly machines: readonly Machine[];
+  readonly ledger: Ledger;
+  readonly observer: Observer;
+  readonly records: Records;
+  readonly partitionCount: number;
+  readonly keys: readonly string[];
+  readonly runUntil: (isOver: () => boolean) => Promise<void>;
+  readonly connect: () => Promise<PrkDbClient>;
+  /** Resolves when every worker has ended. */
+  readonly workers: Promise<unknown>;
+}
+
+/** See the module comment. */
+export class Calm {
+  readonly #options: CalmOptions;
+
+  constructor(options: CalmOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {Error} when anything does not come right */
+  async check(): Promise<void> {
+    await this.#await(this.#options.workers, "every call of a client has come to an end");
+    await this.#await(this.#write(), "a new client writes every key");
+    await this.#until(() => this.#isSettled(), "every group has one leader and equal replicas");
+    this.#compareStates();
+    await this.#await(this.#readAll(), "a new client reads every key");
+    this.#judgeHistory();
+    const { verdict } = this.#options.judge;
+    if (verdict !== undefined) throw verdict;
+  }
+
+  async #await(promise: Promise<unknown>, what: string): Promise<void> {
+    let isDone = false;
+    promise.then(() => isDone = true, (error) => this.#options.judge.fail(`not ${what}`, error));
+    await this.#until(() => isDone, what);
+  }
+
+  async #until(isDone: () => boolean, what: string): Promise<void> {
+    const { world, runUntil } = this.#options;
+    const untilMs = world.nowMs + LIMIT_MS;
+    await runUntil(() => isDone() || world.nowMs > untilMs);
+    if (!isDone()) throw new Error(`not within ${LIMIT_MS} ms of calm: ${what}\n${this.#describe()}`);
+  }
+
+  /** A write a key: whatever was left open in a group is decided by the entries behind it. */
+  async #write(): Promise<void> {
+    const { world, ledger, keys, records, connect } = this.#options;
+    const client = await connect();
+    for (const key of keys) {
+      const value = records.newValue();
+      const invokedAt = world.nowMs;
+      const { version } = await client.put(key, value);
+      ledger.acknowledged(world.nowMs, { key, value, version });
+      const fate = { outcome: { kind: "written", version }, invokedAt, returnedAt: world.nowMs } as const;
+      records.operations.push({ client: 0, key, action: { kind: "put", value }, ...fate });
+    }
+    await client.close();
+  }
+
+  #isSettled(): boolean {
+    const { ledger, partitionCount } = this.#options;
+    for (let group = 1; group <= partitionCount; group++) {
+      const views = this.#views(group);
+      const leaders = views.filter(({ role }) => role === "leader");
+      const goal = ledger.lastIndex(group);
+      const isEqual = views.every(({ applied, lastIndex }) => applied === goal && lastIndex === goal);
+      if (leaders.length !== 1 || !isEqual) return false;
+    }
+    return true;
+  }
+
+  #views(group: number) {
+    return this.#alive().flatMap(({ node }) =>
+      node!.status().replicas.filter((view) => view.group === group)
+    );
+  }
+
+  /** Those that are not lost must all be back. */
+  #alive(): readonly Machine[] {
+    const alive = this.#options.machines.filter(({ state }) => state !== "lost");
+    return alive.every(({ node }) => node !== undefined) ? alive : [];
+  }
+
+  #compareStates(): void {
+    const { observer } = this.#options;
+    for (const machine of this.#alive()) {
+      for (const partition of machine.node!.partitions()) observer.checkHash(machine.id, partition);
+    }
+  }
+
+  async #readAll(): Promise<void> {
+    const { keys, ledger, judge, connect } = this.#options;
+    const client = await connect();
+    const expected = new Map(ledger.finalItems());
+    for (const key of keys) {
+      const value = await client.getText(key);
+      if (value !== expected.get(key)) {
+        judge.fail(`${key} is "${value}" in the end: it must be "${expected.get(key)}"`);
+      }
+    }
+    await client.close();
+  }
+
+  #judgeHistory(): void {
+    const { judge, records } = this.#options;
+    const verdict = checkLinearizable(records.operations);
+    if (verdict.kind !== "linearizable") judge.fail(describeVerdict(verdict));
+    const [complaint] = staleReadComplaints(records.operations, records.staleReads);
+    if (complaint !== undefined) judge.fail(`a stale read is wrong: ${complaint}`);
+  }
+
+  #describe(): string {
+    return this.#options.machines.map(({ id, state, node }) => {
+      const replicas = (node?.status().replicas ?? []).map((
+        { group, role, term, commit, applied, lastIndex },
+      ) => `group ${group} ${role} term ${term} applied ${applied} of ${commit} of ${lastIndex}`);
+      return `node ${id} ${state}: ${replicas.join("; ")}`;
+    }).join("\n");
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * Does to the cluster what the weather says, at random moments. Everything it begins it also ends, after a while.
+ *
+ * Disks that are damaged or gone for good are kept to a minority of every group: more than that loses data by right.
+ *
+ * Changes of membership belong here as one more kind of fault, with a node that joins or leaves as its target.
+ *
+ * @module
+ */
+
+import type { SeededRandom } from "../support/seeded_random.ts";
+import type { Machine } from "./machine.ts";
+import type { Network } from "./network.ts";
+import type { BrokenPart } from "./sim_disk.ts";
+import { FAULT_KINDS, type FaultKind, type Weather } from "./weather.ts";
+import type { World } from "./world.ts";
+
+/** How far somebody may set a wall clock off, in milliseconds. */
+const CLOCK_JUMP_MS_MAX = 500;
+/** Longest time that a process stands still. */
+const PAUSE_MS_MAX = 5_000;
+const BROKEN_PARTS: readonly BrokenPart[] = ["read", "write", "sync"];
+
+/** What chaos works on. */
+export interface ChaosOptions {
+  readonly world: World;
+  readonly network: Network;
+  readonly machines: readonly Machine[];
+  readonly weather: Weather;
+  readonly partitionCount: number;
+  /** Machines that may be lost for good. */
+  readonly lossesMax: number;
+}
+
+/** See the module comment. */
+export class Chaos {
+  readonly #options: ChaosOptions;
+  readonly #random: SeededRandom;
+  readonly #endings = new Set<() => void>();
+  #isOver = false;
+  #losses = 0;
+  /** How often each kind happened. */
+  readonly counts = new Map<FaultKind, number>();
+
+  constructor(options: ChaosOptions) {
+    this.#options = options;
+    this.#random = options.world.fork();
+  }
+
+  start(): void {
+    const { faultEveryMs } = this.#options.weather;
+    if (faultEveryMs === Infinity) return;
+    const delayMs = this.#random.below(2 * faultEveryMs);
+    this.#options.world.plan(delayMs, "chaos", () => {
+      if (this.#isOver) return;
+      this.#strike();
+      this.start();
+    });
+  }
+
+  /** The end of everything bad: what lasts ends now, and who is down comes back. */
+  stop(): void {
+    this.#isOver = true;
+    for (const end of [...this.#endings]) end();
+    this.#options.network.healAll();
+    for (const machine of this.#options.machines) machine.start();
+  }
+
+  #strike(): void {
+    const kind = this.#draw();
+    if (kind === undefined) return;
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+    const machine = this.#random.pick(this.#options.machines);
+    this.#options.world.trace.note(`${kind} at node ${machine.id}`);
+    this.#do(kind, machine);
+  }
+
+  #draw(): FaultKind | undefined {
+    const { faults } = this.#options.weather;
+    const total = FAULT_KINDS.reduce((sum, kind) => sum + (faults.get(kind) ?? 0), 0);
+    if (total === 0) return undefined;
+    let dice = this.#random.below(total);
+    return FAULT_KINDS.find((kind) => (dice -= faults.get(kind) ?? 0) < 0);
+  }
+
+  #do(kind: FaultKind, machine: Machine): void {
+    switch (kind) {
+      case "crash":
+        return this.#takeDown(machine, () => machine.crash());
+      case "kill":
+        return this.#takeDown(machine, () => machine.kill());
+      case "stop":
+        return this.#takeDown(machine, () => machine.stop());
+      case "powerCut":
+        return this.#cutPower();
+      case "pause":
+        return this.#pause(machine);
+      case "cutNode":
+      case "cutLink":
+      case "partition":
+      case "swizzle":
+      case "clog":
+        return this.#disturbLinks(kind, machine);
+      case "slowDisk":
+        machine.disk.isSlow = true;
+        return this.#endLater(() => machine.disk.isSlow = false);
+      case "fullDisk":
+        machine.disk.isFull = true;
+        return this.#endLater(() => machine.disk.isFull = false);
+      case "brokenDisk":
+        machine.disk.broken = this.#random.pick(BROKEN_PARTS);
+        return this.#endLater(() => machine.disk.broken = undefined);
+      case "damage":
+      case "loseDisk":
+        return this.#ruin(kind, machine);
+      case "clockJump":
+        machine.clock.wallOffsetMs += this.#random.below(2 * CLOCK_JUMP_MS_MAX + 1) - CLOCK_JUMP_MS_MAX;
+        return;
+      case "transfer":
+        return this.#transfer();
+      default:
+        return unreachable(kind);
+    }
+  }
+
+  #takeDown(machine: Machine, takeDown: () => void): void {
+    takeDown();
+    this.#endLater(() => machine.start());
+  }
+
+  /** All at once, as when the building loses its power. */
+  #cutPower(): void {
+    const { machines } = this.#options;
+    for (const machine of machines) machine.crash();
+    for (const machine of machines) this.#endLater(() => machine.start());
+  }
+
+  #pause(machine: Machine): void {
+    const { life } = machine;
+    machine.pause();
+    this.#endLater(() => life?.resume(), this.#random.below(PAUSE_MS_MAX));
+  }
+
+  #disturbLinks(kind: "cutNode" | "cutLink" | "partition" | "swizzle" | "clog", machine: Machine): void {
+    const { network } = this.#options;
+    switch (kind) {
+      case "cutNode":
+        return this.#cut(this.#links().filter(({ from, to }) => from === machine.id || to === machine.id));
+      case "cutLink":
+        return this.#cut([this.#random.pick(this.#links())]);
+      case "partition": {
+        const side = new Set(
+          this.#options.machines.filter(() => this.#random.chance(50)).map(({ id }) => id),
+        );
+        return this.#cut(this.#links().filter(({ from, to }) => side.has(from) !== side.has(to)));
+      }
+      case "swizzle":
+        // Every link is cut and healed for itself, in whatever order.
+        for (const link of this.#links()) {
+          const delayMs = this.#random.below(this.#options.weather.lastsMsMax);
+          this.#options.world.plan(delayMs, "swizzle", () => {
+            if (!this.#isOver) this.#cut([link]);
+          });
+        }
+        return;
+      case "clog": {
+        const link = this.#random.pick(this.#links());
+        network.clog(link);
+        return this.#endLater(() => network.unclog(link));
+      }
+    }
+  }
+
+  #cut(links: readonly { readonly from: number; readonly to: number }[]): void {
+    const { network } = this.#options;
+    for (const link of links) network.cut(link);
+    this.#endLater(() => {
+      for (const link of links) network.heal(link);
+    });
+  }
+
+  #ruin(kind: "damage" | "loseDisk", machine: Machine): void {
+    if (this.#losses >= this.#options.lossesMax || machine.state === "lost") return;
+    this.#losses++;
+    if (kind === "loseDisk") return machine.lose();
+    this.#takeDown(machine, () => machine.damage());
+  }
+
+  #transfer(): void {
+    const { machines, partitionCount } = this.#options;
+    const partitionId = this.#random.below(partitionCount);
+    const to = this.#random.pick(machines).id;
+    for (const { node } of machines) node?.transferLeadership(partitionId, to);
+  }
+
+  #links(): { readonly from: number; readonly to: number }[] {
+    const ids = this.#options.machines.map(({ id }) => id);
+    return ids.flatMap((from) => ids.filter((to) => to !== from).map((to) => ({ from, to })));
+  }
+
+  #endLater(end: () => void, delayMs = 1 + this.#random.below(this.#options.weather.lastsMsMax)): void {
+    const once = () => {
+      if (this.#endings.delete(once)) end();
+    };
+    this.#endings.add(once);
+    this.#options.world.plan(delayMs, "ending", once);
+  }
+}
+
+function unreachable(value: never): never {
+  throw new Error(`Unhandled fault: ${value}`);
+}

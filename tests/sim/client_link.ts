@@ -1,0 +1,121 @@
+/**
+ * The way of a client's calls to the nodes and back. Calls and answers are delayed and lost; a node that is down
+ * refuses, one that dies breaks its connections or leaves its callers without a word.
+ *
+ * @module
+ */
+
+import type { UnaryCall, UnaryCaller } from "../../client/caller.ts";
+import type { SeededRandom } from "../support/seeded_random.ts";
+import type { Life } from "./life.ts";
+import type { Machine } from "./machine.ts";
+import type { Weather } from "./weather.ts";
+import type { World } from "./world.ts";
+
+/** Where a call's answer goes, once at most. */
+interface OpenCall {
+  readonly resolve: (response: Uint8Array) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Base URL of a node, for clients. */
+export function addressOf(nodeId: number): string {
+  return `node-${nodeId}.test:50051`;
+}
+
+/** See the module comment. */
+export class ClientLink implements UnaryCaller {
+  weather: Weather;
+  readonly #world: World;
+  readonly #random: SeededRandom;
+  readonly #machines: ReadonlyMap<string, Machine>;
+  readonly #open = new Map<Life, Set<OpenCall>>();
+
+  constructor(
+    world: World,
+    parts: { readonly weather: Weather; readonly machines: readonly Machine[] },
+  ) {
+    this.#world = world;
+    this.#random = world.fork();
+    this.weather = parts.weather;
+    this.#machines = new Map(
+      parts.machines.map((machine) => [`http://${addressOf(machine.id)}`, machine]),
+    );
+  }
+
+  call(call: UnaryCall): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const machine = this.#machines.get(call.address);
+      if (machine === undefined) return reject(new Error(`no route to ${call.address}`));
+      this.#world.trace.bytes(call.body);
+      if (this.#isLost()) return;
+      const body = call.body.slice();
+      this.#after(
+        `call to ${machine.id}`,
+        () => this.#arrive(machine, { ...call, body }, { resolve, reject }),
+      );
+    });
+  }
+
+  #arrive(machine: Machine, call: UnaryCall, open: OpenCall): void {
+    const { life } = machine;
+    if (life === undefined) return this.#fail(open, `connection to node ${machine.id} refused`);
+    this.#note(life, open);
+    life.admit("is called", () => {
+      const { caller } = machine;
+      if (caller === undefined) return this.#fail(open, `node ${machine.id} is not serving`);
+      caller(call).then(
+        (response) => this.#answer(life, open, () => open.resolve(response)),
+        (error) => this.#answer(life, open, () => open.reject(error)),
+      );
+    });
+  }
+
+  /** An answer leaves the node. */
+  #answer(life: Life, open: OpenCall, deliver: () => void): void {
+    if (!life.isAlive) return;
+    this.#open.get(life)?.delete(open);
+    if (!this.#isLost()) this.#after("answer", deliver);
+  }
+
+  #fail(open: OpenCall, reason: string): void {
+    this.#after("refusal", () => open.reject(new Error(reason)));
+  }
+
+  /** Calls at a node that dies hear of it, or not. */
+  #note(life: Life, open: OpenCall): void {
+    let calls = this.#open.get(life);
+    if (calls === undefined) {
+      const own = new Set<OpenCall>();
+      calls = own;
+      this.#open.set(life, own);
+      life.onceOver(() => {
+        this.#open.delete(life);
+        for (const each of own) if (this.#random.chance(70)) this.#fail(each, "connection reset");
+      });
+    }
+    calls.add(open);
+  }
+
+  #isLost(): boolean {
+    return this.#random.chance(this.weather.clientLossPercent);
+  }
+
+  #after(what: string, run: () => void): void {
+    const delayMs = (50 + this.#random.below(this.weather.delayMsMax * 300)) / 1_000;
+    this.#world.plan(delayMs, what, run);
+  }
+}
+
+/** A caller that sends every call to any node, which then has to forward it. */
+export function balanced(
+  link: UnaryCaller,
+  options: { readonly random: SeededRandom; readonly machines: readonly Machine[] },
+): UnaryCaller {
+  return {
+    call: (call) => {
+      const { id } = options.random.pick(options.machines);
+      return link.call({ ...call, address: `http://${addressOf(id)}`, direct: false });
+    },
+  };
+}

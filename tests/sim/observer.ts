@@ -1,0 +1,112 @@
+/**
+ * Looks at a node after everything that happens to it and checks what it shows of itself: a term has one leader, a new
+ * leader has every entry that was committed before its term, nothing ever falls, and applied ≤ committed ≤ last. At
+ * equal indexes, states are equal.
+ *
+ * @module
+ */
+
+import type { GroupId, NodeId, ReplicaView } from "../../raft/mod.ts";
+import { stateHash } from "../../server/kv/mod.ts";
+import type { Partition } from "../../server/partition.ts";
+import type { Judge } from "./judge.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Machine } from "./machine.ts";
+import type { Promises } from "./promises.ts";
+
+/** States are compared at every so many indexes: to hash one costs a walk over it. */
+const HASH_EVERY = 4;
+
+/** See the module comment. */
+export class Observer {
+  readonly #judge: Judge;
+  readonly #ledger: Ledger;
+  readonly #promises: Promises;
+  /** What was seen last of the replicas of each node that is up. */
+  readonly #seen = new Map<NodeId, Map<GroupId, ReplicaView>>();
+  /** State hashes by `group/index`. */
+  readonly #hashes = new Map<string, { readonly node: NodeId; readonly hash: number }>();
+  readonly #hashedIndex = new Map<string, number>();
+  elections = 0;
+
+  constructor(parts: { readonly judge: Judge; readonly ledger: Ledger; readonly promises: Promises }) {
+    this.#judge = parts.judge;
+    this.#ledger = parts.ledger;
+    this.#promises = parts.promises;
+  }
+
+  /** A node has come up. */
+  onBirth(machine: Machine): void {
+    const views = new Map<GroupId, ReplicaView>();
+    for (const view of machine.node!.status().replicas) {
+      this.#promises.reborn(machine.id, view);
+      views.set(view.group, view);
+    }
+    this.#seen.set(machine.id, views);
+    for (const partition of machine.node!.partitions()) this.#ledger.watch(machine.id, partition);
+  }
+
+  onDeath(machine: Machine): void {
+    this.#seen.delete(machine.id);
+  }
+
+  /** Something may have happened to `machine`. */
+  look(machine: Machine): void {
+    const views = this.#seen.get(machine.id);
+    if (machine.node === undefined || views === undefined) return;
+    for (const view of machine.node.status().replicas) {
+      this.#checkGrowth(machine.id, { view, before: views.get(view.group)! });
+      if (view.role === "leader") this.#checkLeader(machine.id, { view, before: views.get(view.group)! });
+      views.set(view.group, view);
+    }
+    for (const partition of machine.node.partitions()) this.#checkState(machine.id, partition);
+  }
+
+  /** Whether the states of `partition` at its index agree, however often that is asked. */
+  checkHash(node: NodeId, partition: Partition): void {
+    const index = partition.machine.appliedIndex;
+    const hash = stateHash(partition.machine);
+    const key = `${partition.group}/${index}`;
+    const known = this.#hashes.get(key);
+    if (known === undefined) this.#hashes.set(key, { node, hash });
+    else if (known.hash !== hash) {
+      this.#judge.fail(
+        `nodes ${known.node} and ${node} differ in the state of group ${partition.group} at ${index}`,
+      );
+    }
+  }
+
+  #checkGrowth(node: NodeId, { view, before }: { readonly view: ReplicaView; readonly before: ReplicaView }) {
+    const { group, term, commit, applied, lastIndex, vote } = view;
+    const where = `group ${group} on node ${node}`;
+    if (term < before.term) this.#judge.fail(`the term of ${where} falls from ${before.term} to ${term}`);
+    if (commit < before.commit) this.#judge.fail(`${where} commits ${commit} after ${before.commit}`);
+    if (applied < before.applied) this.#judge.fail(`${where} applies ${applied} after ${before.applied}`);
+    if (applied > commit) this.#judge.fail(`${where} has applied ${applied} of ${commit} committed entries`);
+    if (commit > lastIndex) this.#judge.fail(`${where} has committed ${commit} of ${lastIndex} entries`);
+    if (term === before.term && before.vote !== 0 && vote !== before.vote) {
+      this.#judge.fail(`${where} changes its vote of term ${term} from ${before.vote} to ${vote}`);
+    }
+  }
+
+  #checkLeader(node: NodeId, { view, before }: { readonly view: ReplicaView; readonly before: ReplicaView }) {
+    const { group, term, lastIndex } = view;
+    this.#promises.leads(node, { group, term });
+    if (before.role === "leader" && before.term === term) return;
+    this.elections++;
+    const owed = this.#ledger.owedTo(group, term);
+    if (lastIndex < owed) {
+      this.#judge.fail(
+        `node ${node} leads term ${term} of group ${group} with ${lastIndex} of ${owed} entries`,
+      );
+    }
+  }
+
+  #checkState(node: NodeId, partition: Partition): void {
+    const index = partition.machine.appliedIndex;
+    const key = `${node}/${partition.group}`;
+    if (index % HASH_EVERY !== 0 || this.#hashedIndex.get(key) === index) return;
+    this.#hashedIndex.set(key, index);
+    this.checkHash(node, partition);
+  }
+}

@@ -1,0 +1,291 @@
+/**
+ * One run: a whole cluster of the product's own nodes and clients on simulated time, network, disks and chance, a
+ * storm of faults, then a calm phase in which everything must come right. A seed decides all of it.
+ *
+ * @module
+ */
+
+import { PrkDbClient, PrkDbError } from "../../client/mod.ts";
+import type { ClusterShape } from "../../server/cluster_layout.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
+import { Calm } from "./calm.ts";
+import { Chaos } from "./chaos.ts";
+import { addressOf, balanced, ClientLink } from "./client_link.ts";
+import { Judge } from "./judge.ts";
+import { guardAgainstLeaks } from "./leak_guard.ts";
+import { Ledger } from "./ledger.ts";
+import { Machine } from "./machine.ts";
+import { Network } from "./network.ts";
+import { Observer } from "./observer.ts";
+import { clientClock } from "./process_clock.ts";
+import { Promises } from "./promises.ts";
+import { CALM, drawWeather, type Weather } from "./weather.ts";
+import { Records, Workload } from "./workload.ts";
+import { World } from "./world.ts";
+
+/** What to run. */
+export interface SimulationOptions {
+  readonly seed: number;
+  /** Events before the calm phase. */
+  readonly steps: number;
+  /** Keep every line of the trace. */
+  readonly keepsTrace?: boolean;
+}
+
+/** What a run came to. */
+export interface SimulationResult {
+  readonly seed: number;
+  /** Two runs of a seed must have the same. */
+  readonly traceHash: number;
+  readonly steps: number;
+  readonly simulatedMs: number;
+  readonly nodes: number;
+  readonly elections: number;
+  readonly acknowledged: number;
+  readonly unknown: number;
+  readonly reads: number;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly restarts: number;
+  readonly lines: readonly string[];
+}
+
+/** How a cluster is built. */
+interface Plan {
+  readonly nodeCount: number;
+  readonly partitionCount: number;
+  readonly electionTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly walSegmentBytes: number;
+  readonly clientCount: number;
+  readonly workersEach: number;
+  readonly keyCount: number;
+  readonly paddingMax: number;
+}
+
+/**
+ * Runs a seed.
+ *
+ * @throws {Error} when any promise is broken; the message begins with the line that replays it
+ */
+export async function runSimulation(options: SimulationOptions): Promise<SimulationResult> {
+  const simulation = new Simulation(options);
+  try {
+    return await simulation.run();
+  } catch (error) {
+    const reason = error instanceof Error ? error.stack ?? error.message : String(error);
+    throw new Error(
+      `replay with: deno task sim --seed ${options.seed} --steps ${options.steps}\n${reason}\n` +
+        `the last events:\n${simulation.lastLines().join("\n")}`,
+    );
+  }
+}
+
+/** See the module comment. */
+class Simulation {
+  readonly #options: SimulationOptions;
+  readonly #world: World;
+  readonly #judge = new Judge();
+  readonly #plan: Plan;
+  readonly #weather: Weather;
+  readonly #network: Network;
+  readonly #machines: readonly Machine[];
+  readonly #ledger: Ledger;
+  readonly #observer: Observer;
+  readonly #chaos: Chaos;
+  readonly #link: ClientLink;
+  readonly #records = new Records();
+  readonly #workers: Promise<void>[] = [];
+  #isCalm = false;
+  #restarts = 0;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    this.#world = new World({ seed: options.seed, keepsTrace: options.keepsTrace ?? false });
+    const { random } = this.#world;
+    this.#plan = drawPlan(random);
+    this.#weather = drawWeather(random);
+    const promises = new Promises(this.#judge);
+    this.#network = new Network(this.#world, { weather: this.#weather, promises });
+    const { partitionCount } = this.#plan;
+    this.#ledger = new Ledger({ judge: this.#judge, promises, partitionCount });
+    this.#observer = new Observer({ judge: this.#judge, ledger: this.#ledger, promises });
+    this.#machines = this.#buildMachines();
+    const replicationFactor = this.#replicationFactor;
+    this.#chaos = new Chaos({
+      ...{ world: this.#world, network: this.#network, machines: this.#machines, weather: this.#weather },
+      ...{ partitionCount, lossesMax: (replicationFactor - 1) / 2 },
+    });
+    this.#link = new ClientLink(this.#world, { weather: this.#weather, machines: this.#machines });
+  }
+
+  async run(): Promise<SimulationResult> {
+    const dropGuard = guardAgainstLeaks((error) => this.#judge.fail("the simulation leaks", error));
+    const onRejection = (event: PromiseRejectionEvent) => {
+      event.preventDefault();
+      this.#judge.fail("a promise was rejected and nobody cared", event.reason);
+    };
+    globalThis.addEventListener("unhandledrejection", onRejection);
+    try {
+      for (const machine of this.#machines) machine.start();
+      for (let number = 1; number <= this.#plan.clientCount; number++) this.#startClient(number);
+      this.#chaos.start();
+      await this.#runUntil(() => this.#world.steps >= this.#options.steps);
+      await this.#calmDown();
+    } finally {
+      dropGuard();
+      globalThis.removeEventListener("unhandledrejection", onRejection);
+    }
+    return this.#result();
+  }
+
+  lastLines(): readonly string[] {
+    return this.#world.trace.lines;
+  }
+
+  async #runUntil(isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
+      if (!await this.#world.step()) throw new Error("nothing is going to happen any more");
+      for (const machine of this.#machines) this.#observer.look(machine);
+      if (this.#judge.verdict !== undefined) throw this.#judge.verdict;
+    }
+  }
+
+  async #calmDown(): Promise<void> {
+    this.#world.trace.note("calm");
+    this.#isCalm = true;
+    this.#network.weather = { ...CALM };
+    this.#link.weather = { ...CALM };
+    this.#chaos.stop();
+    const calm = new Calm({
+      ...{ world: this.#world, machines: this.#machines, ledger: this.#ledger, observer: this.#observer },
+      ...{ judge: this.#judge, records: this.#records, partitionCount: this.#plan.partitionCount },
+      keys: this.#keys,
+      runUntil: (isOver) => this.#runUntil(isOver),
+      connect: () => this.#connect(0),
+      workers: Promise.all(this.#workers),
+    });
+    await calm.check();
+  }
+
+  #buildMachines(): readonly Machine[] {
+    const { nodeCount, partitionCount, electionTimeoutMs, heartbeatMs, walSegmentBytes } = this.#plan;
+    const ids = Array.from({ length: nodeCount }, (_, at) => at + 1);
+    const shape: ClusterShape = {
+      nodes: new Map(ids.map((id) => [id, addressOf(id)])),
+      partitionCount,
+      replicationFactor: this.#replicationFactor,
+    };
+    const watcher = {
+      onBirth: (machine: Machine) => {
+        this.#restarts++;
+        this.#observer.onBirth(machine);
+      },
+      onDeath: (machine: Machine) => this.#observer.onDeath(machine),
+      fail: (message: string, cause?: unknown) => this.#judge.fail(message, cause),
+    };
+    return ids.map((nodeId) => {
+      const drift = this.#weather.driftPercentMax / 100;
+      const clockRate = 1 + drift * (this.#world.random.below(2_001) / 1_000 - 1);
+      const { syncMsMax } = this.#weather;
+      const options = {
+        nodeId,
+        shape,
+        electionTimeoutMs,
+        heartbeatMs,
+        walSegmentBytes,
+        syncMsMax,
+        clockRate,
+      };
+      return new Machine({ world: this.#world, network: this.#network, watcher, options });
+    });
+  }
+
+  get #replicationFactor(): number {
+    // Larger clusters spread their partitions over some of the nodes, or keep everything everywhere.
+    return this.#options.seed % 2 === 0 ? 3 : this.#plan.nodeCount;
+  }
+
+  get #keys(): readonly string[] {
+    return Array.from({ length: this.#plan.keyCount }, (_, at) => `key-${at}`);
+  }
+
+  async #connect(number: number): Promise<PrkDbClient> {
+    const random = this.#world.fork();
+    // Every other client goes through a balancer that knows of no leaders: its calls are forwarded.
+    const caller = number % 2 === 0 ? this.#link : balanced(this.#link, { random, machines: this.#machines });
+    const clock = clientClock(this.#world, `client ${number}`);
+    const addresses = this.#machines.map(({ id }) => addressOf(id));
+    for (;;) {
+      try {
+        return await PrkDbClient.connect(addresses, {
+          ...{ caller, clock },
+          random: () => random.word() / 2 ** 32,
+        });
+      } catch (error) {
+        if (!(error instanceof PrkDbError)) throw error;
+        await this.#pause(100);
+      }
+    }
+  }
+
+  #startClient(clientNumber: number): void {
+    const random = this.#world.fork();
+    const connected = this.#connect(clientNumber);
+    for (let worker = 0; worker < this.#plan.workersEach; worker++) {
+      this.#workers.push(this.#work(connected, { clientNumber, random: new SeededRandom(random.word()) }));
+    }
+  }
+
+  async #work(
+    connected: Promise<PrkDbClient>,
+    who: { readonly clientNumber: number; readonly random: SeededRandom },
+  ): Promise<void> {
+    const client = await connected;
+    const workload = new Workload({
+      ...who,
+      ...{ world: this.#world, judge: this.#judge, ledger: this.#ledger, records: this.#records, client },
+      ...{ keys: this.#keys, paddingMax: this.#plan.paddingMax },
+    });
+    while (!this.#isCalm) {
+      await workload.step();
+      await this.#pause(who.random.below(this.#weather.thinkMsMax + 1));
+    }
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.#world.plan(delayMs, "pause", resolve));
+  }
+
+  #result(): SimulationResult {
+    const { acknowledged, unknown, reads } = this.#records;
+    return {
+      seed: this.#options.seed,
+      traceHash: this.#world.trace.hash,
+      steps: this.#world.steps,
+      simulatedMs: this.#world.nowMs,
+      nodes: this.#plan.nodeCount,
+      elections: this.#observer.elections,
+      ...{ acknowledged, unknown, reads },
+      faults: Object.fromEntries(this.#chaos.counts),
+      restarts: this.#restarts - this.#plan.nodeCount,
+      lines: this.#world.trace.lines,
+    };
+  }
+}
+
+function drawPlan(random: SeededRandom): Plan {
+  const [electionTimeoutMs, heartbeatMs] = random.pick(
+    [[300, 60], [500, 100], [1_000, 100]] as const,
+  );
+  return {
+    nodeCount: random.pick([3, 3, 3, 5, 5, 7]),
+    partitionCount: 1 + random.below(4),
+    electionTimeoutMs,
+    heartbeatMs,
+    walSegmentBytes: random.pick([8, 16, 64]) * 1_024,
+    clientCount: 1 + random.below(3),
+    workersEach: 1 + random.below(3),
+    keyCount: 2 + random.below(8),
+    paddingMax: random.pick([0, 0, 100, 1_000]),
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * How bad a run is, drawn from its seed: from a fine day on which only one thing goes wrong to a disaster, so that
+ * both progress and confusion are seen.
+ *
+ * @module
+ */
+
+import type { SeededRandom } from "../support/seeded_random.ts";
+
+/** Something that is done to the cluster from time to time. */
+export type FaultKind =
+  | "crash"
+  | "kill"
+  | "stop"
+  | "pause"
+  | "cutNode"
+  | "cutLink"
+  | "partition"
+  | "swizzle"
+  | "clog"
+  | "slowDisk"
+  | "brokenDisk"
+  | "fullDisk"
+  | "damage"
+  | "loseDisk"
+  | "clockJump"
+  | "transfer"
+  | "powerCut";
+
+/** All kinds, in the order in which chance looks at them. */
+export const FAULT_KINDS: readonly FaultKind[] = [
+  "crash",
+  "kill",
+  "stop",
+  "pause",
+  "cutNode",
+  "cutLink",
+  "partition",
+  "swizzle",
+  "clog",
+  "slowDisk",
+  "brokenDisk",
+  "fullDisk",
+  "damage",
+  "loseDisk",
+  "clockJump",
+  "transfer",
+  "powerCut",
+];
+
+/** See the module comment. Chances are in percent. */
+export interface Weather {
+  /** Batches keep their order and are lost only with their stream, as over TCP; otherwise each is for itself. */
+  readonly hasStreams: boolean;
+  readonly lossPercent: number;
+  readonly duplicationPercent: number;
+  readonly delayMsMax: number;
+  /** Of what clients send and are answered. */
+  readonly clientLossPercent: number;
+  readonly syncMsMax: number;
+  /** Mean time between two faults; infinite for none. */
+  readonly faultEveryMs: number;
+  /** Weight of each kind. */
+  readonly faults: ReadonlyMap<FaultKind, number>;
+  /** How long a node stays down, a link cut and so on, at most. */
+  readonly lastsMsMax: number;
+  /** How far a machine's clock may run fast or slow, in percent. */
+  readonly driftPercentMax: number;
+  /** Milliseconds between the end of a worker's call and its next, at most. */
+  readonly thinkMsMax: number;
+}
+
+/** A day without anything. */
+export const CALM: Weather = {
+  hasStreams: true,
+  lossPercent: 0,
+  duplicationPercent: 0,
+  delayMsMax: 1,
+  clientLossPercent: 0,
+  syncMsMax: 1,
+  faultEveryMs: Infinity,
+  faults: new Map(),
+  lastsMsMax: 0,
+  driftPercentMax: 0,
+  thinkMsMax: 20,
+};
+
+/** The weather of a run. */
+export function drawWeather(random: SeededRandom): Weather {
+  const maybe = (percent: number, worst: number) => (random.chance(percent) ? random.below(worst + 1) : 0);
+  // Few kinds at a time show what each of them does; all together hide each other.
+  const kindPercent = random.pick([15, 40, 100]);
+  return {
+    hasStreams: random.chance(40),
+    lossPercent: maybe(50, 30),
+    duplicationPercent: maybe(50, 50),
+    delayMsMax: random.pick([1, 2, 5, 20, 100]),
+    clientLossPercent: maybe(50, 10),
+    syncMsMax: random.pick([1, 5, 20, 100]),
+    faultEveryMs: random.pick([100, 300, 500, 1_000, 2_000]),
+    faults: new Map(
+      FAULT_KINDS.map((kind) => [kind, random.chance(kindPercent) ? 1 + random.below(10) : 0]),
+    ),
+    lastsMsMax: random.pick([300, 1_000, 3_000]),
+    driftPercentMax: random.pick([0, 0.1, 5]),
+    thinkMsMax: random.pick([0, 20, 100]),
+  };
+}
