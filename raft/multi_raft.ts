@@ -24,6 +24,8 @@ export class MultiRaft {
   /** Ascending by group. */
   readonly #replicas: Replica[] = [];
   #dirty: Replica[] = [];
+  /** Have something to write, and were asked while the disk was busy. */
+  #waiting: Replica[] = [];
   /** Not yet come back through `advance`, oldest first. */
   readonly #batchesOut: ReadyBatch[] = [];
 
@@ -110,12 +112,17 @@ export class MultiRaft {
   }
 
   /** Whether `ready` has, or may have, something to do. */
-  hasReady(): boolean {
-    return this.#dirty.length > 0;
+  hasReady(canWrite = true): boolean {
+    return this.#dirty.length > 0 || (canWrite && this.#waiting.length > 0);
   }
 
-  /** What the host must do now, for all groups. Batches that came before may still be under way. */
-  ready(): ReadyBatch {
+  /**
+   * What the host must do now, for all groups. Batches that came before may still be under way.
+   *
+   * @param canWrite false while the disk is so busy that one more write would only wait: the batch asks for none, and
+   *   what is to be written gathers for a later one
+   */
+  ready(canWrite = true): ReadyBatch {
     const parts: ReadyParts = {
       messages: [],
       persist: [],
@@ -124,14 +131,13 @@ export class MultiRaft {
       reads: [],
       transitions: [],
     };
-    const dirty = this.#dirty.sort((a, b) => a.group - b.group);
-    this.#dirty = [];
-    for (let position = 0; position < dirty.length; position++) {
-      const replica = dirty[position]!;
-      replica.isDirty = false;
-      replica.ready(parts);
+    const replicas = this.#takeDirty(canWrite);
+    for (let position = 0; position < replicas.length; position++) {
+      const replica = replicas[position]!;
+      replica.ready(parts, canWrite);
       // Committed entries come in pages: there may be more at once.
-      this.#note(replica);
+      if (replica.hasCommitted) this.#note(replica);
+      else if (!canWrite) this.#noteWaiting(replica);
     }
     this.#batchesOut.push(parts);
     return parts;
@@ -160,6 +166,28 @@ export class MultiRaft {
   /** All groups of this node, ascending. */
   groups(): readonly GroupId[] {
     return this.#replicas.map((replica) => replica.group);
+  }
+
+  /** The replicas to ask now, ascending by group. */
+  #takeDirty(canWrite: boolean): Replica[] {
+    const replicas = this.#dirty;
+    this.#dirty = [];
+    if (canWrite) {
+      for (let position = 0; position < this.#waiting.length; position++) {
+        const replica = this.#waiting[position]!;
+        replica.isWaiting = false;
+        if (!replica.isDirty) replicas.push(replica);
+      }
+      this.#waiting = [];
+    }
+    for (let position = 0; position < replicas.length; position++) replicas[position]!.isDirty = false;
+    return replicas.sort((a, b) => a.group - b.group);
+  }
+
+  #noteWaiting(replica: Replica): void {
+    if (replica.isWaiting || !replica.hasReady) return;
+    replica.isWaiting = true;
+    this.#waiting.push(replica);
   }
 
   #note(replica: Replica): void {

@@ -9,7 +9,7 @@ import { InvariantViolation } from "./error.ts";
 import { votersOnly } from "./membership.ts";
 import type { Message } from "./message.ts";
 import { MultiRaft } from "./multi_raft.ts";
-import type { Restored } from "./types.ts";
+import { type Entry, EntryKind, type Restored } from "./types.ts";
 
 const test = suite("multi raft");
 
@@ -57,6 +57,35 @@ test("batches may overlap, and come back in the order in which they went out", (
   assert.equal(raft.ready().committed[0]!.entries.map(({ index }) => index), [2]);
   raft.advance(third);
   assert.throws(() => raft.advance(third), (error: Error) => error instanceof InvariantViolation);
+});
+
+test("while the disk is busy entries gather, and everything else goes on", () => {
+  const raft = withGroups([1, 2], [1, 2, 3]);
+  raft.step({ ...APPEND, entries: [entryOf(1), entryOf(2)] });
+  raft.step({ kind: "heartbeatRequest", group: 2, from: 2, to: 1, term: 0, commit: 0, readRound: 0 });
+  const busy = raft.ready(false);
+  assert.equal([busy.persist, busy.messagesAfterPersist], [[], []]);
+  assert.equal(busy.messages.map(({ group }) => group), [2]);
+  assert.equal([raft.hasReady(false), raft.hasReady(true)], [false, true]);
+  raft.step({ ...APPEND, prevLogIndex: 2, prevLogTerm: 1, entries: [entryOf(3)] });
+  const free = raft.ready();
+  assert.equal(free.persist[0]!.entries.map(({ index }) => index), [1, 2, 3]);
+  assert.equal(free.messagesAfterPersist.map(({ kind }) => kind), ["appendResponse", "appendResponse"]);
+  raft.advance(busy);
+  raft.advance(free);
+  assert.is(raft.hasReady(), false);
+});
+
+test("what rests on an earlier write leaves with it, also without a write of its own", () => {
+  const raft = withGroups([1], [1, 2, 3]);
+  raft.step({ ...APPEND, entries: [entryOf(1)] });
+  const writing = raft.ready();
+  raft.step({ ...APPEND, entries: [entryOf(1)] });
+  const repeated = raft.ready(false);
+  assert.equal(repeated.messages, []);
+  assert.equal(repeated.messagesAfterPersist.map(({ kind }) => kind), ["appendResponse"]);
+  raft.advance(writing);
+  raft.advance(repeated);
 });
 
 test("while a vote is on its way to the disk nothing of its group leaves", () => {
@@ -172,6 +201,16 @@ function fresh(voters: readonly number[]): Restored {
     snapshot: { index: 0, term: 0, membership: votersOnly(voters) },
     entries: [],
   };
+}
+
+const APPEND = {
+  kind: "appendRequest",
+  ...{ group: 1, from: 2, to: 1, term: 1 },
+  ...{ prevLogIndex: 0, prevLogTerm: 0, commit: 0 },
+} as const;
+
+function entryOf(index: number): Entry {
+  return { index, term: 1, kind: EntryKind.command, data: new Uint8Array(1) };
 }
 
 test.run();

@@ -29,6 +29,8 @@ import { type GroupId, NO_NODE, type NodeId } from "./types.ts";
 export class Replica {
   /** Whether this replica is in the dirty set of its `MultiRaft`. */
   isDirty = false;
+  /** Whether this replica is among those that wait for the disk. */
+  isWaiting = false;
   readonly #state: ReplicaState;
   readonly #checked: CheckMemory;
   readonly #reported: Reported;
@@ -110,13 +112,19 @@ export class Replica {
     this.#check();
   }
 
-  /** Adds to `parts` what the host must do for this group. */
-  ready(parts: ReadyParts): void {
+  /** Whether there are committed entries that fit into no batch yet. */
+  get hasCommitted(): boolean {
+    const { log } = this.#state;
+    return log.applied < Math.min(log.committed, log.durable);
+  }
+
+  /** Adds to `parts` what the host must do for this group; only if it `canWrite`, something to write. */
+  ready(parts: ReadyParts, canWrite: boolean): void {
     const state = this.#state;
     if (state.progress !== undefined) flushLeader(state, state.progress);
     else if (state.leader !== NO_NODE) askLeader(state);
     state.isFlushDue = false;
-    collectReady(state, { parts, reported: this.#reported, isHintDue: this.#isHintDue });
+    collectReady(state, { parts, reported: this.#reported, isHintDue: this.#isHintDue, canWrite });
     this.#check();
   }
 

@@ -40,20 +40,17 @@ export interface CollectOptions {
   readonly parts: ReadyParts;
   readonly reported: Reported;
   readonly isHintDue: boolean;
+  /** False: the disk is busy. What would have to be written, and what would promise it, stays here. */
+  readonly canWrite: boolean;
 }
 
 /** Moves all that is to be done from `state` to `options.parts`. */
 export function collectReady(state: ReplicaState, options: CollectOptions): void {
-  const { parts } = options;
-  const { durable } = state.log;
+  const { parts, canWrite, isHintDue } = options;
   const isVoteNew = state.term !== state.persisted.term || state.vote !== state.persisted.vote;
   collectTransition(state, options);
-  collectMessages(state, {
-    parts,
-    isVoteDurable: !isVoteNew && !state.votesInWriting.includes(true),
-    durable,
-  });
-  collectPersist(state, { parts, isVoteNew, isHintDue: options.isHintDue });
+  collectMessages(state, { parts, isVoteNew, canWrite });
+  if (canWrite) collectPersist(state, { parts, isVoteNew, isHintDue });
   collectCommitted(state, parts);
   if (state.readsReady.length > 0) {
     for (const read of state.readsReady) parts.reads.push(read);
@@ -92,20 +89,24 @@ function collectTransition(state: ReplicaState, options: CollectOptions): void {
 
 interface MessageOptions {
   readonly parts: ReadyParts;
-  readonly isVoteDurable: boolean;
-  readonly durable: LogIndex;
+  readonly isVoteNew: boolean;
+  readonly canWrite: boolean;
 }
 
 function collectMessages(state: ReplicaState, options: MessageOptions): void {
-  const { parts, isVoteDurable, durable } = options;
-  const { messages } = state;
+  const { parts, isVoteNew, canWrite } = options;
+  const { messages, log } = state;
   if (messages.length === 0) return;
+  const isVoteDurable = !isVoteNew && !state.votesInWriting.includes(true);
+  state.messages = [];
   for (let position = 0; position < messages.length; position++) {
     const message = messages[position]!;
-    const mustWait = !isVoteDurable || promisesBeyond(message, durable);
-    (mustWait ? parts.messagesAfterPersist : parts.messages).push(message);
+    const mustWait = !isVoteDurable || promisesBeyond(message, log.durable);
+    // Without a write in this batch, only what rests on earlier writes may wait for them.
+    const mustStay = !canWrite && (isVoteNew || promisesBeyond(message, log.written));
+    if (mustStay) state.messages.push(message);
+    else (mustWait ? parts.messagesAfterPersist : parts.messages).push(message);
   }
-  state.messages = [];
 }
 
 function promisesBeyond(message: Message, durable: LogIndex): boolean {

@@ -153,6 +153,7 @@ export class Node implements NodeApi {
       addressOf: (node) => options.shape.nodes.get(node) ?? "",
       transport: this.#transport,
       tickMs: options.heartbeatMs / TICKS_PER_HEARTBEAT,
+      stuckDiskMs: options.electionTimeoutMs / 2,
     });
     this.#loop.start();
   }

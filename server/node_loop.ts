@@ -8,9 +8,9 @@
  *                         └─▶ committed entries applied, callers answered (while the sync runs)
  * ```
  *
- * What arrives while the disk is busy waits in the inbox and becomes the next frame: group commit over all partitions.
- * A turn may write its frame while the one before is still being synced. Entries handed out as committed are already
- * durable here, so applying them waits for no sync.
+ * What is to be written while the disk is busy gathers and becomes the next frame: group commit over all partitions. All
+ * else goes on meanwhile: messages, reads, and committed entries, which are already durable here when they are handed
+ * out.
  *
  * Invariants: turns write and finish in their order; nothing is promised before it is durable; after a failed append
  * no turn runs.
@@ -46,6 +46,8 @@ export interface NodeLoopOptions extends CallDeskOptions {
   readonly peers: readonly NodeId[];
   readonly transport: PeerTransport;
   readonly tickMs: number;
+  /** A write that takes longer than this counts as hanging. */
+  readonly stuckDiskMs: number;
   /** Bytes of entries all replicas may hold in memory before writes are refused. */
   readonly logBytesMax: number;
   readonly meters: LoopMeters;
@@ -57,8 +59,8 @@ export interface NodeLoopOptions extends CallDeskOptions {
 const ANNOUNCE_MS = 1_000;
 
 /**
- * Turns that may wait for the disk at a time. The first is being synced, the second written behind it, so that acks and
- * reads need not wait for a sync they have nothing to do with; more only cut frames smaller.
+ * Frames on their way to the disk at a time. The first is being synced, the second written behind it; more only cut
+ * frames smaller.
  */
 const WRITES_MAX = 1;
 
@@ -67,6 +69,8 @@ interface Write {
   readonly ready: ReadyBatch;
   readonly startedMs: number;
   readonly durable: Promise<unknown>;
+  /** Whether it has a frame of its own. */
+  readonly isFrame: boolean;
   isDurable: boolean;
 }
 
@@ -80,6 +84,7 @@ export class NodeLoop {
   #isTurnDue = false;
   /** Turns whose records are on their way to the disk, oldest first. */
   readonly #writing: Write[] = [];
+  #writesUnderWay = 0;
   #announcedMs = -Infinity;
   #tickTimer: { cancel(): void } | undefined;
   #handOver: { readonly untilMs: number; readonly done: () => void } | undefined;
@@ -116,10 +121,25 @@ export class NodeLoop {
     });
   }
 
-  /** Sees to it that a turn comes when there is something to do and the disk is not too far behind. */
+  /** Whether one more frame would soon be synced; if not, what is to be written gathers for a larger one. */
+  get #canWrite(): boolean {
+    return this.#writesUnderWay < WRITES_MAX;
+  }
+
+  /**
+   * A node whose disk hangs falls silent, so that its leaderships pass to nodes that can answer clients. Turns go on when
+   * the write has ended.
+   */
+  get #isDiskStuck(): boolean {
+    const oldest = this.#writing[0];
+    const { clock, stuckDiskMs } = this.#options;
+    return oldest !== undefined && clock.monotonicMs() - oldest.startedMs > stuckDiskMs;
+  }
+
+  /** Sees to it that a turn comes when there is something to do. */
   #listen(): void {
-    if (!this.#isRunning || this.#isTurnDue || this.#writing.length >= WRITES_MAX) return;
-    if (this.#options.multiRaft.hasReady()) this.#scheduleTurn();
+    if (!this.#isRunning || this.#isTurnDue) return;
+    if (this.#options.multiRaft.hasReady(this.#canWrite)) this.#scheduleTurn();
     else this.#options.inbox.onceFilled(() => this.#scheduleTurn());
   }
 
@@ -129,7 +149,7 @@ export class NodeLoop {
     this.#isTurnDue = true;
     this.#options.clock.soon(() => {
       this.#isTurnDue = false;
-      if (this.#isRunning && this.#writing.length < WRITES_MAX) this.#orDie(() => this.turn());
+      if (this.#isRunning && !this.#isDiskStuck) this.#orDie(() => this.turn());
     });
   }
 
@@ -139,7 +159,7 @@ export class NodeLoop {
     const startedMs = clock.monotonicMs();
     for (const input of inbox.drain()) this.#take(input);
     this.#desk.openReadRounds();
-    const ready = multiRaft.ready();
+    const ready = multiRaft.ready(this.#canWrite);
     this.#outbox.addMessages(ready.messages);
     this.#countAppends(ready.messages);
     this.#flush();
@@ -155,14 +175,16 @@ export class NodeLoop {
     if (records.length === 0 && this.#writing.length === 0) return this.#finish({ ready, startedMs });
     // Nothing to write, but a promise made now may rest on what is still being written.
     const durable = records.length === 0 ? this.#writing.at(-1)!.durable : this.#append(records);
-    const write: Write = { ready, startedMs, durable, isDurable: false };
+    const write: Write = { ready, startedMs, durable, isFrame: records.length > 0, isDurable: false };
     this.#writing.push(write);
+    if (write.isFrame) this.#writesUnderWay++;
     durable.then(() => this.#orDie(() => this.#finishDurable(write)), (error) => this.#die(error));
   }
 
   /** Writes are finished in their order, each when it and all before it are durable. */
   #finishDurable(write: Write): void {
     write.isDurable = true;
+    if (write.isFrame) this.#writesUnderWay--;
     while (this.#writing[0]?.isDurable) this.#finish(this.#writing.shift()!);
     this.#listen();
   }

@@ -137,8 +137,8 @@ export class Cluster {
   }
 
   /** First half of a turn: what may leave before the disk leaves, and what is committed is applied. */
-  begin(node: ClusterNode): ReadyBatch {
-    const batch = node.core.ready();
+  begin(node: ClusterNode, canWrite = true): ReadyBatch {
+    const batch = node.core.ready(canWrite);
     node.batches.push({ batch, isPersisted: false });
     for (const transition of batch.transitions) this.watcher.onTransition?.(node, transition);
     this.#send(batch.messages);

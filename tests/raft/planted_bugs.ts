@@ -64,8 +64,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     caughtBy: "scripts",
     edits: [{
       file: "replica_ready.ts",
-      find: "isVoteDurable: !isVoteNew && !state.votesInWriting.includes(true),",
-      replace: "isVoteDurable: !isVoteNew,",
+      find: "!isVoteNew && !state.votesInWriting.includes(true);",
+      replace: "!isVoteNew;",
     }],
   },
   {
@@ -82,8 +82,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     caughtBy: "schedules",
     edits: [{
       file: "replica_ready.ts",
-      find: "!isVoteDurable || promisesBeyond(message, durable)",
-      replace: "!isVoteDurable && promisesBeyond(message, durable)",
+      find: "!isVoteDurable || promisesBeyond(message, log.durable)",
+      replace: "!isVoteDurable && promisesBeyond(message, log.durable)",
     }],
   },
   {

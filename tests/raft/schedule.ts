@@ -54,6 +54,9 @@ interface Weather {
 
 type Action = "tick" | "duel" | "deliver" | "propose" | "read" | "unreachable" | "transfer" | "rest";
 
+/** Chance that a turn finds the disk busy and must not ask for a write. */
+const BUSY_DISK = 0.25;
+
 const CALM_TICKS_MAX = 400;
 const CLUSTER_SIZES = [3, 5] as const;
 /** Twice the election timeout: whoever stands still for so long, as its peers see it, is no leader to them. */
@@ -136,7 +139,7 @@ class Schedule {
     if (node.batches.length > 0 && this.#random.chance(this.#weather.disk)) return this.#goOn(node);
     this.#do(this.#drawAction(), node);
     const mayBegin = node.batches.length < this.#weather.batches && node.core.hasReady();
-    if (mayBegin && this.#random.chance(0.5)) this.#cluster.begin(node);
+    if (mayBegin && this.#random.chance(0.5)) this.#cluster.begin(node, !this.#random.chance(BUSY_DISK));
   }
 
   #do(action: Action, node: ClusterNode): void {
