@@ -22,6 +22,8 @@ import type { Clock } from "./ports.ts";
 /** What the desk works with. */
 export interface CallDeskOptions {
   readonly nodeId: NodeId;
+  /** Another one for each start of the process. */
+  readonly seed: number;
   readonly multiRaft: MultiRaft;
   /** Of this node's replicas, by group. */
   readonly partitions: ReadonlyMap<GroupId, Partition>;
@@ -35,7 +37,7 @@ export interface CallDeskOptions {
 export class CallDesk {
   readonly #options: CallDeskOptions;
   readonly #outbox: Outbox;
-  readonly #router = new CallRouter();
+  readonly #router: CallRouter;
   #lastReadId = 0;
   /** Set while the log holds as much in memory as it may: nothing is proposed. */
   isLogFull = false;
@@ -43,6 +45,7 @@ export class CallDesk {
   constructor(options: CallDeskOptions, outbox: Outbox) {
     this.#options = options;
     this.#outbox = outbox;
+    this.#router = new CallRouter(options.seed);
   }
 
   start(call: Call): void {

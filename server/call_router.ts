@@ -20,11 +20,24 @@ interface PassedCall {
   readonly call: Call;
 }
 
+/** Numbers of calls that belong to one seed; with the seeds above them they fill the safe integers. */
+const CALL_IDS_A_LIFE = 2 ** 21;
+/** So many seeds fit into a safe integer beside it. */
+const SEEDS = 2 ** 32;
+
 /** See the module comment. */
 export class CallRouter {
   readonly #passed = new Map<number, PassedCall>();
   #parked: Call[] = [];
-  #lastCallId = 0;
+  #lastCallId: number;
+
+  /**
+   * @param seed another one for each start of the process: a leader may still answer calls that an earlier life of this
+   *   node has passed on, and they must not be taken for answers to calls of this one
+   */
+  constructor(seed: number) {
+    this.#lastCallId = (Math.abs(seed) % SEEDS) * CALL_IDS_A_LIFE;
+  }
 
   /** Calls here, passed on or waiting. */
   get size(): number {
