@@ -19,6 +19,8 @@ import type { World } from "./world.ts";
 const CLOCK_JUMP_MS_MAX = 500;
 /** Longest time that a process stands still. */
 const PAUSE_MS_MAX = 5_000;
+/** Kinds a machine may not come back from. */
+const RUINS: ReadonlySet<FaultKind> = new Set(["damage", "loseDisk"]);
 const BROKEN_PARTS: readonly BrokenPart[] = ["read", "write", "sync"];
 
 /** What chaos works on. */
@@ -69,8 +71,9 @@ export class Chaos {
   #strike(): void {
     const kind = this.#draw();
     if (kind === undefined) return;
-    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     const machine = this.#random.pick(this.#options.machines);
+    if (RUINS.has(kind) && (this.#losses >= this.#options.lossesMax || machine.state === "lost")) return;
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     this.#options.world.trace.note(`${kind} at node ${machine.id}`);
     this.#do(kind, machine);
   }
@@ -180,7 +183,6 @@ export class Chaos {
   }
 
   #ruin(kind: "damage" | "loseDisk", machine: Machine): void {
-    if (this.#losses >= this.#options.lossesMax || machine.state === "lost") return;
     this.#losses++;
     if (kind === "loseDisk") return machine.lose();
     this.#takeDown(machine, () => machine.damage());

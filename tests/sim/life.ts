@@ -11,15 +11,15 @@ import type { World } from "./world.ts";
 /** See the module comment. */
 export class Life {
   readonly #world: World;
-  readonly #name: string;
+  readonly #nodeId: number;
   #isAlive = true;
   /** What came due while the process stands still, in order; `undefined` while it runs. */
   #stalled: { readonly what: string; readonly run: () => void }[] | undefined;
   readonly #onEnd: (() => void)[] = [];
 
-  constructor(world: World, name: string) {
+  constructor(world: World, nodeId: number) {
     this.#world = world;
-    this.#name = name;
+    this.#nodeId = nodeId;
   }
 
   get isAlive(): boolean {
@@ -32,14 +32,17 @@ export class Life {
 
   /** Plans `run` within this process. */
   plan(delayMs: number, what: string, run: () => void): PlannedEvent {
-    return this.#world.plan(delayMs, `${this.#name} ${what}`, () => this.admit(what, run));
+    return this.#world.plan(delayMs, `node ${this.#nodeId} ${what}`, () => this.admit(what, run));
   }
 
   /** Runs `run` at once, or when the process wakes, or never. */
   admit(what: string, run: () => void): void {
     if (!this.#isAlive) return;
     if (this.#stalled !== undefined) this.#stalled.push({ what, run });
-    else run();
+    else {
+      this.#world.touched.add(this.#nodeId);
+      run();
+    }
   }
 
   /** Calls back when the process ends, in whatever way. */

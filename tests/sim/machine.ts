@@ -17,7 +17,7 @@ import type { ClusterShape } from "../../server/cluster_layout.ts";
 import { Inbox } from "../../server/inbox.ts";
 import { Node } from "../../server/node.ts";
 import { createLocalCaller } from "../../server/rpc/mod.ts";
-import { SeededRandom } from "../support/seeded_random.ts";
+import type { SeededRandom } from "../support/seeded_random.ts";
 import { Life } from "./life.ts";
 import type { Network } from "./network.ts";
 import { type MachineClock, ProcessClock } from "./process_clock.ts";
@@ -123,7 +123,7 @@ export class Machine {
     if (this.#state !== "down") return;
     this.#startsAgain = false;
     this.#state = "starting";
-    const life = new Life(this.#world, `node ${this.id}`);
+    const life = new Life(this.#world, this.id);
     this.#life = life;
     const fileSystem = this.disk.mount(life);
     const inbox = new Inbox();

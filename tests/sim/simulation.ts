@@ -145,7 +145,8 @@ class Simulation {
   async #runUntil(isOver: () => boolean): Promise<void> {
     while (!isOver()) {
       if (!await this.#world.step()) throw new Error("nothing is going to happen any more");
-      for (const machine of this.#machines) this.#observer.look(machine);
+      for (const id of this.#world.touched) this.#observer.look(this.#machines[id - 1]!);
+      this.#world.touched.clear();
       if (this.#judge.verdict !== undefined) throw this.#judge.verdict;
     }
   }

@@ -16,6 +16,8 @@ export class World {
   /** For what happens to the cluster: network, disks, faults. Others fork their own. */
   readonly random: SeededRandom;
   readonly trace: Trace;
+  /** The nodes to which something has happened; whoever looks at them clears it. */
+  readonly touched = new Set<number>();
   readonly #queue = new EventQueue();
   #nowMs = 0;
   #steps = 0;
