@@ -1,0 +1,226 @@
+/**
+ * Networks that break between nodes while all of them live: a minority refuses writes and linearizable reads in plain
+ * words, the majority goes on, and when the links are mended all nodes have the same data again. Also where a link
+ * breaks in one direction only.
+ *
+ * @module
+ */
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import { PrkDbClient } from "../../client/mod.ts";
+import { Consistency, KvService, partitionOfKey } from "../../proto/mod.ts";
+import { assert, suite } from "../harness.ts";
+import { callNode } from "../support/node_call.ts";
+import { sleep } from "../support/process_cluster.ts";
+import { ProxiedCluster } from "../support/proxied_cluster.ts";
+
+const PARTITIONS = 6;
+/** Long enough to be answered by a node that has all it needs, short enough to be refused often. */
+const SHORT_MS = 1_000;
+const LONG_MS = 15_000;
+const SETTLE_LIMIT_MS = 20_000;
+/** Elections in half the usual time, so that the test is short. */
+const FLAGS = ["--election-timeout-ms=500", "--heartbeat-ms=50"];
+
+const test = suite("partition");
+
+for (const state of ["hanging", "refusing"] as const) {
+  test(
+    `a node cut off by ${state} links refuses, the others go on, healing brings all together`,
+    async () => {
+      await using cluster = await ProxiedCluster.start({ nodes: 3, partitions: PARTITIONS, flags: FLAGS });
+      const { processes } = cluster;
+      const minority = await processes.leaderOf(0);
+      const majority = processes.ids.filter((id) => id !== minority);
+      await everyPartition((partition) =>
+        put(processes.address(1), { partition, key: "kept", value: "before" })
+      );
+
+      cluster.isolate([minority], state);
+      // At once, while it may still take itself for the leader, and again when it cannot.
+      for (const value of ["lost 1", "lost 2"]) {
+        await everyPartition((partition) => refuses(processes.address(minority), { partition, value }));
+      }
+      for (const id of majority) {
+        await everyPartition(async (partition) => {
+          await eventually(() => put(processes.address(id), { partition, key: "kept", value: `by ${id}` }));
+          assert.is(await get(processes.address(id), { partition, key: "kept" }), `by ${id}`);
+        });
+      }
+      await everyPartition(async (partition) => {
+        const stale = { partition, key: "kept", consistency: Consistency.STALE };
+        assert.is(await get(processes.address(minority), stale), "before");
+        await refuses(processes.address(minority), { partition, value: "lost 3" });
+      });
+      assert.is(await readiness(processes.metricsAddress(minority)), 503);
+
+      cluster.heal();
+      await processes.waitReady();
+      await assertEqual(cluster, { key: "kept", pattern: new RegExp(`^by ${majority.at(-1)}$`) });
+      // What was refused may have been kept or not, but not in two ways.
+      await assertEqual(cluster, { key: "refused", pattern: /^(lost [123]|nothing)$/ });
+      await everyPartition((partition) =>
+        put(processes.address(minority), { partition, key: "kept", value: "after" })
+      );
+      await assertEqual(cluster, { key: "kept", pattern: /^after$/ });
+    },
+    { limitMs: 60_000 },
+  );
+}
+
+test("a node that can speak but not hear, or hear but not speak, stops nobody for long", async () => {
+  await using cluster = await ProxiedCluster.start({ nodes: 3, partitions: PARTITIONS, flags: FLAGS });
+  const { processes } = cluster;
+  await using client = await PrkDbClient.connect(processes.addresses(), {
+    caller: cluster.caller(),
+    timeoutMs: SETTLE_LIMIT_MS,
+  });
+  for (const direction of ["deaf", "mute"] as const) {
+    const victim = await processes.leaderOf(0);
+    for (const other of processes.ids.filter((id) => id !== victim)) {
+      const link = direction === "deaf" ? { from: other, to: victim } : { from: victim, to: other };
+      cluster.setLink({ ...link, state: "hanging" });
+    }
+    for (let round = 0; round < 3; round++) {
+      await everyPartition((partition) => client.put(keyIn(partition, "turn"), `${direction} ${round}`));
+      await everyPartition(async (partition) =>
+        assert.is(await client.getText(keyIn(partition, "turn")), `${direction} ${round}`)
+      );
+    }
+    cluster.heal();
+    await processes.waitReady();
+    await assertEqual(cluster, { key: "turn", pattern: new RegExp(`^${direction} 2$`) });
+  }
+}, { limitMs: 90_000 });
+
+test("a link between two of three stops nobody: the third reaches both", async () => {
+  await using cluster = await ProxiedCluster.start({ nodes: 3, partitions: PARTITIONS, flags: FLAGS });
+  const { processes } = cluster;
+  const first = await processes.leaderOf(0);
+  const second = processes.ids.find((id) => id !== first)!;
+  cluster.setLink({ from: first, to: second, state: "hanging" });
+  cluster.setLink({ from: second, to: first, state: "hanging" });
+  await using client = await PrkDbClient.connect(processes.addresses(), {
+    caller: cluster.caller(),
+    timeoutMs: SETTLE_LIMIT_MS,
+  });
+  for (let round = 0; round < 5; round++) {
+    await everyPartition((partition) => client.put(keyIn(partition, "turn"), `round ${round}`));
+    await sleep(500);
+  }
+  await everyPartition(async (partition) =>
+    assert.is(await client.getText(keyIn(partition, "turn")), "round 4")
+  );
+  // Leaders do not change hands all the time although the cut-off node cannot hear them.
+  const terms = await termsOf(cluster);
+  await sleep(3_000);
+  const moved = (await termsOf(cluster)).filter((term, partition) => term > terms[partition]! + 1n);
+  assert.equal(moved, [], `terms ${terms.join(" ")} went on to ${moved.join(" ")}`);
+  cluster.heal();
+  await processes.waitReady();
+  await assertEqual(cluster, { key: "turn", pattern: /^round 4$/ });
+}, { limitMs: 60_000 });
+
+interface Question {
+  readonly partition: number;
+  readonly key: string;
+  readonly timeoutMs?: number;
+  readonly consistency?: Consistency;
+}
+
+async function put(address: string, question: Question & { readonly value: string }): Promise<void> {
+  const { partition, key, value, timeoutMs = LONG_MS } = question;
+  const input = { key: keyIn(partition, key), value: new TextEncoder().encode(value) };
+  await callNode(address, KvService.method.put, { input, timeoutMs });
+}
+
+async function get(address: string, question: Question): Promise<string> {
+  const { partition, key, timeoutMs = LONG_MS, consistency = Consistency.LINEARIZABLE } = question;
+  const input = { key: keyIn(partition, key), consistency };
+  const { value } = await callNode(address, KvService.method.get, { input, timeoutMs });
+  return value === undefined ? "nothing" : new TextDecoder().decode(value);
+}
+
+/** A key of `partition`: the first of `name-0`, `name-1`, … */
+function keyIn(partition: number, name: string): Uint8Array<ArrayBuffer> {
+  for (let number = 0;; number++) {
+    const key = new TextEncoder().encode(`${name}-${number}`);
+    if (partitionOfKey(key, PARTITIONS) === partition) return key;
+  }
+}
+
+async function everyPartition(body: (partition: number) => Promise<unknown>): Promise<void> {
+  await Promise.all(Array.from({ length: PARTITIONS }, (_, partition) => body(partition)));
+}
+
+/** Asserts that neither a write nor a linearizable read is answered. */
+async function refuses(
+  address: string,
+  { partition, value }: { readonly partition: number; readonly value: string },
+): Promise<void> {
+  const question = { partition, key: "refused", timeoutMs: SHORT_MS };
+  await isRefused(() => put(address, { ...question, value }));
+  await isRefused(() => get(address, question));
+  await isRefused(() => get(address, { ...question, consistency: Consistency.FOLLOWER }));
+}
+
+async function isRefused(call: () => Promise<unknown>): Promise<void> {
+  let value: unknown;
+  try {
+    value = await call();
+  } catch (error) {
+    const allowed = [Code.Unavailable, Code.DeadlineExceeded, Code.Aborted];
+    if (error instanceof ConnectError && allowed.includes(error.code)) return;
+    throw error;
+  }
+  throw new Error(`Expected a refusal, got ${String(value)}`);
+}
+
+/** Asserts that linearizable reads on every node, and in the end the copies of all nodes, say the same. */
+async function assertEqual(
+  { processes }: ProxiedCluster,
+  { key, pattern }: { readonly key: string; readonly pattern: RegExp },
+): Promise<void> {
+  await everyPartition(async (partition) => {
+    const read = (consistency: Consistency) =>
+      Promise.all(
+        processes.ids.map((id) => get(processes.address(id), { partition, key, consistency })),
+      );
+    const values = await read(Consistency.LINEARIZABLE);
+    assert.match(values[0]!, pattern);
+    assert.is(new Set(values).size, 1, values.join(", "));
+    await eventually(async () => assert.equal(await read(Consistency.STALE), values));
+  });
+}
+
+async function termsOf({ processes }: ProxiedCluster): Promise<bigint[]> {
+  const known = await Promise.all(processes.ids.map((id) => processes.metadata(id)));
+  return Array.from({ length: PARTITIONS }, (_, at) => {
+    const terms = known.map(({ partitions }) =>
+      partitions.find(({ partitionId }) => partitionId === at)!.term
+    );
+    return terms.reduce((a, b) => (a > b ? a : b));
+  });
+}
+
+async function readiness(address: string): Promise<number> {
+  const response = await fetch(`${address}/readyz`, { signal: AbortSignal.timeout(5_000) });
+  await response.body?.cancel();
+  return response.status;
+}
+
+/** Repeats `body` until it does not throw; its last error if that takes too long. */
+async function eventually(body: () => Promise<unknown>): Promise<void> {
+  const untilMs = performance.now() + SETTLE_LIMIT_MS;
+  for (;;) {
+    try {
+      await body();
+      return;
+    } catch (error) {
+      if (performance.now() > untilMs) throw error;
+      await sleep(100);
+    }
+  }
+}
+
+test.run();
