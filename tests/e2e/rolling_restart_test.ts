@@ -1,0 +1,56 @@
+/**
+ * Every node in turn is told to stop, stops cleanly and comes back, twice over, while many clients call without end: not
+ * one of their calls fails, and what they are told is linearizable.
+ *
+ * @module
+ */
+
+import { PrkDbClient } from "../../client/mod.ts";
+import { assert, suite } from "../harness.ts";
+import { checkLinearizable, describeOperation, describeVerdict } from "../linearizability/mod.ts";
+import { HistoryRecorder } from "../support/history.ts";
+import { MixedLoad } from "../support/mixed_load.ts";
+import { ProcessCluster, sleep } from "../support/process_cluster.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
+
+const ROUNDS = 2;
+const WORKERS = 8;
+const KEYS = Array.from({ length: 10 }, (_, number) => `key-${number}`);
+/** The client's default. */
+const TIMEOUT_MS = 10_000;
+/** Far below what a busy machine does between two restarts; an idle run has none. */
+const ANSWERS_PER_RESTART_MIN = 30;
+
+const test = suite("rolling restart");
+
+test("no call of the smart client fails while every node is restarted in turn", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 6 });
+  await using client = await PrkDbClient.connect(cluster.addresses());
+  const recorder = new HistoryRecorder(() => performance.now());
+  const load = MixedLoad.start({
+    clients: Array.from({ length: WORKERS }, (_, worker) => recorder.client(worker, client)),
+    keys: KEYS,
+    random: new SeededRandom(1),
+    timeoutMs: TIMEOUT_MS,
+    pauseMs: 3,
+  });
+  for (let restarts = 0; restarts < ROUNDS * cluster.ids.length; restarts++) {
+    const id = cluster.ids[restarts % cluster.ids.length]!;
+    const before = load.answered;
+    while (load.answered < before + ANSWERS_PER_RESTART_MIN) await sleep(20);
+    const status = await cluster.kill(id, "SIGTERM");
+    assert.is(status?.code, 0, cluster.output(id));
+    await cluster.restart(id);
+    await cluster.waitReady();
+  }
+  await load.stop();
+  const verdict = checkLinearizable(recorder.history());
+  console.log(
+    `rolling restart: ${load.answered} answers, ${load.writes} of them writes, slowest ` +
+      `${load.slowestMs.toFixed(0)} ms; ${describeVerdict(verdict)}`,
+  );
+  assert.equal(load.unknown.map(describeOperation), []);
+  assert.is(verdict.kind, "linearizable", describeVerdict(verdict));
+}, { limitMs: 120_000 });
+
+test.run();
