@@ -33,6 +33,12 @@ export interface MultiRaftConfig {
   readonly committedBytesMax?: number;
   /** Reads of one group that wait for their confirmation. */
   readonly readsWaitingMax?: number;
+  /**
+   * Whether a leader whose lease holds answers reads without a round (`lease.ts`). Needs a host that calls `setClock` in
+   * every turn, and clocks that differ by less than a fifth. A replica that comes back votes for nobody for an election
+   * timeout then.
+   */
+  readonly leaseReads?: boolean;
   /** Whether a leader hands over to the preferred replica when that one is fit to lead. */
   readonly leadershipFollowsPriority?: boolean;
 }
@@ -49,6 +55,7 @@ const DEFAULTS = {
   uncommittedBytesMax: 32 * MIB,
   committedBytesMax: 4 * MIB,
   readsWaitingMax: 65_536,
+  leaseReads: false,
   leadershipFollowsPriority: true,
 } as const;
 

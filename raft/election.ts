@@ -15,6 +15,7 @@
  * @module
  */
 
+import { isPromised, isVoteForbidden } from "./lease.ts";
 import { isOnlyVoter, members } from "./membership.ts";
 import type { PreVoteRequest, PreVoteResponse, VoteRequest, VoteResponse } from "./message.ts";
 import { ProgressTable } from "./progress_table.ts";
@@ -70,7 +71,7 @@ export function startCandidacy(state: ReplicaState, options: { readonly transfer
 
 /** Would this replica vote so? Nothing changes by answering. */
 export function onPreVoteRequest(state: ReplicaState, message: PreVoteRequest): void {
-  const granted = message.term > state.term && !state.isLeaseHeld && isLogComplete(state, message);
+  const granted = message.term > state.term && !isVoteForbidden(state) && isLogComplete(state, message);
   state.messages.push({
     kind: "preVoteResponse",
     group: state.group,
@@ -83,7 +84,8 @@ export function onPreVoteRequest(state: ReplicaState, message: PreVoteRequest): 
 
 /** A request for this replica's vote in its current term (§5.2, §5.4.1). */
 export function onVoteRequest(state: ReplicaState, message: VoteRequest): void {
-  const mayVote = state.vote === message.from || (state.vote === NO_NODE && state.leader === NO_NODE);
+  const isFree = state.vote === NO_NODE && state.leader === NO_NODE;
+  const mayVote = state.vote === message.from || (isFree && (message.transfer || !isPromised(state)));
   const granted = message.term === state.term && mayVote && isLogComplete(state, message);
   if (granted) {
     giveVote(state, message.from);
@@ -127,7 +129,7 @@ function timeoutWindow(
 ): Window {
   const { timeout, rank } = options;
   if (isOnlyVoter(state.membership, state.self)) return { start: 1, width: 1 };
-  if (rank === 0 && !state.hasHeard) {
+  if (rank === 0 && !state.hasHeard && !isPromised(state)) {
     const early = Math.max(1, Math.floor(timeout / EARLY_FRACTION));
     return { start: early, width: early };
   }
@@ -194,6 +196,7 @@ function becomeLeader(state: ReplicaState): void {
   state.electionsWon++;
   state.heartbeatStart = now;
   state.handover.fitSince = undefined;
+  state.isLeaseOver = false;
   state.progress = new ProgressTable({ membership, self, nextIndex: log.lastIndex + 1, now, limits: config });
   log.append({ index: log.lastIndex + 1, term: state.term, kind: EntryKind.empty, data: NO_BYTES });
   state.uncommittedBytes = log.bytesBetween({ after: log.committed, through: log.lastIndex });

@@ -7,6 +7,7 @@
 
 import { becomeFollower, startCandidacy, startPreCandidacy } from "./election.ts";
 import type { AppendRequest, HeartbeatRequest, Message, TimeoutNowRequest } from "./message.ts";
+import { promiseLease } from "./lease.ts";
 import { expireForwardedReads, onReadIndexResponse } from "./read_index.ts";
 import { followLeader, type ReplicaState } from "./state.ts";
 import { type LogIndex, NO_NODE } from "./types.ts";
@@ -66,6 +67,7 @@ function onHeartbeatRequest(state: ReplicaState, message: HeartbeatRequest): voi
     to: message.from,
     term: state.term,
     readRound: message.readRound,
+    sentAt: promiseLease(state, message.sentAt),
   });
 }
 

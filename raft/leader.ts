@@ -132,6 +132,7 @@ function maybeAskToStand(state: ReplicaState, target: Progress): void {
   if (transfer === undefined || transfer.isAsked || transfer.to !== target.node) return;
   if (target.matchIndex !== state.log.lastIndex) return;
   transfer.isAsked = true;
+  state.isLeaseOver = true;
   state.messages.push({
     kind: "timeoutNowRequest",
     group: state.group,

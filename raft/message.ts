@@ -70,12 +70,16 @@ export interface HeartbeatRequest extends Envelope {
   readonly commit: LogIndex;
   /** The newest round of reads this heartbeat confirms leadership for (§6.4 of the thesis); 0 for none. */
   readonly readRound: number;
+  /** The sender's clock when it was sent, for its lease; 0 when it keeps none. */
+  readonly sentAt: number;
 }
 
 /** Answer to a {@linkcode HeartbeatRequest}, repeating its round. */
 export interface HeartbeatResponse extends Envelope {
   readonly kind: "heartbeatResponse";
   readonly readRound: number;
+  /** Repeats that of the request as a promise to vote for nobody for an election timeout; 0 promises nothing. */
+  readonly sentAt: number;
 }
 
 /** A follower asks its leader from which index on it may answer a read. */

@@ -9,6 +9,7 @@ import { type MultiRaftConfig, resolveConfig, type ResolvedConfig } from "./conf
 import { invariant } from "./invariant.ts";
 import type { Message } from "./message.ts";
 import { isWellFormed } from "./message_check.ts";
+import { NodeState } from "./node_state.ts";
 import type { ProposeResult, ReadyBatch, ReplicaView, RequestResult } from "./ready.ts";
 import { Replica } from "./replica.ts";
 import type { ReadyParts } from "./replica_ready.ts";
@@ -20,6 +21,7 @@ const UNKNOWN_GROUP = { accepted: false, refusal: "unknownGroup", leader: NO_NOD
 /** See the module comment. */
 export class MultiRaft {
   readonly #config: ResolvedConfig;
+  readonly #node = new NodeState();
   readonly #byGroup: Map<GroupId, Replica> = new Map();
   /** Ascending by group. */
   readonly #replicas: Replica[] = [];
@@ -41,15 +43,24 @@ export class MultiRaft {
    */
   addGroup(options: GroupOptions): void {
     invariant(!this.#byGroup.has(options.group), `group ${options.group} has one replica on a node`);
-    const replica = new Replica(this.#config, options);
+    const replica = new Replica({ config: this.#config, node: this.#node }, options);
     this.#byGroup.set(options.group, replica);
     this.#replicas.push(replica);
     this.#replicas.sort((a, b) => a.group - b.group);
     this.#note(replica);
   }
 
-  /** One tick passes for all groups. */
+  /**
+   * Tells the time: the host's monotonic clock, in ticks rounded down. A host that wants leases does so at the start of
+   * every turn, before anything else; without it reads take a round.
+   */
+  setClock(ticks: number): void {
+    this.#node.setClock(ticks);
+  }
+
+  /** One tick passes for all groups. Ticks may come late, never early. */
   tick(): void {
+    this.#node.now++;
     for (let position = 0; position < this.#replicas.length; position++) {
       const replica = this.#replicas[position]!;
       replica.tick();
@@ -139,6 +150,7 @@ export class MultiRaft {
       if (replica.hasCommitted) this.#note(replica);
       else if (!canWrite) this.#noteWaiting(replica);
     }
+    this.#node.isClockFresh = false;
     this.#batchesOut.push(parts);
     return parts;
   }

@@ -62,7 +62,16 @@ test("batches may overlap, and come back in the order in which they went out", (
 test("while the disk is busy entries gather, and everything else goes on", () => {
   const raft = withGroups([1, 2], [1, 2, 3]);
   raft.step({ ...APPEND, entries: [entryOf(1), entryOf(2)] });
-  raft.step({ kind: "heartbeatRequest", group: 2, from: 2, to: 1, term: 0, commit: 0, readRound: 0 });
+  raft.step({
+    kind: "heartbeatRequest",
+    group: 2,
+    from: 2,
+    to: 1,
+    term: 0,
+    commit: 0,
+    readRound: 0,
+    sentAt: 0,
+  });
   const busy = raft.ready(false);
   assert.equal([busy.persist, busy.messagesAfterPersist], [[], []]);
   assert.equal(busy.messages.map(({ group }) => group), [2]);
@@ -102,8 +111,26 @@ test("while a vote is on its way to the disk nothing of its group leaves", () =>
   raft.step({ ...request, transfer: false });
   const voting = raft.ready();
   assert.equal([voting.messages.length, voting.messagesAfterPersist.length], [0, 1]);
-  raft.step({ kind: "heartbeatRequest", group: 1, from: 2, to: 1, term: 5, commit: 0, readRound: 0 });
-  raft.step({ kind: "heartbeatRequest", group: 2, from: 2, to: 1, term: 0, commit: 0, readRound: 0 });
+  raft.step({
+    kind: "heartbeatRequest",
+    group: 1,
+    from: 2,
+    to: 1,
+    term: 5,
+    commit: 0,
+    readRound: 0,
+    sentAt: 0,
+  });
+  raft.step({
+    kind: "heartbeatRequest",
+    group: 2,
+    from: 2,
+    to: 1,
+    term: 0,
+    commit: 0,
+    readRound: 0,
+    sentAt: 0,
+  });
   const answering = raft.ready();
   assert.equal(answering.messagesAfterPersist.map(({ kind, group }) => [kind, group]), [[
     "heartbeatResponse",
@@ -174,7 +201,7 @@ test("a commit index alone is written down within an election timeout, not at on
 });
 
 function heartbeat(): Message & { readonly kind: "heartbeatRequest" } {
-  return { kind: "heartbeatRequest", group: 1, from: 2, to: 1, term: 1, commit: 0, readRound: 0 };
+  return { kind: "heartbeatRequest", group: 1, from: 2, to: 1, term: 1, commit: 0, readRound: 0, sentAt: 0 };
 }
 
 function config() {

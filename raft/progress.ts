@@ -26,6 +26,9 @@ import type { LogIndex, NodeId } from "./types.ts";
 /** One of the states of the module comment. */
 export type ProgressState = "probe" | "replicate" | "snapshot";
 
+/** Before any moment of any clock. */
+const NEVER = Number.MIN_SAFE_INTEGER;
+
 /** What a new leader starts from. */
 export interface ProgressStart {
   readonly node: NodeId;
@@ -53,6 +56,8 @@ export class Progress {
   commitSent: LogIndex = 0;
   /** The newest round of reads it has confirmed. */
   readRound = 0;
+  /** The clock of this leader when it sent what this replica last gave its promise for. */
+  leaseStart = NEVER;
 
   constructor(start: ProgressStart) {
     this.node = start.node;

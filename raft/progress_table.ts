@@ -62,6 +62,11 @@ export class ProgressTable {
     return this.reached(roundOf);
   }
 
+  /** The moment since which a majority has promised to vote for nobody else. */
+  leaseByMajority(): number {
+    return this.reached(leaseOf);
+  }
+
   /** The highest value of `measure` that both majorities have reached. */
   reached(measure: Measure): number {
     return Math.min(this.#reachedBy(this.#voters, measure), this.#reachedBy(this.#votersOutgoing, measure));
@@ -82,6 +87,10 @@ function matchOf(progress: Progress): number {
 
 function heardOf(progress: Progress): number {
   return progress.lastHeard;
+}
+
+function leaseOf(progress: Progress): number {
+  return progress.leaseStart;
 }
 
 function roundOf(progress: Progress): number {

@@ -5,11 +5,13 @@
  *
  * What makes it right: no round is opened before an entry of the leader's own term is committed, since until then its
  * commit index may lag behind writes of the leader before; a read waits for a round that is opened after it was asked;
- * a round's number is never used again, so no late answer confirms anything newer than it was asked for.
+ * a round's number is never used again, so no late answer confirms anything newer than it was asked for. A leader with
+ * a lease (`lease.ts`) needs no round.
  *
  * @module
  */
 
+import { isLeaseValid } from "./lease.ts";
 import type { ReadIndexRequest, ReadIndexResponse } from "./message.ts";
 import type { ProgressTable } from "./progress_table.ts";
 import type { ReadOrigin, ReadRound } from "./read_state.ts";
@@ -38,12 +40,21 @@ export function onReadIndexRequest(state: ReplicaState, message: ReadIndexReques
 export function maybeOpenRound(state: ReplicaState, progress: ProgressTable): void {
   const { reads, log } = state;
   if (reads.waiting.length === 0 || log.termAt(log.committed) !== state.term) return;
+  if (isLeaseValid(state, progress)) return answerByLease(state);
   reads.lastRound++;
   reads.rounds.push({ round: reads.lastRound, readIndex: log.committed, origins: reads.waiting });
   reads.waiting = [];
   if (progress.own !== undefined) progress.own.readRound = reads.lastRound;
   broadcastHeartbeats(state, progress);
   confirmRounds(state, progress);
+}
+
+/** Nobody else leads: the commit index of this turn is the newest there is. */
+function answerByLease(state: ReplicaState): void {
+  const { reads, log } = state;
+  const origins = reads.waiting;
+  reads.waiting = [];
+  finishRound(state, { round: reads.lastRound, readIndex: log.committed, origins });
 }
 
 /** Answers the reads of all rounds that a majority has confirmed. */

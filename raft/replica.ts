@@ -7,10 +7,10 @@
  */
 
 import { stepCandidate, tickCandidate } from "./candidate.ts";
-import type { ResolvedConfig } from "./config.ts";
 import { becomeFollower, drawTimeout, onPreVoteRequest, onVoteRequest } from "./election.ts";
 import { stepFollower, tickFollower } from "./follower.ts";
 import { flushLeader, onOwnDurable, propose, startTransfer, stepLeader, tickLeader } from "./leader.ts";
+import { isVoteForbidden } from "./lease.ts";
 import type { Message } from "./message.ts";
 import {
   addForwardedRead,
@@ -21,7 +21,7 @@ import {
 } from "./read_index.ts";
 import type { ProposeResult, ReplicaView, RequestResult } from "./ready.ts";
 import { collectReady, type ReadyParts, type Reported, viewOf } from "./replica_ready.ts";
-import { type GroupOptions, ReplicaState } from "./state.ts";
+import { type GroupOptions, ReplicaState, type Surroundings } from "./state.ts";
 import { checkInvariants, type CheckMemory } from "./state_check.ts";
 import { type GroupId, NO_NODE, type NodeId } from "./types.ts";
 
@@ -36,8 +36,8 @@ export class Replica {
   readonly #reported: Reported;
 
   /** @throws {InvariantViolation} when what was restored contradicts itself */
-  constructor(config: ResolvedConfig, options: GroupOptions) {
-    this.#state = new ReplicaState(config, options);
+  constructor(surroundings: Surroundings, options: GroupOptions) {
+    this.#state = new ReplicaState(surroundings, options);
     drawTimeout(this.#state);
     const { role, term, leader, log } = this.#state;
     this.#checked = { term, committed: log.committed, readRound: 0 };
@@ -59,10 +59,9 @@ export class Replica {
       role !== reported.role || leader !== reported.leader || this.#isHintDue;
   }
 
-  /** Time passes. */
+  /** A tick has passed for the node. */
   tick(): void {
     const state = this.#state;
-    state.now++;
     if (state.progress !== undefined) tickLeader(state, state.progress);
     else if (state.role === "follower") tickFollower(state);
     else tickCandidate(state);
@@ -165,7 +164,7 @@ export class Replica {
       return message.kind !== "preVoteResponse" || !message.granted;
     }
     if (message.kind === "preVoteResponse" && message.granted) return message.term === state.term + 1;
-    if (message.kind === "voteRequest" && state.isLeaseHeld && !message.transfer) return false;
+    if (message.kind === "voteRequest" && !message.transfer && isVoteForbidden(state)) return false;
     becomeFollower(state, { term: message.term, leader: isFromLeader(message) ? message.from : NO_NODE });
     return true;
   }
@@ -196,7 +195,7 @@ export class Replica {
         break;
       }
       case "heartbeatRequest":
-        messages.push({ ...envelope, kind: "heartbeatResponse", readRound: 0 });
+        messages.push({ ...envelope, kind: "heartbeatResponse", readRound: 0, sentAt: 0 });
         break;
       case "voteRequest":
         messages.push({ ...envelope, kind: "voteResponse", granted: false });

@@ -7,6 +7,7 @@
  */
 
 import { invariant } from "./invariant.ts";
+import { leaseStamp } from "./lease.ts";
 import { entriesBytes } from "./log.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { Progress } from "./progress.ts";
@@ -40,6 +41,7 @@ export function broadcastHeartbeats(state: ReplicaState, progress: ProgressTable
       // A follower may hold more than is known to match, and that may differ: it must not commit it on this word.
       commit: Math.min(follower.matchIndex, state.log.committed),
       readRound,
+      sentAt: leaseStamp(state),
     });
   }
 }
@@ -65,6 +67,8 @@ export function onHeartbeatResponse(state: ReplicaState, message: HeartbeatRespo
   const isBehind = progress.heard({ now: state.now, lastIndex: state.log.lastIndex });
   if (isBehind) state.isFlushDue = true;
   progress.readRound = Math.max(progress.readRound, Math.min(message.readRound, state.reads.lastRound));
+  if (message.sentAt === 0) return;
+  progress.leaseStart = Math.max(progress.leaseStart, Math.min(message.sentAt, state.node.clock));
 }
 
 /**

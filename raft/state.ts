@@ -10,6 +10,7 @@ import { violated } from "./invariant.ts";
 import { RaftLog } from "./log.ts";
 import { isVoter } from "./membership.ts";
 import type { Message } from "./message.ts";
+import type { NodeState } from "./node_state.ts";
 import type { ProgressTable } from "./progress_table.ts";
 import { Random, replicaSeed } from "./random.ts";
 import { ForwardedReads, LeaderReads } from "./read_state.ts";
@@ -23,6 +24,12 @@ export interface GroupOptions {
   readonly restored: Restored;
   /** The replicas in order of preference to lead, the preferred first; empty when it does not matter. */
   readonly priority: readonly NodeId[];
+}
+
+/** What a replica shares with the others of its node. */
+export interface Surroundings {
+  readonly config: ResolvedConfig;
+  readonly node: NodeState;
 }
 
 /** How the preferred replica gets its leadership back (`leader.ts`). Ticks are those of `ReplicaState.now`. */
@@ -65,13 +72,15 @@ export class ReplicaState {
   leader: NodeId = NO_NODE;
   role: Role = "follower";
 
-  /** Ticks since birth. */
-  now = 0;
+  /** Time. */
+  readonly node: NodeState;
   /** Tick of the last sign of the leader, or of the last vote given. */
-  electionStart = 0;
+  electionStart: number;
   /** Ticks after `electionStart` at which this replica stands for election. */
   electionTimeoutTicks = 0;
   heartbeatStart = 0;
+  /** Tick of the last promise to vote for nobody, or of a birth that may have forgotten one (`lease.ts`). */
+  promisedAt: number | undefined;
   /** Whether any message has arrived since birth. */
   hasHeard = false;
   /** Whether a candidacy failed since a leader was last heard. */
@@ -83,6 +92,8 @@ export class ReplicaState {
   /** Invariant: present if and only if this replica leads. */
   progress: ProgressTable | undefined;
   transfer: Transfer | undefined;
+  /** Whether this leadership has asked somebody to stand, and so can rely on no promise any more. */
+  isLeaseOver = false;
   /** Bytes of entries above the commit index; kept by leaders only. */
   uncommittedBytes = 0;
   /** Whether followers may have to be sent something at the end of the turn. */
@@ -97,10 +108,13 @@ export class ReplicaState {
   /** Of each write under way, oldest first: whether it carries a new term or vote. */
   votesInWriting: boolean[] = [];
   /** Tick at which the commit hint was last persisted. */
-  hintStart = 0;
+  hintStart: number;
 
-  constructor(config: ResolvedConfig, options: GroupOptions) {
+  constructor({ config, node }: Surroundings, options: GroupOptions) {
     const { group, restored, priority } = options;
+    this.node = node;
+    this.electionStart = node.now;
+    this.hintStart = node.now;
     this.group = group;
     this.self = config.nodeId;
     this.config = config;
@@ -112,6 +126,8 @@ export class ReplicaState {
     this.term = restored.hardState.term;
     this.vote = restored.hardState.vote;
     this.persisted = restored.hardState;
+    // Who was never in a term has promised nothing.
+    if (config.leaseReads && this.term > 0) this.promisedAt = node.now;
     this.handover = {
       fitSince: undefined,
       commitSeen: 0,
@@ -126,18 +142,14 @@ export class ReplicaState {
     }
   }
 
+  /** Ticks of the node. */
+  get now(): number {
+    return this.node.now;
+  }
+
   /** Whether this replica may stand for election. */
   get isPromotable(): boolean {
     return isVoter(this.membership, this.self);
-  }
-
-  /**
-   * Whether a leader was heard so recently that nobody else should be elected (§4.2.3 of the thesis). A leader itself
-   * holds on to this until it has lost its quorum and steps down.
-   */
-  get isLeaseHeld(): boolean {
-    if (this.role === "leader") return true;
-    return this.leader !== NO_NODE && this.now - this.electionStart < this.config.electionTimeoutTicks;
   }
 }
 

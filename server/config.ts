@@ -23,6 +23,8 @@ export interface ServerConfig {
   readonly dataDirectory: string;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
+  /** Whether a leader whose lease holds answers reads alone. */
+  readonly leaseReads: boolean;
   readonly walSync: SyncPolicy;
   readonly walSegmentBytes: number;
   readonly logBytesMax: number;
@@ -63,6 +65,7 @@ function configOf(flags: Flags): ServerConfig {
     dataDirectory: flags.dataDir ?? `./data/node-${nodeId}`,
     electionTimeoutMs: flags.electionTimeoutMs,
     heartbeatMs: flags.heartbeatMs,
+    leaseReads: flags.readLease ?? false,
     walSync: flags.walSync,
     walSegmentBytes: flags.walSegmentBytes,
     logBytesMax: flags.logMemoryBytes,

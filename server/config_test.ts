@@ -45,6 +45,23 @@ test("members are sorted, and the node listens where it says it is", () => {
   assert.is(parseConfig(["--node-id=2", `--cluster-nodes=${THREE}`, "--grpc-port", "8001"]).port, 8001);
 });
 
+test("leases are for those who ask, and a variable that says no is a no", () => {
+  assert.is(parseConfig(["--node-id=1"]).leaseReads, false);
+  assert.is(parseConfig(["--node-id=1", "--read-lease"]).leaseReads, true);
+  const answers: readonly (readonly [string, boolean])[] = [["1", true], ["true", true], ["0", false], [
+    "false",
+    false,
+  ]];
+  try {
+    for (const [text, expected] of answers) {
+      Deno.env.set("PRKDB_READ_LEASE", text);
+      assert.is(parseConfig(["--node-id=1"]).leaseReads, expected);
+    }
+  } finally {
+    Deno.env.delete("PRKDB_READ_LEASE");
+  }
+});
+
 test("environment variables stand in for flags, and flags win", () => {
   Deno.env.set("PRKDB_NODE_ID", "7");
   Deno.env.set("PRKDB_NUM_PARTITIONS", "3");

@@ -19,6 +19,8 @@ const SECTOR_BYTES = 4_096;
 const SEGMENT_MEBIBYTES_MIN = 1;
 const SEGMENT_MEBIBYTES_MAX = 1_024;
 
+const SAYS_NO: ReadonlySet<string> = new Set(["", "0", "false"]);
+
 /** What flags have unless given. */
 export const DEFAULTS = {
   partitions: 9,
@@ -53,6 +55,7 @@ export interface Flags {
   readonly metricsPort?: number;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
+  readonly readLease?: boolean;
   readonly walSync: SyncPolicy;
   readonly walSegmentBytes: number;
   readonly memtableBytes?: number;
@@ -133,6 +136,11 @@ function clusterOptions(): Option[] {
       .default(DEFAULTS.electionTimeoutMs),
     flag("--heartbeat-ms <ms>", "how often a leader shows that it is there")
       .argParser(integer(HEARTBEAT_MS_MIN, 60_000)).default(DEFAULTS.heartbeatMs),
+    flag(
+      "--read-lease",
+      "a leader answers reads without asking the others while its lease holds; the same on all nodes, whose clocks " +
+        "must run at about the same speed",
+    ),
   ];
 }
 
@@ -157,7 +165,11 @@ function logOptions(): Option[] {
 
 function flag(names: string, description: string): Option {
   const long = names.split(" ")[0]!;
-  return new Option(names, description).env(`PRKDB_${long.slice(2).replaceAll("-", "_").toUpperCase()}`);
+  const variable = `PRKDB_${long.slice(2).replaceAll("-", "_").toUpperCase()}`;
+  const option = new Option(names, description);
+  // A switch is set by the presence of its variable, and must not be by one that says no.
+  const isOff = option.isBoolean() && SAYS_NO.has(Deno.env.get(variable) ?? "");
+  return isOff ? option : option.env(variable);
 }
 
 function integer(min: number, max: number): (text: string) => number {

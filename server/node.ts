@@ -11,7 +11,7 @@ import { type RecoveryReport, type SyncPolicy, Wal, WalError } from "../wal-wasm
 import type { CallResult, ReadCall, WriteCall } from "./call.ts";
 import { CallBudget } from "./call_budget.ts";
 import { stopping } from "./call_router.ts";
-import { splitByPartition, writeResults } from "./call_splitter.ts";
+import { type Part, splitByPartition, writeResults } from "./call_splitter.ts";
 import {
   type ClusterShape,
   groupOfPartition,
@@ -69,6 +69,8 @@ export interface NodeOptions {
   readonly createTransport: (identity: Identity) => PeerTransport;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
+  /** Whether a leader whose lease holds answers reads alone; not unless given. */
+  readonly leaseReads?: boolean;
   readonly walSync: SyncPolicy;
   readonly walSegmentBytes: number;
   readonly logBytesMax: number;
@@ -179,38 +181,19 @@ export class Node implements NodeApi {
 
   async write(mutations: readonly Mutation[], options: WriteOptions): Promise<readonly WriteResult[]> {
     const parts = splitByPartition(mutations, (mutation) => mutation.key, this.#options.shape.partitionCount);
-    const deadlineMs = this.#options.clock.monotonicMs() + options.timeoutMs;
-    const outcomes = await Promise.all(parts.map((part) => {
-      const { partitionId } = part;
-      const command = encodeCommand(part.items, options.requestId);
-      const mayForward = !options.direct;
-      return this.#submit<Outcome>(
-        command.length,
-        (settle): WriteCall => ({ kind: "write", partitionId, command, deadlineMs, mayForward, settle }),
-      );
-    }));
+    if (parts.length === 1) return writeResults(parts[0]!, await this.#writePart(parts[0]!, options));
+    const outcomes = await Promise.all(parts.map((part) => this.#writePart(part, options)));
     const results = new Array<WriteResult>(mutations.length);
     parts.forEach((part, at) => scatter(results, part.positions, writeResults(part, outcomes[at]!)));
     return results;
   }
 
   async read(keys: readonly Uint8Array[], options: ReadOptions): Promise<readonly ReadResult[]> {
-    const { consistency, maxStalenessMs } = options;
     const parts = splitByPartition(keys, (key) => key, this.#options.shape.partitionCount);
-    const deadlineMs = this.#options.clock.monotonicMs() + options.timeoutMs;
-    const answers = await Promise.all(parts.map(({ partitionId, items }) => {
-      const base = { partitionId, keys: items, consistency, maxStalenessMs, deadlineMs };
-      return this.#submit<readonly ReadResult[]>(
-        bytesOf(items),
-        (settle): ReadCall => ({ kind: "read", ...base, mayForward: !options.direct, settle }),
-      );
-    }));
+    if (parts.length === 1) return valueOf(await this.#readPart(parts[0]!, options));
+    const answers = await Promise.all(parts.map((part) => this.#readPart(part, options)));
     const results = new Array<ReadResult>(keys.length);
-    parts.forEach((part, at) => {
-      const answer = answers[at]!;
-      if (!answer.ok) throw answer.error;
-      scatter(results, part.positions, answer.value);
-    });
+    parts.forEach((part, at) => scatter(results, part.positions, valueOf(answers[at]!)));
     return results;
   }
 
@@ -279,6 +262,29 @@ export class Node implements NodeApi {
     this.#data.lock.release();
   }
 
+  #writePart({ partitionId, items }: Part<Mutation>, options: WriteOptions): Promise<CallResult<Outcome>> {
+    const command = encodeCommand(items, options.requestId);
+    const deadlineMs = this.#options.clock.monotonicMs() + options.timeoutMs;
+    const mayForward = !options.direct;
+    return this.#submit<Outcome>(
+      command.length,
+      (settle): WriteCall => ({ kind: "write", partitionId, command, deadlineMs, mayForward, settle }),
+    );
+  }
+
+  #readPart(
+    { partitionId, items }: Part<Uint8Array>,
+    options: ReadOptions,
+  ): Promise<CallResult<readonly ReadResult[]>> {
+    const { consistency, maxStalenessMs } = options;
+    const deadlineMs = this.#options.clock.monotonicMs() + options.timeoutMs;
+    const base = { partitionId, keys: items, consistency, maxStalenessMs, deadlineMs };
+    return this.#submit<readonly ReadResult[]>(
+      bytesOf(items),
+      (settle): ReadCall => ({ kind: "read", ...base, mayForward: !options.direct, settle }),
+    );
+  }
+
   /** Puts a call before the loop, within the budget. */
   #submit<T>(
     bytes: number,
@@ -306,6 +312,7 @@ function bornMultiRaft(
     seed: options.seed,
     electionTimeoutTicks: Math.round(options.electionTimeoutMs / tickMs),
     heartbeatTicks: TICKS_PER_HEARTBEAT,
+    leaseReads: options.leaseReads ?? false,
   });
   const groups = new Set(own.map((place) => place.group));
   const stray = collector.groups().find((group) => !groups.has(group));
@@ -339,6 +346,12 @@ function walTimer(clock: Clock): { now(): number; after(delayMs: number, callbac
       return () => timer.cancel();
     },
   };
+}
+
+/** @throws {DomainError} the reason why there is no value */
+function valueOf<T>(answer: CallResult<T>): T {
+  if (!answer.ok) throw answer.error;
+  return answer.value;
 }
 
 function scatter<T>(into: T[], positions: readonly number[], values: readonly T[]): void {

@@ -155,8 +155,10 @@ export class NodeLoop {
 
   /** See the drawing in the module comment. */
   turn(): void {
-    const { clock, inbox, multiRaft } = this.#options;
+    const { clock, inbox, multiRaft, tickMs } = this.#options;
     const startedMs = clock.monotonicMs();
+    // Before anything else: a process that was paused must see that its leases have run out.
+    multiRaft.setClock(Math.floor(startedMs / tickMs));
     for (const input of inbox.drain()) this.#take(input);
     this.#desk.openReadRounds();
     const ready = multiRaft.ready(this.#canWrite);

@@ -116,9 +116,11 @@ function encodeBody(writer: WireWriter, message: Message): void {
       return writer.number(14, message.conflictIndex);
     case "heartbeatRequest":
       writer.number(6, message.commit);
-      return writer.number(11, message.readRound);
+      writer.number(11, message.readRound);
+      return writer.number(15, message.sentAt);
     case "heartbeatResponse":
-      return writer.number(11, message.readRound);
+      writer.number(11, message.readRound);
+      return writer.number(15, message.sentAt);
     case "readIndexRequest":
       return writer.number(11, message.readId);
     case "readIndexResponse":
@@ -162,6 +164,7 @@ interface MessageFields {
   readIndex: number;
   transfer: boolean;
   conflictIndex: number;
+  sentAt: number;
 }
 
 function decodeMessage(reader: WireReader, route: { from: NodeId; to: NodeId }): Message {
@@ -192,9 +195,9 @@ function decodeMessage(reader: WireReader, route: { from: NodeId; to: NodeId }):
       return { kind, ...envelope, success: granted, matchIndex, conflictIndex, conflictTerm };
     }
     case "heartbeatRequest":
-      return { kind, ...envelope, commit, readRound: readId };
+      return { kind, ...envelope, commit, readRound: readId, sentAt: fields.sentAt };
     case "heartbeatResponse":
-      return { kind, ...envelope, readRound: readId };
+      return { kind, ...envelope, readRound: readId, sentAt: fields.sentAt };
     case "readIndexRequest":
       return { kind, ...envelope, readId };
     case "readIndexResponse":
@@ -222,6 +225,7 @@ function readMessageFields(reader: WireReader): MessageFields {
     readIndex: 0,
     transfer: false,
     conflictIndex: 0,
+    sentAt: 0,
   };
   while (reader.next()) readMessageField(reader, fields);
   return fields;
@@ -270,6 +274,9 @@ function readMessageField(reader: WireReader, fields: MessageFields): void {
       return;
     case 14:
       fields.conflictIndex = reader.number();
+      return;
+    case 15:
+      fields.sentAt = reader.number();
   }
 }
 

@@ -66,6 +66,8 @@ export class ClusterNode {
   readonly applied = new Map<GroupId, Entry[]>();
   readonly reads: ReadReady[] = [];
   lives = 0;
+  /** Its monotonic clock, in ticks; goes on while the node stands still or is down. */
+  clock = 0;
 
   constructor(id: NodeId) {
     this.id = id;
@@ -75,6 +77,13 @@ export class ClusterNode {
   get core(): MultiRaft {
     if (this.raft === undefined) throw new Error(`The test uses node ${this.id}, which is down`);
     return this.raft;
+  }
+
+  /** A tick of time, noticed by the core if it is up. */
+  tick(): void {
+    this.clock++;
+    this.raft?.setClock(this.clock);
+    this.raft?.tick();
   }
 
   view(group: GroupId): ReplicaView {
@@ -138,6 +147,7 @@ export class Cluster {
 
   /** First half of a turn: what may leave before the disk leaves, and what is committed is applied. */
   begin(node: ClusterNode, canWrite = true): ReadyBatch {
+    node.core.setClock(node.clock);
     const batch = node.core.ready(canWrite);
     node.batches.push({ batch, isPersisted: false });
     for (const transition of batch.transitions) this.watcher.onTransition?.(node, transition);
@@ -215,7 +225,7 @@ export class Cluster {
   /** Time passes for all nodes that are up, which settle after each tick. */
   tick(count = 1): void {
     for (let passed = 0; passed < count; passed++) {
-      for (const node of this.#up()) node.core.tick();
+      for (const node of this.nodes) node.tick();
       this.settle();
     }
   }
@@ -248,7 +258,7 @@ export class Cluster {
   makeLeader(id: NodeId, group: GroupId = this.groups[0]!): ClusterNode {
     const node = this.node(id);
     for (const other of this.#up().filter((each) => each !== node)) {
-      for (let passed = 0; passed < ELECTION_TIMEOUT_TICKS; passed++) other.core.tick();
+      for (let passed = 0; passed < ELECTION_TIMEOUT_TICKS; passed++) other.tick();
       this.turn(other);
     }
     this.inTransit.length = 0;
@@ -257,7 +267,7 @@ export class Cluster {
       passed < 3 * ELECTION_TIMEOUT_TICKS && node.view(group).role !== "leader";
       passed++
     ) {
-      node.core.tick();
+      node.tick();
       this.settle();
     }
     if (node.view(group).role !== "leader") throw new Error(`Node ${id} cannot be made the leader`);

@@ -39,9 +39,9 @@ function detail(message: Message): string {
       return ` refused=${matchIndex} conflict=${conflictIndex}/${conflictTerm}`;
     }
     case "heartbeatRequest":
-      return ` commit=${message.commit}${message.readRound === 0 ? "" : ` round=${message.readRound}`}`;
+      return ` commit=${message.commit}${heartbeatDetail(message)}`;
     case "heartbeatResponse":
-      return message.readRound === 0 ? "" : ` round=${message.readRound}`;
+      return heartbeatDetail(message);
     case "readIndexRequest":
       return "";
     case "readIndexResponse":
@@ -49,6 +49,11 @@ function detail(message: Message): string {
     case "timeoutNowRequest":
       return "";
   }
+}
+
+function heartbeatDetail(message: { readonly readRound: number; readonly sentAt: number }): string {
+  const { readRound, sentAt } = message;
+  return `${readRound === 0 ? "" : ` round=${readRound}`}${sentAt === 0 ? "" : ` sent=${sentAt}`}`;
 }
 
 /** Index and term of each entry, with `-` behind those that carry nothing. */
@@ -126,6 +131,7 @@ export function parseMessage(command: ScriptCommand): Message {
     granted: words.includes("granted"),
     transfer: words.includes("transfer"),
     readRound: number("round"),
+    sentAt: number("sent"),
     readId: number("id"),
     readIndex: number("index"),
   };

@@ -72,7 +72,7 @@ export function ticksUntilCandidacy(node: ClusterNode): number {
 export function heartbeat(
   options: { readonly term: number; readonly from: NodeId; readonly to?: NodeId },
 ): Message {
-  return { kind: "heartbeatRequest", group: 1, to: 1, commit: 0, readRound: 0, ...options };
+  return { kind: "heartbeatRequest", group: 1, to: 1, commit: 0, readRound: 0, sentAt: 0, ...options };
 }
 
 /** An append from node 2 to node 1; entries are given as index and term. */

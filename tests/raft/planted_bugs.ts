@@ -118,9 +118,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     caughtBy: "scripts",
     edits: [{
       file: "replica.ts",
-      find: 'if (message.kind === "voteRequest" && state.isLeaseHeld && !message.transfer) return false;',
-      replace:
-        'if (message.kind === "appendResponse" || (message.kind === "voteRequest" && state.isLeaseHeld)) return false;',
+      find: 'if (message.kind === "voteRequest" && !message.transfer &&',
+      replace: 'if (message.kind === "appendResponse" || message.kind === "voteRequest" &&',
     }],
   },
   {
@@ -198,5 +197,60 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: "reads die unanswered with the leadership",
     caughtBy: "schedules",
     edits: [{ file: "election.ts", find: "  failLeaderReads(state);\n", replace: "" }],
+  },
+  {
+    name: "a lease is counted from the answer",
+    caughtBy: "schedules",
+    edits: [{
+      file: "replication.ts",
+      find: "Math.min(message.sentAt, state.node.clock)",
+      replace: "state.node.clock",
+    }],
+  },
+  {
+    name: "a lease goes on after somebody was asked to stand",
+    caughtBy: "scripts",
+    edits: [{ file: "leader.ts", find: "  state.isLeaseOver = true;\n", replace: "" }],
+  },
+  {
+    name: "a lease survives a pause",
+    caughtBy: "schedules",
+    edits: [{
+      file: "node_state.ts",
+      find: "this.clock = Math.max(this.clock, ticks);",
+      replace: "this.clock = Math.max(this.now, 0 * ticks);",
+    }],
+  },
+  {
+    name: "a lease is longer than the promise it rests on",
+    caughtBy: "scripts",
+    edits: [{
+      file: "lease.ts",
+      find: "const LEASE_FRACTION = 0.8;",
+      replace: "const LEASE_FRACTION = 1.5;",
+    }],
+  },
+  {
+    name: "a lease needs no majority",
+    caughtBy: "schedules",
+    edits: [{
+      file: "lease.ts",
+      find: "node.clock - progress.leaseByMajority() < leaseTicks(config)",
+      replace: "true",
+    }],
+  },
+  {
+    name: "a promise is forgotten in a crash",
+    caughtBy: "scripts",
+    edits: [{
+      file: "state.ts",
+      find: "if (config.leaseReads && this.term > 0) this.promisedAt = node.now;",
+      replace: "",
+    }],
+  },
+  {
+    name: "a promise ends with the term",
+    caughtBy: "scripts",
+    edits: [{ file: "lease.ts", find: "  state.promisedAt = state.now;\n", replace: "" }],
   },
 ];

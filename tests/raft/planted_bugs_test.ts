@@ -17,7 +17,15 @@ const ARE_ALL_BY_SCHEDULES = Deno.env.has("RAFT_PLANTED_SEEDS");
 const STEPS = 4_000;
 const LIMIT_MS = 1_200_000;
 const ROOT = new URL("../../", import.meta.url);
-const TEST_FILES = ["cluster.ts", "describe.ts", "disk.ts", "oracle.ts", "raft_script.ts", "schedule.ts"];
+const TEST_FILES = [
+  "cluster.ts",
+  "describe.ts",
+  "disk.ts",
+  "oracle.ts",
+  "raft_script.ts",
+  "schedule.ts",
+  "weather.ts",
+];
 
 const test = suite("planted bugs");
 const folder = Deno.makeTempDirSync({ prefix: "planted-bugs-" });

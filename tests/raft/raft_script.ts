@@ -3,10 +3,11 @@
  *
  * | command | does |
  * |---|---|
- * | `cluster 1 2 3 [timeout=10 …]` | declares the voters; options are those of the core, or `priority=2,3,1` |
+ * | `cluster 1 2 3 [timeout=10 …]` | declares the voters; options are those of the core, `lease=yes`, or `priority=2,3,1` |
  * | `state N [log=1,1,2] [snapshot=3/1] [term= vote= commit=]` | what N starts from; `log` holds the terms |
  * | `elect N` | lets the others fall silent until N leads, and says which term |
  * | `tick N [count]` · `tick all [count]` | time passes, nothing else happens |
+ * | `pause N TICKS` | N stands still: its clock goes on, its ticks do not |
  * | `campaign N` | ticks N alone until it stands for election |
  * | `propose N [count]` · `read N ID` · `transfer N TO` · `unreachable N PEER` | asks the core |
  * | `begin N` · `finish N` · `turn N` | the halves of a turn, before and after the disk; or all of it |
@@ -45,6 +46,7 @@ const CONFIG_OPTIONS: ReadonlyMap<string, keyof MultiRaftConfig> = new Map([
   ["uncommittedBytes", "uncommittedBytesMax"],
   ["committedBytes", "committedBytesMax"],
   ["reads", "readsWaitingMax"],
+  ["lease", "leaseReads"],
 ]);
 
 /** One running script. */
@@ -97,6 +99,9 @@ export class RaftScript {
       }
       case "tick":
         return this.#tick(command.words[0] ?? "all", second ?? 1);
+      case "pause":
+        this.#node(first).clock += second ?? 0;
+        return [];
       case "elect":
         return [`${first} leads term ${this.#started.makeLeader(first ?? 0).view(GROUP).term}`];
       case "campaign":
@@ -196,13 +201,13 @@ export class RaftScript {
 
   #tick(who: string, count: number): readonly string[] {
     const nodes = who === "all" ? this.#started.nodes : [this.#node(Number(who))];
-    for (let passed = 0; passed < count; passed++) for (const node of nodes) node.raft?.tick();
+    for (let passed = 0; passed < count; passed++) for (const node of nodes) node.tick();
     return [];
   }
 
   #campaign(node: ClusterNode): readonly string[] {
     let ticks = 0;
-    for (; ticks < 100 && node.view(GROUP).role === "follower"; ticks++) node.core.tick();
+    for (; ticks < 100 && node.view(GROUP).role === "follower"; ticks++) node.tick();
     const { role, term } = node.view(GROUP);
     return [`${node.id} is ${role} in term ${term} after ${ticks} ticks`];
   }
@@ -255,7 +260,7 @@ export class RaftScript {
     return Object.fromEntries(options.map(([name, value]) => {
       const field = CONFIG_OPTIONS.get(name);
       if (field === undefined) throw new Error(`The script names an unknown option: ${name}`);
-      return [field, Number(value)];
+      return [field, value === "yes" || Number(value)];
     }));
   }
 

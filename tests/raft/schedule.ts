@@ -5,10 +5,11 @@
  * @module
  */
 
-import { type GroupId, type Message, type NodeId, type ReadyBatch, votersOnly } from "../../raft/mod.ts";
+import type { GroupId, Message, NodeId, ReadyBatch } from "../../raft/mod.ts";
 import { Random } from "../../raft/random.ts";
-import { bytes, Cluster, type ClusterNode } from "./cluster.ts";
+import { bytes, type Cluster, type ClusterNode } from "./cluster.ts";
 import { Oracle } from "./oracle.ts";
+import { type Action, ACTIONS, drawCluster, drawWeather, type Weather } from "./weather.ts";
 
 /** One run. */
 export interface ScheduleOptions {
@@ -24,56 +25,18 @@ export interface ScheduleResult {
   readonly crashes: number;
 }
 
-/** How bad a run is. */
-interface Weather {
-  /** Chances of one message. */
-  readonly loss: number;
-  readonly duplication: number;
-  readonly reordering: number;
-  /** Chances of one step. */
-  readonly crash: number;
-  readonly cut: number;
-  readonly restart: number;
-  readonly stop: number;
-  /** Chance that a node which died is back at once. */
-  readonly bounce: number;
-  /** Chance that what it had sent dies with it. */
-  readonly mute: number;
-  /** Chance that a node dies while a batch is out, before and after the disk has it. */
-  readonly crashInBatch: number;
-  /** The same for batches in which a vote is given or a leader is new: there the worst can happen. */
-  readonly crashAtTurn: number;
-  /** Batches that may be on their way to the disk, and the chance of a step that the disk gets on. */
-  readonly batches: number;
-  readonly disk: number;
-  /** Messages that arrive at once. */
-  readonly burst: number;
-  /** Share of each action, of the sum of all. */
-  readonly shares: Readonly<Record<Action, number>>;
-}
-
-type Action = "tick" | "duel" | "deliver" | "propose" | "read" | "unreachable" | "transfer" | "rest";
-
+/** Chance that a tick is not noticed. */
+const LATE_TICK = 0.05;
 /** Chance that a turn finds the disk busy and must not ask for a write. */
 const BUSY_DISK = 0.25;
 
+/** Share of the runs in which leaders keep leases. */
+const LEASES = 0.4;
 const CALM_TICKS_MAX = 400;
-const CLUSTER_SIZES = [3, 5] as const;
 /** Twice the election timeout: whoever stands still for so long, as its peers see it, is no leader to them. */
 const DUEL_TICKS = 20;
 const STOP_STEPS_MAX = 600;
 const IN_TRANSIT_MAX = 600;
-const ACTIONS: readonly Action[] = [
-  "tick",
-  "duel",
-  "deliver",
-  "propose",
-  "read",
-  "unreachable",
-  "transfer",
-  "rest",
-];
-
 /**
  * Runs one schedule.
  *
@@ -95,6 +58,7 @@ class Schedule {
   readonly #cluster: Cluster;
   readonly #oracle: Oracle;
   readonly #steps: number;
+  readonly #hasLeases: boolean;
   #step = 0;
   #crashes = 0;
   #elections = 0;
@@ -106,7 +70,8 @@ class Schedule {
     this.#random = random;
     this.#steps = options.steps;
     this.#weather = drawWeather(random);
-    this.#cluster = drawCluster(random, options.seed);
+    this.#hasLeases = random.chance(LEASES);
+    this.#cluster = drawCluster(random, { seed: options.seed, leaseReads: this.#hasLeases });
     this.#oracle = new Oracle(this.#cluster);
     this.#count();
   }
@@ -145,7 +110,7 @@ class Schedule {
   #do(action: Action, node: ClusterNode): void {
     switch (action) {
       case "tick":
-        return node.core.tick();
+        return this.#tick(node);
       case "duel":
         return this.#duel();
       case "deliver":
@@ -163,11 +128,22 @@ class Schedule {
     }
   }
 
+  /** Where leases hold, clocks run alike; ticks may come late, and stand still where a node does. */
+  #tick(node: ClusterNode): void {
+    if (!this.#hasLeases) return node.tick();
+    if (!this.#random.chance(0.5)) return;
+    for (const each of this.#cluster.nodes) {
+      if (this.#mayAct(each) && !this.#random.chance(LATE_TICK)) each.tick();
+      else each.clock++;
+    }
+  }
+
   /** Two clocks jump: leases end, and elections overlap that never would otherwise. */
   #duel(): void {
+    if (this.#hasLeases) return;
     for (const node of [this.#pick(this.#cluster.nodes), this.#pick(this.#cluster.nodes)]) {
       if (!this.#mayAct(node)) continue;
-      for (let passed = 0; passed < DUEL_TICKS; passed++) node.core.tick();
+      for (let passed = 0; passed < DUEL_TICKS; passed++) node.tick();
     }
   }
 
@@ -256,7 +232,10 @@ class Schedule {
     for (let i = 0; i < count; i++) node.core.propose(this.#group(), bytes(`${this.#step}.${i}`));
   }
 
+  /** Leases go wrong at leaders, above all at those that are none any more. */
   #read(node: ClusterNode): void {
+    const leaders = this.#hasLeases ? this.#leaders().filter((leader) => this.#mayAct(leader)) : [];
+    if (leaders.length > 0) node = this.#pick(leaders);
     const read = { group: this.#group(), readId: this.#step };
     if (node.core.readIndex(read.group, read.readId).accepted) this.#oracle.noteRead(node, read);
   }
@@ -345,62 +324,4 @@ function isTurningPoint(node: ClusterNode, batch: ReadyBatch): boolean {
 function isCaughtUp(node: ClusterNode, group: GroupId): boolean {
   const { applied, commit, lastIndex } = node.view(group);
   return applied === commit && commit === lastIndex;
-}
-
-/** From a fine day to a disaster, so that both progress and confusion are seen. */
-function drawWeather(random: Random): Weather {
-  const harshness = random.chance(0.6) ? 1 : 0.15;
-  const upTo = (
-    worst: number,
-  ) => (random.chance(0.3) ? 0 : (random.below(1_000) / 1_000) * worst * harshness);
-  return {
-    loss: upTo(0.3),
-    duplication: upTo(0.4),
-    reordering: upTo(1),
-    crash: upTo(0.02),
-    cut: upTo(0.03),
-    restart: 0.01 + upTo(0.3),
-    stop: upTo(0.01),
-    bounce: upTo(0.9),
-    mute: upTo(0.9),
-    crashInBatch: upTo(0.1),
-    crashAtTurn: upTo(0.8),
-    batches: 1 + random.below(3),
-    disk: 0.1 + random.below(10) * 0.08,
-    burst: 1 + random.below(4),
-    shares: {
-      // From elections now and then to ones that overtake each other.
-      tick: 8 + random.below(60),
-      duel: random.below(5),
-      deliver: 30 + random.below(60),
-      propose: 2 + random.below(20),
-      read: 1 + random.below(10),
-      unreachable: random.below(3),
-      transfer: random.below(4),
-      rest: 20,
-    },
-  };
-}
-
-function drawCluster(random: Random, seed: number): Cluster {
-  const size = CLUSTER_SIZES[random.below(CLUSTER_SIZES.length)]!;
-  const nodes = Array.from({ length: size }, (_, position) => position + 1);
-  const groups = random.chance(0.5) ? [1] : [0, 3, 7];
-  const hasPriority = random.chance(0.6);
-  const priority = (group: GroupId) => (hasPriority ? nodes.map((_, i) => nodes[(i + group) % size]!) : []);
-  // Small limits make flow control, paging and refusals everyday events.
-  const config = random.chance(0.4) ? {} : {
-    inflightMessagesMax: 1 + random.below(4),
-    inflightBytesMax: 200,
-    appendBytesMax: 70 + random.below(100),
-    uncommittedBytesMax: 700,
-    committedBytesMax: 150,
-    readsWaitingMax: 4,
-  };
-  // Half of the clusters go on from a snapshot, so that an index is never mistaken for a position.
-  const index = random.chance(0.5) ? 0 : 1 + random.below(5_000);
-  const term = index === 0 ? 0 : 3;
-  const snapshot = { index, term, membership: votersOnly(nodes) };
-  const restored = () => ({ hardState: { term, vote: 0, commit: index }, snapshot, entries: [] });
-  return new Cluster({ nodes, groups, seed, config, priority, restored });
 }

@@ -1,0 +1,117 @@
+/**
+ * What a random schedule starts from: how bad its times are, and which cluster has to live through them.
+ *
+ * @module
+ */
+
+import { type GroupId, votersOnly } from "../../raft/mod.ts";
+import type { Random } from "../../raft/random.ts";
+import { Cluster } from "./cluster.ts";
+
+/** How bad a run is. */
+export interface Weather {
+  /** Chances of one message. */
+  readonly loss: number;
+  readonly duplication: number;
+  readonly reordering: number;
+  /** Chances of one step. */
+  readonly crash: number;
+  readonly cut: number;
+  readonly restart: number;
+  readonly stop: number;
+  /** Chance that a node which died is back at once. */
+  readonly bounce: number;
+  /** Chance that what it had sent dies with it. */
+  readonly mute: number;
+  /** Chance that a node dies while a batch is out, before and after the disk has it. */
+  readonly crashInBatch: number;
+  /** The same for batches in which a vote is given or a leader is new: there the worst can happen. */
+  readonly crashAtTurn: number;
+  /** Batches that may be on their way to the disk, and the chance of a step that the disk gets on. */
+  readonly batches: number;
+  readonly disk: number;
+  /** Messages that arrive at once. */
+  readonly burst: number;
+  /** Share of each action, of the sum of all. */
+  readonly shares: Readonly<Record<Action, number>>;
+}
+
+/** What a step may be. */
+export type Action = "tick" | "duel" | "deliver" | "propose" | "read" | "unreachable" | "transfer" | "rest";
+
+/** All of them, in the order in which their shares are counted. */
+export const ACTIONS: readonly Action[] = [
+  "tick",
+  "duel",
+  "deliver",
+  "propose",
+  "read",
+  "unreachable",
+  "transfer",
+  "rest",
+];
+
+const CLUSTER_SIZES = [3, 5] as const;
+
+/** From a fine day to a disaster, so that both progress and confusion are seen. */
+export function drawWeather(random: Random): Weather {
+  const harshness = random.chance(0.6) ? 1 : 0.15;
+  const upTo = (
+    worst: number,
+  ) => (random.chance(0.3) ? 0 : (random.below(1_000) / 1_000) * worst * harshness);
+  return {
+    loss: upTo(0.3),
+    duplication: upTo(0.4),
+    reordering: upTo(1),
+    crash: upTo(0.02),
+    cut: upTo(0.03),
+    restart: 0.01 + upTo(0.3),
+    stop: upTo(0.01),
+    bounce: upTo(0.9),
+    mute: upTo(0.9),
+    crashInBatch: upTo(0.1),
+    crashAtTurn: upTo(0.8),
+    batches: 1 + random.below(3),
+    disk: 0.1 + random.below(10) * 0.08,
+    burst: 1 + random.below(4),
+    shares: {
+      // From elections now and then to ones that overtake each other.
+      tick: 8 + random.below(60),
+      duel: random.below(5),
+      deliver: 30 + random.below(60),
+      propose: 2 + random.below(20),
+      read: 1 + random.below(10),
+      unreachable: random.below(3),
+      transfer: random.below(4),
+      rest: 20,
+    },
+  };
+}
+
+/** Three or five nodes, with limits that matter or none. */
+export function drawCluster(
+  random: Random,
+  { seed, leaseReads }: { readonly seed: number; readonly leaseReads: boolean },
+): Cluster {
+  const size = CLUSTER_SIZES[random.below(CLUSTER_SIZES.length)]!;
+  const nodes = Array.from({ length: size }, (_, position) => position + 1);
+  const groups = random.chance(0.5) ? [1] : [0, 3, 7];
+  const hasPriority = random.chance(0.6);
+  const priority = (group: GroupId) => (hasPriority ? nodes.map((_, i) => nodes[(i + group) % size]!) : []);
+  // Small limits make flow control, paging and refusals everyday events.
+  const config = random.chance(0.4) ? { leaseReads } : {
+    leaseReads,
+    inflightMessagesMax: 1 + random.below(4),
+    inflightBytesMax: 200,
+    appendBytesMax: 70 + random.below(100),
+    uncommittedBytesMax: 700,
+    committedBytesMax: 150,
+    readsWaitingMax: 4,
+  };
+  // Half of the clusters go on from a snapshot, so that an index is never mistaken for a position.
+  const index = random.chance(0.5) ? 0 : 1 + random.below(5_000);
+  const term = index === 0 ? 0 : 3;
+  const snapshot = { index, term, membership: votersOnly(nodes) };
+  const restored = () => ({ hardState: { term, vote: 0, commit: index }, snapshot, entries: [] });
+  return new Cluster({ nodes, groups, seed, config, priority, restored });
+}
