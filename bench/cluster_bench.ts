@@ -13,6 +13,7 @@ import { ProcessCluster } from "../tests/support/process_cluster.ts";
 import { measureFailover } from "./failover.ts";
 import { EtcdCluster, etcdGet, etcdPut, etcdVersion } from "./peers/etcd.ts";
 import { type PlainTarget, prkdbTarget, runPlainLoad } from "./plain_load.ts";
+import { partitionOfKey } from "../proto/mod.ts";
 import { type Figure, machine, printFigures, rounded } from "./report.ts";
 import { type LoadResult, randomKey, runClosedLoop, VALUE } from "./workload.ts";
 
@@ -64,7 +65,13 @@ async function benchPrkdb(say: (line: string) => void): Promise<Figure[]> {
       seconds: WARM_UP_SECONDS,
       call: () => client.put(randomKey(), VALUE),
     });
-    const figures = await measure([...plainWorkloads("prkdb", target), ...smartWorkloads(client)], say);
+    const routed = { ...target, leaderOf: await leadersOf(cluster) };
+    const workloads = [
+      ...plainWorkloads("prkdb_plain", target),
+      ...plainWorkloads("prkdb_routed", routed).filter(({ name }) => name.endsWith("_256")),
+      ...smartWorkloads(client),
+    ];
+    const figures = await measure(workloads, say);
     if ("prkdb_failover".includes(flags.only)) {
       const failoverMs = await measureFailover(cluster, client);
       say(`prkdb_failover: every key writable ${rounded(failoverMs)} ms after kill -9`);
@@ -88,16 +95,26 @@ async function benchEtcd(version: string, say: (line: string) => void): Promise<
       get: etcdGet,
     };
     await runPlainLoad(target, { kind: "put", inFlight: 64, seconds: WARM_UP_SECONDS });
-    return await measure(plainWorkloads("etcd", target), say);
+    return await measure(plainWorkloads("etcd_plain", target), say);
   } finally {
     await etcd.close();
   }
 }
 
-function plainWorkloads(system: string, target: PlainTarget): Workload[] {
+/** Who leads each key now, as any client can learn it. */
+async function leadersOf(cluster: ProcessCluster): Promise<(key: string) => string> {
+  const { nodes, partitions } = await cluster.metadata();
+  const addresses = new Map(nodes.map(({ nodeId, address }) => [nodeId, address]));
+  const leaders = partitions.map(({ leaderId }) => addresses.get(leaderId) ?? "");
+  const encoder = new TextEncoder();
+  return (key) => leaders[partitionOfKey(encoder.encode(key), leaders.length)]!;
+}
+
+/** `name`_put_16 and so on. */
+function plainWorkloads(name: string, target: PlainTarget): Workload[] {
   return (["put", "get"] as const).flatMap((kind) =>
     PLAIN_IN_FLIGHT.map((inFlight) => ({
-      name: `${system}_plain_${kind}_${inFlight}`,
+      name: `${name}_${kind}_${inFlight}`,
       run: (seconds: number) => runPlainLoad(target, { kind, inFlight, seconds }),
     }))
   );

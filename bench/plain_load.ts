@@ -1,12 +1,16 @@
 /**
- * Load from plain clients: one call a put or get, over connections that stay open, spread evenly over all nodes. A
- * plain client knows nothing of partitions: two of three calls are forwarded by the node they reach.
+ * Load from plain clients: one call a put or get, over connections that stay open, spread evenly over all nodes. Unless
+ * told who leads a key, a plain client knows nothing of partitions: two of three calls are forwarded by the node they
+ * reach.
  *
  * @module
  */
 
 import { type LoadResult, randomKey, runClosedLoop, VALUE } from "./workload.ts";
 import { postRequest, RawConnection } from "./raw_http.ts";
+
+/** Different requests a node gets, again and again in random order. */
+const REQUESTS_PREPARED = 20_000;
 
 /** How one system takes a call. */
 export interface PlainTarget {
@@ -15,6 +19,8 @@ export interface PlainTarget {
   readonly contentType: string;
   readonly put: (key: string, value: Uint8Array) => { readonly path: string; readonly body: Uint8Array };
   readonly get: (key: string) => { readonly path: string; readonly body: Uint8Array };
+  /** Which of the addresses leads the key; if it is given, calls go there, else to any. */
+  readonly leaderOf?: (key: string) => string;
 }
 
 /** Puts or gets random keys with `inFlight` connections, one call in flight on each. */
@@ -26,17 +32,35 @@ export async function runPlainLoad(
   const connections = await Promise.all(
     Array.from({ length: load.inFlight }, (_, worker) => RawConnection.open(addressOf(worker))),
   );
+  const requests = target.addresses.map((address) => prepareRequests(target, { address, kind: load.kind }));
   const call = async (worker: number) => {
-    const { path, body } = load.kind === "put" ? target.put(randomKey(), VALUE) : target.get(randomKey());
-    const address = addressOf(worker);
-    const request = postRequest({ address, path, contentType: target.contentType }, body);
-    const { status } = await connections[worker]!.request(request);
-    if (status !== 200) throw new Error(`${path} was answered with ${status}`);
+    const prepared = requests[worker % requests.length]!;
+    const status = await connections[worker]!.request(prepared[Math.floor(Math.random() * prepared.length)]!);
+    if (status !== 200) throw new Error(`A ${load.kind} was answered with ${status}`);
   };
   try {
     return await runClosedLoop({ inFlight: load.inFlight, seconds: load.seconds, call });
   } finally {
     for (const connection of connections) connection.close();
+  }
+}
+
+/** Random keys, made before the clock runs: the load's own work should be the least possible. */
+function prepareRequests(
+  target: PlainTarget,
+  { address, kind }: { readonly address: string; readonly kind: "put" | "get" },
+): readonly Uint8Array[] {
+  return Array.from({ length: REQUESTS_PREPARED }, () => {
+    const key = keyFor(target, address);
+    const { path, body } = kind === "put" ? target.put(key, VALUE) : target.get(key);
+    return postRequest({ address, path, contentType: target.contentType }, body);
+  });
+}
+
+function keyFor({ leaderOf }: PlainTarget, address: string): string {
+  for (;;) {
+    const key = randomKey();
+    if (leaderOf === undefined || leaderOf(key) === address) return key;
   }
 }
 

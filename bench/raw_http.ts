@@ -5,16 +5,8 @@
  * @module
  */
 
-const HEADER_END = "\r\n\r\n";
-const READ_BYTES = 256 * 1024;
-const decoder = new TextDecoder("latin1");
+const READ_BYTES = 16 * 1024;
 const encoder = new TextEncoder();
-
-/** An answer. */
-export interface RawResponse {
-  readonly status: number;
-  readonly body: Uint8Array;
-}
 
 /** See the module comment. */
 export class RawConnection {
@@ -36,16 +28,16 @@ export class RawConnection {
     return new RawConnection(connection);
   }
 
-  /** Sends a whole request and resolves with its answer; the body is valid until the next call. */
-  async request(bytes: Uint8Array): Promise<RawResponse> {
+  /** Sends a whole request and resolves with the status of its answer, whose body it passes over. */
+  async request(bytes: Uint8Array): Promise<number> {
     for (let at = 0; at < bytes.length;) at += await this.#connection.write(bytes.subarray(at));
     let length = 0;
     for (;;) {
-      const count = await this.#connection.read(this.#buffer.subarray(length));
+      const count = await this.#connection.read(length === 0 ? this.#buffer : this.#buffer.subarray(length));
       if (count === null) throw new Error("The server closed the connection");
       length += count;
-      const response = parse(this.#buffer.subarray(0, length));
-      if (response !== undefined) return response;
+      const wanted = answerLength(this.#buffer, length);
+      if (wanted !== undefined && wanted <= length) return statusOf(this.#buffer);
       if (length === this.#buffer.length) this.#grow();
     }
   }
@@ -76,14 +68,41 @@ export function postRequest(
   return request;
 }
 
-/** The response in `bytes`, `undefined` while it is not complete. */
-function parse(bytes: Uint8Array): RawResponse | undefined {
-  const text = decoder.decode(bytes.subarray(0, 1024));
-  const end = text.indexOf(HEADER_END);
-  if (end < 0) return undefined;
-  const length = /\r\ncontent-length: *(\d+)/i.exec(text)?.[1];
-  if (length === undefined) throw new Error(`Cannot read an answer without a length: ${text.slice(0, end)}`);
-  const start = end + HEADER_END.length;
-  if (bytes.length < start + Number(length)) return undefined;
-  return { status: Number(text.slice(9, 12)), body: bytes.subarray(start, start + Number(length)) };
+const CARRIAGE_RETURN = 13;
+const LENGTH_NAME = encoder.encode("content-length:");
+
+/** Bytes of the whole answer that `bytes[0 … length)` begins, `undefined` while its headers are not complete. */
+function answerLength(bytes: Uint8Array, length: number): number | undefined {
+  let bodyLength: number | undefined;
+  for (let lineStart = 0;;) {
+    const lineEnd = bytes.indexOf(CARRIAGE_RETURN, lineStart);
+    if (lineEnd < 0 || lineEnd + 2 > length) return undefined;
+    if (lineEnd === lineStart) {
+      if (bodyLength === undefined) throw new Error("Cannot read an answer without a length");
+      return lineEnd + 2 + bodyLength;
+    }
+    if (startsWithName(bytes, lineStart)) bodyLength = digits(bytes, lineStart + LENGTH_NAME.length);
+    lineStart = lineEnd + 2;
+  }
+}
+
+function startsWithName(bytes: Uint8Array, at: number): boolean {
+  for (let offset = 0; offset < LENGTH_NAME.length; offset++) {
+    // Setting this bit makes ASCII letters small and leaves "-" and ":" as they are.
+    if ((bytes[at + offset]! | 0x20) !== (LENGTH_NAME[offset]! | 0x20)) return false;
+  }
+  return true;
+}
+
+function digits(bytes: Uint8Array, start: number): number {
+  let value = 0;
+  for (let at = start; bytes[at] !== CARRIAGE_RETURN; at++) {
+    if (bytes[at]! !== 0x20) value = value * 10 + bytes[at]! - 0x30;
+  }
+  return value;
+}
+
+/** The three digits behind `HTTP/1.1 `. */
+function statusOf(bytes: Uint8Array): number {
+  return (bytes[9]! - 0x30) * 100 + (bytes[10]! - 0x30) * 10 + bytes[11]! - 0x30;
 }

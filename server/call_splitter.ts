@@ -13,10 +13,12 @@ import type { WriteResult } from "./node_api.ts";
 /** What of a call falls into one partition. */
 export interface Part<T> {
   readonly partitionId: number;
-  readonly items: T[];
+  readonly items: readonly T[];
   /** Where each item stands in the whole call, ascending. */
-  readonly positions: number[];
+  readonly positions: readonly number[];
 }
+
+const ONLY: readonly number[] = [0];
 
 /** Cuts `items` by the partition of their keys; parts in the order of their first items. */
 export function splitByPartition<T>(
@@ -24,7 +26,11 @@ export function splitByPartition<T>(
   keyOf: (item: T) => Uint8Array,
   partitionCount: number,
 ): readonly Part<T>[] {
-  const parts = new Map<number, Part<T>>();
+  const [only] = items;
+  if (items.length === 1 && only !== undefined) {
+    return [{ partitionId: partitionOfKey(keyOf(only), partitionCount), items: [only], positions: ONLY }];
+  }
+  const parts = new Map<number, { partitionId: number; items: T[]; positions: number[] }>();
   items.forEach((item, position) => {
     const partitionId = partitionOfKey(keyOf(item), partitionCount);
     let part = parts.get(partitionId);

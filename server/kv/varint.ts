@@ -11,6 +11,13 @@ export function varintLength(value: number): number {
   return length;
 }
 
+/** Small results are cut from slabs of this size: a buffer of its own costs more than filling it. */
+const SLAB_BYTES = 64 * 1024;
+const CUT_BYTES_MAX = 1024;
+
+let slab = new Uint8Array(SLAB_BYTES);
+let slabAt = 0;
+
 /** Fills a buffer whose exact size is known beforehand. */
 export class ByteWriter {
   readonly bytes: Uint8Array;
@@ -18,7 +25,7 @@ export class ByteWriter {
   at = 0;
 
   constructor(length: number) {
-    this.bytes = new Uint8Array(length);
+    this.bytes = allocate(length);
   }
 
   byte(value: number): void {
@@ -46,6 +53,17 @@ export class ByteWriter {
     this.varint(source.length);
     this.raw(source);
   }
+}
+
+/** `length` zero bytes that nobody else has. */
+function allocate(length: number): Uint8Array {
+  if (length > CUT_BYTES_MAX) return new Uint8Array(length);
+  if (slabAt + length > SLAB_BYTES) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabAt = 0;
+  }
+  slabAt += length;
+  return slab.subarray(slabAt - length, slabAt);
 }
 
 /** Reads what {@linkcode ByteWriter} wrote; throws `RangeError` instead of reading past the end. */

@@ -60,6 +60,7 @@ export class PeerLink {
   #filling = new WireWriter();
   #writing = new WireWriter();
   #isWriting = false;
+  #isWriteDue = false;
   #isClosed = false;
   #openedMs = 0;
   #backoffMs = BACKOFF_MS_MIN;
@@ -143,7 +144,17 @@ export class PeerLink {
     writer.patch(start, chunkHeader(length + ENVELOPE_HEADER_BYTES));
     writer.patch(start + CHUNK_HEADER_BYTES, envelopeHeader(length));
     writer.raw(CHUNK_END);
-    if (!this.#isWriting) void this.#write();
+    this.#writeSoon();
+  }
+
+  /** All that one turn has for the peer leaves in one write. */
+  #writeSoon(): void {
+    if (this.#isWriting || this.#isWriteDue) return;
+    this.#isWriteDue = true;
+    queueMicrotask(() => {
+      this.#isWriteDue = false;
+      if (!this.#isWriting) void this.#write();
+    });
   }
 
   async #write(): Promise<void> {
@@ -162,7 +173,7 @@ export class PeerLink {
       this.#isWriting = false;
       this.#writing.reset();
       // A new stream may have been opened while the old one's last write was failing.
-      if (this.#connection !== undefined && this.#filling.length > 0) void this.#write();
+      if (this.#connection !== undefined && this.#filling.length > 0) this.#writeSoon();
     }
   }
 
