@@ -35,6 +35,7 @@ for (const state of ["hanging", "refusing"] as const) {
       await everyPartition((partition) =>
         put(processes.address(1), { partition, key: "kept", value: "before" })
       );
+      await assertEqual(cluster, { key: "kept", pattern: /^before$/ });
 
       cluster.isolate([minority], state);
       // At once, while it may still take itself for the leader, and again when it cannot.
