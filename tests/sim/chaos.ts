@@ -19,6 +19,12 @@ import type { World } from "./world.ts";
 const CLOCK_JUMP_MS_MAX = 500;
 /** Longest time that a process stands still. */
 const PAUSE_MS_MAX = 5_000;
+/** Long enough for others to be elected, short enough for clients to be waiting still. */
+const FREEZE_MS_MAX = 1_500;
+const THAW_MS_MAX = 3;
+/** A process that is back at once may still be awaited by its peers. */
+const BOUNCE_MS_MAX = 20;
+const ELECTION_CRASH_MS_MAX = 30;
 /** Kinds a machine may not come back from. */
 const RUINS: ReadonlySet<FaultKind> = new Set(["damage", "loseDisk"]);
 const BROKEN_PARTS: readonly BrokenPart[] = ["read", "write", "sync"];
@@ -71,11 +77,28 @@ export class Chaos {
   #strike(): void {
     const kind = this.#draw();
     if (kind === undefined) return;
-    const machine = this.#random.pick(this.#options.machines);
+    const machine = this.#pickMachine();
     if (RUINS.has(kind) && (this.#losses >= this.#options.lossesMax || machine.state === "lost")) return;
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     this.#options.world.trace.note(`${kind} at node ${machine.id}`);
     this.#do(kind, machine);
+  }
+
+  /** A node has won an election: now is the worst moment for it to go. */
+  onElection(machine: Machine): void {
+    if (this.#isOver || !this.#random.chance(this.#options.weather.electionCrashPercent)) return;
+    this.#options.world.plan(this.#random.below(ELECTION_CRASH_MS_MAX * 1_000) / 1_000, "chaos", () => {
+      if (!this.#isOver) {
+        this.#takeDown(machine, () => this.#random.chance(50) ? machine.crash() : machine.kill());
+      }
+    });
+  }
+
+  #pickMachine(): Machine {
+    const { machines, weather } = this.#options;
+    const leaders = machines.filter(({ node }) => node?.partitions().some(({ role }) => role === "leader"));
+    const isLeader = leaders.length > 0 && this.#random.chance(weather.leaderPercent);
+    return this.#random.pick(isLeader ? leaders : machines);
   }
 
   #draw(): FaultKind | undefined {
@@ -98,6 +121,8 @@ export class Chaos {
         return this.#cutPower();
       case "pause":
         return this.#pause(machine);
+      case "freeze":
+        return this.#freeze(machine);
       case "cutNode":
       case "cutLink":
       case "partition":
@@ -128,7 +153,8 @@ export class Chaos {
 
   #takeDown(machine: Machine, takeDown: () => void): void {
     takeDown();
-    this.#endLater(() => machine.start());
+    const isBounce = this.#random.chance(this.#options.weather.bouncePercent);
+    this.#endLater(() => machine.start(), isBounce ? this.#random.below(BOUNCE_MS_MAX) : undefined);
   }
 
   /** All at once, as when the building loses its power. */
@@ -142,6 +168,20 @@ export class Chaos {
     const { life } = machine;
     machine.pause();
     this.#endLater(() => life?.resume(), this.#random.below(PAUSE_MS_MAX));
+  }
+
+  /** Stands still, and finds what was sent to it meanwhile only some time after it goes on. */
+  #freeze(machine: Machine): void {
+    const { life } = machine;
+    const { network } = this.#options;
+    const links = this.#links().filter(({ to }) => to === machine.id);
+    const forMs = this.#random.below(FREEZE_MS_MAX);
+    machine.pause();
+    for (const link of links) network.clog(link);
+    this.#endLater(() => life?.resume(), forMs);
+    this.#endLater(() => {
+      for (const link of links) network.unclog(link);
+    }, forMs + this.#random.below(THAW_MS_MAX * 1_000) / 1_000);
   }
 
   #disturbLinks(kind: "cutNode" | "cutLink" | "partition" | "swizzle" | "clog", machine: Machine): void {

@@ -93,16 +93,14 @@ export class Ledger {
     return this.#group(group).entries.length;
   }
 
+  /** The term of an entry that somebody has applied. */
+  termAt(group: GroupId, index: number): Term | undefined {
+    return this.#group(group).entries[index - 1]?.entry.term;
+  }
+
   /** How many entries of `group` were committed in terms before `term`, for certain. */
   owedTo(group: GroupId, term: Term): number {
     return this.#group(group).entries.findLastIndex(({ committedBy }) => committedBy < term) + 1;
-  }
-
-  /** Everything that all groups hold at the end. */
-  *finalItems(): Generator<readonly [key: string, value: string]> {
-    for (const { model } of this.#groups.values()) {
-      for (const [key, { value }] of model.items) yield [key, decoder.decode(value)];
-    }
   }
 
   /** What a read of `key` that begins at `atMs` must not miss. */

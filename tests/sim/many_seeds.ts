@@ -15,6 +15,8 @@ export interface ManySeeds {
   /** Cores to use. */
   readonly workers: number;
   readonly onAnswer?: (answer: WorkerAnswer) => void;
+  /** The worker of another copy of the source; this one's by default. */
+  readonly workerUrl?: URL;
 }
 
 /** Sums over all seeds. */
@@ -53,8 +55,9 @@ export async function runManySeeds(options: ManySeeds): Promise<Totals> {
     add(totals, answer);
     options.onAnswer?.(answer);
   };
+  const { steps, workerUrl = new URL("./worker.ts", import.meta.url) } = options;
   await Promise.all(
-    Array.from({ length: options.workers }, () => work({ next, steps: options.steps, onAnswer })),
+    Array.from({ length: options.workers }, () => work({ next, steps, onAnswer, workerUrl })),
   );
   totals.failures.sort((a, b) => a.seed - b.seed);
   return totals;
@@ -64,8 +67,9 @@ async function work(job: {
   readonly next: () => number | undefined;
   readonly steps: number;
   readonly onAnswer: (answer: WorkerAnswer) => void;
+  readonly workerUrl: URL;
 }): Promise<void> {
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  const worker = new Worker(job.workerUrl, { type: "module" });
   try {
     for (let seed = job.next(); seed !== undefined; seed = job.next()) {
       const { promise, resolve, reject } = Promise.withResolvers<WorkerAnswer>();

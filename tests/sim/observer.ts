@@ -27,9 +27,18 @@ export class Observer {
   /** State hashes by `group/index`. */
   readonly #hashes = new Map<string, { readonly node: NodeId; readonly hash: number }>();
   readonly #hashedIndex = new Map<string, number>();
+  readonly #onElection: (machine: Machine) => void;
   elections = 0;
 
-  constructor(parts: { readonly judge: Judge; readonly ledger: Ledger; readonly promises: Promises }) {
+  constructor(
+    parts: {
+      readonly judge: Judge;
+      readonly ledger: Ledger;
+      readonly promises: Promises;
+      readonly onElection: (machine: Machine) => void;
+    },
+  ) {
+    this.#onElection = parts.onElection;
     this.#judge = parts.judge;
     this.#ledger = parts.ledger;
     this.#promises = parts.promises;
@@ -56,7 +65,7 @@ export class Observer {
     if (machine.node === undefined || views === undefined) return;
     for (const view of machine.node.status().replicas) {
       this.#checkGrowth(machine.id, { view, before: views.get(view.group)! });
-      if (view.role === "leader") this.#checkLeader(machine.id, { view, before: views.get(view.group)! });
+      if (view.role === "leader") this.#checkLeader(machine, { view, before: views.get(view.group)! });
       views.set(view.group, view);
     }
     for (const partition of machine.node.partitions()) this.#checkState(machine.id, partition);
@@ -89,17 +98,25 @@ export class Observer {
     }
   }
 
-  #checkLeader(node: NodeId, { view, before }: { readonly view: ReplicaView; readonly before: ReplicaView }) {
-    const { group, term, lastIndex } = view;
-    this.#promises.leads(node, { group, term });
-    if (before.role === "leader" && before.term === term) return;
+  #checkLeader(
+    machine: Machine,
+    { view, before }: { readonly view: ReplicaView; readonly before: ReplicaView },
+  ) {
+    const { group, term, commit, lastIndex } = view;
+    const where = `node ${machine.id}, which leads term ${term} of group ${group},`;
+    this.#promises.leads(machine.id, { group, term });
+    if (before.role === "leader" && before.term === term) {
+      // Only an entry of its own term is ever committed by counting, and it is handed out with the others (§5.4.2).
+      const committed = commit > before.commit ? this.#ledger.termAt(group, commit) : undefined;
+      if (committed !== undefined && committed !== term) {
+        this.#judge.fail(`${where} commits entry ${commit} of term ${committed}`);
+      }
+      return;
+    }
     this.elections++;
     const owed = this.#ledger.owedTo(group, term);
-    if (lastIndex < owed) {
-      this.#judge.fail(
-        `node ${node} leads term ${term} of group ${group} with ${lastIndex} of ${owed} entries`,
-      );
-    }
+    if (lastIndex < owed) this.#judge.fail(`${where} has ${lastIndex} of ${owed} entries`);
+    this.#onElection(machine);
   }
 
   #checkState(node: NodeId, partition: Partition): void {

@@ -108,7 +108,10 @@ class Simulation {
     this.#network = new Network(this.#world, { weather: this.#weather, promises });
     const { partitionCount } = this.#plan;
     this.#ledger = new Ledger({ judge: this.#judge, promises, partitionCount });
-    this.#observer = new Observer({ judge: this.#judge, ledger: this.#ledger, promises });
+    this.#observer = new Observer({
+      ...{ judge: this.#judge, ledger: this.#ledger, promises },
+      onElection: (machine) => this.#chaos.onElection(machine),
+    });
     this.#machines = this.#buildMachines();
     const replicationFactor = this.#replicationFactor;
     this.#chaos = new Chaos({

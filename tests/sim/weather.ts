@@ -13,6 +13,7 @@ export type FaultKind =
   | "kill"
   | "stop"
   | "pause"
+  | "freeze"
   | "cutNode"
   | "cutLink"
   | "partition"
@@ -33,6 +34,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   "kill",
   "stop",
   "pause",
+  "freeze",
   "cutNode",
   "cutLink",
   "partition",
@@ -62,6 +64,12 @@ export interface Weather {
   readonly faultEveryMs: number;
   /** Weight of each kind. */
   readonly faults: ReadonlyMap<FaultKind, number>;
+  /** Of faults that strike a node which leads something. */
+  readonly leaderPercent: number;
+  /** Of processes that go down, how many are back at once. */
+  readonly bouncePercent: number;
+  /** Of elections, how many the winner does not survive for long. */
+  readonly electionCrashPercent: number;
   /** How long a node stays down, a link cut and so on, at most. */
   readonly lastsMsMax: number;
   /** How far a machine's clock may run fast or slow, in percent. */
@@ -80,6 +88,9 @@ export const CALM: Weather = {
   syncMsMax: 1,
   faultEveryMs: Infinity,
   faults: new Map(),
+  leaderPercent: 0,
+  bouncePercent: 0,
+  electionCrashPercent: 0,
   lastsMsMax: 0,
   driftPercentMax: 0,
   thinkMsMax: 20,
@@ -101,6 +112,9 @@ export function drawWeather(random: SeededRandom): Weather {
     faults: new Map(
       FAULT_KINDS.map((kind) => [kind, random.chance(kindPercent) ? 1 + random.below(10) : 0]),
     ),
+    leaderPercent: maybe(70, 80),
+    bouncePercent: maybe(60, 80),
+    electionCrashPercent: maybe(25, 50),
     lastsMsMax: random.pick([300, 1_000, 3_000]),
     driftPercentMax: random.pick([0, 0.1, 5]),
     thinkMsMax: random.pick([0, 20, 100]),

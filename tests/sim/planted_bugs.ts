@@ -1,0 +1,154 @@
+/**
+ * Bugs that systems like this one really had, as edits of the product's source. The simulator must catch each of them
+ * with the seeds that every run of CI goes through: one that lets them pass is worth nothing. Those of the core alone
+ * are shared with `tests/raft/`.
+ *
+ * A lease that outlives a transfer, and a gap between a snapshot and the log, are to join them when there are leases
+ * in use and snapshots.
+ *
+ * @module
+ */
+
+import { type Edit, PLANTED_BUGS as RAFT_BUGS } from "../raft/planted_bugs.ts";
+
+/** A named bug; the files of its edits are paths from the root. */
+export interface SimulatedBug {
+  readonly name: string;
+  readonly edits: readonly Edit[];
+}
+
+/** See the module comment. */
+export const SIMULATED_BUGS: readonly SimulatedBug[] = [
+  {
+    name: "the log says that a write is durable before its sync",
+    edits: [{
+      file: "wal-wasm/wal.ts",
+      find: 'if (sync.kind === "always") {',
+      replace: 'if (sync.kind === "always" && this.#queue.length < 0) {',
+    }],
+  },
+  {
+    name: "after a failed sync the node goes on",
+    edits: [{
+      file: "server/node_loop.ts",
+      find: "(error) => this.#die(error));",
+      replace: "() => this.#orDie(() => this.#finishDurable(write)));",
+    }],
+  },
+  {
+    name: "a turn without records overtakes the frame under way",
+    edits: [{
+      file: "server/node_loop.ts",
+      find: "if (records.length === 0 && this.#writing.length === 0) return",
+      replace: "if (records.length === 0) return",
+    }],
+  },
+  {
+    name: "the vote is forgotten in a restart",
+    edits: [{
+      file: "server/recovery.ts",
+      find: "return { hardState: { ...hardState, commit }",
+      replace: "return { hardState: { ...hardState, vote: 0, commit }",
+    }],
+  },
+  {
+    name: "recovery keeps an entry that was replaced",
+    edits: [{
+      file: "server/recovery.ts",
+      find: "  entries.length = position;\n  entries.push(entry);",
+      replace: "  if (position === entries.length) entries.push(entry);",
+    }],
+  },
+  {
+    name: "recovery leaves a gap at the end of the log",
+    edits: [{
+      file: "server/recovery.ts",
+      find: "snapshot, entries };",
+      replace: "snapshot, entries: entries.slice(0, Math.max(commit, entries.length - 1)) };",
+    }],
+  },
+  {
+    name: "a retried write is applied twice",
+    edits: [{
+      file: "server/kv/state_machine.ts",
+      find: "if (known !== undefined) return known;",
+      replace: "if (known !== undefined) this.#sessions.find(requestId);",
+    }],
+  },
+  {
+    name: "a leader serves reads without asking whether it still leads",
+    edits: [{
+      file: "server/call_desk.ts",
+      find:
+        'if (partition.role === "leader" || call.consistency !== "linearizable") return partition.ask(call);',
+      replace: 'if (partition.role === "leader") return partition.answer(call);\n' +
+        '    if (call.consistency !== "linearizable") return partition.ask(call);',
+    }],
+  },
+  {
+    name: "a confirmed read does not wait for the state",
+    edits: [{
+      file: "server/partition.ts",
+      find: "if (this.machine.appliedIndex >= ready.readIndex) this.#answerRound(round);",
+      replace: "if (this.machine.appliedIndex >= 0) this.#answerRound(round);",
+    }],
+  },
+  {
+    name: "a waiter is answered for another leader's entry at its index",
+    edits: [
+      {
+        file: "server/partition.ts",
+        find: "if (pending.term !== entry.term) failCall",
+        replace: "if (pending.term < 0) failCall",
+      },
+      {
+        file: "server/partition.ts",
+        find: 'if (transition.role === "leader" && term === transition.term) continue;',
+        replace: "if (term <= transition.term) continue;",
+      },
+    ],
+  },
+  {
+    name: "forwarded calls are numbered from one in every life of a node",
+    edits: [{
+      file: "server/call_router.ts",
+      find: "this.#lastCallId = (Math.abs(seed) % SEEDS) * CALL_IDS_A_LIFE;",
+      replace: "this.#lastCallId = 0 * seed * SEEDS * CALL_IDS_A_LIFE;",
+    }],
+  },
+  {
+    name: "stale reads ignore their bound",
+    edits: [{
+      file: "server/call_desk.ts",
+      find: "return call.maxStalenessMs === 0 ||",
+      replace: "return call.maxStalenessMs >= 0 ||",
+    }],
+  },
+  {
+    name: "a new leader does not open its term with an empty entry",
+    edits: [{
+      file: "raft/election.ts",
+      find:
+        "log.append({ index: log.lastIndex + 1, term: state.term, kind: EntryKind.empty, data: NO_BYTES });",
+      replace: "void EntryKind.empty, NO_BYTES;",
+    }],
+  },
+  ...[
+    "a majority is one too small",
+    "entries of an older term are committed by counting",
+    "a new leader serves reads before it has committed in its term",
+    "votes leave before they are durable",
+    "entries are acknowledged before they are durable",
+    "entries after the previous one are cut off though they match",
+    "votes are given without a look at the log",
+    "refusals are counted as acknowledgements",
+    "a node votes for everybody who asks in a term",
+    "any answer to a heartbeat confirms the newest round of reads",
+  ].map(ofTheCore),
+];
+
+function ofTheCore(name: string): SimulatedBug {
+  const bug = RAFT_BUGS.find((each) => each.name === name);
+  if (bug === undefined) throw new Error(`Cannot plant "${name}": the core's list has no such bug`);
+  return { name, edits: bug.edits.map((edit) => ({ ...edit, file: `raft/${edit.file}` })) };
+}

@@ -1,0 +1,93 @@
+/**
+ * The checkers are checked: every planted bug must be caught by the seeds that CI runs. The mutants are copies of the
+ * source in a temporary folder. `SIM_VERBOSE=1` prints the seed that catches each, and how.
+ *
+ * @module
+ */
+
+import { assert, suite } from "../harness.ts";
+import type { Edit } from "../raft/planted_bugs.ts";
+import { runManySeeds } from "./many_seeds.ts";
+import { SIMULATED_BUGS, type SimulatedBug } from "./planted_bugs.ts";
+
+const SEEDS_MAX = 200;
+const STEPS = 10_000;
+const LIMIT_MS = 300_000;
+const ROOT = new URL("../../", import.meta.url);
+const FOLDERS = [
+  "client",
+  "proto",
+  "raft",
+  "server",
+  "wal-wasm",
+  "tests/sim",
+  "tests/support",
+  "tests/linearizability",
+];
+
+const test = suite("simulated bugs");
+const folder = Deno.makeTempDirSync({ prefix: "simulated-bugs-" });
+test.after(() => Deno.removeSync(folder, { recursive: true }));
+
+for (const bug of SIMULATED_BUGS) {
+  test(`is caught: ${bug.name}`, async () => {
+    const failure = await firstFailure(plant(bug));
+    assert.ok(failure !== undefined, `${SEEDS_MAX} seeds do not notice that ${bug.name}`);
+    if (Deno.env.has("SIM_VERBOSE")) {
+      console.log(`${bug.name}\n  seed ${failure.seed}: ${reasonOf(failure.message)}`);
+    }
+  }, { limitMs: LIMIT_MS });
+}
+
+test("the copy without a bug passes", async () => {
+  const root = plant({ name: "no bug", edits: [] });
+  const { failures } = await runSeeds(root, (seed) => seed <= 5);
+  assert.equal(failures, []);
+}, { limitMs: LIMIT_MS });
+
+async function firstFailure(root: string) {
+  let isCaught = false;
+  const { failures } = await runSeeds(root, (seed) => seed <= SEEDS_MAX && !isCaught, () => isCaught = true);
+  return failures[0];
+}
+
+function runSeeds(root: string, wants: (seed: number) => boolean, onFailure = () => {}) {
+  return runManySeeds({
+    ...{ firstSeed: 1, steps: STEPS, workers: 1, wants },
+    workerUrl: new URL(`${root}/tests/sim/worker.ts`),
+    onAnswer: (answer) => {
+      if (answer.kind === "failed") onFailure();
+    },
+  });
+}
+
+/** Copies what the simulator needs, edits the copy, and returns where it is. */
+function plant(bug: SimulatedBug): string {
+  const root = `${folder}/${bug.name.replaceAll(/[^a-z]+/g, "_")}`;
+  for (const name of FOLDERS) copyFolder(name, root);
+  for (const edit of bug.edits) applyEdit(`${root}/${edit.file}`, edit);
+  return `file://${root}`;
+}
+
+function copyFolder(path: string, root: string): void {
+  Deno.mkdirSync(`${root}/${path}`, { recursive: true });
+  for (const entry of Deno.readDirSync(new URL(path, ROOT))) {
+    const inner = `${path}/${entry.name}`;
+    if (entry.isDirectory) copyFolder(inner, root);
+    else Deno.copyFileSync(new URL(inner, ROOT), `${root}/${inner}`);
+  }
+}
+
+function applyEdit(path: string, edit: Edit): void {
+  const source = Deno.readTextFileSync(path);
+  const parts = source.split(edit.find);
+  assert.is(parts.length, 2, `${edit.file} must hold the text to edit exactly once: ${edit.find}`);
+  Deno.writeTextFileSync(path, parts.join(edit.replace));
+}
+
+/** What was found, without the line that replays it. */
+function reasonOf(message: string): string {
+  return message.split("\n")[1] ?? message;
+}
+
+test.run();
