@@ -101,7 +101,7 @@ test("one stale read among 10,000 operations is found, and nothing but it", () =
     assert.is(verdict.kind, "violation", describeVerdict(verdict));
     if (verdict.kind === "violation") assert.is(verdict.key, stale.key);
   }
-});
+}, { limitMs: 60_000 });
 
 /** A read late in the history is given an answer, without a version, that was right in its first half. */
 function staleReadIn(history: readonly Operation[]): { readonly stale: Operation; readonly at: number } {
