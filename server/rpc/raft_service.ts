@@ -102,8 +102,10 @@ export class RaftService {
     if (hello === undefined) throw new RangeError("Cannot deliver: the first message has no hello");
     const problem = this.#problemWith(hello) ?? await this.#problemWithDirectories(hello);
     if (problem !== undefined) throw new RangeError(`Cannot deliver: ${problem}`);
+    // Whatever the peer had to say while it had no stream to here was dropped, answers to passed calls among it.
     const replaced = this.#streams.get(hello.fromNode);
-    if (replaced !== undefined) {
+    if (replaced === undefined) this.#options.onEnd(hello.fromNode);
+    else {
       this.#forget(replaced);
       void replaced.cancel().catch(() => {});
     }
