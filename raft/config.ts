@@ -33,6 +33,8 @@ export interface MultiRaftConfig {
   readonly committedBytesMax?: number;
   /** Reads of one group that wait for their confirmation. */
   readonly readsWaitingMax?: number;
+  /** A group in which nothing has happened for so many ticks falls quiet (`quiet.ts`); 0: never. The same on all nodes. */
+  readonly quietAfterTicks?: number;
   /**
    * Whether a leader whose lease holds answers reads without a round (`lease.ts`). Needs a host that calls `setClock` in
    * every turn, and clocks that differ by less than a fifth. A replica that comes back votes for nobody for an election
@@ -46,6 +48,11 @@ export interface MultiRaftConfig {
 /** A configuration in which every limit is decided. */
 export type ResolvedConfig = Required<MultiRaftConfig>;
 
+const LOWEST: ReadonlyMap<string, number> = new Map([["seed", Number.MIN_SAFE_INTEGER], [
+  "quietAfterTicks",
+  0,
+]]);
+
 const DEFAULTS = {
   // Enough to keep a link of 10 ms full at one append a turn; the bytes are what bounds memory.
   inflightMessagesMax: 256,
@@ -55,6 +62,7 @@ const DEFAULTS = {
   uncommittedBytesMax: 32 * MIB,
   committedBytesMax: 4 * MIB,
   readsWaitingMax: 65_536,
+  quietAfterTicks: 0,
   leaseReads: false,
   leadershipFollowsPriority: true,
 } as const;
@@ -79,7 +87,7 @@ export function resolveConfig(config: MultiRaftConfig): ResolvedConfig {
 }
 
 function mustBeSensible(name: string, value: number): void {
-  const lowest = name === "seed" ? Number.MIN_SAFE_INTEGER : 1;
+  const lowest = LOWEST.get(name) ?? 1;
   if (Number.isSafeInteger(value) && value >= lowest) return;
   throw new RangeError(
     `Cannot start consensus as ${name} must be an integer from ${lowest} on: it is ${value}`,

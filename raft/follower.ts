@@ -8,6 +8,7 @@
 import { becomeFollower, startCandidacy, startPreCandidacy } from "./election.ts";
 import type { AppendRequest, HeartbeatRequest, Message, TimeoutNowRequest } from "./message.ts";
 import { promiseLease } from "./lease.ts";
+import { onQuietRequest } from "./quiet.ts";
 import { expireForwardedReads, onReadIndexResponse } from "./read_index.ts";
 import { followLeader, type ReplicaState } from "./state.ts";
 import { type LogIndex, NO_NODE } from "./types.ts";
@@ -31,6 +32,9 @@ export function stepFollower(state: ReplicaState, message: Message): void {
     case "heartbeatRequest":
       followLeader(state, message.from);
       return onHeartbeatRequest(state, message);
+    case "quietRequest":
+      followLeader(state, message.from);
+      return onQuietRequest(state, message);
     case "timeoutNowRequest":
       return onTimeoutNow(state, message);
     case "readIndexResponse":

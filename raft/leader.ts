@@ -11,6 +11,7 @@ import { entryBytes } from "./log.ts";
 import type { AppendResponse, HeartbeatResponse, Message } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import type { ProgressTable } from "./progress_table.ts";
+import { maybeFallQuiet } from "./quiet.ts";
 import { confirmRounds, maybeOpenRound } from "./read_index.ts";
 import type { ProposeResult, RequestResult } from "./ready.ts";
 import {
@@ -34,12 +35,14 @@ export function tickLeader(state: ReplicaState, progress: ProgressTable): void {
   if (transfer !== undefined && now - transfer.since >= config.electionTimeoutTicks) {
     state.transfer = undefined;
   }
-  if (now - state.heartbeatStart < config.heartbeatTicks) return;
-  state.heartbeatStart = now;
+  // The same ticks for all groups, so that their heartbeats travel together.
+  if (now % config.heartbeatTicks !== 0) return;
   if (progress.own !== undefined) progress.own.lastHeard = now;
   if (now - progress.heardByMajority() >= config.electionTimeoutTicks) {
     return becomeFollower(state, { term: state.term, leader: NO_NODE });
   }
+  if (maybeFallQuiet(state, progress)) return;
+  state.heartbeatStart = now;
   broadcastHeartbeats(state, progress);
   maybeHandOver(state, progress);
 }
@@ -55,6 +58,7 @@ export function stepLeader(state: ReplicaState, message: Message): void {
       return onHeartbeatAnswer(state, { message, progress });
     case "appendRequest":
     case "heartbeatRequest":
+    case "quietRequest":
       return violated("a term has one leader", { term: state.term, leader: state.self, other: message.from });
     default:
       // Late answers to the candidacy that made this leader, or requests that make no sense to one.

@@ -16,6 +16,11 @@ export function isVoter(membership: Membership, node: NodeId): boolean {
   return membership.voters.includes(node) || membership.votersOutgoing.includes(node);
 }
 
+/** Whether the log is sent to `node`. */
+export function isMember(membership: Membership, node: NodeId): boolean {
+  return isVoter(membership, node) || membership.learners.includes(node);
+}
+
 /** Whether no vote but that of `node` counts, so that it may lead without asking anybody. */
 export function isOnlyVoter(membership: Membership, node: NodeId): boolean {
   const { voters, votersOutgoing } = membership;

@@ -82,6 +82,13 @@ export interface HeartbeatResponse extends Envelope {
   readonly sentAt: number;
 }
 
+/** Nothing is going on: the sender, which leads, falls silent, and the receiver may stop its timer (`quiet.ts`). */
+export interface QuietRequest extends Envelope {
+  readonly kind: "quietRequest";
+  /** The sender's last entry, which is committed and of its own term. */
+  readonly commit: LogIndex;
+}
+
 /** A follower asks its leader from which index on it may answer a read. */
 export interface ReadIndexRequest extends Envelope {
   readonly kind: "readIndexRequest";
@@ -103,7 +110,12 @@ export interface TimeoutNowRequest extends Envelope {
   readonly kind: "timeoutNowRequest";
 }
 
-/** Any message between two replicas of a group. */
+/** Sign of life of a whole node, for all groups that are quiet. It belongs to no group: group and term are 0. */
+export interface Beat extends Envelope {
+  readonly kind: "beat";
+}
+
+/** Any message between two replicas of a group, or two nodes. */
 export type Message =
   | PreVoteRequest
   | PreVoteResponse
@@ -113,6 +125,8 @@ export type Message =
   | AppendResponse
   | HeartbeatRequest
   | HeartbeatResponse
+  | QuietRequest
   | ReadIndexRequest
   | ReadIndexResponse
-  | TimeoutNowRequest;
+  | TimeoutNowRequest
+  | Beat;

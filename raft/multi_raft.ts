@@ -25,7 +25,14 @@ export class MultiRaft {
   readonly #byGroup: Map<GroupId, Replica> = new Map();
   /** Ascending by group. */
   readonly #replicas: Replica[] = [];
+  /** Those that tick. */
+  readonly #awake: Set<Replica> = new Set();
   #dirty: Replica[] = [];
+  /** Signs of life to send. */
+  #beats: Message[] = [];
+  /** Whether the groups' members may have changed since the peers were listed. */
+  #arePeersStale = false;
+  #logBytes = 0;
   /** Have something to write, and were asked while the disk was busy. */
   #waiting: Replica[] = [];
   /** Not yet come back through `advance`, oldest first. */
@@ -47,6 +54,7 @@ export class MultiRaft {
     this.#byGroup.set(options.group, replica);
     this.#replicas.push(replica);
     this.#replicas.sort((a, b) => a.group - b.group);
+    this.#arePeersStale = true;
     this.#note(replica);
   }
 
@@ -60,9 +68,10 @@ export class MultiRaft {
 
   /** One tick passes for all groups. Ticks may come late, never early. */
   tick(): void {
+    const { quietAfterTicks } = this.#config;
     this.#node.now++;
-    for (let position = 0; position < this.#replicas.length; position++) {
-      const replica = this.#replicas[position]!;
+    if (quietAfterTicks > 0) this.#tickPeers();
+    for (const replica of this.#awake) {
       replica.tick();
       this.#note(replica);
     }
@@ -75,9 +84,10 @@ export class MultiRaft {
    * @throws {InvariantViolation} when the message proves that consensus is broken, as two leaders in a term would
    */
   step(message: Message): void {
-    const replica = this.#byGroup.get(message.group);
-    if (replica === undefined || message.to !== this.#config.nodeId || message.from === message.to) return;
-    if (!isWellFormed(message)) return;
+    if (message.to !== this.#config.nodeId || message.from === message.to || !isWellFormed(message)) return;
+    if (this.#node.peers.hear(message.from, this.#node.now)) this.#reconsider(message.from);
+    const replica = message.kind === "beat" ? undefined : this.#byGroup.get(message.group);
+    if (replica === undefined) return;
     replica.step(message);
     this.#note(replica);
   }
@@ -124,7 +134,7 @@ export class MultiRaft {
 
   /** Whether `ready` has, or may have, something to do. */
   hasReady(canWrite = true): boolean {
-    return this.#dirty.length > 0 || (canWrite && this.#waiting.length > 0);
+    return this.#beats.length > 0 || this.#dirty.length > 0 || (canWrite && this.#waiting.length > 0);
   }
 
   /**
@@ -135,13 +145,14 @@ export class MultiRaft {
    */
   ready(canWrite = true): ReadyBatch {
     const parts: ReadyParts = {
-      messages: [],
+      messages: this.#beats,
       persist: [],
       messagesAfterPersist: [],
       committed: [],
       reads: [],
       transitions: [],
     };
+    this.#beats = [];
     const replicas = this.#takeDirty(canWrite);
     for (let position = 0; position < replicas.length; position++) {
       const replica = replicas[position]!;
@@ -168,6 +179,11 @@ export class MultiRaft {
       replica.persisted();
       this.#note(replica);
     }
+  }
+
+  /** Bytes of entries that all replicas hold in memory. */
+  get logBytes(): number {
+    return this.#logBytes;
   }
 
   /** The replica of `group` as an operator sees it, `undefined` when it is not here. */
@@ -202,10 +218,48 @@ export class MultiRaft {
     this.#waiting.push(replica);
   }
 
+  /** Shows the peers that this node lives, and wakes whoever rests on one that does not any more. */
+  #tickPeers(): void {
+    const config = this.#config;
+    const node = this.#node;
+    if (this.#arePeersStale) this.#listPeers();
+    if (node.now % config.heartbeatTicks === 0) {
+      for (const to of node.peers.nodes) this.#beats.push(beat({ from: config.nodeId, to }));
+    }
+    const lost = node.peers.takeLost({ now: node.now, silenceMax: config.electionTimeoutTicks });
+    for (const peer of lost) this.#reconsider(peer);
+  }
+
+  #listPeers(): void {
+    const nodes = new Set(this.#replicas.flatMap((replica) => replica.members));
+    nodes.delete(this.#config.nodeId);
+    this.#node.peers.setNodes([...nodes].sort((a, b) => a - b), this.#node.now);
+    this.#arePeersStale = false;
+  }
+
+  #reconsider(peer: NodeId): void {
+    for (let position = 0; position < this.#replicas.length; position++) {
+      const replica = this.#replicas[position]!;
+      if (!replica.isQuiet) continue;
+      replica.reconsider(peer);
+      this.#note(replica);
+    }
+  }
+
+  /** Keeps the books after anything was done to `replica`. */
   #note(replica: Replica): void {
+    this.#logBytes += replica.logBytes - replica.logBytesNoted;
+    replica.logBytesNoted = replica.logBytes;
+    if (replica.isQuiet === replica.isTicking) this.#setTicking(replica);
     if (replica.isDirty || !replica.hasReady) return;
     replica.isDirty = true;
     this.#dirty.push(replica);
+  }
+
+  #setTicking(replica: Replica): void {
+    replica.isTicking = !replica.isQuiet;
+    if (replica.isTicking) this.#awake.add(replica);
+    else this.#awake.delete(replica);
   }
 
   #mustFind(group: GroupId): Replica {
@@ -213,4 +267,8 @@ export class MultiRaft {
     invariant(replica !== undefined, "a batch speaks of groups that are here");
     return replica;
   }
+}
+
+function beat({ from, to }: { readonly from: NodeId; readonly to: NodeId }): Message {
+  return { kind: "beat", group: 0, from, to, term: 0 };
 }

@@ -1,13 +1,16 @@
 /**
- * What all replicas of a node share: its time. It comes in two kinds. Ticks drive timers; they may come late and stand
+ * What all replicas of a node share: its time, and which other nodes are alive. Time comes in two kinds. Ticks drive timers; they may come late and stand
  * still while the process does, which only makes a replica more patient. The clock is what the host read at the start
  * of the turn; it goes on while the process stands still, so only the clock can tell that a lease has run out.
  *
  * @module
  */
 
+import { PeerTable } from "./peer_table.ts";
+
 /** See the module comment. */
 export class NodeState {
+  readonly peers = new PeerTable();
   /** Ticks since birth. */
   now = 0;
   /** The host's monotonic clock in whole ticks, rounded down. Invariant: never falls. */

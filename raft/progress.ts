@@ -66,6 +66,11 @@ export class Progress {
     this.window = new InflightWindow(start.limits);
   }
 
+  /** Its promise counts no more. */
+  endLease(): void {
+    this.leaseStart = NEVER;
+  }
+
   /** Whether an append that carries entries may leave now. */
   get maySend(): boolean {
     return this.state === "replicate" ? !this.window.isFull : !this.isWaiting;

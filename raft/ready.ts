@@ -111,6 +111,8 @@ export interface ReplicaView {
   readonly lastIndex: LogIndex;
   /** Bytes of entries held in memory. */
   readonly logBytes: number;
+  /** Whether it rests, for nothing happens in its group. */
+  readonly isQuiet: boolean;
   /** Elections this replica has won since it was born. */
   readonly electionsWon: number;
   /** Empty unless this replica leads. */

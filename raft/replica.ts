@@ -11,7 +11,9 @@ import { becomeFollower, drawTimeout, onPreVoteRequest, onVoteRequest } from "./
 import { stepFollower, tickFollower } from "./follower.ts";
 import { flushLeader, onOwnDurable, propose, startTransfer, stepLeader, tickLeader } from "./leader.ts";
 import { isVoteForbidden } from "./lease.ts";
+import { isMember, members } from "./membership.ts";
 import type { Message } from "./message.ts";
+import { noteLeaderContact, wake } from "./quiet.ts";
 import {
   addForwardedRead,
   addLeaderRead,
@@ -29,6 +31,9 @@ import { type GroupId, NO_NODE, type NodeId } from "./types.ts";
 export class Replica {
   /** Whether this replica is in the dirty set of its `MultiRaft`. */
   isDirty = false;
+  /** Whether it is among those that tick, and the bytes it was last counted with; both belong to the `MultiRaft`. */
+  isTicking = false;
+  logBytesNoted = 0;
   /** Whether this replica is among those that wait for the disk. */
   isWaiting = false;
   readonly #state: ReplicaState;
@@ -43,6 +48,21 @@ export class Replica {
     this.#checked = { term, committed: log.committed, readRound: 0 };
     this.#reported = { role, term, leader };
     this.#check();
+  }
+
+  /** Whether it rests: no tick changes anything. */
+  get isQuiet(): boolean {
+    return this.#state.isQuiet;
+  }
+
+  /** Everybody the log is sent to, this replica included. */
+  get members(): readonly NodeId[] {
+    return members(this.#state.membership);
+  }
+
+  /** Bytes of entries held. */
+  get logBytes(): number {
+    return this.#state.log.bytes;
   }
 
   get group(): GroupId {
@@ -71,12 +91,14 @@ export class Replica {
   /** A message to this replica arrived. */
   step(message: Message): void {
     this.#noteHearing();
+    if (!this.#isIdleTalk(message)) wake(this.#state);
     if (message.kind === "preVoteRequest") onPreVoteRequest(this.#state, message);
     else if (this.#isOfThisTerm(message)) this.#stepCurrent(message);
     this.#check();
   }
 
   propose(data: Uint8Array): ProposeResult {
+    if (this.#state.role === "leader") wake(this.#state);
     const result = propose(this.#state, data);
     this.#check();
     return result;
@@ -87,6 +109,7 @@ export class Replica {
     const state = this.#state;
     const { role, leader, self } = state;
     if (leader === NO_NODE) return { accepted: false, refusal: "notLeader", leader };
+    wake(state);
     const isTaken = role === "leader"
       ? addLeaderRead(state, { node: self, readId })
       : addForwardedRead(state, readId);
@@ -94,6 +117,7 @@ export class Replica {
   }
 
   transferLeadership(to: NodeId): RequestResult {
+    wake(this.#state);
     const result = startTransfer(this.#state, to);
     this.#check();
     return result;
@@ -102,6 +126,7 @@ export class Replica {
   /** What was sent to `peer` lately may be lost. */
   reportUnreachable(peer: NodeId): void {
     const state = this.#state;
+    this.reconsider(peer);
     const progress = state.progress?.follower(peer);
     if (progress?.state === "replicate") {
       progress.becomeProbe();
@@ -115,6 +140,15 @@ export class Replica {
   get hasCommitted(): boolean {
     const { log } = this.#state;
     return log.applied < Math.min(log.committed, log.durable);
+  }
+
+  /** The node of `peer` fell silent or is heard again: a quiet replica that rests on it wakes. */
+  reconsider(peer: NodeId): void {
+    const state = this.#state;
+    const isConcerned = state.role === "leader"
+      ? state.progress?.follower(peer) !== undefined
+      : state.leader === peer;
+    if (state.isQuiet && isConcerned) wake(state);
   }
 
   /** Adds to `parts` what the host must do for this group; only if it `canWrite`, something to write. */
@@ -151,6 +185,18 @@ export class Replica {
     this.#state.hasHeard = true;
     // The early timeout of a preferred replica is for a cluster in which nobody speaks.
     drawTimeout(this.#state);
+  }
+
+  /**
+   * Whether a message does not count as something happening: heartbeats of a group that is awake, and the question of a
+   * stranger, perhaps removed long ago, whom a replica with a living leader would refuse anyway.
+   */
+  #isIdleTalk(message: Message): boolean {
+    const state = this.#state;
+    if (message.kind === "heartbeatRequest" || message.kind === "heartbeatResponse") return !state.isQuiet;
+    if (message.kind !== "preVoteRequest" || isMember(state.membership, message.from)) return false;
+    noteLeaderContact(state);
+    return isVoteForbidden(state);
   }
 
   /** Settles the terms; false when the message has nothing more to say. */
@@ -195,6 +241,7 @@ export class Replica {
         break;
       }
       case "heartbeatRequest":
+      case "quietRequest":
         messages.push({ ...envelope, kind: "heartbeatResponse", readRound: 0, sentAt: 0 });
         break;
       case "voteRequest":
@@ -215,5 +262,6 @@ export class Replica {
 
 /** Whether only a leader sends such a message to its followers, so that its sender leads in its term. */
 function isFromLeader(message: Message): boolean {
-  return message.kind === "appendRequest" || message.kind === "heartbeatRequest";
+  return message.kind === "appendRequest" || message.kind === "heartbeatRequest" ||
+    message.kind === "quietRequest";
 }

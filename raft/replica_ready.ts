@@ -73,6 +73,7 @@ export function viewOf(state: ReplicaState): ReplicaView {
     lastIndex: log.lastIndex,
     logBytes: log.bytes,
     electionsWon,
+    isQuiet: state.isQuiet,
     followers: followerViews(state),
   };
 }
@@ -145,7 +146,7 @@ function collectCommitted(state: ReplicaState, parts: ReadyParts): void {
 }
 
 function followerViews(state: ReplicaState): readonly FollowerView[] {
-  const { progress, now, config } = state;
+  const { progress, now, config, isQuiet, node } = state;
   if (progress === undefined) return [];
   return progress.followers.map((follower) => ({
     node: follower.node,
@@ -154,6 +155,8 @@ function followerViews(state: ReplicaState): readonly FollowerView[] {
     nextIndex: follower.nextIndex,
     inflightMessages: follower.window.messages,
     inflightBytes: follower.window.bytes,
-    active: now - follower.lastHeard < config.electionTimeoutTicks,
+    // Of a quiet replica its node is what is heard.
+    active: now - Math.max(follower.lastHeard, isQuiet ? node.peers.heardAt(follower.node) : 0) <
+      config.electionTimeoutTicks,
   }));
 }

@@ -79,6 +79,10 @@ export class ReplicaState {
   /** Ticks after `electionStart` at which this replica stands for election. */
   electionTimeoutTicks = 0;
   heartbeatStart = 0;
+  /** Tick at which anything happened here but heartbeats. */
+  activeAt: number;
+  /** Whether this replica rests until something happens (`quiet.ts`). */
+  isQuiet = false;
   /** Tick of the last promise to vote for nobody, or of a birth that may have forgotten one (`lease.ts`). */
   promisedAt: number | undefined;
   /** Whether any message has arrived since birth. */
@@ -115,6 +119,7 @@ export class ReplicaState {
     this.node = node;
     this.electionStart = node.now;
     this.hintStart = node.now;
+    this.activeAt = node.now;
     this.group = group;
     this.self = config.nodeId;
     this.config = config;

@@ -7,6 +7,7 @@
 
 import { violated } from "./invariant.ts";
 import type { ReplicaState } from "./state.ts";
+import { NO_NODE } from "./types.ts";
 
 /** What the last check saw, to notice what went backwards. */
 export interface CheckMemory {
@@ -28,6 +29,9 @@ export function checkInvariants(state: ReplicaState, memory: CheckMemory): void 
   }
   if (applied > durable || durable > written || written > lastIndex) {
     violated("applied ≤ durable ≤ written ≤ last", { applied, durable, written, lastIndex });
+  }
+  if (state.isQuiet && state.leader === NO_NODE) {
+    violated("a quiet replica leads or has a leader", { role: state.role, leader: state.leader });
   }
   if (log.lastTerm > term) violated("no entry is of a later term", { term, lastTerm: log.lastTerm });
   if (term < memory.term) violated("terms only grow", { before: memory.term, term });

@@ -38,6 +38,8 @@ export class CallDesk {
   readonly #options: CallDeskOptions;
   readonly #outbox: Outbox;
   readonly #router: CallRouter;
+  /** Partitions with reads that were asked since the last rounds were opened. */
+  readonly #asking = new Set<Partition>();
   #lastReadId = 0;
   /** Set while the log holds as much in memory as it may: nothing is proposed. */
   isLogFull = false;
@@ -104,16 +106,20 @@ export class CallDesk {
     const nowMs = this.#options.clock.monotonicMs();
     this.#router.expire(nowMs);
     for (const partition of this.#options.partitions.values()) {
+      if (partition.waitingCalls === 0) continue;
       for (const call of partition.takeExpired(nowMs)) failCall(call, late(call));
     }
   }
 
   /** One round a partition and turn: all its reads are confirmed together. */
   openReadRounds(): void {
-    const { clock, multiRaft, partitions } = this.#options;
-    for (const partition of partitions.values()) {
-      if (!partition.hasAsked) continue;
+    const { clock, multiRaft } = this.#options;
+    if (this.#asking.size === 0) return;
+    const asking = [...this.#asking];
+    this.#asking.clear();
+    for (const partition of asking) {
       const calls = partition.takeAsked();
+      if (calls.length === 0) continue;
       const readId = ++this.#lastReadId;
       const result = multiRaft.readIndex(partition.group, readId);
       if (result.accepted) partition.openRound(readId, { calls, askedMs: clock.monotonicMs() });
@@ -153,6 +159,8 @@ export class CallDesk {
     const partition = this.#options.partitions.get(groupOfPartition(call.partitionId));
     if (partition === undefined) return this.#route(call);
     if (call.consistency === "stale" && this.#isFreshEnough(partition, call)) return partition.answer(call);
+    // A partition that is not asked after all has nothing to take.
+    this.#asking.add(partition);
     if (partition.role === "leader" || call.consistency !== "linearizable") return partition.ask(call);
     this.#route(call);
   }

@@ -50,6 +50,8 @@ const CALLS_MAX = 32_768;
 const CALL_BYTES_MAX = Math.max(16 * BATCH_BYTES_MAX, 4 * REQUEST_BYTES_MAX);
 /** Ticks a heartbeat interval has; elections are timed to a fraction of it, so that they rarely collide. */
 const TICKS_PER_HEARTBEAT = 4;
+/** A partition in which nothing happens for so many election timeouts costs nothing from then on. */
+const QUIET_AFTER_TIMEOUTS = 2;
 /** How long a clean stop waits for leaderships to be taken over, in election timeouts. */
 const HAND_OVER_TIMEOUTS = 2;
 
@@ -312,6 +314,7 @@ function bornMultiRaft(
     seed: options.seed,
     electionTimeoutTicks: Math.round(options.electionTimeoutMs / tickMs),
     heartbeatTicks: TICKS_PER_HEARTBEAT,
+    quietAfterTicks: Math.round(options.electionTimeoutMs / tickMs) * QUIET_AFTER_TIMEOUTS,
     leaseReads: options.leaseReads ?? false,
   });
   const groups = new Set(own.map((place) => place.group));

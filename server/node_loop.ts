@@ -261,14 +261,10 @@ export class NodeLoop {
   }
 
   #tick(): void {
-    const { clock, multiRaft, partitions, logBytesMax, meters, wal } = this.#options;
+    const { clock, multiRaft, logBytesMax, meters, wal } = this.#options;
     multiRaft.tick();
     const nowMs = clock.monotonicMs();
-    let logBytes = 0;
-    for (const partition of partitions.values()) {
-      logBytes += multiRaft.view(partition.group)?.logBytes ?? 0;
-    }
-    this.#desk.isLogFull = logBytes > logBytesMax;
+    this.#desk.isLogFull = multiRaft.logBytes > logBytesMax;
     for (const ms of wal.takeSyncDurations()) meters.observeSync(ms / 1000);
     this.#continueHandOver(nowMs);
     this.#desk.expire();

@@ -66,11 +66,6 @@ export class Partition {
     this.#asked.push(call);
   }
 
-  /** Whether any read waits for a round to be opened. */
-  get hasAsked(): boolean {
-    return this.#asked.length > 0;
-  }
-
   /** The reads asked for since the last round was opened. */
   takeAsked(): readonly ReadCall[] {
     const calls = this.#asked;

@@ -23,6 +23,7 @@ const STATUS: NodeStatus = {
       lastIndex: 12,
       logBytes: 99,
       electionsWon: 2,
+      isQuiet: false,
       appendsSent: 5,
       keyCount: 8,
       stateBytes: 64,

@@ -8,6 +8,7 @@ import type { Entry, EntryKind, GroupId, Message, NodeId } from "../../raft/mod.
 import type { PeerBatch, PeerHello } from "../peer_batch.ts";
 import type { ForwardedCall, ForwardedReply, Leadership } from "../peer_batch.ts";
 import { decodeEntryKind } from "../wal_codec.ts";
+import { decodeHeartbeats, encodeHeartbeats, type Heartbeat, isHeartbeat } from "./heartbeat_codec.ts";
 import { decodeCall, decodeReply, encodeCall, encodeReply } from "./forward_codec.ts";
 import { WireReader, type WireWriter } from "./wire.ts";
 
@@ -19,20 +20,25 @@ const KIND_NUMBERS = {
   voteResponse: 4,
   appendRequest: 5,
   appendResponse: 6,
-  heartbeatRequest: 7,
-  heartbeatResponse: 8,
   readIndexRequest: 9,
   readIndexResponse: 10,
   timeoutNowRequest: 11,
-} as const satisfies Record<Message["kind"], number>;
+  quietRequest: 12,
+  beat: 13,
+} as const satisfies Record<Exclude<Message, Heartbeat>["kind"], number>;
 
-const KINDS: ReadonlyMap<number, Message["kind"]> = new Map(
-  Object.entries(KIND_NUMBERS).map(([kind, number]) => [number, kind as Message["kind"]]),
+const KINDS: ReadonlyMap<number, keyof typeof KIND_NUMBERS> = new Map(
+  Object.entries(KIND_NUMBERS).map(([kind, number]) => [number, kind as keyof typeof KIND_NUMBERS]),
 );
 
 /** Writes a batch as one `PeerBatch` message. */
 export function encodePeerBatch(writer: WireWriter, batch: PeerBatch): void {
-  for (const message of batch.messages) encodeMessage(writer, message);
+  const heartbeats = batch.messages.filter(isHeartbeat);
+  if (heartbeats.length > 0) {
+    encodeHeartbeats(writer, 6, heartbeats.filter(({ kind }) => kind === "heartbeatRequest"));
+    encodeHeartbeats(writer, 7, heartbeats.filter(({ kind }) => kind === "heartbeatResponse"));
+  }
+  for (const message of batch.messages) if (!isHeartbeat(message)) encodeMessage(writer, message);
   for (const call of batch.calls) encodeCall(writer, call);
   for (const reply of batch.replies) encodeReply(writer, reply);
   for (const { group, term } of batch.leaderships) {
@@ -80,12 +86,16 @@ export function decodePeerBatch(bytes: Uint8Array, route: { from: NodeId; to: No
     else if (reader.field === 2) messages.push(decodeMessage(reader.message(), route));
     else if (reader.field === 3) calls.push(decodeCall(reader.message()));
     else if (reader.field === 4) replies.push(decodeReply(reader.message()));
-    else if (reader.field === 5) leaderships.push(decodeLeadership(reader.message()));
+    else if (reader.field === 6) {
+      decodeHeartbeats(reader.message(), { kind: "heartbeatRequest", route, messages });
+    } else if (reader.field === 7) {
+      decodeHeartbeats(reader.message(), { kind: "heartbeatResponse", route, messages });
+    } else if (reader.field === 5) leaderships.push(decodeLeadership(reader.message()));
   }
   return { hello, batch: { messages, calls, replies, leaderships } };
 }
 
-function encodeMessage(writer: WireWriter, message: Message): void {
+function encodeMessage(writer: WireWriter, message: Exclude<Message, Heartbeat>): void {
   const start = writer.beginMessage(2);
   writer.number(1, KIND_NUMBERS[message.kind]);
   writer.number(2, message.group);
@@ -94,7 +104,7 @@ function encodeMessage(writer: WireWriter, message: Message): void {
   writer.endMessage(start);
 }
 
-function encodeBody(writer: WireWriter, message: Message): void {
+function encodeBody(writer: WireWriter, message: Exclude<Message, Heartbeat>): void {
   switch (message.kind) {
     case "preVoteRequest":
       return encodeLogEnd(writer, { index: message.lastLogIndex, term: message.lastLogTerm });
@@ -114,20 +124,16 @@ function encodeBody(writer: WireWriter, message: Message): void {
       writer.number(9, message.matchIndex);
       writer.number(10, message.conflictTerm);
       return writer.number(14, message.conflictIndex);
-    case "heartbeatRequest":
-      writer.number(6, message.commit);
-      writer.number(11, message.readRound);
-      return writer.number(15, message.sentAt);
-    case "heartbeatResponse":
-      writer.number(11, message.readRound);
-      return writer.number(15, message.sentAt);
     case "readIndexRequest":
       return writer.number(11, message.readId);
     case "readIndexResponse":
       writer.boolean(8, message.granted);
       writer.number(11, message.readId);
       return writer.number(12, message.readIndex);
+    case "quietRequest":
+      return writer.number(6, message.commit);
     case "timeoutNowRequest":
+    case "beat":
       return;
     default:
       return unreachable(message);
@@ -164,7 +170,6 @@ interface MessageFields {
   readIndex: number;
   transfer: boolean;
   conflictIndex: number;
-  sentAt: number;
 }
 
 function decodeMessage(reader: WireReader, route: { from: NodeId; to: NodeId }): Message {
@@ -194,15 +199,14 @@ function decodeMessage(reader: WireReader, route: { from: NodeId; to: NodeId }):
       const { matchIndex, conflictIndex, conflictTerm } = fields;
       return { kind, ...envelope, success: granted, matchIndex, conflictIndex, conflictTerm };
     }
-    case "heartbeatRequest":
-      return { kind, ...envelope, commit, readRound: readId, sentAt: fields.sentAt };
-    case "heartbeatResponse":
-      return { kind, ...envelope, readRound: readId, sentAt: fields.sentAt };
     case "readIndexRequest":
       return { kind, ...envelope, readId };
     case "readIndexResponse":
       return { kind, ...envelope, readId, readIndex, granted };
+    case "quietRequest":
+      return { kind, ...envelope, commit };
     case "timeoutNowRequest":
+    case "beat":
       return { kind, ...envelope };
     default:
       return unreachable(kind);
@@ -225,7 +229,6 @@ function readMessageFields(reader: WireReader): MessageFields {
     readIndex: 0,
     transfer: false,
     conflictIndex: 0,
-    sentAt: 0,
   };
   while (reader.next()) readMessageField(reader, fields);
   return fields;
@@ -274,9 +277,6 @@ function readMessageField(reader: WireReader, fields: MessageFields): void {
       return;
     case 14:
       fields.conflictIndex = reader.number();
-      return;
-    case 15:
-      fields.sentAt = reader.number();
   }
 }
 

@@ -36,15 +36,23 @@ const EVERY_MESSAGE: readonly Message[] = [
   },
   { kind: "appendResponse", ...envelope, success: true, matchIndex: 13, conflictIndex: 0, conflictTerm: 0 },
   { kind: "appendResponse", ...envelope, success: false, matchIndex: 10, conflictIndex: 8, conflictTerm: 2 },
-  { kind: "heartbeatRequest", ...envelope, commit: 13, readRound: 99, sentAt: 2 ** 40 },
-  { kind: "heartbeatResponse", ...envelope, readRound: 99, sentAt: 2 ** 40 },
   { kind: "readIndexRequest", ...envelope, readId: BIG },
   { kind: "readIndexResponse", ...envelope, readId: 5, readIndex: 13, granted: true },
   { kind: "timeoutNowRequest", ...envelope },
+  { kind: "quietRequest", ...envelope, commit: BIG },
+  { kind: "beat", group: 0, from: 1, to: 2, term: 0 },
+];
+
+/** They come first, whatever stood before them. */
+const HEARTBEATS: readonly Message[] = [
+  { kind: "heartbeatRequest", ...envelope, commit: 13, readRound: 0, sentAt: 2 ** 40 },
+  { kind: "heartbeatRequest", ...envelope, group: 2 ** 32 - 1, commit: BIG, readRound: 99, sentAt: 0 },
+  { kind: "heartbeatResponse", ...envelope, readRound: 0, sentAt: 0 },
+  { kind: "heartbeatResponse", ...envelope, term: BIG, readRound: BIG, sentAt: 0 },
 ];
 
 const FULL: PeerBatch = {
-  messages: EVERY_MESSAGE,
+  messages: [...HEARTBEATS, ...EVERY_MESSAGE],
   calls: [
     { kind: "write", callId: 1, timeoutMs: 10_000, group: 3, command: Uint8Array.of(1, 2, 3) },
     { kind: "read", callId: 2, timeoutMs: 1, group: 4, keys: [Uint8Array.of(9), new Uint8Array(0)] },
@@ -79,8 +87,12 @@ test("generated code reads what is written by hand, and the other way round", ()
   assert.is(generated.messages.length, EVERY_MESSAGE.length);
   assert.is(generated.messages[4]!.entries[1]!.data.length, 70_000);
   assert.is(generated.messages[0]!.logIndex, BigInt(BIG));
+  assert.equal(generated.heartbeats!.groups, [7, 2 ** 32 - 1]);
+  assert.equal(generated.heartbeatAnswers!.readRounds, [0n, BigInt(BIG)]);
   assert.is(generated.$unknown, undefined);
-  assert.equal(decodePeerBatch(toBinary(PeerBatchSchema, generated), { from: 1, to: 2 }).batch, FULL);
+  // It writes fields in the order of their numbers.
+  const reordered = { ...FULL, messages: [...EVERY_MESSAGE, ...HEARTBEATS] };
+  assert.equal(decodePeerBatch(toBinary(PeerBatchSchema, generated), { from: 1, to: 2 }).batch, reordered);
 });
 
 test("fields from the future are passed over", () => {
@@ -129,10 +141,33 @@ test("a hello comes back as it was", () => {
   assert.equal(decodePeerBatch(writer.finish(), { from: 0, to: 2 }).hello, hello);
 });
 
+test("a heartbeat of a thousand groups is a few bytes a group, whatever lies between", () => {
+  const groups = Array.from({ length: 1_000 }, (_, at) => at);
+  const messages = groups.flatMap((group): Message[] => [
+    { kind: "heartbeatRequest", ...envelope, group, commit: 1_000 + group, readRound: 0, sentAt: 0 },
+    { kind: "readIndexRequest", ...envelope, group, readId: 1 },
+  ]);
+  const heartbeats = messages.filter(({ kind }) => kind === "heartbeatRequest");
+  const batch = { ...FULL, messages: heartbeats, calls: [], replies: [], leaderships: [] };
+  assert.ok(encode(batch).length < 6 * groups.length, `${encode(batch).length} bytes`);
+  const decoded = decodePeerBatch(encode({ ...batch, messages }), { from: 1, to: 2 }).batch.messages;
+  assert.equal(decoded.filter(({ kind }) => kind === "heartbeatRequest"), heartbeats);
+  assert.is(decoded.length, messages.length);
+});
+
+test("columns of different lengths are refused", () => {
+  const heartbeats = { groups: [1, 2], terms: [1n, 1n], commits: [1n, 1n], readRounds: [1n], sentAt: [] };
+  const bytes = toBinary(PeerBatchSchema, create(PeerBatchSchema, { heartbeats }));
+  assert.throws(
+    () => decodePeerBatch(bytes, { from: 1, to: 2 }),
+    (error: Error) => error instanceof RangeError,
+  );
+});
+
 test("damaged batches throw RangeError and nothing else", () => {
   const whole = encode({
     ...FULL,
-    messages: EVERY_MESSAGE.filter((message) => message.kind !== "appendRequest"),
+    messages: FULL.messages.filter((message) => message.kind !== "appendRequest"),
   });
   let state = 7;
   const random = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 8;

@@ -18,6 +18,9 @@ const NESTED_LENGTH_BYTES = 4;
 /** Above any batch: 2^28. */
 const NESTED_BYTES_MAX = 2 ** (7 * NESTED_LENGTH_BYTES);
 
+/** Of a number up to 2^53−1. */
+const VARINT_BYTES_MAX = 8;
+
 const INITIAL_BYTES = 64 * 1024;
 /** A buffer that grew above this for one large batch is let go. */
 const KEPT_BYTES_MAX = 4 * 1024 * 1024;
@@ -76,6 +79,15 @@ export class WireWriter {
     this.#reserve(16);
     this.#varint((field << 3) | WIRE_VARINT);
     this.#varint(value);
+  }
+
+  /** A packed list; empty ones are left out. */
+  numbers(field: number, values: readonly number[]): void {
+    if (values.length === 0) return;
+    const start = this.beginMessage(field);
+    this.#reserve(VARINT_BYTES_MAX * values.length);
+    for (let position = 0; position < values.length; position++) this.#varint(values[position]!);
+    this.endMessage(start);
   }
 
   boolean(field: number, value: boolean): void {
@@ -164,6 +176,19 @@ export class WireReader {
   number(): number {
     this.#take(WIRE_VARINT);
     return this.#varint();
+  }
+
+  /** A packed list. */
+  numbers(): number[] {
+    const start = this.#lengthDelimited();
+    const end = this.#at;
+    const values: number[] = [];
+    this.#at = start;
+    while (this.#at < end) values.push(this.#varint());
+    if (this.#at !== end) {
+      throw new RangeError(`Cannot read field ${this.field}: its last number goes beyond its end`);
+    }
+    return values;
   }
 
   boolean(): boolean {

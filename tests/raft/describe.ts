@@ -46,7 +46,10 @@ function detail(message: Message): string {
       return "";
     case "readIndexResponse":
       return message.granted ? ` index=${message.readIndex}` : " refused";
+    case "quietRequest":
+      return ` commit=${message.commit}`;
     case "timeoutNowRequest":
+    case "beat":
       return "";
   }
 }
@@ -89,9 +92,9 @@ export function describeFinish(batch: ReadyBatch): readonly string[] {
 
 /** One line for a replica. */
 export function describeView(node: number, view: ReplicaView): string {
-  const { role, term, vote, leader, commit, applied, firstIndex, lastIndex } = view;
+  const { role, term, vote, leader, commit, applied, firstIndex, lastIndex, isQuiet } = view;
   return `${node}: ${role} term=${term} vote=${vote} leader=${leader} ` +
-    `log=${firstIndex}..${lastIndex} commit=${commit} applied=${applied}`;
+    `log=${firstIndex}..${lastIndex} commit=${commit} applied=${applied}${isQuiet ? " quiet" : ""}`;
 }
 
 /** One line for each follower of a leader. */

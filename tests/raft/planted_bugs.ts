@@ -249,6 +249,38 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     }],
   },
   {
+    name: "a quiet follower does not notice that its leader's node is silent",
+    caughtBy: "schedules",
+    edits: [{
+      file: "replica.ts",
+      find: "if (state.isQuiet && isConcerned) wake(state);",
+      replace: "if (state.isQuiet && isConcerned && state.role === 'leader') wake(state);",
+    }],
+  },
+  {
+    name: "a quiet leader does not notice that it is alone",
+    caughtBy: "scripts",
+    edits: [{
+      file: "replica.ts",
+      find: "if (state.isQuiet && isConcerned) wake(state);",
+      replace: "if (state.isQuiet && isConcerned && state.role !== 'leader') wake(state);",
+    }],
+  },
+  {
+    name: "a word of quiet is taken without a look at the log",
+    caughtBy: "scripts",
+    edits: [{
+      file: "quiet.ts",
+      find: "log.lastIndex === message.commit && log.lastTerm === message.term",
+      replace: "log.lastIndex === message.commit",
+    }],
+  },
+  {
+    name: "a group falls quiet while a read is under way",
+    caughtBy: "scripts",
+    edits: [{ file: "quiet.ts", find: "isSettled(state) && !isAsking", replace: "isSettled(state)" }],
+  },
+  {
     name: "a promise ends with the term",
     caughtBy: "scripts",
     edits: [{ file: "lease.ts", find: "  state.promisedAt = state.now;\n", replace: "" }],

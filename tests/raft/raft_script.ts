@@ -47,6 +47,7 @@ const CONFIG_OPTIONS: ReadonlyMap<string, keyof MultiRaftConfig> = new Map([
   ["committedBytes", "committedBytesMax"],
   ["reads", "readsWaitingMax"],
   ["lease", "leaseReads"],
+  ["quiet", "quietAfterTicks"],
 ]);
 
 /** One running script. */

@@ -22,6 +22,7 @@ export interface ScheduleResult {
   readonly committed: number;
   readonly elections: number;
   readonly readsGranted: number;
+  readonly rests: number;
   readonly crashes: number;
 }
 
@@ -59,10 +60,12 @@ class Schedule {
   readonly #oracle: Oracle;
   readonly #steps: number;
   readonly #hasLeases: boolean;
+  readonly #fallsQuiet: boolean;
   #step = 0;
   #crashes = 0;
   #elections = 0;
   #readsGranted = 0;
+  #rests = 0;
   readonly #stoppedUntil = new Map<NodeId, number>();
 
   constructor(options: ScheduleOptions) {
@@ -71,7 +74,9 @@ class Schedule {
     this.#steps = options.steps;
     this.#weather = drawWeather(random);
     this.#hasLeases = random.chance(LEASES);
-    this.#cluster = drawCluster(random, { seed: options.seed, leaseReads: this.#hasLeases });
+    const { cluster, fallsQuiet } = drawCluster(random, { seed: options.seed, leaseReads: this.#hasLeases });
+    this.#cluster = cluster;
+    this.#fallsQuiet = fallsQuiet;
     this.#oracle = new Oracle(this.#cluster);
     this.#count();
   }
@@ -87,6 +92,7 @@ class Schedule {
       committed,
       elections: this.#elections,
       readsGranted: this.#readsGranted,
+      rests: this.#rests,
       crashes: this.#crashes,
     };
   }
@@ -262,18 +268,42 @@ class Schedule {
     }
     cluster.settle();
     for (const group of cluster.groups) this.#recover(group);
+    if (this.#fallsQuiet) this.#rest();
     // A question whose answer was lost is given up after an election timeout, which is ten ticks.
     cluster.tick(11);
+    for (const { core } of cluster.nodes.filter((node) => node.raft !== undefined)) {
+      const held = core.groups().reduce((sum, group) => sum + core.view(group)!.logBytes, 0);
+      if (held !== core.logBytes) throw new Error(`${core.logBytes} log bytes are counted, ${held} held`);
+    }
     if (this.#oracle.openReads() > 0) {
       throw new Error(`${this.#oracle.openReads()} reads were never answered`);
     }
   }
 
+  /** In the calm every group rests; whichever node dies then, the others go on without it. */
+  #rest(): void {
+    const { groups, nodes } = this.#cluster;
+    const isQuiet = () => nodes.every((node) => groups.every((group) => node.view(group).isQuiet));
+    this.#cluster.tickUntil(isQuiet, CALM_TICKS_MAX);
+    this.#rests += groups.length;
+    const victim = this.#pick(nodes);
+    this.#oracle.onCrash(victim);
+    this.#cluster.crash(victim);
+    const before = groups.map((group) => this.#oracle.committed(group).length);
+    for (const group of groups) this.#recover(group);
+    groups.forEach((group, at) => {
+      if (this.#oracle.committed(group).length === before[at]) {
+        throw new Error(`group ${group} does not wake`);
+      }
+    });
+  }
+
   #recover(group: GroupId): void {
     const cluster = this.#cluster;
+    const up = cluster.nodes.filter((node) => node.raft !== undefined);
     let proposed = { index: 0, term: 0 };
     const isRecovered = () => {
-      const leader = cluster.leader(group);
+      const leader = up.find((node) => node === cluster.leader(group));
       // What was proposed to a leader that is no longer one may be lost; the new one is asked again.
       if (leader !== undefined && leader.view(group).term !== proposed.term) {
         const result = leader.core.propose(group, bytes("calm"));
@@ -281,10 +311,10 @@ class Schedule {
         return false;
       }
       return leader !== undefined &&
-        cluster.nodes.every((node) => node.view(group).applied >= proposed.index && isCaughtUp(node, group));
+        up.every((node) => node.view(group).applied >= proposed.index && isCaughtUp(node, group));
     };
     cluster.tickUntil(isRecovered, CALM_TICKS_MAX);
-    const [first, ...others] = cluster.nodes.map((node) => node.applied.get(group)!);
+    const [first, ...others] = up.map((node) => node.applied.get(group)!);
     for (const other of others) {
       if (other.length !== first!.length) throw new Error(`replicas of group ${group} differ in the calm`);
     }

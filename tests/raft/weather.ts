@@ -79,8 +79,9 @@ export function drawWeather(random: Random): Weather {
       tick: 8 + random.below(60),
       duel: random.below(5),
       deliver: 30 + random.below(60),
-      propose: 2 + random.below(20),
-      read: 1 + random.below(10),
+      // From a busy cluster to one in which groups fall quiet between one proposal and the next.
+      propose: 1 + random.below(random.chance(0.3) ? 1 : 20),
+      read: random.below(10),
       unreachable: random.below(3),
       transfer: random.below(4),
       rest: 20,
@@ -92,15 +93,17 @@ export function drawWeather(random: Random): Weather {
 export function drawCluster(
   random: Random,
   { seed, leaseReads }: { readonly seed: number; readonly leaseReads: boolean },
-): Cluster {
+): { readonly cluster: Cluster; readonly fallsQuiet: boolean } {
   const size = CLUSTER_SIZES[random.below(CLUSTER_SIZES.length)]!;
   const nodes = Array.from({ length: size }, (_, position) => position + 1);
   const groups = random.chance(0.5) ? [1] : [0, 3, 7];
   const hasPriority = random.chance(0.6);
   const priority = (group: GroupId) => (hasPriority ? nodes.map((_, i) => nodes[(i + group) % size]!) : []);
   // Small limits make flow control, paging and refusals everyday events.
-  const config = random.chance(0.4) ? { leaseReads } : {
+  const quietAfterTicks = random.chance(0.5) ? 0 : 2 + random.below(18);
+  const config = random.chance(0.4) ? { leaseReads, quietAfterTicks } : {
     leaseReads,
+    quietAfterTicks,
     inflightMessagesMax: 1 + random.below(4),
     inflightBytesMax: 200,
     appendBytesMax: 70 + random.below(100),
@@ -113,5 +116,6 @@ export function drawCluster(
   const term = index === 0 ? 0 : 3;
   const snapshot = { index, term, membership: votersOnly(nodes) };
   const restored = () => ({ hardState: { term, vote: 0, commit: index }, snapshot, entries: [] });
-  return new Cluster({ nodes, groups, seed, config, priority, restored });
+  const cluster = new Cluster({ nodes, groups, seed, config, priority, restored });
+  return { cluster, fallsQuiet: quietAfterTicks > 0 };
 }

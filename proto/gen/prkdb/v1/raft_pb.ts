@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file prkdb/v1/raft.proto.
  */
 export const file_prkdb_v1_raft: GenFile = /*@__PURE__*/
-  fileDesc("ChNwcmtkYi92MS9yYWZ0LnByb3RvEghwcmtkYi52MSLWAQoJUGVlckJhdGNoEiIKBWhlbGxvGAEgASgLMhMucHJrZGIudjEuUGVlckhlbGxvEicKCG1lc3NhZ2VzGAIgAygLMhUucHJrZGIudjEuUmFmdE1lc3NhZ2USJgoFY2FsbHMYAyADKAsyFy5wcmtkYi52MS5Gb3J3YXJkZWRDYWxsEikKB3JlcGxpZXMYBCADKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRSZXBseRIpCgtsZWFkZXJzaGlwcxgFIAMoCzIULnBya2RiLnYxLkxlYWRlcnNoaXAiKQoKTGVhZGVyc2hpcBINCgVncm91cBgBIAEoDRIMCgR0ZXJtGAIgASgEIqEBCglQZWVySGVsbG8SEgoKY2x1c3Rlcl9pZBgBIAEoCRIRCglmcm9tX25vZGUYAiABKA0SDwoHdG9fbm9kZRgDIAEoDRIYChBwcm90b2NvbF92ZXJzaW9uGAQgASgNEg8KB2FkZHJlc3MYBSABKAkSEwoLaW5jYXJuYXRpb24YBiABKAkSHAoUZXhwZWN0ZWRfaW5jYXJuYXRpb24YByABKAkiEQoPRGVsaXZlclJlc3BvbnNlIkQKCVJhZnRFbnRyeRINCgVpbmRleBgBIAEoBBIMCgR0ZXJtGAIgASgEEgwKBGtpbmQYAyABKA0SDAoEZGF0YRgEIAEoDCLLAgoLUmFmdE1lc3NhZ2USJwoEa2luZBgBIAEoDjIZLnBya2RiLnYxLlJhZnRNZXNzYWdlS2luZBINCgVncm91cBgCIAEoDRIMCgR0ZXJtGAMgASgEEhEKCWxvZ19pbmRleBgEIAEoBBIQCghsb2dfdGVybRgFIAEoBBIOCgZjb21taXQYBiABKAQSJAoHZW50cmllcxgHIAMoCzITLnBya2RiLnYxLlJhZnRFbnRyeRIPCgdncmFudGVkGAggASgIEhMKC21hdGNoX2luZGV4GAkgASgEEhUKDWNvbmZsaWN0X3Rlcm0YCiABKAQSDwoHcmVhZF9pZBgLIAEoBBISCgpyZWFkX2luZGV4GAwgASgEEhAKCHRyYW5zZmVyGA0gASgIEhYKDmNvbmZsaWN0X2luZGV4GA4gASgEEg8KB3NlbnRfYXQYDyABKAQikAEKDUZvcndhcmRlZENhbGwSDwoHY2FsbF9pZBgBIAEoBBISCgp0aW1lb3V0X21zGAIgASgNEikKBXdyaXRlGAMgASgLMhgucHJrZGIudjEuRm9yd2FyZGVkV3JpdGVIABInCgRyZWFkGAQgASgLMhcucHJrZGIudjEuRm9yd2FyZGVkUmVhZEgAQgYKBGtpbmQiMAoORm9yd2FyZGVkV3JpdGUSDQoFZ3JvdXAYASABKA0SDwoHY29tbWFuZBgCIAEoDCIsCg1Gb3J3YXJkZWRSZWFkEg0KBWdyb3VwGAEgASgNEgwKBGtleXMYAiADKAwihQEKDkZvcndhcmRlZFJlcGx5Eg8KB2NhbGxfaWQYASABKAQSDwoHb3V0Y29tZRgCIAEoDBIoCgZ2YWx1ZXMYAyADKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRWYWx1ZRInCgVlcnJvchgEIAEoCzIYLnBya2RiLnYxLkZvcndhcmRlZEVycm9yIj8KDkZvcndhcmRlZFZhbHVlEg0KBWZvdW5kGAEgASgIEg0KBXZhbHVlGAIgASgMEg8KB3ZlcnNpb24YAyABKAQiUAoORm9yd2FyZGVkRXJyb3ISDAoEa2luZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCWxlYWRlcl9pZBgDIAEoDRIMCgR0ZXJtGAQgASgEKqgCCg9SYWZ0TWVzc2FnZUtpbmQSIQodUkFGVF9NRVNTQUdFX0tJTkRfVU5TUEVDSUZJRUQQABIUChBQUkVfVk9URV9SRVFVRVNUEAESFQoRUFJFX1ZPVEVfUkVTUE9OU0UQAhIQCgxWT1RFX1JFUVVFU1QQAxIRCg1WT1RFX1JFU1BPTlNFEAQSEgoOQVBQRU5EX1JFUVVFU1QQBRITCg9BUFBFTkRfUkVTUE9OU0UQBhIVChFIRUFSVEJFQVRfUkVRVUVTVBAHEhYKEkhFQVJUQkVBVF9SRVNQT05TRRAIEhYKElJFQURfSU5ERVhfUkVRVUVTVBAJEhcKE1JFQURfSU5ERVhfUkVTUE9OU0UQChIXChNUSU1FT1VUX05PV19SRVFVRVNUEAsySgoLUmFmdFNlcnZpY2USOwoHRGVsaXZlchITLnBya2RiLnYxLlBlZXJCYXRjaBoZLnBya2RiLnYxLkRlbGl2ZXJSZXNwb25zZSgBYgZwcm90bzM");
+  fileDesc("ChNwcmtkYi92MS9yYWZ0LnByb3RvEghwcmtkYi52MSKxAgoJUGVlckJhdGNoEiIKBWhlbGxvGAEgASgLMhMucHJrZGIudjEuUGVlckhlbGxvEicKCG1lc3NhZ2VzGAIgAygLMhUucHJrZGIudjEuUmFmdE1lc3NhZ2USJgoFY2FsbHMYAyADKAsyFy5wcmtkYi52MS5Gb3J3YXJkZWRDYWxsEikKB3JlcGxpZXMYBCADKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRSZXBseRIpCgtsZWFkZXJzaGlwcxgFIAMoCzIULnBya2RiLnYxLkxlYWRlcnNoaXASKAoKaGVhcnRiZWF0cxgGIAEoCzIULnBya2RiLnYxLkhlYXJ0YmVhdHMSLwoRaGVhcnRiZWF0X2Fuc3dlcnMYByABKAsyFC5wcmtkYi52MS5IZWFydGJlYXRzImIKCkhlYXJ0YmVhdHMSDgoGZ3JvdXBzGAEgAygNEg0KBXRlcm1zGAIgAygEEg8KB2NvbW1pdHMYAyADKAQSEwoLcmVhZF9yb3VuZHMYBCADKAQSDwoHc2VudF9hdBgFIAMoBCIpCgpMZWFkZXJzaGlwEg0KBWdyb3VwGAEgASgNEgwKBHRlcm0YAiABKAQioQEKCVBlZXJIZWxsbxISCgpjbHVzdGVyX2lkGAEgASgJEhEKCWZyb21fbm9kZRgCIAEoDRIPCgd0b19ub2RlGAMgASgNEhgKEHByb3RvY29sX3ZlcnNpb24YBCABKA0SDwoHYWRkcmVzcxgFIAEoCRITCgtpbmNhcm5hdGlvbhgGIAEoCRIcChRleHBlY3RlZF9pbmNhcm5hdGlvbhgHIAEoCSIRCg9EZWxpdmVyUmVzcG9uc2UiRAoJUmFmdEVudHJ5Eg0KBWluZGV4GAEgASgEEgwKBHRlcm0YAiABKAQSDAoEa2luZBgDIAEoDRIMCgRkYXRhGAQgASgMIroCCgtSYWZ0TWVzc2FnZRInCgRraW5kGAEgASgOMhkucHJrZGIudjEuUmFmdE1lc3NhZ2VLaW5kEg0KBWdyb3VwGAIgASgNEgwKBHRlcm0YAyABKAQSEQoJbG9nX2luZGV4GAQgASgEEhAKCGxvZ190ZXJtGAUgASgEEg4KBmNvbW1pdBgGIAEoBBIkCgdlbnRyaWVzGAcgAygLMhMucHJrZGIudjEuUmFmdEVudHJ5Eg8KB2dyYW50ZWQYCCABKAgSEwoLbWF0Y2hfaW5kZXgYCSABKAQSFQoNY29uZmxpY3RfdGVybRgKIAEoBBIPCgdyZWFkX2lkGAsgASgEEhIKCnJlYWRfaW5kZXgYDCABKAQSEAoIdHJhbnNmZXIYDSABKAgSFgoOY29uZmxpY3RfaW5kZXgYDiABKAQikAEKDUZvcndhcmRlZENhbGwSDwoHY2FsbF9pZBgBIAEoBBISCgp0aW1lb3V0X21zGAIgASgNEikKBXdyaXRlGAMgASgLMhgucHJrZGIudjEuRm9yd2FyZGVkV3JpdGVIABInCgRyZWFkGAQgASgLMhcucHJrZGIudjEuRm9yd2FyZGVkUmVhZEgAQgYKBGtpbmQiMAoORm9yd2FyZGVkV3JpdGUSDQoFZ3JvdXAYASABKA0SDwoHY29tbWFuZBgCIAEoDCIsCg1Gb3J3YXJkZWRSZWFkEg0KBWdyb3VwGAEgASgNEgwKBGtleXMYAiADKAwihQEKDkZvcndhcmRlZFJlcGx5Eg8KB2NhbGxfaWQYASABKAQSDwoHb3V0Y29tZRgCIAEoDBIoCgZ2YWx1ZXMYAyADKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRWYWx1ZRInCgVlcnJvchgEIAEoCzIYLnBya2RiLnYxLkZvcndhcmRlZEVycm9yIj8KDkZvcndhcmRlZFZhbHVlEg0KBWZvdW5kGAEgASgIEg0KBXZhbHVlGAIgASgMEg8KB3ZlcnNpb24YAyABKAQiUAoORm9yd2FyZGVkRXJyb3ISDAoEa2luZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCWxlYWRlcl9pZBgDIAEoDRIMCgR0ZXJtGAQgASgEKqICCg9SYWZ0TWVzc2FnZUtpbmQSIQodUkFGVF9NRVNTQUdFX0tJTkRfVU5TUEVDSUZJRUQQABIUChBQUkVfVk9URV9SRVFVRVNUEAESFQoRUFJFX1ZPVEVfUkVTUE9OU0UQAhIQCgxWT1RFX1JFUVVFU1QQAxIRCg1WT1RFX1JFU1BPTlNFEAQSEgoOQVBQRU5EX1JFUVVFU1QQBRITCg9BUFBFTkRfUkVTUE9OU0UQBhIWChJSRUFEX0lOREVYX1JFUVVFU1QQCRIXChNSRUFEX0lOREVYX1JFU1BPTlNFEAoSFwoTVElNRU9VVF9OT1dfUkVRVUVTVBALEhEKDVFVSUVUX1JFUVVFU1QQDBIICgRCRUFUEA0iBAgHEAciBAgIEAgySgoLUmFmdFNlcnZpY2USOwoHRGVsaXZlchITLnBya2RiLnYxLlBlZXJCYXRjaBoZLnBya2RiLnYxLkRlbGl2ZXJSZXNwb25zZSgBYgZwcm90bzM");
 
 /**
  * All that one turn of the sender has for one peer.
@@ -46,6 +46,18 @@ export type PeerBatch = Message<"prkdb.v1.PeerBatch"> & {
    * @generated from field: repeated prkdb.v1.Leadership leaderships = 5;
    */
   leaderships: Leadership[];
+
+  /**
+   * Heartbeats of all groups, and answers to heartbeats.
+   *
+   * @generated from field: prkdb.v1.Heartbeats heartbeats = 6;
+   */
+  heartbeats?: Heartbeats | undefined;
+
+  /**
+   * @generated from field: prkdb.v1.Heartbeats heartbeat_answers = 7;
+   */
+  heartbeatAnswers?: Heartbeats | undefined;
 };
 
 /**
@@ -54,6 +66,49 @@ export type PeerBatch = Message<"prkdb.v1.PeerBatch"> & {
  */
 export const PeerBatchSchema: GenMessage<PeerBatch> = /*@__PURE__*/
   messageDesc(file_prkdb_v1_raft, 0);
+
+/**
+ * Columns: what is at one place in each list belongs together. A list that is empty stands for zeros.
+ *
+ * @generated from message prkdb.v1.Heartbeats
+ */
+export type Heartbeats = Message<"prkdb.v1.Heartbeats"> & {
+  /**
+   * @generated from field: repeated uint32 groups = 1;
+   */
+  groups: number[];
+
+  /**
+   * @generated from field: repeated uint64 terms = 2;
+   */
+  terms: bigint[];
+
+  /**
+   * Not in answers.
+   *
+   * @generated from field: repeated uint64 commits = 3;
+   */
+  commits: bigint[];
+
+  /**
+   * @generated from field: repeated uint64 read_rounds = 4;
+   */
+  readRounds: bigint[];
+
+  /**
+   * The sender's clock in ticks, repeated by the answer as a promise to vote for nobody for a while.
+   *
+   * @generated from field: repeated uint64 sent_at = 5;
+   */
+  sentAt: bigint[];
+};
+
+/**
+ * Describes the message prkdb.v1.Heartbeats.
+ * Use `create(HeartbeatsSchema)` to create a new message.
+ */
+export const HeartbeatsSchema: GenMessage<Heartbeats> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_raft, 1);
 
 /**
  * @generated from message prkdb.v1.Leadership
@@ -75,7 +130,7 @@ export type Leadership = Message<"prkdb.v1.Leadership"> & {
  * Use `create(LeadershipSchema)` to create a new message.
  */
 export const LeadershipSchema: GenMessage<Leadership> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 1);
+  messageDesc(file_prkdb_v1_raft, 2);
 
 /**
  * @generated from message prkdb.v1.PeerHello
@@ -130,7 +185,7 @@ export type PeerHello = Message<"prkdb.v1.PeerHello"> & {
  * Use `create(PeerHelloSchema)` to create a new message.
  */
 export const PeerHelloSchema: GenMessage<PeerHello> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 2);
+  messageDesc(file_prkdb_v1_raft, 3);
 
 /**
  * @generated from message prkdb.v1.DeliverResponse
@@ -143,7 +198,7 @@ export type DeliverResponse = Message<"prkdb.v1.DeliverResponse"> & {
  * Use `create(DeliverResponseSchema)` to create a new message.
  */
 export const DeliverResponseSchema: GenMessage<DeliverResponse> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 3);
+  messageDesc(file_prkdb_v1_raft, 4);
 
 /**
  * @generated from message prkdb.v1.RaftEntry
@@ -177,7 +232,7 @@ export type RaftEntry = Message<"prkdb.v1.RaftEntry"> & {
  * Use `create(RaftEntrySchema)` to create a new message.
  */
 export const RaftEntrySchema: GenMessage<RaftEntry> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 4);
+  messageDesc(file_prkdb_v1_raft, 5);
 
 /**
  * One message of one group; which fields count depends on the kind (`raft/message.ts`).
@@ -240,7 +295,7 @@ export type RaftMessage = Message<"prkdb.v1.RaftMessage"> & {
   conflictTerm: bigint;
 
   /**
-   * Number of the read round, or of the read a follower asks for.
+   * Number of the read a follower asks for.
    *
    * @generated from field: uint64 read_id = 11;
    */
@@ -264,13 +319,6 @@ export type RaftMessage = Message<"prkdb.v1.RaftMessage"> & {
    * @generated from field: uint64 conflict_index = 14;
    */
   conflictIndex: bigint;
-
-  /**
-   * Of a heartbeat: the sender's clock in ticks, repeated by the answer as a promise to vote for nobody for a while.
-   *
-   * @generated from field: uint64 sent_at = 15;
-   */
-  sentAt: bigint;
 };
 
 /**
@@ -278,7 +326,7 @@ export type RaftMessage = Message<"prkdb.v1.RaftMessage"> & {
  * Use `create(RaftMessageSchema)` to create a new message.
  */
 export const RaftMessageSchema: GenMessage<RaftMessage> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 5);
+  messageDesc(file_prkdb_v1_raft, 6);
 
 /**
  * A client's call that the sender is not the leader for.
@@ -323,7 +371,7 @@ export type ForwardedCall = Message<"prkdb.v1.ForwardedCall"> & {
  * Use `create(ForwardedCallSchema)` to create a new message.
  */
 export const ForwardedCallSchema: GenMessage<ForwardedCall> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 6);
+  messageDesc(file_prkdb_v1_raft, 7);
 
 /**
  * @generated from message prkdb.v1.ForwardedWrite
@@ -345,7 +393,7 @@ export type ForwardedWrite = Message<"prkdb.v1.ForwardedWrite"> & {
  * Use `create(ForwardedWriteSchema)` to create a new message.
  */
 export const ForwardedWriteSchema: GenMessage<ForwardedWrite> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 7);
+  messageDesc(file_prkdb_v1_raft, 8);
 
 /**
  * @generated from message prkdb.v1.ForwardedRead
@@ -367,7 +415,7 @@ export type ForwardedRead = Message<"prkdb.v1.ForwardedRead"> & {
  * Use `create(ForwardedReadSchema)` to create a new message.
  */
 export const ForwardedReadSchema: GenMessage<ForwardedRead> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 8);
+  messageDesc(file_prkdb_v1_raft, 9);
 
 /**
  * @generated from message prkdb.v1.ForwardedReply
@@ -403,7 +451,7 @@ export type ForwardedReply = Message<"prkdb.v1.ForwardedReply"> & {
  * Use `create(ForwardedReplySchema)` to create a new message.
  */
 export const ForwardedReplySchema: GenMessage<ForwardedReply> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 9);
+  messageDesc(file_prkdb_v1_raft, 10);
 
 /**
  * @generated from message prkdb.v1.ForwardedValue
@@ -430,7 +478,7 @@ export type ForwardedValue = Message<"prkdb.v1.ForwardedValue"> & {
  * Use `create(ForwardedValueSchema)` to create a new message.
  */
 export const ForwardedValueSchema: GenMessage<ForwardedValue> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 10);
+  messageDesc(file_prkdb_v1_raft, 11);
 
 /**
  * @generated from message prkdb.v1.ForwardedError
@@ -464,7 +512,7 @@ export type ForwardedError = Message<"prkdb.v1.ForwardedError"> & {
  * Use `create(ForwardedErrorSchema)` to create a new message.
  */
 export const ForwardedErrorSchema: GenMessage<ForwardedError> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 11);
+  messageDesc(file_prkdb_v1_raft, 12);
 
 /**
  * @generated from enum prkdb.v1.RaftMessageKind
@@ -506,16 +554,6 @@ export enum RaftMessageKind {
   APPEND_RESPONSE = 6,
 
   /**
-   * @generated from enum value: HEARTBEAT_REQUEST = 7;
-   */
-  HEARTBEAT_REQUEST = 7,
-
-  /**
-   * @generated from enum value: HEARTBEAT_RESPONSE = 8;
-   */
-  HEARTBEAT_RESPONSE = 8,
-
-  /**
    * @generated from enum value: READ_INDEX_REQUEST = 9;
    */
   READ_INDEX_REQUEST = 9,
@@ -529,6 +567,16 @@ export enum RaftMessageKind {
    * @generated from enum value: TIMEOUT_NOW_REQUEST = 11;
    */
   TIMEOUT_NOW_REQUEST = 11,
+
+  /**
+   * @generated from enum value: QUIET_REQUEST = 12;
+   */
+  QUIET_REQUEST = 12,
+
+  /**
+   * @generated from enum value: BEAT = 13;
+   */
+  BEAT = 13,
 }
 
 /**
