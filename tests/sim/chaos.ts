@@ -9,6 +9,7 @@
  */
 
 import type { SeededRandom } from "../support/seeded_random.ts";
+import type { ClientLink } from "./client_link.ts";
 import type { Machine } from "./machine.ts";
 import type { Network } from "./network.ts";
 import type { BrokenPart } from "./sim_disk.ts";
@@ -19,11 +20,12 @@ import type { World } from "./world.ts";
 const CLOCK_JUMP_MS_MAX = 500;
 /** Longest time that a process stands still. */
 const PAUSE_MS_MAX = 5_000;
-/** Long enough for others to be elected, short enough for clients to be waiting still. */
-const FREEZE_MS_MAX = 1_500;
+/** What a process that goes on has time for before the first message reaches it. */
 const THAW_MS_MAX = 3;
 /** A process that is back at once may still be awaited by its peers. */
 const BOUNCE_MS_MAX = 20;
+/** Longest life of a process that is about to fail again. */
+const LOOP_MS_MAX = 300;
 const ELECTION_CRASH_MS_MAX = 30;
 /** Kinds a machine may not come back from. */
 const RUINS: ReadonlySet<FaultKind> = new Set(["damage", "loseDisk"]);
@@ -33,9 +35,11 @@ const BROKEN_PARTS: readonly BrokenPart[] = ["read", "write", "sync"];
 export interface ChaosOptions {
   readonly world: World;
   readonly network: Network;
+  readonly link: ClientLink;
   readonly machines: readonly Machine[];
   readonly weather: Weather;
   readonly partitionCount: number;
+  readonly electionTimeoutMs: number;
   /** Machines that may be lost for good. */
   readonly lossesMax: number;
 }
@@ -77,7 +81,7 @@ export class Chaos {
   #strike(): void {
     const kind = this.#draw();
     if (kind === undefined) return;
-    const machine = this.#pickMachine();
+    const machine = this.#pickMachine(kind === "freeze" ? 100 : this.#options.weather.leaderPercent);
     if (RUINS.has(kind) && (this.#losses >= this.#options.lossesMax || machine.state === "lost")) return;
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     this.#options.world.trace.note(`${kind} at node ${machine.id}`);
@@ -87,17 +91,15 @@ export class Chaos {
   /** A node has won an election: now is the worst moment for it to go. */
   onElection(machine: Machine): void {
     if (this.#isOver || !this.#random.chance(this.#options.weather.electionCrashPercent)) return;
-    this.#options.world.plan(this.#random.below(ELECTION_CRASH_MS_MAX * 1_000) / 1_000, "chaos", () => {
-      if (!this.#isOver) {
-        this.#takeDown(machine, () => this.#random.chance(50) ? machine.crash() : machine.kill());
-      }
+    this.#later(this.#random.below(ELECTION_CRASH_MS_MAX * 1_000) / 1_000, () => {
+      this.#takeDown(machine, () => this.#random.chance(50) ? machine.crash() : machine.kill());
     });
   }
 
-  #pickMachine(): Machine {
-    const { machines, weather } = this.#options;
+  #pickMachine(leaderPercent: number): Machine {
+    const { machines } = this.#options;
     const leaders = machines.filter(({ node }) => node?.partitions().some(({ role }) => role === "leader"));
-    const isLeader = leaders.length > 0 && this.#random.chance(weather.leaderPercent);
+    const isLeader = leaders.length > 0 && this.#random.chance(leaderPercent);
     return this.#random.pick(isLeader ? leaders : machines);
   }
 
@@ -153,8 +155,16 @@ export class Chaos {
 
   #takeDown(machine: Machine, takeDown: () => void): void {
     takeDown();
-    const isBounce = this.#random.chance(this.#options.weather.bouncePercent);
-    this.#endLater(() => machine.start(), isBounce ? this.#random.below(BOUNCE_MS_MAX) : undefined);
+    const { weather } = this.#options;
+    const isBounce = this.#random.chance(weather.bouncePercent);
+    const downMs = 1 + this.#random.below(isBounce ? BOUNCE_MS_MAX : weather.lastsMsMax);
+    this.#endLater(() => machine.start(), downMs);
+    // Now and then a process hardly comes up before it goes again.
+    if (!isBounce || !this.#random.chance(50)) return;
+    this.#later(
+      downMs + this.#random.below(LOOP_MS_MAX),
+      () => this.#takeDown(machine, () => machine.kill()),
+    );
   }
 
   /** All at once, as when the building loses its power. */
@@ -170,18 +180,26 @@ export class Chaos {
     this.#endLater(() => life?.resume(), this.#random.below(PAUSE_MS_MAX));
   }
 
-  /** Stands still, and finds what was sent to it meanwhile only some time after it goes on. */
+  /**
+   * Hears nothing, stands still for so long that others elect a new leader, is asked by clients then, and when it goes
+   * on finds first what was answered to it before all that.
+   */
   #freeze(machine: Machine): void {
     const { life } = machine;
-    const { network } = this.#options;
-    const links = this.#links().filter(({ to }) => to === machine.id);
-    const forMs = this.#random.below(FREEZE_MS_MAX);
-    machine.pause();
-    for (const link of links) network.clog(link);
-    this.#endLater(() => life?.resume(), forMs);
+    const { network, link, electionTimeoutMs } = this.#options;
+    const incoming = this.#links().filter(({ to }) => to === machine.id);
+    for (const each of incoming) network.clog(each);
+    const stillAtMs = this.#random.below(electionTimeoutMs / 2);
+    const wakesAtMs = stillAtMs + electionTimeoutMs * (2 + this.#random.below(150) / 100);
+    this.#later(stillAtMs, () => life?.pause());
+    this.#later(wakesAtMs - this.#random.below(electionTimeoutMs / 2), () => link.favourite = machine);
     this.#endLater(() => {
-      for (const link of links) network.unclog(link);
-    }, forMs + this.#random.below(THAW_MS_MAX * 1_000) / 1_000);
+      link.favourite = undefined;
+      life?.resume();
+    }, wakesAtMs);
+    this.#endLater(() => {
+      for (const each of incoming) network.unclog(each);
+    }, wakesAtMs + this.#random.below(THAW_MS_MAX * 1_000) / 1_000);
   }
 
   #disturbLinks(kind: "cutNode" | "cutLink" | "partition" | "swizzle" | "clog", machine: Machine): void {
@@ -201,9 +219,7 @@ export class Chaos {
         // Every link is cut and healed for itself, in whatever order.
         for (const link of this.#links()) {
           const delayMs = this.#random.below(this.#options.weather.lastsMsMax);
-          this.#options.world.plan(delayMs, "swizzle", () => {
-            if (!this.#isOver) this.#cut([link]);
-          });
+          this.#later(delayMs, () => this.#cut([link]));
         }
         return;
       case "clog": {
@@ -238,6 +254,13 @@ export class Chaos {
   #links(): { readonly from: number; readonly to: number }[] {
     const ids = this.#options.machines.map(({ id }) => id);
     return ids.flatMap((from) => ids.filter((to) => to !== from).map((to) => ({ from, to })));
+  }
+
+  /** Unless it is all over by then. */
+  #later(delayMs: number, act: () => void): void {
+    this.#options.world.plan(delayMs, "chaos", () => {
+      if (!this.#isOver) act();
+    });
   }
 
   #endLater(end: () => void, delayMs = 1 + this.#random.below(this.#options.weather.lastsMsMax)): void {

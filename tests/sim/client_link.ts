@@ -26,6 +26,8 @@ export function addressOf(nodeId: number): string {
 /** See the module comment. */
 export class ClientLink implements UnaryCaller {
   weather: Weather;
+  /** Where the balancer sends reads for the moment; anywhere if `undefined`. */
+  favourite: Machine | undefined;
   readonly #world: World;
   readonly #random: SeededRandom;
   readonly #machines: ReadonlyMap<string, Machine>;
@@ -109,12 +111,13 @@ export class ClientLink implements UnaryCaller {
 
 /** A caller that sends every call to any node, which then has to forward it. */
 export function balanced(
-  link: UnaryCaller,
+  link: ClientLink,
   options: { readonly random: SeededRandom; readonly machines: readonly Machine[] },
 ): UnaryCaller {
   return {
     call: (call) => {
-      const { id } = options.random.pick(options.machines);
+      const anyone = options.random.pick(options.machines);
+      const { id } = call.readOnly ? link.favourite ?? anyone : anyone;
       return link.call({ ...call, address: `http://${addressOf(id)}`, direct: false });
     },
   };

@@ -114,11 +114,12 @@ class Simulation {
     });
     this.#machines = this.#buildMachines();
     const replicationFactor = this.#replicationFactor;
+    this.#link = new ClientLink(this.#world, { weather: this.#weather, machines: this.#machines });
     this.#chaos = new Chaos({
       ...{ world: this.#world, network: this.#network, machines: this.#machines, weather: this.#weather },
+      ...{ link: this.#link, electionTimeoutMs: this.#plan.electionTimeoutMs },
       ...{ partitionCount, lossesMax: (replicationFactor - 1) / 2 },
     });
-    this.#link = new ClientLink(this.#world, { weather: this.#weather, machines: this.#machines });
   }
 
   async run(): Promise<SimulationResult> {
@@ -279,7 +280,7 @@ class Simulation {
 
 function drawPlan(random: SeededRandom): Plan {
   const [electionTimeoutMs, heartbeatMs] = random.pick(
-    [[300, 60], [500, 100], [1_000, 100]] as const,
+    [[300, 100], [500, 150], [1_000, 300]] as const,
   );
   return {
     nodeCount: random.pick([3, 3, 3, 5, 5, 7]),
@@ -287,7 +288,7 @@ function drawPlan(random: SeededRandom): Plan {
     electionTimeoutMs,
     heartbeatMs,
     walSegmentBytes: random.pick([8, 16, 64]) * 1_024,
-    clientCount: 1 + random.below(3),
+    clientCount: 1 + random.below(4),
     workersEach: 1 + random.below(3),
     keyCount: 2 + random.below(8),
     paddingMax: random.pick([0, 0, 100, 1_000]),

@@ -96,8 +96,32 @@ export const CALM: Weather = {
   thinkMsMax: 20,
 };
 
-/** The weather of a run. */
+/** The weather of a run: mostly a mixture, sometimes one kind of trouble over and over on a fine day. */
 export function drawWeather(random: SeededRandom): Weather {
+  return random.chance(FOCUS_PERCENT) ? drawFocus(random) : drawMixture(random);
+}
+
+const FOCUS_PERCENT = 20;
+/** What needs many tries to do harm. */
+const FOCUSES: readonly FaultKind[] = ["freeze", "freeze", "crash", "kill", "transfer", "partition"];
+
+function drawFocus(random: SeededRandom): Weather {
+  const kind = random.pick(FOCUSES);
+  return {
+    ...CALM,
+    // What was answered before must not be overtaken by what came later.
+    hasStreams: kind === "freeze" || random.chance(50),
+    delayMsMax: random.pick([1, 5, 20]),
+    faultEveryMs: 1_500,
+    faults: new Map([[kind, 1]]),
+    leaderPercent: 100,
+    bouncePercent: 50,
+    lastsMsMax: 500,
+    thinkMsMax: 5,
+  };
+}
+
+function drawMixture(random: SeededRandom): Weather {
   const maybe = (percent: number, worst: number) => (random.chance(percent) ? random.below(worst + 1) : 0);
   // Few kinds at a time show what each of them does; all together hide each other.
   const kindPercent = random.pick([15, 40, 100]);
@@ -108,15 +132,15 @@ export function drawWeather(random: SeededRandom): Weather {
     delayMsMax: random.pick([1, 2, 5, 20, 100]),
     clientLossPercent: maybe(50, 10),
     syncMsMax: random.pick([1, 5, 20, 100]),
-    faultEveryMs: random.pick([100, 300, 500, 1_000, 2_000]),
+    faultEveryMs: random.pick([200, 500, 1_000, 2_000, 4_000]),
     faults: new Map(
       FAULT_KINDS.map((kind) => [kind, random.chance(kindPercent) ? 1 + random.below(10) : 0]),
     ),
     leaderPercent: maybe(70, 80),
     bouncePercent: maybe(60, 80),
     electionCrashPercent: maybe(25, 50),
-    lastsMsMax: random.pick([300, 1_000, 3_000]),
+    lastsMsMax: random.pick([100, 500, 2_000]),
     driftPercentMax: random.pick([0, 0.1, 5]),
-    thinkMsMax: random.pick([0, 20, 100]),
+    thinkMsMax: random.pick([0, 20, 50]),
   };
 }
