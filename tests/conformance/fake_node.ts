@@ -126,6 +126,7 @@ export class FakeNode implements NodeApi {
         lastIndex: 12,
         logBytes: 300,
         electionsWon: 1,
+        isQuiet: false,
         appendsSent: 6,
         keyCount: 5,
         stateBytes: 100,

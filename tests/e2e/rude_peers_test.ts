@@ -153,7 +153,8 @@ test(
     const startedMs = performance.now();
     const peer = await FakePeer.open(Number(new URL(slow.address(asked)).port));
     const { clusterId } = await slow.metadata(asked);
-    await peer.greet({ clusterId, fromNode: leader, toNode: asked, protocolVersion: 1 });
+    const incarnation = incarnationOf(slow, leader);
+    await peer.greet({ clusterId, fromNode: leader, toNode: asked, protocolVersion: 1, incarnation });
     const outcome = await call;
     const waitedMs = performance.now() - startedMs;
     peer.close();
@@ -163,9 +164,15 @@ test(
   { limitMs: 60_000 },
 );
 
+/** What only the node itself and its peers know. */
+function incarnationOf(of: ProcessCluster, id: number): string {
+  return JSON.parse(Deno.readTextFileSync(`${of.dataDirectory(id)}/identity.json`)).incarnation;
+}
+
 async function impostor({ fromNode, toNode }: Pick<Hello, "fromNode" | "toNode">): Promise<FakePeer> {
   const peer = await FakePeer.open(Number(new URL(cluster.address(toNode)).port));
-  await peer.greet({ clusterId, fromNode, toNode, protocolVersion: 1 });
+  const incarnation = incarnationOf(cluster, fromNode);
+  await peer.greet({ clusterId, fromNode, toNode, protocolVersion: 1, incarnation });
   return peer;
 }
 
@@ -241,7 +248,8 @@ const KINDS: readonly RaftMessageKind[] = [
   RaftMessageKind.PRE_VOTE_RESPONSE,
   RaftMessageKind.VOTE_REQUEST,
   RaftMessageKind.APPEND_RESPONSE,
-  RaftMessageKind.HEARTBEAT_RESPONSE,
+  RaftMessageKind.QUIET_REQUEST,
+  RaftMessageKind.BEAT,
   RaftMessageKind.READ_INDEX_REQUEST,
   RaftMessageKind.READ_INDEX_RESPONSE,
   RaftMessageKind.TIMEOUT_NOW_REQUEST,

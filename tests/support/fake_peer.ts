@@ -20,6 +20,8 @@ export interface Hello {
   readonly fromNode: number;
   readonly toNode: number;
   readonly protocolVersion: number;
+  /** Of the data directory of the node whose name is taken; a node lets no other one in. */
+  readonly incarnation?: string;
 }
 
 /** See the module comment. */
@@ -59,7 +61,7 @@ export class FakePeer {
 
   /** Introduces itself. */
   greet(hello: Hello): Promise<boolean> {
-    return this.say({ hello: { ...hello, address: "127.0.0.1:1" } });
+    return this.say({ hello: { incarnation: "", ...hello, address: "127.0.0.1:1" } });
   }
 
   /** One message in its envelope; `false` when the node does not take it any more. */
