@@ -5,13 +5,16 @@
  * @module
  */
 
-import { onBallot, startPreCandidacy } from "./election.ts";
+import { becomeFollower, onBallot, startPreCandidacy } from "./election.ts";
 import type { Message } from "./message.ts";
 import type { ReplicaState } from "./state.ts";
+import { NO_NODE } from "./types.ts";
 
 /** One tick of a candidate: a ballot that stays open is asked anew. */
 export function tickCandidate(state: ReplicaState): void {
-  if (state.now - state.electionStart >= state.electionTimeoutTicks) startPreCandidacy(state);
+  if (state.now - state.electionStart < state.electionTimeoutTicks) return;
+  if (state.isPromotable) startPreCandidacy(state);
+  else becomeFollower(state, { term: state.term, leader: NO_NODE });
 }
 
 /** An answer to the ballot of this term; answers to an earlier one were already turned away. */

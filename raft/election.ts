@@ -204,6 +204,16 @@ function becomeLeader(state: ReplicaState): void {
   state.isFlushDue = true;
 }
 
+/**
+ * Whether the candidate's log is as complete as this one (§5.4.1). Of a replica that votes no more something less is
+ * enough: that the candidate holds the entry which said so. It is committed, so a majority of the voters it names has to
+ * grant their votes anyway, and they hold whatever was committed since. The longer log of one who cannot stand must not
+ * keep those from being elected who do not know yet that they need it no more.
+ */
 function isLogComplete(state: ReplicaState, message: PreVoteRequest | VoteRequest): boolean {
-  return state.log.isCompletedBy({ index: message.lastLogIndex, term: message.lastLogTerm });
+  const { log, membershipIndex } = state;
+  const end = { index: message.lastLogIndex, term: message.lastLogTerm };
+  if (state.isStranger) return false;
+  if (log.isCompletedBy(end)) return true;
+  return state.isRetired && end.index >= membershipIndex && log.termAt(end.index) === end.term;
 }

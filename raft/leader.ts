@@ -7,13 +7,14 @@
 
 import { becomeFollower } from "./election.ts";
 import { violated } from "./invariant.ts";
-import { entryBytes } from "./log.ts";
+import { isVoter } from "./membership.ts";
 import type { AppendResponse, HeartbeatResponse, Message } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import type { ProgressTable } from "./progress_table.ts";
 import { maybeFallQuiet } from "./quiet.ts";
 import { confirmRounds, maybeOpenRound } from "./read_index.ts";
-import type { ProposeResult, RequestResult } from "./ready.ts";
+import type { RequestResult } from "./ready.ts";
+import { maybeLeaveJoint } from "./reconfiguration.ts";
 import {
   broadcastHeartbeats,
   maybeCommit,
@@ -22,8 +23,7 @@ import {
   sendAppends,
 } from "./replication.ts";
 import { COOLDOWN_TIMEOUTS_MIN, type ReplicaState } from "./state.ts";
-import { type Entry, EntryKind, NO_NODE, type NodeId } from "./types.ts";
-import { isVoter } from "./membership.ts";
+import { NO_NODE, type NodeId } from "./types.ts";
 
 /** The longest cool-down between two handovers, in election timeouts. */
 const COOLDOWN_TIMEOUTS_MAX = 512;
@@ -43,6 +43,7 @@ export function tickLeader(state: ReplicaState, progress: ProgressTable): void {
   }
   if (maybeFallQuiet(state, progress)) return;
   state.heartbeatStart = now;
+  maybeLeaveJoint(state);
   broadcastHeartbeats(state, progress);
   maybeHandOver(state, progress);
 }
@@ -64,23 +65,6 @@ export function stepLeader(state: ReplicaState, message: Message): void {
       // Late answers to the candidacy that made this leader, or requests that make no sense to one.
       return;
   }
-}
-
-/** Appends `data` to the log; it is sent at the end of the turn. */
-export function propose(state: ReplicaState, data: Uint8Array): ProposeResult {
-  const { log, config, leader } = state;
-  if (state.role !== "leader") return { accepted: false, refusal: "notLeader", leader };
-  if (state.transfer !== undefined) return { accepted: false, refusal: "transferring", leader };
-  const entry: Entry = { index: log.lastIndex + 1, term: state.term, kind: EntryKind.command, data };
-  const bytes = entryBytes(entry);
-  // A proposal of any size passes when nothing waits, or it never could.
-  if (state.uncommittedBytes > 0 && state.uncommittedBytes + bytes > config.uncommittedBytesMax) {
-    return { accepted: false, refusal: "overloaded", leader };
-  }
-  log.append(entry);
-  state.uncommittedBytes += bytes;
-  state.isFlushDue = true;
-  return { accepted: true, index: entry.index, term: entry.term };
 }
 
 /** Starts to hand leadership over to `to`; ends when a later term is seen, or after an election timeout. */
@@ -156,7 +140,7 @@ function maybeHandOver(state: ReplicaState, progress: ProgressTable): void {
   const preferred = state.priority[0];
   if (!config.leadershipFollowsPriority || preferred === undefined || state.transfer !== undefined) return;
   const target = progress.follower(preferred);
-  const isFit = target !== undefined && isCloseBehind(state, target);
+  const isFit = target !== undefined && isVoter(state.membership, preferred) && isCloseBehind(state, target);
   handover.commitSeen = state.log.committed;
   if (!isFit) {
     handover.fitSince = undefined;

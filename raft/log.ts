@@ -19,7 +19,7 @@
  */
 
 import { invariant, violated } from "./invariant.ts";
-import type { Entry, LogIndex, Restored, Term } from "./types.ts";
+import { type Entry, EntryKind, type LogIndex, type Restored, type Term } from "./types.ts";
 
 /** What an entry costs in memory besides its bytes; keeps even a flood of empty entries bounded. */
 const ENTRY_OVERHEAD_BYTES = 64;
@@ -61,6 +61,8 @@ export class RaftLog {
   #written: LogIndex;
   /** Of each write under way, oldest first: up to where what it writes is still the content here. */
   #writes: LogIndex[] = [];
+  /** Of the membership entries held, ascending. There are rarely any. */
+  #membershipIndexes: LogIndex[] = [];
   #bytes: number;
 
   /**
@@ -76,6 +78,7 @@ export class RaftLog {
     this.#applied = snapshot.index;
     this.#committed = Math.max(snapshot.index, hardState.commit);
     this.#bytes = entriesBytes(entries);
+    this.#membershipIndexes = membershipIndexes(entries);
     mustFollow(this.#entries, { index: snapshot.index, term: snapshot.term });
     if (this.#committed > this.#durable) {
       violated("a restored log holds all that was known to be committed", {
@@ -143,6 +146,14 @@ export class RaftLog {
     return position.index >= this.lastIndex;
   }
 
+  /** Index of the last membership entry held that is not beyond `index`; 0 if there is none. */
+  lastMembershipThrough(index: LogIndex): LogIndex {
+    const indexes = this.#membershipIndexes;
+    let position = indexes.length - 1;
+    while (position >= 0 && indexes[position]! > index) position--;
+    return position < 0 ? 0 : indexes[position]!;
+  }
+
   /** Adds one entry at the end, as a leader does. */
   append(entry: Entry): void {
     if (entry.index !== this.lastIndex + 1) {
@@ -150,6 +161,7 @@ export class RaftLog {
     }
     this.#entries.push(entry);
     this.#bytes += entryBytes(entry);
+    if (entry.kind === EntryKind.membership) this.#membershipIndexes.push(entry.index);
   }
 
   /**
@@ -257,6 +269,7 @@ export class RaftLog {
     const term = this.termAt(index)!;
     const gone = this.#entries.splice(0, index - this.#snapshotIndex);
     this.#bytes -= entriesBytes(gone);
+    this.#membershipIndexes = this.#membershipIndexes.filter((each) => each > index);
     this.#snapshotIndex = index;
     this.#snapshotTerm = term;
   }
@@ -277,10 +290,16 @@ export class RaftLog {
     }
     const gone = this.#entries.splice(index - this.firstIndex);
     this.#bytes -= entriesBytes(gone);
+    this.#membershipIndexes = this.#membershipIndexes.filter((each) => each < index);
     this.#durable = Math.min(this.#durable, index - 1);
     this.#written = Math.min(this.#written, index - 1);
     this.#writes = this.#writes.map((through) => Math.min(through, index - 1));
   }
+}
+
+/** Indexes of the membership entries among `entries`. */
+export function membershipIndexes(entries: readonly Entry[]): LogIndex[] {
+  return entries.filter((entry) => entry.kind === EntryKind.membership).map((entry) => entry.index);
 }
 
 function mustFollow(entries: readonly Entry[], before: LogPosition): void {

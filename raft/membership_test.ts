@@ -5,7 +5,17 @@
  */
 
 import { assert, suite } from "../tests/harness.ts";
-import { isOnlyVoter, isVoter, members, votersOnly } from "./membership.ts";
+import {
+  entered,
+  isMember,
+  isOnlyVoter,
+  isReached,
+  isSoundTarget,
+  isVoter,
+  left,
+  members,
+  votersOnly,
+} from "./membership.ts";
 
 const test = suite("membership");
 const joint = { voters: [2, 3], votersOutgoing: [1, 2], learners: [7], learnersNext: [1] };
@@ -27,6 +37,27 @@ test("only a lone voter may lead without asking", () => {
   assert.not(isOnlyVoter(votersOnly([4, 5]), 4));
   assert.not(isOnlyVoter({ ...votersOnly([4]), votersOutgoing: [4, 5] }, 4));
   assert.not(isOnlyVoter(votersOnly([]), 4));
+});
+
+test("voters change through a joint membership, learners at once", () => {
+  const current = { ...votersOnly([1, 2, 3]), learners: [4] };
+  const joint = entered(current, { voters: [4, 1], learners: [5, 3] });
+  assert.equal(joint, { voters: [1, 4], votersOutgoing: [1, 2, 3], learners: [5], learnersNext: [3] });
+  assert.equal(left(joint), { ...votersOnly([1, 4]), learners: [3, 5] });
+  assert.equal(entered(current, { voters: [3, 2, 1], learners: [] }), votersOnly([1, 2, 3]));
+  assert.ok(isReached(current, { voters: [3, 1, 2], learners: [4] }));
+  assert.not(isReached(current, { voters: [1, 2, 3], learners: [] }));
+});
+
+test("targets nobody could want are told apart", () => {
+  assert.ok(isSoundTarget({ voters: [2 ** 32 - 1], learners: [] }));
+  for (const voters of [[], [0], [1, 1], [2 ** 32], [1.5], [2, 7]]) {
+    assert.not(isSoundTarget({ voters, learners: [7] }), voters.join());
+  }
+});
+
+test("members are voters of both lists and learners, and nobody else", () => {
+  assert.equal([1, 2, 3, 7, 8].map((node) => isMember(joint, node)), [true, true, true, true, false]);
 });
 
 test.run();

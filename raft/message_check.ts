@@ -4,7 +4,9 @@
  * @module
  */
 
+import { tryDecodeMembership } from "./membership_codec.ts";
 import type { AppendRequest, Message } from "./message.ts";
+import { EntryKind } from "./types.ts";
 
 /** Whether `message` makes sense by itself. */
 export function isWellFormed(message: Message): boolean {
@@ -19,6 +21,7 @@ function isSoundAppend(message: AppendRequest): boolean {
   for (let position = 0; position < entries.length; position++) {
     const entry = entries[position]!;
     if (entry.index !== index + 1 || entry.term < term) return false;
+    if (entry.kind === EntryKind.membership && tryDecodeMembership(entry.data) === undefined) return false;
     index = entry.index;
     term = entry.term;
   }

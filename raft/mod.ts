@@ -9,6 +9,6 @@ export * from "./message.ts";
 export * from "./ready.ts";
 export type { MultiRaftConfig } from "./config.ts";
 export { InvariantViolation } from "./error.ts";
-export { votersOnly } from "./membership.ts";
+export { type MembershipTarget, votersOnly } from "./membership.ts";
 export { MultiRaft } from "./multi_raft.ts";
 export type { GroupOptions } from "./state.ts";

@@ -7,14 +7,21 @@
 
 import { type MultiRaftConfig, resolveConfig, type ResolvedConfig } from "./config.ts";
 import { invariant } from "./invariant.ts";
+import type { MembershipTarget } from "./membership.ts";
 import type { Message } from "./message.ts";
 import { isWellFormed } from "./message_check.ts";
 import { NodeState } from "./node_state.ts";
-import type { ProposeResult, ReadyBatch, ReplicaView, RequestResult } from "./ready.ts";
+import type { ProposeResult, ReadReady, ReadyBatch, ReplicaView, RequestResult } from "./ready.ts";
 import { Replica } from "./replica.ts";
 import type { ReadyParts } from "./replica_ready.ts";
 import type { GroupOptions } from "./state.ts";
 import { type GroupId, NO_NODE, type NodeId } from "./types.ts";
+
+interface BatchOut {
+  readonly batch: ReadyBatch;
+  /** The replicas that have something to write in it. */
+  readonly writers: readonly Replica[];
+}
 
 const UNKNOWN_GROUP = { accepted: false, refusal: "unknownGroup", leader: NO_NODE } as const;
 
@@ -36,7 +43,9 @@ export class MultiRaft {
   /** Have something to write, and were asked while the disk was busy. */
   #waiting: Replica[] = [];
   /** Not yet come back through `advance`, oldest first. */
-  readonly #batchesOut: ReadyBatch[] = [];
+  readonly #batchesOut: BatchOut[] = [];
+  /** Reads that waited at replicas which are gone. */
+  #orphanedReads: readonly ReadReady[] = [];
 
   /** @throws {RangeError} when a number of `config` makes no sense */
   constructor(config: MultiRaftConfig) {
@@ -64,6 +73,24 @@ export class MultiRaft {
    */
   setClock(ticks: number): void {
     this.#node.setClock(ticks);
+  }
+
+  /**
+   * Ends the replica of `group` here, if there is one. Reads that wait in it are refused in the next batch, batches that
+   * are out may still come back. Only for a replica whose node is no member any more, and not before the others have
+   * elected a leader without it: until then its vote may be needed.
+   */
+  removeGroup(group: GroupId): void {
+    const replica = this.#byGroup.get(group);
+    if (replica === undefined) return;
+    this.#orphanedReads = [...this.#orphanedReads, ...replica.end()];
+    this.#byGroup.delete(group);
+    this.#replicas.splice(this.#replicas.indexOf(replica), 1);
+    this.#dirty = this.#dirty.filter((each) => each !== replica);
+    this.#waiting = this.#waiting.filter((each) => each !== replica);
+    this.#awake.delete(replica);
+    this.#logBytes -= replica.logBytesNoted;
+    this.#arePeersStale = true;
   }
 
   /** One tick passes for all groups. Ticks may come late, never early. */
@@ -123,6 +150,19 @@ export class MultiRaft {
     return result;
   }
 
+  /**
+   * Asks the leader here to change who belongs to the group. Nodes that are to vote must have been learners long enough to
+   * hold all but one append of the log. Which membership is in force is seen in `memberships`; the change is over with
+   * the first one that is not joint.
+   */
+  changeMembership(group: GroupId, target: MembershipTarget): ProposeResult {
+    const replica = this.#byGroup.get(group);
+    if (replica === undefined) return UNKNOWN_GROUP;
+    const result = replica.changeMembership(target);
+    this.#note(replica);
+    return result;
+  }
+
   /** The stream to `peer` broke: what was sent to it lately may be lost. */
   reportUnreachable(peer: NodeId): void {
     for (let position = 0; position < this.#replicas.length; position++) {
@@ -134,7 +174,8 @@ export class MultiRaft {
 
   /** Whether `ready` has, or may have, something to do. */
   hasReady(canWrite = true): boolean {
-    return this.#beats.length > 0 || this.#dirty.length > 0 || (canWrite && this.#waiting.length > 0);
+    return this.#beats.length > 0 || this.#orphanedReads.length > 0 || this.#dirty.length > 0 ||
+      (canWrite && this.#waiting.length > 0);
   }
 
   /**
@@ -149,20 +190,28 @@ export class MultiRaft {
       persist: [],
       messagesAfterPersist: [],
       committed: [],
-      reads: [],
+      memberships: [],
+      reads: [...this.#orphanedReads],
       transitions: [],
     };
     this.#beats = [];
+    this.#orphanedReads = [];
+    const writers: Replica[] = [];
     const replicas = this.#takeDirty(canWrite);
     for (let position = 0; position < replicas.length; position++) {
       const replica = replicas[position]!;
+      const { persist, memberships } = parts;
+      const before = { persist: persist.length, memberships: memberships.length };
       replica.ready(parts, canWrite);
-      // Committed entries come in pages: there may be more at once.
-      if (replica.hasCommitted) this.#note(replica);
+      if (persist.length > before.persist) writers.push(replica);
+      const isChanged = memberships.length > before.memberships;
+      if (isChanged) this.#arePeersStale = true;
+      // Committed entries come in pages, and a new membership has consequences: there may be more at once.
+      if (isChanged || replica.hasCommitted) this.#note(replica);
       else if (!canWrite) this.#noteWaiting(replica);
     }
     this.#node.isClockFresh = false;
-    this.#batchesOut.push(parts);
+    this.#batchesOut.push({ batch: parts, writers });
     return parts;
   }
 
@@ -172,10 +221,11 @@ export class MultiRaft {
    * @throws {InvariantViolation} when `batch` is not the oldest that is out
    */
   advance(batch: ReadyBatch): void {
-    invariant(this.#batchesOut[0] === batch, "batches come back in the order in which they went out");
+    const oldest = this.#batchesOut[0];
+    invariant(oldest?.batch === batch, "batches come back in the order in which they went out");
     this.#batchesOut.shift();
-    for (const { group } of batch.persist) {
-      const replica = this.#mustFind(group);
+    for (const replica of oldest.writers) {
+      if (this.#byGroup.get(replica.group) !== replica) continue;
       replica.persisted();
       this.#note(replica);
     }
@@ -260,12 +310,6 @@ export class MultiRaft {
     replica.isTicking = !replica.isQuiet;
     if (replica.isTicking) this.#awake.add(replica);
     else this.#awake.delete(replica);
-  }
-
-  #mustFind(group: GroupId): Replica {
-    const replica = this.#byGroup.get(group);
-    invariant(replica !== undefined, "a batch speaks of groups that are here");
-    return replica;
   }
 }
 

@@ -28,14 +28,22 @@ export class ProgressTable {
   readonly #votersOutgoing: readonly Progress[];
   readonly #scratch: number[] = [];
 
-  constructor(start: ProgressTableStart) {
+  /** `previous`: what is known already. */
+  constructor(start: ProgressTableStart, previous: readonly Progress[] = []) {
     const { membership, self } = start;
-    const all = members(membership).map((node) => new Progress({ ...start, node }));
+    const all = members(membership).map((node) =>
+      previous.find((progress) => progress.node === node) ?? new Progress({ ...start, node })
+    );
     const listed = (nodes: readonly NodeId[]) => all.filter((progress) => nodes.includes(progress.node));
     this.followers = all.filter((progress) => progress.node !== self);
     this.own = all.find((progress) => progress.node === self);
     this.#voters = listed(membership.voters);
     this.#votersOutgoing = listed(membership.votersOutgoing);
+  }
+
+  /** The table of another membership: who stays keeps what is known of it. */
+  changedTo(start: ProgressTableStart): ProgressTable {
+    return new ProgressTable(start, this.own === undefined ? this.followers : [...this.followers, this.own]);
   }
 
   /** The progress of `node`, `undefined` for the leader itself and for strangers. */

@@ -16,7 +16,7 @@
  * @module
  */
 
-import { isVoter } from "./membership.ts";
+import { isJoint, isVoter } from "./membership.ts";
 import type { QuietRequest } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import type { ProgressTable } from "./progress_table.ts";
@@ -86,9 +86,9 @@ export function noteLeaderContact(state: ReplicaState): void {
 }
 
 function isIdle(state: ReplicaState): boolean {
-  const { config, now, activeAt, transfer, reads } = state;
+  const { config, now, activeAt, transfer, reads, membership } = state;
   return config.quietAfterTicks > 0 && now - activeAt >= config.quietAfterTicks &&
-    transfer === undefined && reads.count === 0 && !isHandOverAhead(state);
+    transfer === undefined && reads.count === 0 && !isJoint(membership) && !isHandOverAhead(state);
 }
 
 /** Nothing is left to commit, to hand out or to write. */

@@ -14,7 +14,7 @@
  */
 
 import type { Message } from "./message.ts";
-import type { Entry, GroupId, HardState, LogIndex, NodeId, Role, Term } from "./types.ts";
+import type { Entry, GroupId, HardState, LogIndex, Membership, NodeId, Role, Term } from "./types.ts";
 
 /** What one group wants durable. */
 export interface GroupPersist {
@@ -44,6 +44,17 @@ export interface ReadReady {
   readonly readIndex: LogIndex;
 }
 
+/**
+ * A membership of one group that has taken effect here. They come in the order of their entries; after a restart those
+ * come again whose entries do.
+ */
+export interface GroupMembership {
+  readonly group: GroupId;
+  /** Of its entry, which is among the committed ones of the same batch. */
+  readonly index: LogIndex;
+  readonly membership: Membership;
+}
+
 /** A change of role, term or leader. Waiters for entries of an older term must be failed. */
 export interface Transition {
   readonly group: GroupId;
@@ -58,6 +69,7 @@ export interface ReadyBatch {
   readonly persist: readonly GroupPersist[];
   readonly messagesAfterPersist: readonly Message[];
   readonly committed: readonly GroupCommitted[];
+  readonly memberships: readonly GroupMembership[];
   readonly reads: readonly ReadReady[];
   readonly transitions: readonly Transition[];
 }
@@ -74,6 +86,8 @@ export type Refusal =
   | "unknownGroup"
   /** A change of membership is still under way. */
   | "changePending"
+  /** A node is to vote that is no learner yet, or lacks too much of the log: it must catch up first. */
+  | "learnerBehind"
   /** The change, or the target of a transfer, makes no sense for this group. */
   | "invalid";
 
@@ -105,6 +119,8 @@ export interface ReplicaView {
   readonly term: Term;
   readonly vote: NodeId;
   readonly leader: NodeId;
+  /** As of the last change that was applied here. */
+  readonly membership: Membership;
   readonly commit: LogIndex;
   readonly applied: LogIndex;
   readonly firstIndex: LogIndex;

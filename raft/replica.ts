@@ -9,19 +9,22 @@
 import { stepCandidate, tickCandidate } from "./candidate.ts";
 import { becomeFollower, drawTimeout, onPreVoteRequest, onVoteRequest } from "./election.ts";
 import { stepFollower, tickFollower } from "./follower.ts";
-import { flushLeader, onOwnDurable, propose, startTransfer, stepLeader, tickLeader } from "./leader.ts";
+import { flushLeader, onOwnDurable, startTransfer, stepLeader, tickLeader } from "./leader.ts";
 import { isVoteForbidden } from "./lease.ts";
-import { isMember, members } from "./membership.ts";
+import { isMember, members, type MembershipTarget } from "./membership.ts";
 import type { Message } from "./message.ts";
+import { propose } from "./proposal.ts";
 import { noteLeaderContact, wake } from "./quiet.ts";
 import {
   addForwardedRead,
   addLeaderRead,
   askLeader,
   failForwardedReads,
+  failLeaderReads,
   onReadIndexRequest,
 } from "./read_index.ts";
-import type { ProposeResult, ReplicaView, RequestResult } from "./ready.ts";
+import type { ProposeResult, ReadReady, ReplicaView, RequestResult } from "./ready.ts";
+import { changeMembership } from "./reconfiguration.ts";
 import { collectReady, type ReadyParts, type Reported, viewOf } from "./replica_ready.ts";
 import { type GroupOptions, ReplicaState, type Surroundings } from "./state.ts";
 import { checkInvariants, type CheckMemory } from "./state_check.ts";
@@ -123,6 +126,21 @@ export class Replica {
     return result;
   }
 
+  changeMembership(target: MembershipTarget): ProposeResult {
+    wake(this.#state);
+    const result = changeMembership(this.#state, target);
+    this.#check();
+    return result;
+  }
+
+  /** This replica is no more; none of the reads that wait here can be answered. Returns them. */
+  end(): readonly ReadReady[] {
+    const state = this.#state;
+    failLeaderReads(state);
+    failForwardedReads(state);
+    return state.readsReady;
+  }
+
   /** What was sent to `peer` lately may be lost. */
   reportUnreachable(peer: NodeId): void {
     const state = this.#state;
@@ -176,8 +194,10 @@ export class Replica {
 
   /** Whether the commit hint on disk is so old that it is worth a write of its own. */
   get #isHintDue(): boolean {
-    const { log, persisted, now, hintStart, config } = this.#state;
-    return log.committed !== persisted.commit && now - hintStart >= config.electionTimeoutTicks;
+    const { log, persisted, now, hintStart, config, membershipIndex } = this.#state;
+    if (log.committed === persisted.commit) return false;
+    // Who belongs to the group should be known after a restart, too.
+    return membershipIndex > persisted.commit || now - hintStart >= config.electionTimeoutTicks;
   }
 
   #noteHearing(): void {
@@ -210,7 +230,9 @@ export class Replica {
       return message.kind !== "preVoteResponse" || !message.granted;
     }
     if (message.kind === "preVoteResponse" && message.granted) return message.term === state.term + 1;
-    if (message.kind === "voteRequest" && !message.transfer && isVoteForbidden(state)) return false;
+    const isUnwanted = message.kind === "voteRequest" &&
+      (state.isStranger || (!message.transfer && isVoteForbidden(state)));
+    if (isUnwanted) return false;
     becomeFollower(state, { term: message.term, leader: isFromLeader(message) ? message.from : NO_NODE });
     return true;
   }

@@ -10,11 +10,13 @@ import type { Message } from "./message.ts";
 import type {
   FollowerView,
   GroupCommitted,
+  GroupMembership,
   GroupPersist,
   ReadReady,
   ReplicaView,
   Transition,
 } from "./ready.ts";
+import { applyMemberships } from "./reconfiguration.ts";
 import type { ReplicaState } from "./state.ts";
 import type { LogIndex, NodeId, Role, Term } from "./types.ts";
 
@@ -24,6 +26,7 @@ export interface ReadyParts {
   readonly persist: GroupPersist[];
   readonly messagesAfterPersist: Message[];
   readonly committed: GroupCommitted[];
+  readonly memberships: GroupMembership[];
   readonly reads: ReadReady[];
   readonly transitions: Transition[];
 }
@@ -67,6 +70,7 @@ export function viewOf(state: ReplicaState): ReplicaView {
     term,
     vote,
     leader,
+    membership: state.membership,
     commit: log.committed,
     applied: log.applied,
     firstIndex: log.firstIndex,
@@ -143,6 +147,8 @@ function collectCommitted(state: ReplicaState, parts: ReadyParts): void {
   if (last === undefined) return;
   log.appliedTo(last.index);
   parts.committed.push({ group, entries });
+  if (log.lastMembershipThrough(last.index) < entries[0]!.index) return;
+  for (const applied of applyMemberships(state, entries)) parts.memberships.push(applied);
 }
 
 function followerViews(state: ReplicaState): readonly FollowerView[] {

@@ -7,15 +7,16 @@
 
 import type { ResolvedConfig } from "./config.ts";
 import { violated } from "./invariant.ts";
-import { RaftLog } from "./log.ts";
+import { membershipIndexes, RaftLog } from "./log.ts";
 import { isVoter } from "./membership.ts";
+import { decodeMembership } from "./membership_codec.ts";
 import type { Message } from "./message.ts";
 import type { NodeState } from "./node_state.ts";
 import type { ProgressTable } from "./progress_table.ts";
 import { Random, replicaSeed } from "./random.ts";
 import { ForwardedReads, LeaderReads } from "./read_state.ts";
 import type { ReadReady } from "./ready.ts";
-import type { GroupId, HardState, Membership, NodeId, Restored, Role, Term } from "./types.ts";
+import type { GroupId, HardState, LogIndex, Membership, NodeId, Restored, Role, Term } from "./types.ts";
 import { NO_NODE } from "./types.ts";
 
 /** What one replica is born from. */
@@ -63,7 +64,10 @@ export class ReplicaState {
   readonly reads = new LeaderReads();
   readonly forwarded: ForwardedReads;
   readonly handover: HandoverState;
+  /** Invariant: that of the last membership entry applied, or known to be committed at birth. */
   membership: Membership;
+  /** Of that entry; the snapshot's when there is none. Invariant: never falls. */
+  membershipIndex: LogIndex;
 
   /** Invariant: never falls. */
   term: Term;
@@ -125,9 +129,15 @@ export class ReplicaState {
     this.config = config;
     this.priority = priority;
     this.random = new Random(replicaSeed({ seed: config.seed, group }));
-    this.log = new RaftLog(restored);
+    const known = knownMembership(restored);
+    const { hardState } = restored;
+    this.log = new RaftLog({
+      ...restored,
+      hardState: { ...hardState, commit: Math.max(hardState.commit, known.commit) },
+    });
     this.forwarded = new ForwardedReads(this.random);
-    this.membership = restored.snapshot.membership;
+    this.membership = known.membership;
+    this.membershipIndex = known.index;
     this.term = restored.hardState.term;
     this.vote = restored.hardState.vote;
     this.persisted = restored.hardState;
@@ -152,10 +162,42 @@ export class ReplicaState {
     return this.node.now;
   }
 
-  /** Whether this replica may stand for election. */
+  /**
+   * Whether this replica may stand for election: as a voter, and not while it has to apply a membership that is known to
+   * be committed, for it would count by one that may be two behind.
+   */
   get isPromotable(): boolean {
-    return isVoter(this.membership, this.self);
+    const { log, membership, self, membershipIndex } = this;
+    return isVoter(membership, self) && log.lastMembershipThrough(log.committed) <= membershipIndex;
   }
+
+  /** Whether this replica votes no more, as far as its log can tell. */
+  get isRetired(): boolean {
+    const { log, membership, self, membershipIndex } = this;
+    if (membership.voters.length === 0 || isVoter(membership, self)) return false;
+    // It may be about to vote again, and its log already count for something.
+    return log.lastMembershipThrough(log.lastIndex) <= membershipIndex;
+  }
+
+  /** Whether this replica has never heard of any membership: it follows, but has no vote to give. */
+  get isStranger(): boolean {
+    const { log, membership } = this;
+    return membership.voters.length === 0 && log.lastMembershipThrough(log.lastIndex) === 0;
+  }
+}
+
+/**
+ * The membership to begin with. Of the membership entries in a log all but the last are committed, or the last would not
+ * have been appended (`reconfiguration.ts`); of the last one the commit hint decides.
+ */
+function knownMembership(
+  { snapshot, entries, hardState }: Restored,
+): { readonly membership: Membership; readonly index: LogIndex; readonly commit: LogIndex } {
+  const indexes = membershipIndexes(entries);
+  const commit = Math.max(snapshot.index, hardState.commit, indexes.at(-2) ?? 0);
+  const index = indexes.findLast((each) => each <= commit);
+  if (index === undefined) return { membership: snapshot.membership, index: snapshot.index, commit };
+  return { membership: decodeMembership(entries[index - snapshot.index - 1]!.data), index, commit };
 }
 
 /** The first cool-down between two handovers, in election timeouts; it doubles with each that follows closely. */

@@ -33,6 +33,9 @@ export function checkInvariants(state: ReplicaState, memory: CheckMemory): void 
   if (state.isQuiet && state.leader === NO_NODE) {
     violated("a quiet replica leads or has a leader", { role: state.role, leader: state.leader });
   }
+  if (state.membershipIndex > committed) {
+    violated("a membership in force is committed", { membershipIndex: state.membershipIndex, committed });
+  }
   if (log.lastTerm > term) violated("no entry is of a later term", { term, lastTerm: log.lastTerm });
   if (term < memory.term) violated("terms only grow", { before: memory.term, term });
   if (committed < memory.committed) {

@@ -26,6 +26,8 @@ import { Disk } from "./disk.ts";
 /** What a test cluster is made of. */
 export interface ClusterOptions {
   readonly nodes: readonly NodeId[];
+  /** Who belongs to the groups at first, all nodes unless given; the others have replicas without a membership. */
+  readonly voters?: readonly NodeId[];
   readonly groups?: readonly GroupId[];
   readonly seed?: number;
   readonly config?: Partial<MultiRaftConfig>;
@@ -242,9 +244,10 @@ export class Cluster {
     return this.leader(group)!;
   }
 
-  /** The leader of `group` if all nodes that are up agree on it. */
-  leader(group: GroupId = this.groups[0]!): ClusterNode | undefined {
-    const leaders = new Set(this.#up().map((node) => node.view(group).leader));
+  /** The leader of `group` if all nodes of `ids` that are up agree on it. */
+  leader(group: GroupId = this.groups[0]!, ids = this.nodes.map((node) => node.id)): ClusterNode | undefined {
+    const asked = this.#up().filter((node) => ids.includes(node.id));
+    const leaders = new Set(asked.map((node) => node.view(group).leader));
     const [leader] = leaders;
     return leaders.size === 1 && leader !== NO_NODE
       ? this.nodes.find((node) => node.id === leader)
@@ -298,7 +301,8 @@ export class Cluster {
   }
 
   #firstState(node: NodeId, group: GroupId): Restored {
-    return this.#options.restored?.(node, group) ?? emptyState(this.#options.nodes);
+    const { restored, nodes, voters = nodes } = this.#options;
+    return restored?.(node, group) ?? emptyState(voters.includes(node) ? voters : []);
   }
 }
 

@@ -7,6 +7,7 @@
 import {
   type Entry,
   EntryKind,
+  type Membership,
   type Message,
   NO_NODE,
   type ReadyBatch,
@@ -59,10 +60,20 @@ function heartbeatDetail(message: { readonly readRound: number; readonly sentAt:
   return `${readRound === 0 ? "" : ` round=${readRound}`}${sentAt === 0 ? "" : ` sent=${sentAt}`}`;
 }
 
-/** Index and term of each entry, with `-` behind those that carry nothing. */
+/** Index and term of each entry, with `-` behind those that carry nothing and `m` behind changes of membership. */
 export function describeEntries(entries: readonly Entry[]): string {
-  return entries.map((entry) => `${entry.index}/${entry.term}${entry.kind === EntryKind.empty ? "-" : ""}`)
-    .join(" ");
+  return entries.map((entry) => `${entry.index}/${entry.term}${ENTRY_MARKS[entry.kind]}`).join(" ");
+}
+
+const ENTRY_MARKS = { [EntryKind.empty]: "-", [EntryKind.command]: "", [EntryKind.membership]: "m" } as const;
+
+/** Who belongs to a group: voters, and where there are any: outgoing ones, learners and those to come. */
+export function describeMembership(membership: Membership): string {
+  const { voters, votersOutgoing, learners, learnersNext } = membership;
+  const named = (name: string, nodes: readonly number[]) =>
+    nodes.length === 0 ? "" : ` ${name} ${nodes.join(",")}`;
+  return `voters ${voters.join(",")}${named("outgoing", votersOutgoing)}${named("learners", learners)}` +
+    named("next", learnersNext);
 }
 
 /** What a node does before its disk has the batch. */
@@ -73,6 +84,9 @@ export function describeBegin(batch: ReadyBatch): readonly string[] {
     ),
     ...batch.messages.map((message) => `  sends ${describeMessage(message)}`),
     ...batch.committed.map(({ entries }) => `  applies ${describeEntries(entries)}`),
+    ...batch.memberships.map(({ index, membership }) =>
+      `  membership of ${index} in force: ${describeMembership(membership)}`
+    ),
     ...batch.reads.map(({ readId, granted, readIndex }) =>
       `  read ${readId} ${granted ? `may be answered from ${readIndex}` : "is refused"}`
     ),

@@ -12,7 +12,18 @@
  * @module
  */
 
-import type { Entry, GroupId, LogIndex, ReadReady, ReadyBatch, Transition } from "../../raft/mod.ts";
+import {
+  type Entry,
+  EntryKind,
+  type GroupId,
+  type LogIndex,
+  type Membership,
+  type ReadReady,
+  type ReadyBatch,
+  type SnapshotMeta,
+  type Transition,
+} from "../../raft/mod.ts";
+import { decodeMembership } from "../../raft/membership_codec.ts";
 import type { Cluster, ClusterNode, Watcher } from "./cluster.ts";
 
 /** The cluster has broken a promise. */
@@ -44,8 +55,11 @@ class GroupMemory {
   /** Reads under way, by node and id: what they must cover. */
   readonly reads = new Map<string, LogIndex>();
 
-  constructor(base: LogIndex) {
-    this.base = base;
+  membership: Membership;
+
+  constructor({ index, membership }: SnapshotMeta) {
+    this.base = index;
+    this.membership = membership;
   }
 
   get lastCommitted(): LogIndex {
@@ -59,7 +73,7 @@ export class Oracle implements Watcher {
 
   constructor(cluster: Cluster) {
     for (const group of cluster.groups) {
-      this.#groups.set(group, new GroupMemory(cluster.nodes[0]!.disk.group(group).snapshot.index));
+      this.#groups.set(group, new GroupMemory(cluster.nodes[0]!.disk.group(group).snapshot));
     }
     cluster.watcher = this;
   }
@@ -67,6 +81,11 @@ export class Oracle implements Watcher {
   /** Everything that is known to be committed in `group`. */
   committed(group: GroupId): readonly Entry[] {
     return this.#memory(group).committed;
+  }
+
+  /** The newest membership that is committed in `group`. */
+  membership(group: GroupId): Membership {
+    return this.#memory(group).membership;
   }
 
   /** A read is about to be asked. */
@@ -126,6 +145,7 @@ export class Oracle implements Watcher {
       const known = memory.committed[index - memory.base - 1];
       if (known === undefined) {
         memory.committed.push(entry);
+        if (entry.kind === EntryKind.membership) memory.membership = decodeMembership(entry.data);
         memory.commitTerms.push(node.view(handed.group).term);
       } else if (known.term !== entry.term || known.data !== entry.data) {
         fail(`node ${node.id} is handed ${index}/${entry.term} where ${index}/${known.term} was committed`);

@@ -18,10 +18,12 @@ const STEPS = 4_000;
 const LIMIT_MS = 1_200_000;
 const ROOT = new URL("../../", import.meta.url);
 const TEST_FILES = [
+  "calm.ts",
   "cluster.ts",
   "describe.ts",
   "disk.ts",
   "oracle.ts",
+  "reshaping.ts",
   "raft_script.ts",
   "schedule.ts",
   "weather.ts",

@@ -3,19 +3,21 @@
  *
  * | command | does |
  * |---|---|
- * | `cluster 1 2 3 [timeout=10 …]` | declares the voters; options are those of the core, `lease=yes`, or `priority=2,3,1` |
+ * | `cluster 1 2 3 [voters=1,2] [timeout=10 …]` | declares the nodes, all of them voters unless said otherwise; options are those of the core, `lease=yes`, or `priority=2,3,1` |
  * | `state N [log=1,1,2] [snapshot=3/1] [term= vote= commit=]` | what N starts from; `log` holds the terms |
  * | `elect N` | lets the others fall silent until N leads, and says which term |
  * | `tick N [count]` · `tick all [count]` | time passes, nothing else happens |
  * | `pause N TICKS` | N stands still: its clock goes on, its ticks do not |
  * | `campaign N` | ticks N alone until it stands for election |
  * | `propose N [count]` · `read N ID` · `transfer N TO` · `unreachable N PEER` | asks the core |
+ * | `change N voters=1,2 [learners=3]` | asks N to change the membership |
  * | `begin N` · `finish N` · `turn N` | the halves of a turn, before and after the disk; or all of it |
  * | `crash N` · `start N` | N dies, without what was not persisted; comes back |
  * | `show` · `deliver` · `drop` · `double` `[FROM->TO] [KIND]` | messages on their way, all or some |
  * | `cut A->B` · `isolate N …` · `heal` | links |
  * | `settle` · `wait TICKS` | turns and deliveries until nothing is left to do; the same with time passing |
  * | `inject KIND from= to= term= …` | a message made by hand arrives |
+ * | `members [N …]` | the membership in force at each |
  * | `status [N …]` · `log N` · `progress N` · `applied N` · `bytes N` | what there is to see |
  *
  * @module
@@ -28,6 +30,7 @@ import {
   describeBegin,
   describeEntries,
   describeFinish,
+  describeMembership,
   describeMessage,
   describeProgress,
   describeView,
@@ -90,6 +93,12 @@ export class RaftScript {
         return refusal(this.#node(first).core.readIndex(GROUP, second ?? 0));
       case "transfer":
         return refusal(this.#node(first).core.transferLeadership(GROUP, second ?? 0));
+      case "change": {
+        const ids = (name: string) => command.options.get(name)?.split(",").map(Number) ?? [];
+        const target = { voters: ids("voters"), learners: ids("learners") };
+        const result = this.#node(first).core.changeMembership(GROUP, target);
+        return result.accepted ? [`the change is ${result.index}/${result.term}`] : refusal(result);
+      }
       case "unreachable":
         this.#node(first).core.reportUnreachable(second ?? 0);
         return [];
@@ -173,12 +182,10 @@ export class RaftScript {
   #look(command: ScriptCommand): readonly string[] | undefined {
     const node = () => this.#node(Number(command.words[0]));
     switch (command.name) {
-      case "status": {
-        const ids = command.words.length > 0
-          ? command.words.map(Number)
-          : this.#started.nodes.map(({ id }) => id);
-        return ids.map((id) => this.#node(id)).map(describeNode);
-      }
+      case "status":
+        return this.#named(command).map(describeNode);
+      case "members":
+        return this.#named(command).map(describeMembers);
       case "log":
         return [describeEntries(node().disk.group(GROUP).entries)];
       case "progress":
@@ -190,6 +197,12 @@ export class RaftScript {
       default:
         return undefined;
     }
+  }
+
+  /** The nodes that are named, all if none is. */
+  #named(command: ScriptCommand): readonly ClusterNode[] {
+    const { words } = command;
+    return words.length === 0 ? this.#started.nodes : words.map((id) => this.#node(Number(id)));
   }
 
   #propose(node: ClusterNode, count: number): readonly string[] {
@@ -240,15 +253,20 @@ export class RaftScript {
     return taken;
   }
 
-  get #voters(): readonly number[] {
+  get #nodes(): readonly number[] {
     if (this.#declared === undefined) throw new Error("A script starts with `cluster`");
     return this.#declared.words.map(Number);
+  }
+
+  get #voters(): readonly number[] {
+    return this.#declared?.options.get("voters")?.split(",").map(Number) ?? this.#nodes;
   }
 
   /** The cluster; it comes to life with the first command that needs it. */
   get #started(): Cluster {
     return this.#cluster ??= new Cluster({
-      nodes: this.#voters,
+      nodes: this.#nodes,
+      voters: this.#voters,
       seed: 1,
       config: this.#config(),
       priority: () => this.#declared?.options.get("priority")?.split(",").map(Number) ?? [],
@@ -257,7 +275,9 @@ export class RaftScript {
   }
 
   #config(): Partial<MultiRaftConfig> {
-    const options = [...this.#declared?.options ?? []].filter(([name]) => name !== "priority");
+    const options = [...this.#declared?.options ?? []].filter(([name]) =>
+      !["priority", "voters"].includes(name)
+    );
     return Object.fromEntries(options.map(([name, value]) => {
       const field = CONFIG_OPTIONS.get(name);
       if (field === undefined) throw new Error(`The script names an unknown option: ${name}`);
@@ -290,6 +310,10 @@ export class RaftScript {
 
 function describeNode(node: ClusterNode): string {
   return node.raft === undefined ? `${node.id}: down` : describeView(node.id, node.view(GROUP));
+}
+
+function describeMembers(node: ClusterNode): string {
+  return `${node.id}: ${node.raft === undefined ? "down" : describeMembership(node.view(GROUP).membership)}`;
 }
 
 function refusal(

@@ -8,8 +8,10 @@
 import type { GroupId, Message, NodeId, ReadyBatch } from "../../raft/mod.ts";
 import { Random } from "../../raft/random.ts";
 import { bytes, type Cluster, type ClusterNode } from "./cluster.ts";
+import { Calm } from "./calm.ts";
 import { Oracle } from "./oracle.ts";
-import { type Action, ACTIONS, drawCluster, drawWeather, type Weather } from "./weather.ts";
+import { drawTarget } from "./reshaping.ts";
+import { type Action, ACTIONS, drawCluster, type Drawn, drawWeather, type Weather } from "./weather.ts";
 
 /** One run. */
 export interface ScheduleOptions {
@@ -23,6 +25,7 @@ export interface ScheduleResult {
   readonly elections: number;
   readonly readsGranted: number;
   readonly rests: number;
+  readonly changes: number;
   readonly crashes: number;
 }
 
@@ -33,7 +36,6 @@ const BUSY_DISK = 0.25;
 
 /** Share of the runs in which leaders keep leases. */
 const LEASES = 0.4;
-const CALM_TICKS_MAX = 400;
 /** Twice the election timeout: whoever stands still for so long, as its peers see it, is no leader to them. */
 const DUEL_TICKS = 20;
 const STOP_STEPS_MAX = 600;
@@ -60,12 +62,12 @@ class Schedule {
   readonly #oracle: Oracle;
   readonly #steps: number;
   readonly #hasLeases: boolean;
-  readonly #fallsQuiet: boolean;
+  readonly #drawn: Drawn;
   #step = 0;
   #crashes = 0;
   #elections = 0;
   #readsGranted = 0;
-  #rests = 0;
+  #changes = 0;
   readonly #stoppedUntil = new Map<NodeId, number>();
 
   constructor(options: ScheduleOptions) {
@@ -74,16 +76,21 @@ class Schedule {
     this.#steps = options.steps;
     this.#weather = drawWeather(random);
     this.#hasLeases = random.chance(LEASES);
-    const { cluster, fallsQuiet } = drawCluster(random, { seed: options.seed, leaseReads: this.#hasLeases });
-    this.#cluster = cluster;
-    this.#fallsQuiet = fallsQuiet;
+    const isReshaped = this.#weather.shares.reshape > 0;
+    this.#drawn = drawCluster(random, { seed: options.seed, leaseReads: this.#hasLeases, isReshaped });
+    this.#cluster = this.#drawn.cluster;
     this.#oracle = new Oracle(this.#cluster);
     this.#count();
   }
 
   run(): ScheduleResult {
     for (this.#step = 1; this.#step <= this.#steps; this.#step++) this.#act();
-    this.#calm();
+    const rests = new Calm({
+      cluster: this.#cluster,
+      oracle: this.#oracle,
+      random: this.#random,
+      fallsQuiet: this.#drawn.fallsQuiet,
+    }).run();
     const committed = this.#cluster.groups.reduce(
       (sum, group) => sum + this.#oracle.committed(group).length,
       0,
@@ -92,7 +99,8 @@ class Schedule {
       committed,
       elections: this.#elections,
       readsGranted: this.#readsGranted,
-      rests: this.#rests,
+      rests,
+      changes: this.#changes,
       crashes: this.#crashes,
     };
   }
@@ -129,6 +137,8 @@ class Schedule {
         return node.core.reportUnreachable(this.#pick(this.#cluster.nodes).id);
       case "transfer":
         return void node.core.transferLeadership(this.#group(), this.#pick(this.#cluster.nodes).id);
+      case "reshape":
+        return this.#reshape();
       case "rest":
         return;
     }
@@ -142,6 +152,17 @@ class Schedule {
       if (this.#mayAct(each) && !this.#random.chance(LATE_TICK)) each.tick();
       else each.clock++;
     }
+  }
+
+  /** Whoever leads is asked to change who belongs to its group. */
+  #reshape(): void {
+    const group = this.#group();
+    const leaders = this.#leaders(group).filter((leader) => this.#mayAct(leader));
+    if (leaders.length === 0) return;
+    const { core } = this.#pick(leaders);
+    const nodes = this.#cluster.nodes.map((node) => node.id);
+    const target = drawTarget(this.#random, { current: core.view(group)!.membership, nodes });
+    if (core.changeMembership(group, target).accepted) this.#changes++;
   }
 
   /** Two clocks jump: leases end, and elections overlap that never would otherwise. */
@@ -170,8 +191,7 @@ class Schedule {
     this.#stoppedUntil.set(node.id, this.#step + this.#random.below(STOP_STEPS_MAX));
   }
 
-  #leaders(): readonly ClusterNode[] {
-    const group = this.#group();
+  #leaders(group = this.#group()): readonly ClusterNode[] {
     return this.#cluster.nodes.filter((node) => node.raft?.view(group)?.role === "leader");
   }
 
@@ -258,68 +278,6 @@ class Schedule {
     else cuts.add(`${this.#pick(nodes).id}>${this.#pick(nodes).id}`);
   }
 
-  /** No more faults: a leader appears in every group, all catch up, and no read stays unanswered. */
-  #calm(): void {
-    const cluster = this.#cluster;
-    cluster.heal();
-    for (const node of cluster.nodes) {
-      if (node.raft === undefined) cluster.start(node);
-      cluster.finishAll(node);
-    }
-    cluster.settle();
-    for (const group of cluster.groups) this.#recover(group);
-    if (this.#fallsQuiet) this.#rest();
-    // A question whose answer was lost is given up after an election timeout, which is ten ticks.
-    cluster.tick(11);
-    for (const { core } of cluster.nodes.filter((node) => node.raft !== undefined)) {
-      const held = core.groups().reduce((sum, group) => sum + core.view(group)!.logBytes, 0);
-      if (held !== core.logBytes) throw new Error(`${core.logBytes} log bytes are counted, ${held} held`);
-    }
-    if (this.#oracle.openReads() > 0) {
-      throw new Error(`${this.#oracle.openReads()} reads were never answered`);
-    }
-  }
-
-  /** In the calm every group rests; whichever node dies then, the others go on without it. */
-  #rest(): void {
-    const { groups, nodes } = this.#cluster;
-    const isQuiet = () => nodes.every((node) => groups.every((group) => node.view(group).isQuiet));
-    this.#cluster.tickUntil(isQuiet, CALM_TICKS_MAX);
-    this.#rests += groups.length;
-    const victim = this.#pick(nodes);
-    this.#oracle.onCrash(victim);
-    this.#cluster.crash(victim);
-    const before = groups.map((group) => this.#oracle.committed(group).length);
-    for (const group of groups) this.#recover(group);
-    groups.forEach((group, at) => {
-      if (this.#oracle.committed(group).length === before[at]) {
-        throw new Error(`group ${group} does not wake`);
-      }
-    });
-  }
-
-  #recover(group: GroupId): void {
-    const cluster = this.#cluster;
-    const up = cluster.nodes.filter((node) => node.raft !== undefined);
-    let proposed = { index: 0, term: 0 };
-    const isRecovered = () => {
-      const leader = up.find((node) => node === cluster.leader(group));
-      // What was proposed to a leader that is no longer one may be lost; the new one is asked again.
-      if (leader !== undefined && leader.view(group).term !== proposed.term) {
-        const result = leader.core.propose(group, bytes("calm"));
-        if (result.accepted) proposed = result;
-        return false;
-      }
-      return leader !== undefined &&
-        up.every((node) => node.view(group).applied >= proposed.index && isCaughtUp(node, group));
-    };
-    cluster.tickUntil(isRecovered, CALM_TICKS_MAX);
-    const [first, ...others] = up.map((node) => node.applied.get(group)!);
-    for (const other of others) {
-      if (other.length !== first!.length) throw new Error(`replicas of group ${group} differ in the calm`);
-    }
-  }
-
   #count(): void {
     const { onTransition, onRead } = this.#oracle;
     this.#oracle.onTransition = (node, transition) => {
@@ -349,9 +307,4 @@ function isTurningPoint(node: ClusterNode, batch: ReadyBatch): boolean {
     return hardState !== undefined && (hardState.vote !== known.vote || hardState.term !== known.term);
   });
   return isNew || transitions.some((transition) => transition.role === "leader");
-}
-
-function isCaughtUp(node: ClusterNode, group: GroupId): boolean {
-  const { applied, commit, lastIndex } = node.view(group);
-  return applied === commit && commit === lastIndex;
 }

@@ -27,13 +27,14 @@ if (SINGLE_SEED === undefined) {
 }
 
 function runMany(): void {
-  const total = { committed: 0, elections: 0, readsGranted: 0, rests: 0, crashes: 0 };
+  const total = { committed: 0, elections: 0, readsGranted: 0, rests: 0, changes: 0, crashes: 0 };
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SCHEDULES; seed++) {
     const result: ScheduleResult = runSchedule({ seed, steps: STEPS });
     total.committed += result.committed;
     total.elections += result.elections;
     total.readsGranted += result.readsGranted;
     total.rests += result.rests;
+    total.changes += result.changes;
     total.crashes += result.crashes;
   }
   console.log(`${SCHEDULES} schedules: ${JSON.stringify(total)}`);
@@ -41,6 +42,7 @@ function runMany(): void {
   assert.ok(total.committed > SCHEDULES, "entries are committed");
   assert.ok(total.elections > SCHEDULES, "leaders are elected");
   assert.ok(total.readsGranted > SCHEDULES / 10, "reads are granted");
+  assert.ok(total.changes > SCHEDULES / 2, "memberships change");
   assert.ok(total.rests > SCHEDULES / 10, "groups fall quiet");
   assert.ok(total.crashes > SCHEDULES / 10, "nodes crash");
 }

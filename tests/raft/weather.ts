@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type GroupId, votersOnly } from "../../raft/mod.ts";
+import { type GroupId, type NodeId, votersOnly } from "../../raft/mod.ts";
 import type { Random } from "../../raft/random.ts";
 import { Cluster } from "./cluster.ts";
 
@@ -37,7 +37,16 @@ export interface Weather {
 }
 
 /** What a step may be. */
-export type Action = "tick" | "duel" | "deliver" | "propose" | "read" | "unreachable" | "transfer" | "rest";
+export type Action =
+  | "tick"
+  | "duel"
+  | "deliver"
+  | "propose"
+  | "read"
+  | "unreachable"
+  | "transfer"
+  | "reshape"
+  | "rest";
 
 /** All of them, in the order in which their shares are counted. */
 export const ACTIONS: readonly Action[] = [
@@ -48,9 +57,12 @@ export const ACTIONS: readonly Action[] = [
   "read",
   "unreachable",
   "transfer",
+  "reshape",
   "rest",
 ];
 
+/** Share of the runs in which memberships change. */
+const RESHAPED = 0.4;
 const CLUSTER_SIZES = [3, 5] as const;
 
 /** From a fine day to a disaster, so that both progress and confusion are seen. */
@@ -84,16 +96,24 @@ export function drawWeather(random: Random): Weather {
       read: random.below(10),
       unreachable: random.below(3),
       transfer: random.below(4),
+      reshape: random.chance(RESHAPED) ? 4 + random.below(30) : 0,
       rest: 20,
     },
   };
 }
 
+/** A cluster, and what is to be expected of it. */
+export interface Drawn {
+  readonly cluster: Cluster;
+  readonly fallsQuiet: boolean;
+}
+
 /** Three or five nodes, with limits that matter or none. */
 export function drawCluster(
   random: Random,
-  { seed, leaseReads }: { readonly seed: number; readonly leaseReads: boolean },
-): { readonly cluster: Cluster; readonly fallsQuiet: boolean } {
+  options: { readonly seed: number; readonly leaseReads: boolean; readonly isReshaped: boolean },
+): Drawn {
+  const { seed, leaseReads, isReshaped } = options;
   const size = CLUSTER_SIZES[random.below(CLUSTER_SIZES.length)]!;
   const nodes = Array.from({ length: size }, (_, position) => position + 1);
   const groups = random.chance(0.5) ? [1] : [0, 3, 7];
@@ -112,10 +132,17 @@ export function drawCluster(
     readsWaitingMax: 4,
   };
   // Half of the clusters go on from a snapshot, so that an index is never mistaken for a position.
-  const index = random.chance(0.5) ? 0 : 1 + random.below(5_000);
+  const voters = isReshaped ? nodes.slice(0, 2 + random.below(size - 2)) : nodes;
+  const index = isReshaped || random.chance(0.5) ? 0 : 1 + random.below(5_000);
   const term = index === 0 ? 0 : 3;
-  const snapshot = { index, term, membership: votersOnly(nodes) };
-  const restored = () => ({ hardState: { term, vote: 0, commit: index }, snapshot, entries: [] });
-  const cluster = new Cluster({ nodes, groups, seed, config, priority, restored });
+  const restored = (node: NodeId) => {
+    const membership = votersOnly(voters.includes(node) ? voters : []);
+    return {
+      hardState: { term, vote: 0, commit: index },
+      snapshot: { index, term, membership },
+      entries: [],
+    };
+  };
+  const cluster = new Cluster({ nodes, voters, groups, seed, config, priority, restored });
   return { cluster, fallsQuiet: quietAfterTicks > 0 };
 }

@@ -1,0 +1,97 @@
+/**
+ * The bytes of a membership entry: the whole membership that takes effect with it, so that the last such entry of a log
+ * says everything.
+ *
+ * ```
+ * voters · votersOutgoing · learners · learnersNext        each: count varint · first id varint · distances varint …
+ * ```
+ *
+ * Valid if and only if there is a voter, every list ascends without duplicates, ids are 1 to 2^32−1, numbers are in their
+ * shortest form, nothing follows, and no voter is a learner.
+ *
+ * @module
+ */
+
+import { violated } from "./invariant.ts";
+import type { Membership, NodeId } from "./types.ts";
+
+const NODE_ID_MAX = 2 ** 32 - 1;
+/** Of a number below 2^35. */
+const VARINT_BYTES_MAX = 5;
+
+/** `membership` as bytes. */
+export function encodeMembership(membership: Membership): Uint8Array {
+  const { voters, votersOutgoing, learners, learnersNext } = membership;
+  const bytes: number[] = [];
+  for (const list of [voters, votersOutgoing, learners, learnersNext]) {
+    writeVarint(bytes, list.length);
+    let previous = 0;
+    for (const node of list) {
+      writeVarint(bytes, node - previous);
+      previous = node;
+    }
+  }
+  return Uint8Array.from(bytes);
+}
+
+/**
+ * What `bytes` say.
+ *
+ * @throws {InvariantViolation} when they are no membership: a committed entry cannot be ignored
+ */
+export function decodeMembership(bytes: Uint8Array): Membership {
+  return tryDecodeMembership(bytes) ??
+    violated("a membership entry can be decoded", { bytes: bytes.join(" ") });
+}
+
+/** What `bytes` say, `undefined` when they are no membership. */
+export function tryDecodeMembership(bytes: Uint8Array): Membership | undefined {
+  const cursor: Cursor = { bytes, at: 0 };
+  const voters = readList(cursor);
+  const votersOutgoing = readList(cursor);
+  const learners = readList(cursor);
+  const learnersNext = readList(cursor);
+  if (voters === undefined || votersOutgoing === undefined) return undefined;
+  if (learners === undefined || learnersNext === undefined) return undefined;
+  const isVoting = (node: NodeId) => voters.includes(node) || votersOutgoing.includes(node);
+  const isSound = voters.length > 0 && cursor.at === bytes.length && !learners.some(isVoting) &&
+    learnersNext.every((node) => votersOutgoing.includes(node) && !voters.includes(node));
+  return isSound ? { voters, votersOutgoing, learners, learnersNext } : undefined;
+}
+
+interface Cursor {
+  readonly bytes: Uint8Array;
+  at: number;
+}
+
+function writeVarint(bytes: number[], value: number): void {
+  let rest = value;
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
+  bytes.push(rest);
+}
+
+function readVarint(cursor: Cursor): number | undefined {
+  let value = 0;
+  for (let place = 0; place < VARINT_BYTES_MAX; place++) {
+    const byte = cursor.bytes[cursor.at++];
+    if (byte === undefined) return undefined;
+    value += (byte & 0x7f) * 0x80 ** place;
+    // A last byte of zero would be a longer form of a number.
+    if (byte < 0x80) return byte === 0 && place > 0 ? undefined : value;
+  }
+  return undefined;
+}
+
+function readList(cursor: Cursor): readonly NodeId[] | undefined {
+  const count = readVarint(cursor);
+  // Every id takes a byte at least, so no count can ask for more than is there.
+  if (count === undefined || count > cursor.bytes.length - cursor.at) return undefined;
+  const nodes: NodeId[] = [];
+  for (let read = 0; read < count; read++) {
+    const distance = readVarint(cursor);
+    const node = (nodes.at(-1) ?? 0) + (distance ?? 0);
+    if (distance === undefined || distance === 0 || node > NODE_ID_MAX) return undefined;
+    nodes.push(node);
+  }
+  return nodes;
+}

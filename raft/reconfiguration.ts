@@ -1,0 +1,118 @@
+/**
+ * Changes of membership (§6 of the paper): how they are asked for, when they take effect, and what follows.
+ *
+ * A membership takes effect on a replica when its entry is *applied* there, not when it is appended. That is safe because
+ * there is only one change at a time: a leader appends the next membership entry when it has applied all before it. So
+ *
+ * - whoever holds a membership entry knows that the ones before it are committed, and has to have applied them before it
+ *   stands for election; a restart counts them as committed, whatever the commit hint says;
+ * - two memberships in force at one moment are neighbours, and every two of their majorities share a voter: neighbours
+ *   differ in learners only, or one is joint and contains the other.
+ *
+ * The joint membership is left automatically, by whoever leads when it has been applied. A leader that is no voter of the
+ * membership that was applied last steps down.
+ *
+ * @module
+ */
+
+import { becomeFollower } from "./election.ts";
+import {
+  entered,
+  isJoint,
+  isReached,
+  isSoundTarget,
+  isVoter,
+  left,
+  members,
+  type MembershipTarget,
+} from "./membership.ts";
+import { decodeMembership, encodeMembership } from "./membership_codec.ts";
+import type { Progress } from "./progress.ts";
+import type { ProgressTable } from "./progress_table.ts";
+import { proposeMembership } from "./proposal.ts";
+import { confirmRounds } from "./read_index.ts";
+import type { GroupMembership, ProposeResult } from "./ready.ts";
+import { maybeCommit } from "./replication.ts";
+import type { ReplicaState } from "./state.ts";
+import { type Entry, EntryKind, NO_NODE } from "./types.ts";
+
+/** Begins to change the group to `target`; the answer names the entry with which that begins. */
+export function changeMembership(state: ReplicaState, target: MembershipTarget): ProposeResult {
+  const { progress, leader, membership } = state;
+  if (progress === undefined) return { accepted: false, refusal: "notLeader", leader };
+  if (state.transfer !== undefined) return { accepted: false, refusal: "transferring", leader };
+  if (isChangePending(state)) return { accepted: false, refusal: "changePending", leader };
+  if (!isSoundTarget(target) || isReached(membership, target)) {
+    return { accepted: false, refusal: "invalid", leader };
+  }
+  const promoted = target.voters.filter((node) => !isVoter(membership, node));
+  if (!promoted.every((node) => isCaughtUp(state, progress.follower(node)))) {
+    return { accepted: false, refusal: "learnerBehind", leader };
+  }
+  return proposeMembership(state, encodeMembership(entered(membership, target)));
+}
+
+/** Puts into force what `entries`, which have just been applied, say; returns it, oldest first. */
+export function applyMemberships(state: ReplicaState, entries: readonly Entry[]): readonly GroupMembership[] {
+  const applied: GroupMembership[] = [];
+  for (let position = 0; position < entries.length; position++) {
+    const entry = entries[position]!;
+    if (entry.kind !== EntryKind.membership) continue;
+    const membership = decodeMembership(entry.data);
+    applied.push({ group: state.group, index: entry.index, membership });
+    // After a restart entries are applied again that a later one has overtaken.
+    if (entry.index <= state.membershipIndex) continue;
+    state.membership = membership;
+    state.membershipIndex = entry.index;
+    afterChange(state);
+  }
+  return applied;
+}
+
+/** Ends a change that has been applied, if this replica leads. */
+export function maybeLeaveJoint(state: ReplicaState): void {
+  if (state.role !== "leader" || state.transfer !== undefined || !isJoint(state.membership)) return;
+  if (!isSettledHere(state)) return;
+  proposeMembership(state, encodeMembership(left(state.membership)));
+}
+
+/** One change at a time: until the last one is applied, and one's own term has begun, there can be no other. */
+function isChangePending(state: ReplicaState): boolean {
+  return isJoint(state.membership) || !isSettledHere(state);
+}
+
+/**
+ * Whether every membership entry of this log is in force here. A new leader may lack the news that older entries are
+ * committed, but not after it has committed one of its own.
+ */
+function isSettledHere(state: ReplicaState): boolean {
+  const { log, membershipIndex, term } = state;
+  return log.lastMembershipThrough(log.lastIndex) <= membershipIndex && log.termAt(log.committed) === term;
+}
+
+/** A learner votes when one append brings it all it lacks: otherwise nothing could be committed until it has caught up. */
+function isCaughtUp(state: ReplicaState, learner: Progress | undefined): boolean {
+  const { log, config } = state;
+  if (learner?.state !== "replicate" || learner.matchIndex < log.snapshotIndex) return false;
+  return log.bytesBetween({ after: learner.matchIndex, through: log.lastIndex }) <= config.appendBytesMax;
+}
+
+function afterChange(state: ReplicaState): void {
+  const { progress, role, membership, self } = state;
+  if (progress !== undefined) return reconfigureLeader(state, progress);
+  const isStanding = role === "candidate" || role === "preCandidate";
+  if (isStanding && !isVoter(membership, self)) becomeFollower(state, { term: state.term, leader: NO_NODE });
+}
+
+function reconfigureLeader(state: ReplicaState, progress: ProgressTable): void {
+  const { membership, self, log, now, config, transfer } = state;
+  if (!isVoter(membership, self)) return becomeFollower(state, { term: state.term, leader: NO_NODE });
+  const start = { membership, self, nextIndex: log.lastIndex + 1, now, limits: config };
+  const table = state.progress = progress.changedTo(start);
+  if (transfer !== undefined && !members(membership).includes(transfer.to)) state.transfer = undefined;
+  state.isFlushDue = true;
+  // The quorum may have become smaller.
+  maybeCommit(state, table);
+  confirmRounds(state, table);
+  maybeLeaveJoint(state);
+}
