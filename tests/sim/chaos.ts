@@ -249,6 +249,27 @@ export class Chaos {
     const partitionId = this.#random.below(partitionCount);
     const to = this.#random.pick(machines).id;
     for (const { node } of machines) node?.transferLeadership(partitionId, to);
+    if (this.#random.chance(50)) this.#deafen(partitionId);
+  }
+
+  /** Whoever leads the partition, and has just asked somebody else to, does not hear what comes of it. */
+  #deafen(partitionId: number): void {
+    const { machines, network, link, electionTimeoutMs } = this.#options;
+    const leader = machines.find(({ node }) =>
+      node?.partitions().some((partition) =>
+        partition.partitionId === partitionId && partition.role === "leader"
+      )
+    );
+    if (leader === undefined) return;
+    const incoming = this.#links().filter(({ to }) => to === leader.id);
+    this.#later(this.#random.below(5_000) / 1_000, () => {
+      for (const each of incoming) network.clog(each);
+      link.favourite = leader;
+    });
+    this.#endLater(() => {
+      link.favourite = undefined;
+      for (const each of incoming) network.unclog(each);
+    }, 5 + this.#random.below(electionTimeoutMs));
   }
 
   #links(): { readonly from: number; readonly to: number }[] {

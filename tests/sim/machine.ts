@@ -30,6 +30,7 @@ export interface MachineOptions {
   readonly shape: ClusterShape;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
+  readonly leaseReads: boolean;
   readonly walSegmentBytes: number;
   readonly syncMsMax: number;
   readonly clockRate: number;
@@ -140,6 +141,7 @@ export class Machine {
       createTransport: () => this.#network.attach(this.id, { life, inbox }),
       electionTimeoutMs: this.#options.electionTimeoutMs,
       heartbeatMs: this.#options.heartbeatMs,
+      leaseReads: this.#options.leaseReads,
       walSync: { kind: "always" },
       walSegmentBytes: this.#options.walSegmentBytes,
       logBytesMax: LOG_BYTES_MAX,

@@ -3,8 +3,7 @@
  * with the seeds that every run of CI goes through: one that lets them pass is worth nothing. Those of the core alone
  * are shared with `tests/raft/`.
  *
- * A lease that outlives a transfer, and a gap between a snapshot and the log, are to join them when there are leases
- * in use and snapshots.
+ * A gap between a snapshot and the log is to join them when there are snapshots; until then there is one in recovery.
  *
  * @module
  */
@@ -144,6 +143,10 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
     "refusals are counted as acknowledgements",
     "a node votes for everybody who asks in a term",
     "any answer to a heartbeat confirms the newest round of reads",
+    "a lease goes on after somebody was asked to stand",
+    "a lease is counted from the answer",
+    "a lease survives a pause",
+    "a lease needs no majority",
   ].map(ofTheCore),
 ];
 

@@ -55,6 +55,7 @@ interface Plan {
   readonly partitionCount: number;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
+  readonly leaseReads: boolean;
   readonly walSegmentBytes: number;
   readonly clientCount: number;
   readonly workersEach: number;
@@ -173,7 +174,7 @@ class Simulation {
   }
 
   #buildMachines(): readonly Machine[] {
-    const { nodeCount, partitionCount, electionTimeoutMs, heartbeatMs, walSegmentBytes } = this.#plan;
+    const { nodeCount, partitionCount, ...settings } = this.#plan;
     const ids = Array.from({ length: nodeCount }, (_, at) => at + 1);
     const shape: ClusterShape = {
       nodes: new Map(ids.map((id) => [id, addressOf(id)])),
@@ -192,15 +193,7 @@ class Simulation {
       const drift = this.#weather.driftPercentMax / 100;
       const clockRate = 1 + drift * (this.#world.random.below(2_001) / 1_000 - 1);
       const { syncMsMax } = this.#weather;
-      const options = {
-        nodeId,
-        shape,
-        electionTimeoutMs,
-        heartbeatMs,
-        walSegmentBytes,
-        syncMsMax,
-        clockRate,
-      };
+      const options = { ...settings, nodeId, shape, syncMsMax, clockRate };
       return new Machine({ world: this.#world, network: this.#network, watcher, options });
     });
   }
@@ -287,6 +280,7 @@ function drawPlan(random: SeededRandom): Plan {
     partitionCount: 1 + random.below(4),
     electionTimeoutMs,
     heartbeatMs,
+    leaseReads: random.chance(50),
     walSegmentBytes: random.pick([8, 16, 64]) * 1_024,
     clientCount: 1 + random.below(4),
     workersEach: 1 + random.below(3),
