@@ -94,6 +94,9 @@ test("a node that can speak but not hear, or hear but not speak, stops nobody fo
   }
 }, { limitMs: 90_000 });
 
+/** Elections that a loaded machine may hold in three seconds without anybody disturbing anybody. */
+const TERMS_MAX = 4n;
+
 test("a link between two of three stops nobody: the third reaches both", async () => {
   await using cluster = await ProxiedCluster.start({ nodes: 3, partitions: PARTITIONS, flags: FLAGS });
   const { processes } = cluster;
@@ -115,7 +118,7 @@ test("a link between two of three stops nobody: the third reaches both", async (
   // Leaders do not change hands all the time although the cut-off node cannot hear them.
   const terms = await termsOf(cluster);
   await sleep(3_000);
-  const moved = (await termsOf(cluster)).filter((term, partition) => term > terms[partition]! + 1n);
+  const moved = (await termsOf(cluster)).filter((term, partition) => term > terms[partition]! + TERMS_MAX);
   assert.equal(moved, [], `terms ${terms.join(" ")} went on to ${moved.join(" ")}`);
   cluster.heal();
   await processes.waitReady();
