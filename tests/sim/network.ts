@@ -32,8 +32,8 @@ export interface Station {
 /** One direction between two nodes. */
 interface Link {
   isCut: boolean;
-  /** What waits for the clog to go, oldest first; `undefined` while it flows. */
-  clogged: { readonly sentMs: number; readonly carry: () => void }[] | undefined;
+  /** What waits for the clog to go; `undefined` while it flows. */
+  clogged: (() => void)[] | undefined;
   /** When what was sent last arrives. */
   lastMs: number;
 }
@@ -46,8 +46,6 @@ interface Route {
 /** See the module comment. */
 export class Network {
   weather: Weather;
-  /** Told when a leader asks another node to stand. */
-  onHandOver: (leader: NodeId) => void = () => {};
   readonly #world: World;
   readonly #promises: Promises;
   readonly #stations = new Map<NodeId, Station>();
@@ -77,10 +75,7 @@ export class Network {
 
   /** False: the batch is certainly lost. */
   send(route: Route, batch: PeerBatch): boolean {
-    for (const message of batch.messages) {
-      this.#promises.hear(message);
-      if (message.kind === "timeoutNowRequest") this.onHandOver(route.from);
-    }
+    for (const message of batch.messages) this.#promises.hear(message);
     const station = this.#stations.get(route.to);
     const { hasStreams, lossPercent, duplicationPercent } = this.weather;
     // Only a sender that holds a stream can know that it is broken.
@@ -126,13 +121,11 @@ export class Network {
     this.#link(route).clogged ??= [];
   }
 
-  /** Lets go what was sent before `sentBeforeMs`; everything, from now on too, unless that is given. */
-  unclog(route: Route, sentBeforeMs = Infinity): void {
+  unclog(route: Route): void {
     const link = this.#link(route);
     const waiting = link.clogged ?? [];
     link.clogged = undefined;
-    for (const { sentMs, carry } of waiting) if (sentMs < sentBeforeMs) carry();
-    if (sentBeforeMs < Infinity) link.clogged = waiting.filter(({ sentMs }) => sentMs >= sentBeforeMs);
+    for (const carry of waiting) carry();
   }
 
   /** Everything flows again. */
@@ -150,7 +143,7 @@ export class Network {
   ): void {
     const link = this.#link(route);
     if (link.clogged !== undefined) {
-      link.clogged.push({ sentMs: this.#world.nowMs, carry: () => this.#carry(route, parcel) });
+      link.clogged.push(() => this.#carry(route, parcel));
       return;
     }
     const { nowMs } = this.#world;

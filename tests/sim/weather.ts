@@ -70,8 +70,6 @@ export interface Weather {
   readonly bouncePercent: number;
   /** Of elections, how many the winner does not survive for long. */
   readonly electionCrashPercent: number;
-  /** Of leaders that ask another node to stand, how many do not hear what comes of it. */
-  readonly deafHandOverPercent: number;
   /** How long a node stays down, a link cut and so on, at most. */
   readonly lastsMsMax: number;
   /** How far a machine's clock may run fast or slow, in percent. */
@@ -93,7 +91,6 @@ export const CALM: Weather = {
   leaderPercent: 0,
   bouncePercent: 0,
   electionCrashPercent: 0,
-  deafHandOverPercent: 0,
   lastsMsMax: 0,
   driftPercentMax: 0,
   thinkMsMax: 20,
@@ -106,15 +103,7 @@ export function drawWeather(random: SeededRandom): Weather {
 
 const FOCUS_PERCENT = 20;
 /** What needs many tries to do harm. */
-const FOCUSES: readonly FaultKind[] = [
-  "freeze",
-  "freeze",
-  "crash",
-  "kill",
-  "transfer",
-  "transfer",
-  "partition",
-];
+const FOCUSES: readonly FaultKind[] = ["freeze", "freeze", "crash", "kill", "transfer", "partition"];
 
 function drawFocus(random: SeededRandom): Weather {
   const kind = random.pick(FOCUSES);
@@ -127,7 +116,6 @@ function drawFocus(random: SeededRandom): Weather {
     faults: new Map([[kind, 1]]),
     leaderPercent: 100,
     bouncePercent: 50,
-    deafHandOverPercent: kind === "transfer" ? 70 : 0,
     lastsMsMax: 500,
     thinkMsMax: 5,
   };
@@ -151,7 +139,6 @@ function drawMixture(random: SeededRandom): Weather {
     leaderPercent: maybe(70, 80),
     bouncePercent: maybe(60, 80),
     electionCrashPercent: maybe(25, 50),
-    deafHandOverPercent: maybe(30, 50),
     lastsMsMax: random.pick([100, 500, 2_000]),
     driftPercentMax: random.pick([0, 0.1, 5]),
     thinkMsMax: random.pick([0, 20, 50]),
