@@ -16,7 +16,8 @@
  */
 
 import { isPromised, isVoteForbidden } from "./lease.ts";
-import { isOnlyVoter, members } from "./membership.ts";
+import type { LogPosition } from "./log.ts";
+import { isOnlyVoter, isVoter, members } from "./membership.ts";
 import type { PreVoteRequest, PreVoteResponse, VoteRequest, VoteResponse } from "./message.ts";
 import { ProgressTable } from "./progress_table.ts";
 import { voteOutcome } from "./quorum.ts";
@@ -204,16 +205,23 @@ function becomeLeader(state: ReplicaState): void {
   state.isFlushDue = true;
 }
 
-/**
- * Whether the candidate's log is as complete as this one (§5.4.1). Of a replica that votes no more something less is
- * enough: that the candidate holds the entry which said so. It is committed, so a majority of the voters it names has to
- * grant their votes anyway, and they hold whatever was committed since. The longer log of one who cannot stand must not
- * keep those from being elected who do not know yet that they need it no more.
- */
+/** Whether the candidate's log is as complete as this one (§5.4.1), or this one does not count. */
 function isLogComplete(state: ReplicaState, message: PreVoteRequest | VoteRequest): boolean {
-  const { log, membershipIndex } = state;
   const end = { index: message.lastLogIndex, term: message.lastLogTerm };
   if (state.isStranger) return false;
-  if (log.isCompletedBy(end)) return true;
-  return state.isRetired && end.index >= membershipIndex && log.termAt(end.index) === end.term;
+  return state.log.isCompletedBy(end) || isRetiredFor(state, end);
+}
+
+/**
+ * Whether this replica votes no more in any membership that a candidate whose log ends in `end` may go by, and that
+ * candidate holds the entry which said so. That entry is committed, so a majority of the voters it names, who hold
+ * whatever was committed since, has to grant their votes anyway. The longer log of one who cannot stand must not keep
+ * those from being elected who do not know yet that they need it no more.
+ */
+function isRetiredFor(state: ReplicaState, end: LogPosition): boolean {
+  const { log, membership, membershipIndex, self } = state;
+  if (membership.voters.length === 0 || isVoter(membership, self)) return false;
+  // A later membership that the candidate holds, too, may have made this replica a voter again.
+  const isLast = log.lastMembershipThrough(end.index) <= membershipIndex;
+  return isLast && end.index >= membershipIndex && log.termAt(end.index) === end.term;
 }

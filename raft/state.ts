@@ -171,14 +171,6 @@ export class ReplicaState {
     return isVoter(membership, self) && log.lastMembershipThrough(log.committed) <= membershipIndex;
   }
 
-  /** Whether this replica votes no more, as far as its log can tell. */
-  get isRetired(): boolean {
-    const { log, membership, self, membershipIndex } = this;
-    if (membership.voters.length === 0 || isVoter(membership, self)) return false;
-    // It may be about to vote again, and its log already count for something.
-    return log.lastMembershipThrough(log.lastIndex) <= membershipIndex;
-  }
-
   /** Whether this replica has never heard of any membership: it follows, but has no vote to give. */
   get isStranger(): boolean {
     const { log, membership } = this;

@@ -143,8 +143,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     caughtBy: "schedules",
     edits: [{
       file: "election.ts",
-      find: "if (log.isCompletedBy(end)) return true;",
-      replace: "if (end.index >= 0) return true;",
+      find: "return state.log.isCompletedBy(end) ||",
+      replace: "return end.index >= 0 ||",
     }],
   },
   {
@@ -368,8 +368,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     caughtBy: "scripts",
     edits: [{
       file: "election.ts",
-      find: "return state.isRetired && end.index",
-      replace: "return state.term < 0 && end.index",
+      find: "return state.log.isCompletedBy(end) || isRetiredFor(state, end);",
+      replace: "return state.log.isCompletedBy(end) || (state.term < 0 && isRetiredFor(state, end));",
     }],
   },
   {
