@@ -6,6 +6,7 @@
  */
 
 import type { NodeId, ReplicaView, Term } from "../raft/mod.ts";
+import type { ChangeRequest, ClusterChange } from "./cluster/mod.ts";
 import type { DomainError } from "./error.ts";
 import type { Mutation, RequestId } from "./kv/mod.ts";
 
@@ -57,6 +58,8 @@ export interface PartitionMetadata {
 export interface ClusterMetadata {
   readonly clusterId: string;
   readonly epoch: number;
+  /** Replicas a partition has. */
+  readonly replicationFactor: number;
   readonly nodes: readonly { readonly nodeId: NodeId; readonly address: string }[];
   readonly partitions: readonly PartitionMetadata[];
 }
@@ -107,4 +110,15 @@ export interface NodeApi {
   read(keys: readonly Uint8Array[], options: ReadOptions): Promise<readonly ReadResult[]>;
   metadata(): ClusterMetadata;
   status(): NodeStatus;
+  /**
+   * Has the cluster begin a change, which goes on when this returns.
+   *
+   * @returns the change's id
+   * @throws {DomainError} when the change makes no sense, or the cluster cannot be asked
+   */
+  changeCluster(request: ChangeRequest, options: { readonly timeoutMs: number }): Promise<string>;
+  /** The changes under way and the last finished ones, oldest first, as this node knows them. */
+  clusterChanges(): readonly ClusterChange[];
+  /** Calls `listener` whenever the cluster's nodes, places or changes have changed, until the returned function is called. */
+  onClusterChange(listener: () => void): () => void;
 }

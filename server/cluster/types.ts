@@ -1,0 +1,102 @@
+/**
+ * What group 0 replicates: the cluster's nodes, where every partition's replicas are and should be, and the changes under
+ * way; and the commands that change it. Every node holds a copy.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../raft/mod.ts";
+
+/** A member. */
+export interface ClusterNode {
+  readonly nodeId: NodeId;
+  /** `host:port`. */
+  readonly address: string;
+  /** It is being removed: its replicas go elsewhere. */
+  readonly isLeaving: boolean;
+}
+
+/** Where one partition is. */
+export interface ClusterPartition {
+  readonly partitionId: number;
+  /** Where it was last known to be complete; the preferred leader first. */
+  readonly replicas: readonly NodeId[];
+  /** Where it should be; the same as `replicas` unless it moves. */
+  readonly target: readonly NodeId[];
+  /** The change for which it moves, empty when it does not. */
+  readonly changeId: string;
+}
+
+/** What operators can ask for. */
+export type ChangeRequest =
+  | { readonly kind: "addNode"; readonly nodeId: NodeId; readonly address: string }
+  | { readonly kind: "removeNode"; readonly nodeId: NodeId }
+  | {
+    readonly kind: "moveReplica";
+    readonly partitionId: number;
+    readonly from: NodeId;
+    readonly to: NodeId;
+  }
+  | { readonly kind: "transferLeadership"; readonly partitionId: number; readonly to: NodeId }
+  /** Replicas and leaders shall be even again. */
+  | { readonly kind: "rebalance" };
+
+/** A change that was asked for, and how far it is. */
+export interface ClusterChange {
+  /** Chosen by whoever asked; a repeated one is the same change. */
+  readonly changeId: string;
+  readonly request: ChangeRequest;
+  /** For people. */
+  readonly description: string;
+  /** Steps that are done, of `total` as far as known. */
+  readonly done: number;
+  readonly total: number;
+  readonly isFinished: boolean;
+  /** Why it ended without having been done; empty otherwise. */
+  readonly error: string;
+}
+
+/** The whole state. */
+export interface ClusterView {
+  /** False until the founders' first command: what stands here is what this node was started with. */
+  readonly isFounded: boolean;
+  /** Grows with every command that changed anything. */
+  readonly epoch: number;
+  readonly replicationFactor: number;
+  /** Ascending by id. */
+  readonly nodes: ReadonlyMap<NodeId, ClusterNode>;
+  /** Ids that were members once: they never come back. */
+  readonly retired: ReadonlySet<NodeId>;
+  /** By partition id, from 0. */
+  readonly partitions: readonly ClusterPartition[];
+  /** Oldest first: all unfinished ones and the last finished ones. */
+  readonly changes: readonly ClusterChange[];
+}
+
+/** What group 0's log holds. Each is applied on every node in the same order; what does not fit any more does nothing. */
+export type ClusterCommand =
+  /** The founders' nodes and places, once. */
+  | {
+    readonly kind: "found";
+    readonly replicationFactor: number;
+    readonly nodes: readonly { readonly nodeId: NodeId; readonly address: string }[];
+    /** By partition id. */
+    readonly replicas: readonly (readonly NodeId[])[];
+  }
+  | { readonly kind: "change"; readonly changeId: string; readonly request: ChangeRequest }
+  /** The partition shall move, if its target is still `expected`. */
+  | {
+    readonly kind: "setTarget";
+    readonly partitionId: number;
+    readonly expected: readonly NodeId[];
+    readonly target: readonly NodeId[];
+    readonly changeId: string;
+    /** Steps of the change that are still to be done, this one included. */
+    readonly remaining: number;
+  }
+  /** The partition's group has become `target`. */
+  | { readonly kind: "settle"; readonly partitionId: number; readonly target: readonly NodeId[] }
+  /** `nodeId`, one of its replicas, should lead the partition. */
+  | { readonly kind: "prefer"; readonly partitionId: number; readonly nodeId: NodeId }
+  /** The change is over. A node whose removal succeeded is a member no more. */
+  | { readonly kind: "finish"; readonly changeId: string; readonly error: string };
