@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file prkdb/v1/cluster.proto.
  */
 export const file_prkdb_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("ChZwcmtkYi92MS9jbHVzdGVyLnByb3RvEghwcmtkYi52MSIUChJHZXRNZXRhZGF0YVJlcXVlc3QiKAoETm9kZRIPCgdub2RlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkiegoJUGFydGl0aW9uEhQKDHBhcnRpdGlvbl9pZBgBIAEoDRISCgpoYXNoX3N0YXJ0GAIgASgNEhAKCGhhc2hfZW5kGAMgASgEEhEKCWxlYWRlcl9pZBgEIAEoDRIMCgR0ZXJtGAUgASgEEhAKCHJlcGxpY2FzGAYgAygNIoABChNHZXRNZXRhZGF0YVJlc3BvbnNlEhIKCmNsdXN0ZXJfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSHQoFbm9kZXMYAyADKAsyDi5wcmtkYi52MS5Ob2RlEicKCnBhcnRpdGlvbnMYBCADKAsyEy5wcmtkYi52MS5QYXJ0aXRpb24iEgoQR2V0U3RhdHVzUmVxdWVzdCJ6Cg5Gb2xsb3dlclN0YXR1cxIPCgdub2RlX2lkGAEgASgNEhMKC21hdGNoX2luZGV4GAIgASgEEgsKA2xhZxgDIAEoBBIWCg5pbmZsaWdodF9ieXRlcxgEIAEoBBINCgVzdGF0ZRgFIAEoCRIOCgZhY3RpdmUYBiABKAgilAIKDVJlcGxpY2FTdGF0dXMSFAoMcGFydGl0aW9uX2lkGAEgASgNEiMKBHJvbGUYAiABKA4yFS5wcmtkYi52MS5SZXBsaWNhUm9sZRIMCgR0ZXJtGAMgASgEEhEKCWxlYWRlcl9pZBgEIAEoDRIUCgxjb21taXRfaW5kZXgYBSABKAQSFQoNYXBwbGllZF9pbmRleBgGIAEoBBISCgpsYXN0X2luZGV4GAcgASgEEhEKCWtleV9jb3VudBgIIAEoBBITCgtzdGF0ZV9ieXRlcxgJIAEoBBIRCglsb2dfYnl0ZXMYCiABKAQSKwoJZm9sbG93ZXJzGAsgAygLMhgucHJrZGIudjEuRm9sbG93ZXJTdGF0dXMicQoKUGVlclN0YXR1cxIPCgdub2RlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSEQoJY29ubmVjdGVkGAMgASgIEhQKDHF1ZXVlZF9ieXRlcxgEIAEoBBIYChBkcm9wcGVkX21lc3NhZ2VzGAUgASgEIs4BChFHZXRTdGF0dXNSZXNwb25zZRIPCgdub2RlX2lkGAEgASgNEhIKCmNsdXN0ZXJfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRINCgVzdGF0ZRgEIAEoCRIRCgl1cHRpbWVfbXMYBSABKAQSKQoIcmVwbGljYXMYBiADKAsyFy5wcmtkYi52MS5SZXBsaWNhU3RhdHVzEiMKBXBlZXJzGAcgAygLMhQucHJrZGIudjEuUGVlclN0YXR1cxIRCgl3YWxfYnl0ZXMYCCABKAQiMgoOQWRkTm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoDRIPCgdhZGRyZXNzGAIgASgJIiQKEVJlbW92ZU5vZGVSZXF1ZXN0Eg8KB25vZGVfaWQYASABKA0iTgoSTW92ZVJlcGxpY2FSZXF1ZXN0EhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIRCglmcm9tX25vZGUYAiABKA0SDwoHdG9fbm9kZRgDIAEoDSJCChlUcmFuc2ZlckxlYWRlcnNoaXBSZXF1ZXN0EhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIPCgd0b19ub2RlGAIgASgNIiMKDkNoYW5nZVJlc3BvbnNlEhEKCWNoYW5nZV9pZBgBIAEoCSIVChNXYXRjaENoYW5nZXNSZXF1ZXN0InwKFFdhdGNoQ2hhbmdlc1Jlc3BvbnNlEhEKCWNoYW5nZV9pZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIMCgRkb25lGAMgASgNEg0KBXRvdGFsGAQgASgNEhAKCGZpbmlzaGVkGAUgASgIEg0KBWVycm9yGAYgASgJKnsKC1JlcGxpY2FSb2xlEhwKGFJFUExJQ0FfUk9MRV9VTlNQRUNJRklFRBAAEhcKE1JFUExJQ0FfUk9MRV9MRUFERVIQARIZChVSRVBMSUNBX1JPTEVfRk9MTE9XRVIQAhIaChZSRVBMSUNBX1JPTEVfQ0FORElEQVRFEAMynQQKDkNsdXN0ZXJTZXJ2aWNlEk8KC0dldE1ldGFkYXRhEhwucHJrZGIudjEuR2V0TWV0YWRhdGFSZXF1ZXN0Gh0ucHJrZGIudjEuR2V0TWV0YWRhdGFSZXNwb25zZSIDkAIBEkkKCUdldFN0YXR1cxIaLnBya2RiLnYxLkdldFN0YXR1c1JlcXVlc3QaGy5wcmtkYi52MS5HZXRTdGF0dXNSZXNwb25zZSIDkAIBEj0KB0FkZE5vZGUSGC5wcmtkYi52MS5BZGROb2RlUmVxdWVzdBoYLnBya2RiLnYxLkNoYW5nZVJlc3BvbnNlEkMKClJlbW92ZU5vZGUSGy5wcmtkYi52MS5SZW1vdmVOb2RlUmVxdWVzdBoYLnBya2RiLnYxLkNoYW5nZVJlc3BvbnNlEkUKC01vdmVSZXBsaWNhEhwucHJrZGIudjEuTW92ZVJlcGxpY2FSZXF1ZXN0GhgucHJrZGIudjEuQ2hhbmdlUmVzcG9uc2USUwoSVHJhbnNmZXJMZWFkZXJzaGlwEiMucHJrZGIudjEuVHJhbnNmZXJMZWFkZXJzaGlwUmVxdWVzdBoYLnBya2RiLnYxLkNoYW5nZVJlc3BvbnNlEk8KDFdhdGNoQ2hhbmdlcxIdLnBya2RiLnYxLldhdGNoQ2hhbmdlc1JlcXVlc3QaHi5wcmtkYi52MS5XYXRjaENoYW5nZXNSZXNwb25zZTABYgZwcm90bzM");
+  fileDesc("ChZwcmtkYi92MS9jbHVzdGVyLnByb3RvEghwcmtkYi52MSIUChJHZXRNZXRhZGF0YVJlcXVlc3QiKAoETm9kZRIPCgdub2RlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkiegoJUGFydGl0aW9uEhQKDHBhcnRpdGlvbl9pZBgBIAEoDRISCgpoYXNoX3N0YXJ0GAIgASgNEhAKCGhhc2hfZW5kGAMgASgEEhEKCWxlYWRlcl9pZBgEIAEoDRIMCgR0ZXJtGAUgASgEEhAKCHJlcGxpY2FzGAYgAygNIpwBChNHZXRNZXRhZGF0YVJlc3BvbnNlEhIKCmNsdXN0ZXJfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSHQoFbm9kZXMYAyADKAsyDi5wcmtkYi52MS5Ob2RlEicKCnBhcnRpdGlvbnMYBCADKAsyEy5wcmtkYi52MS5QYXJ0aXRpb24SGgoScmVwbGljYXRpb25fZmFjdG9yGAUgASgNIhIKEEdldFN0YXR1c1JlcXVlc3QiegoORm9sbG93ZXJTdGF0dXMSDwoHbm9kZV9pZBgBIAEoDRITCgttYXRjaF9pbmRleBgCIAEoBBILCgNsYWcYAyABKAQSFgoOaW5mbGlnaHRfYnl0ZXMYBCABKAQSDQoFc3RhdGUYBSABKAkSDgoGYWN0aXZlGAYgASgIIpQCCg1SZXBsaWNhU3RhdHVzEhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIjCgRyb2xlGAIgASgOMhUucHJrZGIudjEuUmVwbGljYVJvbGUSDAoEdGVybRgDIAEoBBIRCglsZWFkZXJfaWQYBCABKA0SFAoMY29tbWl0X2luZGV4GAUgASgEEhUKDWFwcGxpZWRfaW5kZXgYBiABKAQSEgoKbGFzdF9pbmRleBgHIAEoBBIRCglrZXlfY291bnQYCCABKAQSEwoLc3RhdGVfYnl0ZXMYCSABKAQSEQoJbG9nX2J5dGVzGAogASgEEisKCWZvbGxvd2VycxgLIAMoCzIYLnBya2RiLnYxLkZvbGxvd2VyU3RhdHVzInEKClBlZXJTdGF0dXMSDwoHbm9kZV9pZBgBIAEoDRIPCgdhZGRyZXNzGAIgASgJEhEKCWNvbm5lY3RlZBgDIAEoCBIUCgxxdWV1ZWRfYnl0ZXMYBCABKAQSGAoQZHJvcHBlZF9tZXNzYWdlcxgFIAEoBCLOAQoRR2V0U3RhdHVzUmVzcG9uc2USDwoHbm9kZV9pZBgBIAEoDRISCgpjbHVzdGVyX2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSDQoFc3RhdGUYBCABKAkSEQoJdXB0aW1lX21zGAUgASgEEikKCHJlcGxpY2FzGAYgAygLMhcucHJrZGIudjEuUmVwbGljYVN0YXR1cxIjCgVwZWVycxgHIAMoCzIULnBya2RiLnYxLlBlZXJTdGF0dXMSEQoJd2FsX2J5dGVzGAggASgEIjIKDkFkZE5vZGVSZXF1ZXN0Eg8KB25vZGVfaWQYASABKA0SDwoHYWRkcmVzcxgCIAEoCSIkChFSZW1vdmVOb2RlUmVxdWVzdBIPCgdub2RlX2lkGAEgASgNIk4KEk1vdmVSZXBsaWNhUmVxdWVzdBIUCgxwYXJ0aXRpb25faWQYASABKA0SEQoJZnJvbV9ub2RlGAIgASgNEg8KB3RvX25vZGUYAyABKA0iQgoZVHJhbnNmZXJMZWFkZXJzaGlwUmVxdWVzdBIUCgxwYXJ0aXRpb25faWQYASABKA0SDwoHdG9fbm9kZRgCIAEoDSISChBSZWJhbGFuY2VSZXF1ZXN0IiMKDkNoYW5nZVJlc3BvbnNlEhEKCWNoYW5nZV9pZBgBIAEoCSIVChNXYXRjaENoYW5nZXNSZXF1ZXN0InwKFFdhdGNoQ2hhbmdlc1Jlc3BvbnNlEhEKCWNoYW5nZV9pZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIMCgRkb25lGAMgASgNEg0KBXRvdGFsGAQgASgNEhAKCGZpbmlzaGVkGAUgASgIEg0KBWVycm9yGAYgASgJKnsKC1JlcGxpY2FSb2xlEhwKGFJFUExJQ0FfUk9MRV9VTlNQRUNJRklFRBAAEhcKE1JFUExJQ0FfUk9MRV9MRUFERVIQARIZChVSRVBMSUNBX1JPTEVfRk9MTE9XRVIQAhIaChZSRVBMSUNBX1JPTEVfQ0FORElEQVRFEAMy4AQKDkNsdXN0ZXJTZXJ2aWNlEk8KC0dldE1ldGFkYXRhEhwucHJrZGIudjEuR2V0TWV0YWRhdGFSZXF1ZXN0Gh0ucHJrZGIudjEuR2V0TWV0YWRhdGFSZXNwb25zZSIDkAIBEkkKCUdldFN0YXR1cxIaLnBya2RiLnYxLkdldFN0YXR1c1JlcXVlc3QaGy5wcmtkYi52MS5HZXRTdGF0dXNSZXNwb25zZSIDkAIBEj0KB0FkZE5vZGUSGC5wcmtkYi52MS5BZGROb2RlUmVxdWVzdBoYLnBya2RiLnYxLkNoYW5nZVJlc3BvbnNlEkMKClJlbW92ZU5vZGUSGy5wcmtkYi52MS5SZW1vdmVOb2RlUmVxdWVzdBoYLnBya2RiLnYxLkNoYW5nZVJlc3BvbnNlEkUKC01vdmVSZXBsaWNhEhwucHJrZGIudjEuTW92ZVJlcGxpY2FSZXF1ZXN0GhgucHJrZGIudjEuQ2hhbmdlUmVzcG9uc2USUwoSVHJhbnNmZXJMZWFkZXJzaGlwEiMucHJrZGIudjEuVHJhbnNmZXJMZWFkZXJzaGlwUmVxdWVzdBoYLnBya2RiLnYxLkNoYW5nZVJlc3BvbnNlEkEKCVJlYmFsYW5jZRIaLnBya2RiLnYxLlJlYmFsYW5jZVJlcXVlc3QaGC5wcmtkYi52MS5DaGFuZ2VSZXNwb25zZRJPCgxXYXRjaENoYW5nZXMSHS5wcmtkYi52MS5XYXRjaENoYW5nZXNSZXF1ZXN0Gh4ucHJrZGIudjEuV2F0Y2hDaGFuZ2VzUmVzcG9uc2UwAWIGcHJvdG8z");
 
 /**
  * @generated from message prkdb.v1.GetMetadataRequest
@@ -120,6 +120,13 @@ export type GetMetadataResponse = Message<"prkdb.v1.GetMetadataResponse"> & {
    * @generated from field: repeated prkdb.v1.Partition partitions = 4;
    */
   partitions: Partition[];
+
+  /**
+   * Replicas a partition should have.
+   *
+   * @generated from field: uint32 replication_factor = 5;
+   */
+  replicationFactor: number;
 };
 
 /**
@@ -445,6 +452,19 @@ export const TransferLeadershipRequestSchema: GenMessage<TransferLeadershipReque
   messageDesc(file_prkdb_v1_cluster, 12);
 
 /**
+ * @generated from message prkdb.v1.RebalanceRequest
+ */
+export type RebalanceRequest = Message<"prkdb.v1.RebalanceRequest"> & {
+};
+
+/**
+ * Describes the message prkdb.v1.RebalanceRequest.
+ * Use `create(RebalanceRequestSchema)` to create a new message.
+ */
+export const RebalanceRequestSchema: GenMessage<RebalanceRequest> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_cluster, 13);
+
+/**
  * The change goes on when the call has returned.
  *
  * @generated from message prkdb.v1.ChangeResponse
@@ -461,7 +481,7 @@ export type ChangeResponse = Message<"prkdb.v1.ChangeResponse"> & {
  * Use `create(ChangeResponseSchema)` to create a new message.
  */
 export const ChangeResponseSchema: GenMessage<ChangeResponse> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster, 13);
+  messageDesc(file_prkdb_v1_cluster, 14);
 
 /**
  * @generated from message prkdb.v1.WatchChangesRequest
@@ -474,7 +494,7 @@ export type WatchChangesRequest = Message<"prkdb.v1.WatchChangesRequest"> & {
  * Use `create(WatchChangesRequestSchema)` to create a new message.
  */
 export const WatchChangesRequestSchema: GenMessage<WatchChangesRequest> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster, 14);
+  messageDesc(file_prkdb_v1_cluster, 15);
 
 /**
  * @generated from message prkdb.v1.WatchChangesResponse
@@ -516,7 +536,7 @@ export type WatchChangesResponse = Message<"prkdb.v1.WatchChangesResponse"> & {
  * Use `create(WatchChangesResponseSchema)` to create a new message.
  */
 export const WatchChangesResponseSchema: GenMessage<WatchChangesResponse> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster, 15);
+  messageDesc(file_prkdb_v1_cluster, 16);
 
 /**
  * @generated from enum prkdb.v1.ReplicaRole
@@ -608,7 +628,18 @@ export const ClusterService: GenService<{
     output: typeof ChangeResponseSchema;
   },
   /**
-   * Streams the progress of all changes under way.
+   * Makes replicas and leaders even again.
+   *
+   * @generated from rpc prkdb.v1.ClusterService.Rebalance
+   */
+  rebalance: {
+    methodKind: "unary";
+    input: typeof RebalanceRequestSchema;
+    output: typeof ChangeResponseSchema;
+  },
+  /**
+   * Streams the changes under way and the last finished ones, each once when the stream opens, then whatever of them
+   * has changed since it was sent. A slow reader gets the newest state of each and not every step.
    *
    * @generated from rpc prkdb.v1.ClusterService.WatchChanges
    */
