@@ -134,8 +134,17 @@ function timeoutWindow(
     const early = Math.max(1, Math.floor(timeout / EARLY_FRACTION));
     return { start: early, width: early };
   }
-  if (rank < 0 || state.hasFailedCandidacy) return { start: timeout, width: timeout };
-  const share = timeout / state.priority.length;
+  const { length } = state.priority;
+  if (length === 0 || state.hasFailedCandidacy) return { start: timeout, width: timeout };
+  if (rank < 0) return cutOut({ timeout, rank: length, ranks: length + 1 });
+  return cutOut({ timeout, rank, ranks: length });
+}
+
+/** The part of the windows for one of `ranks` ranks. */
+function cutOut(
+  { timeout, rank, ranks }: { readonly timeout: number; readonly rank: number; readonly ranks: number },
+): Window {
+  const share = timeout / ranks;
   // One tick above T: the others let go of the old leader at T, and their ticks need not fall together with ours.
   const start = Math.max(timeout + 1, timeout + Math.floor(rank * share));
   const end = timeout + Math.floor((rank + 1) * share);

@@ -151,6 +151,18 @@ export class MultiRaft {
   }
 
   /**
+   * Changes the order in which replicas of `group` should lead, the preferred first, as of `GroupOptions`. It counts
+   * for the next election timeout that is drawn, and a leader hands over to the new preferred replica as soon as that
+   * is fit to lead. Does nothing when the group is not here.
+   */
+  setPriority(group: GroupId, nodes: readonly NodeId[]): void {
+    const replica = this.#byGroup.get(group);
+    if (replica === undefined) return;
+    replica.setPriority(nodes);
+    this.#note(replica);
+  }
+
+  /**
    * Asks the leader here to change who belongs to the group. Nodes that are to vote must have been learners long enough to
    * hold all but one append of the log. Which membership is in force is seen in `memberships`; the change is over with
    * the first one that is not joint.

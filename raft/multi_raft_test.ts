@@ -31,6 +31,8 @@ test("an unknown group is said to be unknown", () => {
   assert.equal(raft.readIndex(9, 1), refused);
   assert.equal(raft.transferLeadership(9, 1), refused);
   assert.is(raft.view(9), undefined);
+  raft.setPriority(9, [1]);
+  assert.equal(raft.groups(), [1], "a preference makes no group");
 });
 
 test("messages for others, from itself and of unknown groups are ignored", () => {

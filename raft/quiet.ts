@@ -110,7 +110,7 @@ function areFollowersSettled(state: ReplicaState, progress: ProgressTable): bool
 }
 
 /** Whether the preferred replica is to get the leadership as soon as it can. */
-function isHandOverAhead(state: ReplicaState): boolean {
+export function isHandOverAhead(state: ReplicaState): boolean {
   const { config, priority, self, membership, node } = state;
   const preferred = priority[0];
   if (!config.leadershipFollowsPriority || preferred === undefined || preferred === self) return false;

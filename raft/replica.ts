@@ -13,6 +13,7 @@ import { flushLeader, onOwnDurable, startTransfer, stepLeader, tickLeader } from
 import { isVoteForbidden } from "./lease.ts";
 import { isMember, members, type MembershipTarget } from "./membership.ts";
 import type { Message } from "./message.ts";
+import { setPriority } from "./priority.ts";
 import { propose } from "./proposal.ts";
 import { noteLeaderContact, wake } from "./quiet.ts";
 import {
@@ -124,6 +125,11 @@ export class Replica {
     const result = startTransfer(this.#state, to);
     this.#check();
     return result;
+  }
+
+  setPriority(nodes: readonly NodeId[]): void {
+    setPriority(this.#state, nodes);
+    this.#check();
   }
 
   changeMembership(target: MembershipTarget): ProposeResult {

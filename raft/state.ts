@@ -23,7 +23,10 @@ import { NO_NODE } from "./types.ts";
 export interface GroupOptions {
   readonly group: GroupId;
   readonly restored: Restored;
-  /** The replicas in order of preference to lead, the preferred first; empty when it does not matter. */
+  /**
+   * The replicas in order of preference to lead, the preferred first; empty when it does not matter. It may name nodes
+   * that are not members; members it does not name come last.
+   */
   readonly priority: readonly NodeId[];
 }
 
@@ -58,12 +61,13 @@ export class ReplicaState {
   readonly group: GroupId;
   readonly self: NodeId;
   readonly config: ResolvedConfig;
-  readonly priority: readonly NodeId[];
+  /** See `GroupOptions`; the host may change it at any time. */
+  priority: readonly NodeId[];
   readonly random: Random;
   readonly log: RaftLog;
   readonly reads = new LeaderReads();
   readonly forwarded: ForwardedReads;
-  readonly handover: HandoverState;
+  handover: HandoverState;
   /** Invariant: that of the last membership entry applied, or known to be committed at birth. */
   membership: Membership;
   /** Of that entry; the snapshot's when there is none. Invariant: never falls. */
@@ -143,12 +147,7 @@ export class ReplicaState {
     this.persisted = restored.hardState;
     // Who was never in a term has promised nothing.
     if (config.leaseReads && this.term > 0) this.promisedAt = node.now;
-    this.handover = {
-      fitSince: undefined,
-      commitSeen: 0,
-      notBefore: 0,
-      cooldownTicks: COOLDOWN_TIMEOUTS_MIN * config.electionTimeoutTicks,
-    };
+    this.handover = newHandover(config);
     if (this.term < this.log.lastTerm) {
       violated("a restored term is not below that of the log", {
         term: this.term,
@@ -194,6 +193,16 @@ function knownMembership(
 
 /** The first cool-down between two handovers, in election timeouts; it doubles with each that follows closely. */
 export const COOLDOWN_TIMEOUTS_MIN = 8;
+
+/** Of a preferred replica that was never handed anything. */
+export function newHandover(config: ResolvedConfig): HandoverState {
+  return {
+    fitSince: undefined,
+    commitSeen: 0,
+    notBefore: 0,
+    cooldownTicks: COOLDOWN_TIMEOUTS_MIN * config.electionTimeoutTicks,
+  };
+}
 
 /**
  * Enters `term`, which is above the current one, without a vote.

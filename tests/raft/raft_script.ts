@@ -10,6 +10,7 @@
  * | `pause N TICKS` | N stands still: its clock goes on, its ticks do not |
  * | `campaign N` | ticks N alone until it stands for election |
  * | `propose N [count]` · `read N ID` · `transfer N TO` · `unreachable N PEER` | asks the core |
+ * | `prefer N\|all [priority=2,3,1]` | changes the order in which N thinks that replicas should lead |
  * | `change N voters=1,2 [learners=3]` | asks N to change the membership |
  * | `begin N` · `finish N` · `turn N` | the halves of a turn, before and after the disk; or all of it |
  * | `crash N` · `start N` | N dies, without what was not persisted; comes back |
@@ -98,6 +99,12 @@ export class RaftScript {
         const target = { voters: ids("voters"), learners: ids("learners") };
         const result = this.#node(first).core.changeMembership(GROUP, target);
         return result.accepted ? [`the change is ${result.index}/${result.term}`] : refusal(result);
+      }
+      case "prefer": {
+        const order = command.options.get("priority")?.split(",").map(Number) ?? [];
+        const nodes = command.words[0] === "all" ? this.#started.nodes : [this.#node(first)];
+        for (const node of nodes) node.raft?.setPriority(GROUP, order);
+        return [];
       }
       case "unreachable":
         this.#node(first).core.reportUnreachable(second ?? 0);
