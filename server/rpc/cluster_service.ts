@@ -1,6 +1,6 @@
 /**
- * `prkdb.v1.ClusterService` on top of a node: what it knows of the cluster and of itself. Changes to the cluster
- * are not served yet.
+ * `prkdb.v1.ClusterService` on top of a node: what it knows of the cluster and of itself. The methods that change the
+ * cluster stand in `cluster_changes.ts`, the stream that shows changes in `change_watch.ts`.
  *
  * @module
  */
@@ -15,7 +15,8 @@ import {
 } from "../../proto/mod.ts";
 import type { Role } from "../../raft/mod.ts";
 import type { ClusterMetadata, NodeApi, NodeStatus, ReplicaStatus } from "../node_api.ts";
-import { type UnaryMethod, unaryMethod, unservedMethod } from "./unary.ts";
+import { changeMethods } from "./cluster_changes.ts";
+import { type UnaryMethod, unaryMethod } from "./unary.ts";
 
 const ROLES: { readonly [K in Role]: ReplicaRole } = {
   leader: ReplicaRole.LEADER,
@@ -26,7 +27,7 @@ const ROLES: { readonly [K in Role]: ReplicaRole } = {
 
 /** The unary methods of `ClusterService`, served by `node`. */
 export function clusterMethods(node: NodeApi): readonly UnaryMethod[] {
-  const { getMetadata, getStatus, ...rest } = ClusterService.method;
+  const { getMetadata, getStatus } = ClusterService.method;
   return [
     unaryMethod({
       desc: getMetadata,
@@ -34,7 +35,7 @@ export function clusterMethods(node: NodeApi): readonly UnaryMethod[] {
       reply: toGetMetadataResponse,
     }),
     unaryMethod({ desc: getStatus, call: () => Promise.resolve(node.status()), reply: toGetStatusResponse }),
-    ...[rest.addNode, rest.removeNode, rest.moveReplica, rest.transferLeadership].map(unservedMethod),
+    ...changeMethods(node),
   ];
 }
 
@@ -45,6 +46,7 @@ export function toGetMetadataResponse(
   return {
     clusterId: metadata.clusterId,
     epoch: BigInt(metadata.epoch),
+    replicationFactor: metadata.replicationFactor,
     nodes: metadata.nodes.map(({ nodeId, address }) => ({ nodeId, address })),
     partitions: metadata.partitions.map((partition) => ({
       partitionId: partition.partitionId,

@@ -18,16 +18,19 @@ import {
 } from "@connectrpc/connect";
 import {
   createAsyncIterable,
+  createLinkedAbortController,
   type UniversalHandler,
   universalServerResponseToFetch,
 } from "@connectrpc/connect/protocol";
-import { ClusterService, KvService, REQUEST_BYTES_MAX, TIMEOUT_MS_MAX } from "../../proto/mod.ts";
-import { invalidArgument } from "../error.ts";
+import { REQUEST_BYTES_MAX, TIMEOUT_MS_MAX } from "../../proto/mod.ts";
+import { DomainError, invalidArgument } from "../error.ts";
 import { checkProtocolVersion, isDirect } from "./call_headers.ts";
+import { toConnectError } from "./connect_error.ts";
 import { type GetQuery, messageOf } from "./connect_get.ts";
 import { type BodyReader, GZIP } from "./request_body.ts";
 import { noteFailure, noteSuccess, type RequestObserver } from "./request_observer.ts";
-import { callOptions, decodeGenerated, notServed, type UnaryMethod } from "./unary.ts";
+import { earlyResponse, type StreamMethod } from "./stream.ts";
+import { callOptions, decodeGenerated, type UnaryMethod } from "./unary.ts";
 
 /** Why a call is refused before its body is looked at. */
 const REFUSAL = createContextKey<ConnectError | undefined>(undefined);
@@ -52,41 +55,46 @@ const NO_BYTES = new Uint8Array(0);
 /** Serves one path; `query` is that of a GET. */
 export type RoutedHandler = (request: Request, query?: GetQuery) => Promise<Response>;
 
+/** What there is to serve. */
+export interface ServedMethods {
+  readonly unary: readonly UnaryMethod[];
+  readonly streams: readonly StreamMethod[];
+}
+
+/** What serving takes. */
+export interface RoutingContext {
+  readonly requests: RequestObserver;
+  readonly bodies: BodyReader;
+  /** Fires when the node stops: streams end. */
+  readonly closing: AbortSignal;
+}
+
 /**
- * The general path to `methods`, and to the streaming methods of the same services.
+ * The general path to all methods.
  *
  * @returns handlers by path
  */
 export function routedHandlers(
-  methods: readonly UnaryMethod[],
-  { requests, bodies }: { readonly requests: RequestObserver; readonly bodies: BodyReader },
+  { unary, streams }: ServedMethods,
+  context: RoutingContext,
 ): ReadonlyMap<string, RoutedHandler> {
   const router = createConnectRouter({
     grpc: false,
     acceptCompression: [GZIP],
     readMaxBytes: REQUEST_BYTES_MAX,
-    requestGate: (context) => {
-      const refusal = context.values.get(REFUSAL);
+    requestGate: ({ values }) => {
+      const refusal = values.get(REFUSAL);
       if (refusal !== undefined) throw refusal;
     },
   });
-  for (const method of methods) router.rpc(method.desc, unaryImplementation(method, requests));
-  for (const desc of STREAMING_METHODS) {
-    // deno-lint-ignore require-yield -- A stream that fails before its first message.
-    router.rpc(desc, async function* () {
-      throw noteFailure({ requests, method: desc.name, startedMs: performance.now() }, notServed(desc.name));
-    });
-  }
-  return new Map(
-    router.handlers.map((handler) => [handler.requestPath, routed(handler, { requests, bodies })]),
-  );
+  for (const method of unary) router.rpc(method.desc, unaryImplementation(method, context));
+  for (const method of streams) router.rpc(method.desc, streamImplementation(method, context));
+  return new Map(router.handlers.map((handler) => [handler.requestPath, routed(handler, context)]));
 }
-
-const STREAMING_METHODS = [KvService.method.scan, KvService.method.watch, ClusterService.method.watchChanges];
 
 function unaryImplementation(
   method: UnaryMethod,
-  requests: RequestObserver,
+  { requests }: RoutingContext,
 ): MethodImpl<UnaryMethod["desc"]> {
   return async (input, context) => {
     const call = { requests, method: method.name, startedMs: performance.now() };
@@ -101,10 +109,33 @@ function unaryImplementation(
   };
 }
 
-function routed(
-  handler: UniversalHandler,
-  { requests, bodies }: { readonly requests: RequestObserver; readonly bodies: BodyReader },
-): RoutedHandler {
+/** A stream is told to the observer when it begins, or when it fails; how long it lasts says nothing. */
+function streamImplementation(
+  method: StreamMethod,
+  { requests, closing }: RoutingContext,
+): MethodImpl<StreamMethod["desc"]> {
+  return async function* (input, context) {
+    const call = { requests, method: method.desc.name, startedMs: performance.now() };
+    let isNoted = false;
+    try {
+      for await (const message of method.answerMessages(input, context.signal)) {
+        if (!isNoted) noteSuccess(call);
+        isNoted = true;
+        yield message;
+      }
+      if (!isNoted) noteSuccess(call);
+    } catch (error) {
+      const shown = closing.aborted ? stopping() : error;
+      throw isNoted ? toConnectError(shown) : noteFailure(call, shown);
+    }
+  };
+}
+
+function stopping(): DomainError {
+  return new DomainError({ kind: "unavailable" }, "Cannot go on: the node is stopping");
+}
+
+function routed(handler: UniversalHandler, { requests, bodies, closing }: RoutingContext): RoutedHandler {
   return async (request, query) => {
     const call = { requests, method: handler.method.name, startedMs: performance.now() };
     const values = createContextValues();
@@ -117,18 +148,35 @@ function routed(
     } catch (error) {
       values.set(REFUSAL, noteFailure(call, error));
     }
-    const response = await handler({
+    const isStream = handler.method.methodKind === "server_streaming" && isStreamRequest(request);
+    // A caller that leaves is noticed where its answer is written; `request.signal` would fire after every answer.
+    const end = createLinkedAbortController(isStream ? closing : undefined);
+    const header = withinLongest(request.headers);
+    const answer = handler({
       httpVersion: "",
       method: request.method,
       url: request.url,
-      header: withinLongest(request.headers),
+      header: isStream ? uncompressed(header) : header,
       body: createAsyncIterable([body]),
-      // A caller that leaves is noticed where its answer is written; `request.signal` would fire after every answer.
-      signal: new AbortController().signal,
+      signal: end.signal,
       contextValues: values,
     });
-    return universalServerResponseToFetch(response);
+    if (!isStream) return universalServerResponseToFetch(await answer);
+    const type = request.headers.get("content-type") ?? "";
+    return earlyResponse(answer, { type, onEnd: () => end.abort() });
   };
+}
+
+/** Whether the router will answer with status 200 and a stream, whatever comes of it. */
+function isStreamRequest({ method, headers }: Request): boolean {
+  return method === "POST" && ENVELOPED.test(headers.get("content-type") ?? "");
+}
+
+/** The headers of an early answer cannot name a compression, so none may be chosen. */
+function uncompressed(headers: Headers): Headers {
+  const plain = new Headers(headers);
+  for (const name of ["connect-accept-encoding", "grpc-accept-encoding"]) plain.delete(name);
+  return plain;
 }
 
 /** The router starts a timer for every deadline, and no timer reaches as far as a header can. */

@@ -18,11 +18,17 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { RaftService } from "../../proto/mod.ts";
 import type { NodeApi } from "../node_api.ts";
+import { changeWatch } from "./change_watch.ts";
 import { clusterMethods } from "./cluster_service.ts";
 import { type GetQuery, parseGetQuery } from "./connect_get.ts";
-import { type RoutedHandler, routedHandlers } from "./connect_router.ts";
+import {
+  type RoutedHandler,
+  routedHandlers,
+  type RoutingContext,
+  type ServedMethods,
+} from "./connect_router.ts";
 import { CorsPolicy } from "./cors.ts";
-import { kvMethods } from "./kv_service.ts";
+import { kvMethods, kvStreams } from "./kv_service.ts";
 import { errorResponse, serveGet, servePost } from "./lean_unary.ts";
 import { BodyReader } from "./request_body.ts";
 import { noteFailure, type RequestObserver } from "./request_observer.ts";
@@ -46,9 +52,14 @@ export interface HttpHandlerOptions {
   /** Origins whose pages may call, `*` for all; loopback origins if `undefined`. */
   readonly corsOrigins: readonly string[] | undefined;
   readonly requests: RequestObserver;
+  /** Fires when the node stops, so that streams end and nobody waits for them; never unless given. */
+  readonly closing?: AbortSignal;
   /** Answers the peers' calls. */
   readonly streaming: { deliver(request: Request): Promise<Response> };
 }
+
+/** Of a node that is not stopped before its process ends. */
+const NEVER = new AbortController().signal;
 
 /** One path. */
 interface Route {
@@ -74,11 +85,10 @@ class HttpServer {
   readonly #requests: RequestObserver;
   readonly #streaming: HttpHandlerOptions["streaming"];
 
-  constructor({ node, corsOrigins, requests, streaming }: HttpHandlerOptions) {
-    this.#routes = buildRoutes([...kvMethods(node), ...clusterMethods(node)], {
-      requests,
-      bodies: this.#bodies,
-    });
+  constructor({ node, corsOrigins, requests, streaming, closing = NEVER }: HttpHandlerOptions) {
+    const unary = [...kvMethods(node), ...clusterMethods(node)];
+    const streams = [...kvStreams(), changeWatch(node)];
+    this.#routes = buildRoutes({ unary, streams }, { requests, bodies: this.#bodies, closing });
     this.#cors = new CorsPolicy(corsOrigins);
     this.#requests = requests;
     this.#streaming = streaming;
@@ -157,11 +167,8 @@ class HttpServer {
   }
 }
 
-function buildRoutes(
-  methods: readonly UnaryMethod[],
-  context: { readonly requests: RequestObserver; readonly bodies: BodyReader },
-): ReadonlyMap<string, Route> {
-  const byPath = new Map(methods.map((method) => [method.path, method]));
+function buildRoutes(methods: ServedMethods, context: RoutingContext): ReadonlyMap<string, Route> {
+  const byPath = new Map(methods.unary.map((method) => [method.path, method]));
   const routes = new Map<string, Route>();
   for (const [path, routed] of routedHandlers(methods, context)) {
     const method = byPath.get(path);

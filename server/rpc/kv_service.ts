@@ -27,11 +27,17 @@ import {
   toWriteBatchResponse,
   type Written,
 } from "./kv_messages.ts";
+import { type StreamMethod, unservedStream } from "./stream.ts";
 import { type UnaryMethod, unaryMethod, unservedMethod } from "./unary.ts";
 
 /** The unary methods of `KvService`, served by `node`. */
 export function kvMethods(node: NodeApi): readonly UnaryMethod[] {
   return [...writeMethods(node), ...readMethods(node), unservedMethod(KvService.method.transact)];
+}
+
+/** The streaming methods of `KvService`. */
+export function kvStreams(): readonly StreamMethod[] {
+  return [unservedStream(KvService.method.scan), unservedStream(KvService.method.watch)];
 }
 
 function writeMethods(node: NodeApi): readonly UnaryMethod[] {

@@ -177,6 +177,7 @@ const CLUSTER: readonly Case[] = [
     answer: ok({
       clusterId: "test-cluster",
       epoch: "4",
+      replicationFactor: 3,
       nodes: [{ nodeId: 1, address: "127.0.0.1:50051" }, { nodeId: 4294967295, address: "other:1" }],
       partitions: [
         { hashEnd: "2147483648", leaderId: 1, term: "2", replicas: [1, 4294967295] },
@@ -224,5 +225,42 @@ const CLUSTER: readonly Case[] = [
   },
 ];
 
+const { addNode, removeNode, moveReplica, transferLeadership, rebalance } = ClusterService.method;
+
+const CHANGES: readonly Case[] = [
+  {
+    name: "a node is added",
+    call: call(addNode, { nodeId: 4, address: "db-4.example_net.org:50054" }),
+    answer: ok({ changeId: "change-1" }),
+  },
+  {
+    name: "the largest id and an IPv6 address",
+    call: call(addNode, { nodeId: 4_294_967_295, address: "[::1]:1" }),
+    answer: ok({ changeId: "change-1" }),
+  },
+  {
+    name: "the longest address",
+    call: call(addNode, { nodeId: 4, address: `${"a".repeat(294)}:65535` }),
+    answer: ok({ changeId: "change-1" }),
+  },
+  { name: "a node is removed", call: call(removeNode, { nodeId: 3 }), answer: ok({ changeId: "change-1" }) },
+  {
+    name: "a replica is moved",
+    call: call(moveReplica, { partitionId: 1, fromNode: 1, toNode: 2 }),
+    answer: ok({ changeId: "change-1" }),
+  },
+  {
+    name: "a leadership is transferred",
+    call: call(transferLeadership, { toNode: 1 }),
+    answer: ok({ changeId: "change-1" }),
+  },
+  {
+    name: "every change has an id of its own",
+    before: [call(rebalance, {}), call(removeNode, { nodeId: 1 })],
+    call: call(rebalance, {}),
+    answer: ok({ changeId: "change-3" }),
+  },
+];
+
 /** All of them. */
-export const ANSWERED_CASES: readonly Case[] = [...KEYS, ...BATCHES, ...CLUSTER];
+export const ANSWERED_CASES: readonly Case[] = [...KEYS, ...BATCHES, ...CLUSTER, ...CHANGES];

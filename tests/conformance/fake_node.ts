@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { ChangeRequest, ClusterChange } from "../../server/cluster/mod.ts";
 import { DomainError, type Failure } from "../../server/error.ts";
 import type { Mutation } from "../../server/kv/mod.ts";
 import type {
@@ -27,7 +28,18 @@ export const SLOW_KEY = "slow";
 /** One call, as the node got it. */
 export type Seen =
   | { readonly kind: "write"; readonly mutations: readonly Mutation[]; readonly options: WriteOptions }
-  | { readonly kind: "read"; readonly keys: readonly Uint8Array[]; readonly options: ReadOptions };
+  | { readonly kind: "read"; readonly keys: readonly Uint8Array[]; readonly options: ReadOptions }
+  | { readonly kind: "change"; readonly request: ChangeRequest; readonly options: ChangeOptions };
+
+/** Of a change. */
+export interface ChangeOptions {
+  readonly timeoutMs: number;
+}
+
+/** Asking for this node fails as the cluster's answer does when a change makes no sense. */
+export const MEMBER_NODE = 13;
+/** Asking for this node fails with what no node may throw. */
+export const BUG_NODE = 666;
 
 /** What the keys fail with; the type sees to it that none is forgotten. */
 const FAILURES: { readonly [K in Failure["kind"]]: Failure & { readonly kind: K } } = {
@@ -51,6 +63,8 @@ const FAILURES: { readonly [K in Failure["kind"]]: Failure & { readonly kind: K 
 /** See the module comment. */
 export class FakeNode implements NodeApi {
   readonly seen: Seen[] = [];
+  readonly #listeners = new Set<() => void>();
+  #changes: readonly ClusterChange[] = [];
   readonly #values = new Map<string, { readonly value: Uint8Array; readonly version: number }>();
   #version = 0;
 
@@ -72,10 +86,40 @@ export class FakeNode implements NodeApi {
     return results;
   }
 
+  changeCluster(request: ChangeRequest, options: ChangeOptions): Promise<string> {
+    this.seen.push({ kind: "change", request, options });
+    const nodeId = request.kind === "addNode" || request.kind === "removeNode" ? request.nodeId : 0;
+    if (nodeId === BUG_NODE) return Promise.reject(new TypeError("secret detail of the inside"));
+    if (nodeId !== MEMBER_NODE) return Promise.resolve(`change-${this.seen.length}`);
+    const message = `Cannot do it: node ${nodeId} stands in the way`;
+    return Promise.reject(new DomainError({ kind: "invalidArgument" }, message));
+  }
+
+  clusterChanges(): readonly ClusterChange[] {
+    return this.#changes;
+  }
+
+  onClusterChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** How many listen. */
+  get listenerCount(): number {
+    return this.#listeners.size;
+  }
+
+  /** Makes `changes` what is retained, and says so. */
+  showChanges(changes: readonly ClusterChange[]): void {
+    this.#changes = changes;
+    for (const listener of this.#listeners) listener();
+  }
+
   metadata(): ClusterMetadata {
     return {
       clusterId: "test-cluster",
       epoch: 4,
+      replicationFactor: 3,
       nodes: [{ nodeId: 1, address: "127.0.0.1:50051" }, { nodeId: 4_294_967_295, address: "other:1" }],
       partitions: [
         {

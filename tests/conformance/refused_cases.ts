@@ -184,12 +184,87 @@ const FAILED: readonly Case[] = [
     call: call(transact, {}),
     answer: refused("unimplemented", "Cannot serve Transact: this version of the node does not have it"),
   },
+];
+
+const { addNode, removeNode, moveReplica, transferLeadership } = ClusterService.method;
+
+const CHANGES: readonly Case[] = [
   {
-    name: "changes are not served yet",
-    call: call(ClusterService.method.addNode, { nodeId: 4, address: "a:1" }),
-    answer: refused("unimplemented", "Cannot serve AddNode: this version of the node does not have it"),
+    name: "no node without an id is added",
+    call: call(addNode, { address: "a:1" }),
+    answer: invalid("Cannot accept node_id: it must be from 1 to 4294967295, it is 0"),
+  },
+  {
+    name: "no node without an id is removed",
+    call: call(removeNode, {}),
+    answer: invalid("Cannot accept node_id: it must be from 1 to 4294967295, it is 0"),
+  },
+  ...[
+    "",
+    "a",
+    "a:",
+    ":1",
+    "a:0",
+    "a:65536",
+    "a:1:2",
+    "http://a:1",
+    "::1:80",
+    "a b:1",
+    "[::1]",
+    "-a:1",
+    "a:1\n",
+  ]
+    .map((address): Case => ({
+      name: `no node at ${JSON.stringify(address)}`,
+      call: call(addNode, { nodeId: 4, address }),
+      answer: invalid(`Cannot accept address: it must be host:port, it is "${address}"`),
+    })),
+  {
+    name: "no address above the limit",
+    call: call(addNode, { nodeId: 4, address: `${"a".repeat(299)}:1` }),
+    answer: invalid("Cannot accept address: it must have at most 300 characters, it has 301"),
+  },
+  {
+    name: "no replica of a partition that is not there is moved",
+    call: call(moveReplica, { partitionId: 2, fromNode: 1, toNode: 2 }),
+    answer: invalid("Cannot accept partition_id: it must be one of the cluster's 2, it is 2"),
+  },
+  {
+    name: "no replica is moved from nowhere",
+    call: call(moveReplica, { toNode: 2 }),
+    answer: invalid("Cannot accept from_node: it must be from 1 to 4294967295, it is 0"),
+  },
+  {
+    name: "no replica is moved to nowhere",
+    call: call(moveReplica, { fromNode: 2 }),
+    answer: invalid("Cannot accept to_node: it must be from 1 to 4294967295, it is 0"),
+  },
+  {
+    name: "no replica is moved to where it is",
+    call: call(moveReplica, { fromNode: 2, toNode: 2 }),
+    answer: invalid("Cannot accept to_node: it must differ from from_node, both are 2"),
+  },
+  {
+    name: "no leadership of a partition that is not there",
+    call: call(transferLeadership, { partitionId: 4_294_967_295, toNode: 1 }),
+    answer: invalid("Cannot accept partition_id: it must be one of the cluster's 2, it is 4294967295"),
+  },
+  {
+    name: "no leadership is transferred to nobody",
+    call: call(transferLeadership, {}),
+    answer: invalid("Cannot accept to_node: it must be from 1 to 4294967295, it is 0"),
+  },
+  {
+    name: "what the cluster refuses is told as it was said",
+    call: call(removeNode, { nodeId: 13 }),
+    answer: invalid("Cannot do it: node 13 stands in the way"),
+  },
+  {
+    name: "a defect in a change tells nothing of the inside",
+    call: call(addNode, { nodeId: 666, address: "a:1" }),
+    answer: refused("internal", "internal error"),
   },
 ];
 
 /** All of them. */
-export const REFUSED_CASES: readonly Case[] = [...INVALID, ...FAILED];
+export const REFUSED_CASES: readonly Case[] = [...INVALID, ...FAILED, ...CHANGES];

@@ -12,7 +12,7 @@ import { bytes, call, type Case } from "./case.ts";
 import { ANSWERED_CASES } from "./answered_cases.ts";
 import { REFUSED_CASES } from "./refused_cases.ts";
 import { FakeNode } from "./fake_node.ts";
-import { KvService } from "../../proto/mod.ts";
+import { ClusterService, KvService } from "../../proto/mod.ts";
 
 const test = suite("services");
 const CASES: readonly Case[] = [...ANSWERED_CASES, ...REFUSED_CASES];
@@ -60,6 +60,34 @@ test("what passes the border is what was sent", async () => {
   }
 });
 
+test("changes pass the border as they were asked for", async () => {
+  const { addNode, removeNode, moveReplica, transferLeadership, rebalance } = ClusterService.method;
+  const asked = [
+    call(addNode, { nodeId: 4, address: "a:1" }, { "connect-timeout-ms": "12345" }),
+    call(removeNode, { nodeId: 3 }),
+    call(moveReplica, { partitionId: 1, fromNode: 2, toNode: 4 }),
+    call(transferLeadership, { partitionId: 1, toNode: 2 }),
+    call(rebalance, {}),
+  ];
+  for (const caller of CALLERS.filter((each) => !each.isSafeOnly)) {
+    const node = new FakeNode();
+    for (const each of asked) {
+      await caller.answer(each, await askOf(node)(await caller.request(each, BASE)));
+    }
+    const seen = node.seen.flatMap((each) => each.kind === "change" ? [each] : []);
+    assert.equal(seen.map(({ request }) => request), [
+      { kind: "addNode", nodeId: 4, address: "a:1" },
+      { kind: "removeNode", nodeId: 3 },
+      { kind: "moveReplica", partitionId: 1, from: 2, to: 4 },
+      { kind: "transferLeadership", partitionId: 1, to: 2 },
+      { kind: "rebalance" },
+    ]);
+    const [first, second] = seen.map(({ options }) => options.timeoutMs);
+    assert.ok(first! <= 12_345 && first! > 12_345 - ELAPSED_MS_MAX, `${caller.name}: ${first}`);
+    assert.ok(second! <= 10_000 && second! > 10_000 - ELAPSED_MS_MAX, `${caller.name}: ${second}`);
+  }
+});
+
 test("a call that names no deadline gets the default, a long one the longest", async () => {
   for (
     const [headers, timeoutMs] of [[{}, 10_000], [{ "connect-timeout-ms": "9999999" }, 300_000]] as const
@@ -68,9 +96,11 @@ test("a call that names no deadline gets the default, a long one the longest", a
       const node = new FakeNode();
       const get = call(KvService.method.get, { key: bytes("a") }, headers);
       await caller.answer(get, await askOf(node)(await caller.request(get, BASE)));
-      const seenMs = node.seen[0]?.options.timeoutMs ?? 0;
+      const [seen] = node.seen;
+      assert.ok(seen?.kind === "read", caller.name);
+      const seenMs = seen.options.timeoutMs;
       assert.ok(seenMs <= timeoutMs && seenMs > timeoutMs - ELAPSED_MS_MAX, `${caller.name}: ${seenMs}`);
-      assert.not(node.seen[0]?.options.direct, caller.name);
+      assert.not(seen.options.direct, caller.name);
     }
   }
 });
