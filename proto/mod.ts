@@ -7,6 +7,7 @@
 
 export * from "./gen/prkdb/v1/kv_pb.ts";
 export * from "./gen/prkdb/v1/cluster_pb.ts";
+export * from "./gen/prkdb/v1/cluster_log_pb.ts";
 export * from "./gen/prkdb/v1/raft_pb.ts";
 export * from "./limits.ts";
 export * from "./partition_key.ts";

@@ -1,0 +1,91 @@
+/**
+ * The changes of a cluster: what was asked for, how far it is, how it ended. Finished ones stand first, in the order in
+ * which they ended, then those under way in the order in which they were asked for.
+ *
+ * @module
+ */
+
+import type { ChangeRequest, ClusterChange, ClusterView } from "./types.ts";
+import { unreachable } from "./view_invariant.ts";
+
+/** Finished changes that are kept: for people, and so that a repeated request is known. */
+export const FINISHED_CHANGES_MAX = 64;
+
+/** Changes under way at the same time; operators have few, a runaway script many. */
+export const OPEN_CHANGES_MAX = 64;
+
+/** The change under way with this id. */
+export function openChange(view: ClusterView, changeId: string): ClusterChange | undefined {
+  return view.changes.find((change) => change.changeId === changeId && !change.isFinished);
+}
+
+/** All changes under way, oldest first. */
+export function openChanges(view: ClusterView): readonly ClusterChange[] {
+  return view.changes.filter(({ isFinished }) => !isFinished);
+}
+
+/** The view with one change more. */
+export function withChange(view: ClusterView, change: ClusterChange): ClusterView {
+  return withChanges(view, [...view.changes, change]);
+}
+
+/** The view in which every change under way is what `update` makes of it. */
+export function updateOpenChanges(
+  view: ClusterView,
+  update: (change: ClusterChange) => ClusterChange,
+): ClusterView {
+  return withChanges(view, view.changes.map((change) => change.isFinished ? change : update(change)));
+}
+
+/** The view in which those changes under way for which `matches` holds have failed with `error`. */
+export function failOpenChanges(
+  view: ClusterView,
+  { matches, error }: { readonly matches: (change: ClusterChange) => boolean; readonly error: string },
+): ClusterView {
+  return updateOpenChanges(view, (change) => matches(change) ? ended(change, error) : change);
+}
+
+/** The change after its end; all its steps are done when there is no `error`. */
+export function ended(change: ClusterChange, error: string): ClusterChange {
+  if (error !== "") return { ...change, isFinished: true, error };
+  const steps = Math.max(change.done, stepsKnown(change.request));
+  return { ...change, isFinished: true, error, done: steps, total: steps };
+}
+
+/** The change after one more step. */
+export function stepped(change: ClusterChange): ClusterChange {
+  const done = change.done + 1;
+  return { ...change, done, total: Math.max(change.total, done) };
+}
+
+/** Steps that a change is known to have as soon as it is asked for. */
+export function stepsKnown(request: ChangeRequest): number {
+  return request.kind === "moveReplica" || request.kind === "transferLeadership" ? 1 : 0;
+}
+
+/** What the request asks for, for people. */
+export function describeRequest(request: ChangeRequest): string {
+  switch (request.kind) {
+    case "addNode":
+      return `add node ${request.nodeId} at ${request.address}`;
+    case "removeNode":
+      return `remove node ${request.nodeId}`;
+    case "moveReplica":
+      return `move partition ${request.partitionId} from node ${request.from} to node ${request.to}`;
+    case "transferLeadership":
+      return `have node ${request.to} lead partition ${request.partitionId}`;
+    case "rebalance":
+      return "even out replicas and leaders";
+    default:
+      return unreachable(request);
+  }
+}
+
+/** What has just ended goes behind what had ended before; the list keeps its bound. */
+function withChanges(view: ClusterView, changes: readonly ClusterChange[]): ClusterView {
+  const before = new Set(view.changes.filter(({ isFinished }) => isFinished).map(({ changeId }) => changeId));
+  const finished = changes.filter(({ changeId }) => before.has(changeId));
+  const justEnded = changes.filter(({ isFinished, changeId }) => isFinished && !before.has(changeId));
+  const kept = [...finished, ...justEnded].slice(-FINISHED_CHANGES_MAX);
+  return { ...view, changes: [...kept, ...changes.filter(({ isFinished }) => !isFinished)] };
+}

@@ -1,0 +1,175 @@
+/**
+ * The border between what group 0's log holds and bytes, in both directions. One byte with the version of the format,
+ * then `ClusterLogCommand` of `proto/prkdb/v1/cluster_log.proto`. What leaves here can be read by every node, and
+ * what comes from a peer is within the bounds of `command_check.ts` before anybody looks at it.
+ *
+ * @module
+ */
+
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import {
+  type ClusterLogCommand,
+  type ClusterLogCommand_Change,
+  type ClusterLogCommand_ChangeSchema,
+  ClusterLogCommandSchema,
+} from "../../proto/mod.ts";
+import { checkClusterCommand } from "./command_check.ts";
+import type { ChangeRequest, ClusterCommand } from "./types.ts";
+import { unreachable } from "./view_invariant.ts";
+
+const FORMAT_VERSION = 1;
+
+/** The founding of the largest cluster with long addresses needs about 600 KB; more is not even parsed. */
+const COMMAND_BYTES_MAX = 1_048_576;
+
+type WireCommand = NonNullable<MessageInitShape<typeof ClusterLogCommandSchema>["command"]>;
+type WireRequest = NonNullable<MessageInitShape<typeof ClusterLogCommand_ChangeSchema>["request"]>;
+
+/**
+ * The bytes of `command`, for group 0's log.
+ *
+ * @throws {RangeError} when a value in it is out of bounds
+ */
+export function encodeClusterCommand(command: ClusterCommand): Uint8Array {
+  checkClusterCommand(command);
+  const message = create(ClusterLogCommandSchema, { command: toWire(command) });
+  const body = toBinary(ClusterLogCommandSchema, message);
+  const bytes = new Uint8Array(1 + body.length);
+  bytes[0] = FORMAT_VERSION;
+  bytes.set(body, 1);
+  if (bytes.length > COMMAND_BYTES_MAX) throw new RangeError(`Cannot encode ${sizeText(bytes)}`);
+  return bytes;
+}
+
+/**
+ * The command in `bytes`, which may come from anybody.
+ *
+ * @throws {RangeError} when the bytes are no command of this version, or a value in it is out of bounds
+ */
+export function decodeClusterCommand(bytes: Uint8Array): ClusterCommand {
+  if (bytes.length > COMMAND_BYTES_MAX) throw new RangeError(`Cannot decode ${sizeText(bytes)}`);
+  if (bytes[0] !== FORMAT_VERSION) {
+    throw new RangeError(
+      `Cannot decode a cluster command of version ${bytes[0]}: this node knows ${FORMAT_VERSION}`,
+    );
+  }
+  const command = fromWire(parse(bytes.subarray(1)).command);
+  checkClusterCommand(command);
+  return command;
+}
+
+function sizeText({ length }: Uint8Array): string {
+  return `a cluster command of ${length} bytes: the limit is ${COMMAND_BYTES_MAX}`;
+}
+
+function parse(body: Uint8Array): ClusterLogCommand {
+  try {
+    return fromBinary(ClusterLogCommandSchema, body, { readUnknownFields: false });
+  } catch (error) {
+    throw new RangeError("Cannot decode a cluster command: the bytes are no message", { cause: error });
+  }
+}
+
+function toWire(command: ClusterCommand): WireCommand {
+  switch (command.kind) {
+    case "found": {
+      const { replicationFactor, nodes } = command;
+      const replicas = command.replicas.map((ids) => ({ nodes: [...ids] }));
+      return { case: "found", value: { replicationFactor, nodes: [...nodes], replicas } };
+    }
+    case "change":
+      return {
+        case: "change",
+        value: { changeId: command.changeId, request: requestToWire(command.request) },
+      };
+    case "setTarget": {
+      const { partitionId, changeId, remaining } = command;
+      const lists = { expected: [...command.expected], target: [...command.target] };
+      return { case: "setTarget", value: { partitionId, ...lists, changeId, remaining } };
+    }
+    case "settle":
+      return { case: "settle", value: { partitionId: command.partitionId, target: [...command.target] } };
+    case "prefer":
+      return { case: "prefer", value: { partitionId: command.partitionId, nodeId: command.nodeId } };
+    case "finish":
+      return { case: "finish", value: { changeId: command.changeId, error: command.error } };
+    default:
+      return unreachable(command);
+  }
+}
+
+function requestToWire(request: ChangeRequest): WireRequest {
+  switch (request.kind) {
+    case "addNode":
+      return { case: "addNode", value: { nodeId: request.nodeId, address: request.address } };
+    case "removeNode":
+      return { case: "removeNode", value: { nodeId: request.nodeId } };
+    case "moveReplica": {
+      const { partitionId, from, to } = request;
+      return { case: "moveReplica", value: { partitionId, fromNode: from, toNode: to } };
+    }
+    case "transferLeadership": {
+      const { partitionId, to } = request;
+      return { case: "transferLeadership", value: { partitionId, toNode: to } };
+    }
+    case "rebalance":
+      return { case: "rebalance", value: {} };
+    default:
+      return unreachable(request);
+  }
+}
+
+function fromWire(command: ClusterLogCommand["command"]): ClusterCommand {
+  switch (command.case) {
+    case "found": {
+      const { replicationFactor, nodes, replicas } = command.value;
+      return {
+        kind: "found",
+        replicationFactor,
+        nodes: nodes.map(({ nodeId, address }) => ({ nodeId, address })),
+        replicas: replicas.map((list) => list.nodes),
+      };
+    }
+    case "change": {
+      const { changeId, request } = command.value;
+      return { kind: "change", changeId, request: requestFromWire(request) };
+    }
+    case "setTarget": {
+      const { partitionId, expected, target, changeId, remaining } = command.value;
+      return { kind: "setTarget", partitionId, expected, target, changeId, remaining };
+    }
+    case "settle":
+      return { kind: "settle", partitionId: command.value.partitionId, target: command.value.target };
+    case "prefer":
+      return { kind: "prefer", partitionId: command.value.partitionId, nodeId: command.value.nodeId };
+    case "finish":
+      return { kind: "finish", changeId: command.value.changeId, error: command.value.error };
+    case undefined:
+      throw new RangeError("Cannot decode a cluster command: it is of no known kind");
+    default:
+      return unreachable(command);
+  }
+}
+
+function requestFromWire(request: ClusterLogCommand_Change["request"]): ChangeRequest {
+  switch (request.case) {
+    case "addNode":
+      return { kind: "addNode", nodeId: request.value.nodeId, address: request.value.address };
+    case "removeNode":
+      return { kind: "removeNode", nodeId: request.value.nodeId };
+    case "moveReplica": {
+      const { partitionId, fromNode, toNode } = request.value;
+      return { kind: "moveReplica", partitionId, from: fromNode, to: toNode };
+    }
+    case "transferLeadership": {
+      const { partitionId, toNode } = request.value;
+      return { kind: "transferLeadership", partitionId, to: toNode };
+    }
+    case "rebalance":
+      return { kind: "rebalance" };
+    case undefined:
+      throw new RangeError("Cannot decode a cluster command: the change asks for nothing known");
+    default:
+      return unreachable(request);
+  }
+}
