@@ -37,6 +37,27 @@ export function updateOpenChanges(
   return withChanges(view, view.changes.map((change) => change.isFinished ? change : update(change)));
 }
 
+/** The view in which the change under way with this id, and all that wait for the same work, are what `update` makes of them. */
+export function updateOpenChange(
+  view: ClusterView,
+  { changeId, update }: {
+    readonly changeId: string;
+    readonly update: (change: ClusterChange) => ClusterChange;
+  },
+): ClusterView {
+  const named = openChange(view, changeId);
+  if (named === undefined) return view;
+  return updateOpenChanges(
+    view,
+    (change) => isSameWork(change.request, named.request) || change === named ? update(change) : change,
+  );
+}
+
+/** A node that is removed for several requests is removed once. */
+function isSameWork(left: ChangeRequest, right: ChangeRequest): boolean {
+  return left.kind === "removeNode" && right.kind === "removeNode" && left.nodeId === right.nodeId;
+}
+
 /** The view in which those changes under way for which `matches` holds have failed with `error`. */
 export function failOpenChanges(
   view: ClusterView,

@@ -54,7 +54,7 @@ export function beginChange(view: ClusterView, { changeId, request }: NamedReque
 
 /** Why the request makes no sense; empty when it does. */
 function refusal(view: ClusterView, request: ChangeRequest): string {
-  if (openChanges(view).length >= OPEN_CHANGES_MAX) {
+  if (isCrowded(view, request)) {
     return `${OPEN_CHANGES_MAX} changes are under way already`;
   }
   switch (request.kind) {

@@ -5,8 +5,9 @@
  * @module
  */
 
+import type { NodeId } from "../../raft/mod.ts";
 import { beginChange } from "./change_request.ts";
-import { ended, openChange, stepped, updateOpenChanges } from "./change_list.ts";
+import { ended, openChange, stepped, updateOpenChange } from "./change_list.ts";
 import {
   foundingView,
   isMoving,
@@ -18,7 +19,7 @@ import {
   withPartition,
   withPreferred,
 } from "./cluster_view.ts";
-import type { ClusterCommand, ClusterView } from "./types.ts";
+import type { ClusterChange, ClusterCommand, ClusterView } from "./types.ts";
 import { checkViewInvariants, unreachable } from "./view_invariant.ts";
 
 /** Stands where a change is named, for what is put right without anybody having asked for it. */
@@ -95,10 +96,8 @@ function setTarget(view: ClusterView, command: SetTarget): ClusterView {
   if (isSameSet(target, expected)) return view;
   if (!target.every((nodeId) => expected.includes(nodeId) || isStaying(view, nodeId))) return view;
   if (changeId !== REPAIR_CHANGE_ID && openChange(view, changeId) === undefined) return view;
-  const next = updateOpenChanges(
-    view,
-    (change) => change.changeId === changeId ? { ...change, total: change.done + remaining } : change,
-  );
+  const update = (change: ClusterChange) => ({ ...change, total: change.done + remaining });
+  const next = updateOpenChange(view, { changeId, update });
   return withPartition(next, { ...partition, target, changeId });
 }
 
@@ -106,10 +105,9 @@ function setTarget(view: ClusterView, command: SetTarget): ClusterView {
 function settle(view: ClusterView, { partitionId, target }: Settle): ClusterView {
   const partition = view.partitions[partitionId];
   if (partition === undefined || !isMoving(partition) || !isSameSet(partition.target, target)) return view;
-  const next = updateOpenChanges(view, (change) => {
-    if (change.changeId !== partition.changeId) return change;
-    return change.request.kind === "moveReplica" ? ended(stepped(change), "") : stepped(change);
-  });
+  const update = (change: ClusterChange) =>
+    change.request.kind === "moveReplica" ? ended(stepped(change), "") : stepped(change);
+  const next = updateOpenChange(view, { changeId: partition.changeId, update });
   return withPartition(next, { ...partition, replicas: partition.target, changeId: "" });
 }
 
@@ -120,23 +118,19 @@ function prefer(view: ClusterView, { partitionId, nodeId }: Prefer): ClusterView
 function finish(view: ClusterView, { changeId, error }: Finish): ClusterView {
   const change = openChange(view, changeId);
   if (change === undefined) return view;
-  if (change.request.kind === "removeNode") {
-    return finishRemoval(view, { nodeId: change.request.nodeId, error });
-  }
-  return updateOpenChanges(view, (each) => each === change ? ended(each, error) : each);
+  const { request } = change;
+  if (request.kind === "removeNode") return finishRemoval(view, { changeId, nodeId: request.nodeId, error });
+  return updateOpenChange(view, { changeId, update: (each) => ended(each, error) });
 }
 
 /** All who asked for it are answered together. */
 function finishRemoval(
   view: ClusterView,
-  { nodeId, error }: { readonly nodeId: number; readonly error: string },
+  { changeId, nodeId, error }: { readonly changeId: string; readonly nodeId: NodeId; readonly error: string },
 ): ClusterView {
   const node = view.nodes.get(nodeId);
   if (node === undefined || (error === "" && !mayForget(view, nodeId))) return view;
-  const next = updateOpenChanges(view, (change) => {
-    const isRemoval = change.request.kind === "removeNode" && change.request.nodeId === nodeId;
-    return isRemoval ? ended(change, error) : change;
-  });
+  const next = updateOpenChange(view, { changeId, update: (each) => ended(each, error) });
   if (error !== "") return withNode(next, { ...node, isLeaving: false });
   const rest = [...next.nodes.values()].filter((each) => each !== node);
   return { ...withNodes(next, rest), retired: new Set([...next.retired, nodeId]) };
@@ -146,6 +140,6 @@ function finishRemoval(
  * Whether a member can go. While a partition moves, its group may still be where it was to go before it was sent elsewhere,
  * and that may be this node: so nothing may move at all.
  */
-export function mayForget(view: ClusterView, nodeId: number): boolean {
+export function mayForget(view: ClusterView, nodeId: NodeId): boolean {
   return view.partitions.every((partition) => !isMoving(partition) && !partition.replicas.includes(nodeId));
 }

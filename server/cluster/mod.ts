@@ -10,3 +10,5 @@ export { decodeClusterCommand, encodeClusterCommand } from "./cluster_command.ts
 export { checkClusterCommand } from "./command_check.ts";
 export { ClusterState } from "./cluster_state.ts";
 export { type Founding, foundingView, isMoving } from "./cluster_view.ts";
+export { clusterVoters } from "./cluster_voters.ts";
+export { type PlannerFacts, planNext } from "./planner.ts";

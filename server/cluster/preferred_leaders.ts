@@ -1,0 +1,94 @@
+/**
+ * Which partition should be led by another of its replicas, so that leaders are even without anything being moved. A node
+ * that should lead too many hands one on to a node that should lead more; where they share no partition, along a path
+ * of nodes that do, from its far end on, so that each step alone makes things even or shortens the path.
+ *
+ * When replicas are even and each partition has three or more, such a path is there whenever leaders are uneven: nodes that
+ * can hand nothing on to anybody emptier would lead more partitions than their replicas allow.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../raft/mod.ts";
+import { openChanges } from "./change_list.ts";
+import { isMoving, isStaying } from "./cluster_view.ts";
+import { balancingChange, leadCounts } from "./replica_moves.ts";
+import type { ClusterCommand, ClusterPartition, ClusterView } from "./types.ts";
+
+type Prefer = Extract<ClusterCommand, { readonly kind: "prefer" }>;
+
+/** Partitions by the node that should lead them. */
+type Led = ReadonlyMap<NodeId, readonly ClusterPartition[]>;
+
+/** What a search works with. */
+interface Search {
+  readonly led: Led;
+  readonly counts: ReadonlyMap<NodeId, number>;
+}
+
+/**
+ * The next step; `undefined` when leaders are as even as they can be, something moves, or nobody asked for it. Partitions
+ * for which an operator waits to see a certain leader are left alone.
+ */
+export function planLeader(view: ClusterView): Prefer | undefined {
+  const waitedFor = new Set<number>();
+  for (const { request } of openChanges(view)) {
+    if (request.kind === "transferLeadership") waitedFor.add(request.partitionId);
+  }
+  return findStep(view, (partition) => !waitedFor.has(partition.partitionId));
+}
+
+/** Whether leaders are as even as they can be. */
+export function areLeadersEven(view: ClusterView): boolean {
+  return findStep(view, () => true) === undefined;
+}
+
+function findStep(
+  view: ClusterView,
+  mayChange: (partition: ClusterPartition) => boolean,
+): Prefer | undefined {
+  if (balancingChange(view) === undefined || view.partitions.some(isMoving)) return undefined;
+  const counts = leadCounts(view);
+  const led = ledBy(view, mayChange);
+  const fullestFirst = [...counts].sort(([leftId, left], [rightId, right]) =>
+    right - left || leftId - rightId
+  );
+  const fewest = fullestFirst.at(-1)?.[1] ?? 0;
+  for (const [nodeId, leads] of fullestFirst) {
+    if (leads - fewest < 2) return undefined;
+    const step = lastStep(nodeId, { led, counts });
+    if (step !== undefined) return step;
+  }
+  return undefined;
+}
+
+function ledBy(view: ClusterView, mayChange: (partition: ClusterPartition) => boolean): Led {
+  const led = new Map<NodeId, ClusterPartition[]>();
+  for (const partition of view.partitions) {
+    const staying = partition.target.filter((nodeId) => isStaying(view, nodeId));
+    const leader = partition.target[0];
+    if (leader === undefined || !mayChange(partition)) continue;
+    const list = led.get(leader) ?? [];
+    list.push({ ...partition, target: staying });
+    led.set(leader, list);
+  }
+  return led;
+}
+
+/** The last step of the shortest path from `source` to a node that should lead at least two partitions fewer. */
+function lastStep(source: NodeId, { led, counts }: Search): Prefer | undefined {
+  const wanted = counts.get(source)! - 2;
+  const seen = new Set([source]);
+  const waiting = [source];
+  for (const from of waiting) {
+    for (const { partitionId, target } of led.get(from) ?? []) {
+      for (const nodeId of target) {
+        if (seen.has(nodeId)) continue;
+        if (counts.get(nodeId)! <= wanted) return { kind: "prefer", partitionId, nodeId };
+        seen.add(nodeId);
+        waiting.push(nodeId);
+      }
+    }
+  }
+  return undefined;
+}

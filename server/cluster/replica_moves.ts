@@ -1,0 +1,187 @@
+/**
+ * Which replica should move next: first those on nodes that are to leave, then from the node with most replicas to the one
+ * with fewest. What is counted is where replicas are to be, so that moves under way are not planned twice.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../raft/mod.ts";
+import { openChanges } from "./change_list.ts";
+import { REPAIR_CHANGE_ID } from "./cluster_state.ts";
+import { isMoving, isStaying, replaced, stayingNodes, withPartition } from "./cluster_view.ts";
+import type { ClusterChange, ClusterCommand, ClusterPartition, ClusterView } from "./types.ts";
+
+/** Partitions that move at the same time. Each sends its whole log to a new node, beside what clients want. */
+export const MOVES_MAX = 2;
+
+type SetTarget = Extract<ClusterCommand, { readonly kind: "setTarget" }>;
+type Counts = Map<NodeId, number>;
+
+/** Where a partition should be, and for which change. */
+interface Move {
+  readonly partition: ClusterPartition;
+  readonly target: readonly NodeId[];
+  readonly changeId: string;
+}
+
+/** The change in whose name replicas and leaders are evened out: the oldest under way that wants it. */
+export function balancingChange(view: ClusterView): ClusterChange | undefined {
+  return openChanges(view).find(({ request: { kind } }) =>
+    kind === "addNode" || kind === "removeNode" || kind === "rebalance"
+  );
+}
+
+/** The next move; `undefined` when none is needed or too many are under way. */
+export function planMove(view: ClusterView): SetTarget | undefined {
+  const move = planEscape(view) ?? planFilling(view) ?? planEvening(view);
+  if (move === undefined) return undefined;
+  const { partition, target, changeId } = move;
+  const { partitionId, target: expected } = partition;
+  const after = withPartition(view, { ...partition, target, changeId });
+  const remaining = countSteps(after, changeId);
+  return { kind: "setTarget", partitionId, expected, target, changeId, remaining };
+}
+
+/** A partition that moves already may be sent elsewhere: it could wait for a node that is gone. */
+function planEscape(view: ClusterView): Move | undefined {
+  const misplaced = misplacedPartitions(view);
+  const partition = misplaced.find((each) => isMoving(each) || hasRoom(view));
+  if (partition === undefined) return undefined;
+  const nodeId = misplacedReplica(view, partition)!;
+  const by = emptiestNode(replicaCounts(view), partition.target);
+  if (by === undefined) return undefined;
+  return { partition, target: replaced(partition.target, { nodeId, by }), changeId: removalOf(view, nodeId) };
+}
+
+/** Only a mistake could leave a partition with too few replicas; it is put right all the same. */
+function planFilling(view: ClusterView): Move | undefined {
+  const wanted = Math.min(view.replicationFactor, stayingNodes(view).length);
+  const partition = view.partitions.find(({ target }) => target.length < wanted);
+  if (partition === undefined || !(isMoving(partition) || hasRoom(view))) return undefined;
+  const nodeId = emptiestNode(replicaCounts(view), partition.target);
+  if (nodeId === undefined) return undefined;
+  return { partition, target: [...partition.target, nodeId], changeId: REPAIR_CHANGE_ID };
+}
+
+/**
+ * One move is always there: the fuller node has at least two partitions that the emptier one has not, and while there is
+ * room at most one of them moves already.
+ */
+function planEvening(view: ClusterView): Move | undefined {
+  const change = balancingChange(view);
+  if (change === undefined || !hasRoom(view)) return undefined;
+  const leads = leadCounts(view);
+  const nodes = [...replicaCounts(view)].sort(([leftId, left], [rightId, right]) =>
+    right - left || leads.get(rightId)! - leads.get(leftId)! || leftId - rightId
+  );
+  const [fullest, emptiest] = [nodes[0], nodes.at(-1)];
+  if (fullest === undefined || emptiest === undefined || fullest[1] - emptiest[1] < 2) return undefined;
+  const [from, to] = [fullest[0], emptiest[0]];
+  const candidates = view.partitions.filter((partition) =>
+    !isMoving(partition) && partition.target.includes(from) && !partition.target.includes(to)
+  );
+  // The new replica takes the place of the old one, so its leadership comes with it.
+  const givesLead = leads.get(from)! - leads.get(to)! >= 2;
+  const partition = candidates.find(({ target }) => (target[0] === from) === givesLead) ?? candidates[0];
+  if (partition === undefined) return undefined;
+  return {
+    partition,
+    target: replaced(partition.target, { nodeId: from, by: to }),
+    changeId: change.changeId,
+  };
+}
+
+function hasRoom(view: ClusterView): boolean {
+  return view.partitions.filter(isMoving).length < MOVES_MAX;
+}
+
+/** Partitions that are to lie on a node that does not stay; those that move already first. */
+function misplacedPartitions(view: ClusterView): readonly ClusterPartition[] {
+  const misplaced = view.partitions.filter((each) => misplacedReplica(view, each) !== undefined);
+  return [...misplaced.filter(isMoving), ...misplaced.filter((each) => !isMoving(each))];
+}
+
+function misplacedReplica(view: ClusterView, { target }: ClusterPartition): NodeId | undefined {
+  return target.find((nodeId) => !isStaying(view, nodeId));
+}
+
+function removalOf(view: ClusterView, nodeId: NodeId): string {
+  const change = openChanges(view).find(({ request }) =>
+    request.kind === "removeNode" && request.nodeId === nodeId
+  );
+  return change?.changeId ?? REPAIR_CHANGE_ID;
+}
+
+/** Replicas that are to be on each node that stays. */
+function replicaCounts(view: ClusterView): Counts {
+  return count(view, ({ target }) => target);
+}
+
+/** Partitions that each node that stays is to lead. */
+export function leadCounts(view: ClusterView): Counts {
+  return count(view, ({ target }) => target.slice(0, 1));
+}
+
+function count(view: ClusterView, nodesOf: (partition: ClusterPartition) => readonly NodeId[]): Counts {
+  const counts = new Map(stayingNodes(view).map((nodeId) => [nodeId, 0]));
+  for (const partition of view.partitions) {
+    for (const nodeId of nodesOf(partition)) {
+      const known = counts.get(nodeId);
+      if (known !== undefined) counts.set(nodeId, known + 1);
+    }
+  }
+  return counts;
+}
+
+/** Of the nodes that are not in `taken`, the one with fewest replicas, and of several the one with the smallest id. */
+function emptiestNode(counts: Counts, taken: readonly NodeId[]): NodeId | undefined {
+  let best: { readonly nodeId: NodeId; readonly replicas: number } | undefined;
+  for (const [nodeId, replicas] of counts) {
+    if (taken.includes(nodeId)) continue;
+    if (best === undefined || replicas < best.replicas) best = { nodeId, replicas };
+  }
+  return best?.nodeId;
+}
+
+/**
+ * Moves that will yet end for the change, those under way included, if nothing else is asked for: what the functions above
+ * will do, without the room they wait for.
+ */
+function countSteps(view: ClusterView, changeId: string): number {
+  const counts = replicaCounts(view);
+  const misplaced = new Map(
+    misplacedPartitions(view).map((each) => [each, escape(view, { partition: each, counts })]),
+  );
+  const underWay =
+    view.partitions.filter((each) => (misplaced.get(each) ?? each.changeId) === changeId).length;
+  return balancingChange(view)?.changeId === changeId ? underWay + countEvening(counts) : underWay;
+}
+
+/** Finds all misplaced replicas of the partition a place, which `counts` then count, and returns for which change. */
+function escape(
+  view: ClusterView,
+  { partition, counts }: { readonly partition: ClusterPartition; readonly counts: Counts },
+): string {
+  let { target, changeId } = partition;
+  for (const nodeId of partition.target) {
+    if (isStaying(view, nodeId)) continue;
+    const by = emptiestNode(counts, target);
+    if (by === undefined) break;
+    target = replaced(target, { nodeId, by });
+    counts.set(by, counts.get(by)! + 1);
+    changeId = removalOf(view, nodeId);
+  }
+  return changeId;
+}
+
+/** Each move from the fullest node to the emptiest takes one replica from what is too much somewhere. */
+function countEvening(counts: Counts): number {
+  const descending = [...counts.values()].sort((left, right) => right - left);
+  const total = descending.reduce((sum, replicas) => sum + replicas, 0);
+  const share = Math.floor(total / Math.max(1, descending.length));
+  const largerShares = total - share * descending.length;
+  return descending.reduce((sum, replicas, rank) => {
+    const mine = rank < largerShares ? share + 1 : share;
+    return sum + Math.max(0, replicas - mine);
+  }, 0);
+}
