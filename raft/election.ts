@@ -70,6 +70,16 @@ export function startCandidacy(state: ReplicaState, options: { readonly transfer
   countVote(state, { node: state.self, granted: true });
 }
 
+/**
+ * Stands as the leader has asked, whose lease does not count against it. Often the news of a membership comes just before
+ * that request and has to be applied first; but not for longer than the leader waits.
+ */
+export function maybeStandAsAsked(state: ReplicaState): void {
+  const { askedToStandAt, now, config, isPromotable } = state;
+  if (askedToStandAt === undefined || !isPromotable) return;
+  if (now - askedToStandAt < config.electionTimeoutTicks) startCandidacy(state, { transfer: true });
+}
+
 /** Would this replica vote so? Nothing changes by answering. */
 export function onPreVoteRequest(state: ReplicaState, message: PreVoteRequest): void {
   const granted = message.term > state.term && !isVoteForbidden(state) && isLogComplete(state, message);
@@ -159,6 +169,7 @@ function leaveRole(state: ReplicaState): void {
   state.votes.clear();
   state.progress = undefined;
   state.transfer = undefined;
+  state.askedToStandAt = undefined;
   state.uncommittedBytes = 0;
   state.isFlushDue = false;
   failLeaderReads(state);

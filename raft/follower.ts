@@ -5,7 +5,7 @@
  * @module
  */
 
-import { becomeFollower, startCandidacy, startPreCandidacy } from "./election.ts";
+import { becomeFollower, maybeStandAsAsked, startPreCandidacy } from "./election.ts";
 import type { AppendRequest, HeartbeatRequest, Message, TimeoutNowRequest } from "./message.ts";
 import { promiseLease } from "./lease.ts";
 import { onQuietRequest } from "./quiet.ts";
@@ -75,9 +75,11 @@ function onHeartbeatRequest(state: ReplicaState, message: HeartbeatRequest): voi
   });
 }
 
-/** The leader wants this replica in its place (§3.10 of the thesis); its own lease does not count against it. */
+/** The leader wants this replica in its place (§3.10 of the thesis). */
 function onTimeoutNow(state: ReplicaState, message: TimeoutNowRequest): void {
-  if (state.isPromotable && message.from === state.leader) startCandidacy(state, { transfer: true });
+  if (message.from !== state.leader) return;
+  state.askedToStandAt = state.now;
+  maybeStandAsAsked(state);
 }
 
 function answerAppend(

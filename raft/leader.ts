@@ -7,16 +7,18 @@
 
 import { becomeFollower } from "./election.ts";
 import { violated } from "./invariant.ts";
+import { askToStand } from "./last_words.ts";
 import { isVoter } from "./membership.ts";
 import type { AppendResponse, HeartbeatResponse, Message } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import type { ProgressTable } from "./progress_table.ts";
-import { maybeFallQuiet } from "./quiet.ts";
+import { lastHeardOf, maybeFallQuiet } from "./quiet.ts";
 import { confirmRounds, maybeOpenRound } from "./read_index.ts";
 import type { RequestResult } from "./ready.ts";
 import { maybeLeaveJoint } from "./reconfiguration.ts";
 import {
   broadcastHeartbeats,
+  isCaughtUp,
   maybeCommit,
   onAppendResponse,
   onHeartbeatResponse,
@@ -76,6 +78,9 @@ export function startTransfer(state: ReplicaState, to: NodeId): RequestResult {
     return { accepted: false, refusal: "invalid", leader };
   }
   if (state.transfer?.to === to) return { accepted: true };
+  // Nothing can be proposed meanwhile, so it must not take long, and not be tried in vain.
+  const isSilent = state.now - lastHeardOf(state, target) >= state.config.electionTimeoutTicks;
+  if (isSilent || !isCaughtUp(state, target)) return { accepted: false, refusal: "learnerBehind", leader };
   state.transfer = { to, since: state.now, isAsked: false };
   maybeAskToStand(state, target);
   state.isFlushDue = true;
@@ -120,14 +125,7 @@ function maybeAskToStand(state: ReplicaState, target: Progress): void {
   if (transfer === undefined || transfer.isAsked || transfer.to !== target.node) return;
   if (target.matchIndex !== state.log.lastIndex) return;
   transfer.isAsked = true;
-  state.isLeaseOver = true;
-  state.messages.push({
-    kind: "timeoutNowRequest",
-    group: state.group,
-    from: state.self,
-    to: target.node,
-    term: state.term,
-  });
+  askToStand(state, target.node);
 }
 
 /**

@@ -79,6 +79,11 @@ export function wake(state: ReplicaState): void {
   }
 }
 
+/** When a leader last heard of `follower`; while it is quiet, the follower's node is what is heard. */
+export function lastHeardOf({ isQuiet, node }: ReplicaState, follower: Progress): number {
+  return Math.max(follower.lastHeard, isQuiet ? node.peers.heardAt(follower.node) : 0);
+}
+
 /** Of a quiet follower: its leader was last heard when its node was. */
 export function noteLeaderContact(state: ReplicaState): void {
   if (!state.isQuiet || state.role !== "follower" || state.leader === NO_NODE) return;

@@ -86,7 +86,7 @@ export type Refusal =
   | "unknownGroup"
   /** A change of membership is still under way. */
   | "changePending"
-  /** A node is to vote that is no learner yet, or lacks too much of the log: it must catch up first. */
+  /** A node is to vote or to lead that is silent, no learner yet, or lacks too much of the log: it must catch up first. */
   | "learnerBehind"
   /** The change, or the target of a transfer, makes no sense for this group. */
   | "invalid";

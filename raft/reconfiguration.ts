@@ -10,12 +10,13 @@
  *   differ in learners only, or one is joint and contains the other.
  *
  * The joint membership is left automatically, by whoever leads when it has been applied. A leader that is no voter of the
- * membership that was applied last steps down.
+ * membership that was applied last steps down, and asks one of those who stay to take its place.
  *
  * @module
  */
 
-import { becomeFollower } from "./election.ts";
+import { becomeFollower, maybeStandAsAsked } from "./election.ts";
+import { sayFarewell } from "./last_words.ts";
 import {
   entered,
   isJoint,
@@ -27,12 +28,11 @@ import {
   type MembershipTarget,
 } from "./membership.ts";
 import { decodeMembership, encodeMembership } from "./membership_codec.ts";
-import type { Progress } from "./progress.ts";
 import type { ProgressTable } from "./progress_table.ts";
 import { proposeMembership } from "./proposal.ts";
 import { confirmRounds } from "./read_index.ts";
 import type { GroupMembership, ProposeResult } from "./ready.ts";
-import { maybeCommit } from "./replication.ts";
+import { isCaughtUp, maybeCommit } from "./replication.ts";
 import type { ReplicaState } from "./state.ts";
 import { type Entry, EntryKind, NO_NODE } from "./types.ts";
 
@@ -46,6 +46,7 @@ export function changeMembership(state: ReplicaState, target: MembershipTarget):
     return { accepted: false, refusal: "invalid", leader };
   }
   const promoted = target.voters.filter((node) => !isVoter(membership, node));
+  // Otherwise nothing could be committed until they have caught up.
   if (!promoted.every((node) => isCaughtUp(state, progress.follower(node)))) {
     return { accepted: false, refusal: "learnerBehind", leader };
   }
@@ -90,23 +91,17 @@ function isSettledHere(state: ReplicaState): boolean {
   return log.lastMembershipThrough(log.lastIndex) <= membershipIndex && log.termAt(log.committed) === term;
 }
 
-/** A learner votes when one append brings it all it lacks: otherwise nothing could be committed until it has caught up. */
-function isCaughtUp(state: ReplicaState, learner: Progress | undefined): boolean {
-  const { log, config } = state;
-  if (learner?.state !== "replicate" || learner.matchIndex < log.snapshotIndex) return false;
-  return log.bytesBetween({ after: learner.matchIndex, through: log.lastIndex }) <= config.appendBytesMax;
-}
-
 function afterChange(state: ReplicaState): void {
   const { progress, role, membership, self } = state;
   if (progress !== undefined) return reconfigureLeader(state, progress);
   const isStanding = role === "candidate" || role === "preCandidate";
   if (isStanding && !isVoter(membership, self)) becomeFollower(state, { term: state.term, leader: NO_NODE });
+  maybeStandAsAsked(state);
 }
 
 function reconfigureLeader(state: ReplicaState, progress: ProgressTable): void {
   const { membership, self, log, now, config, transfer } = state;
-  if (!isVoter(membership, self)) return becomeFollower(state, { term: state.term, leader: NO_NODE });
+  if (!isVoter(membership, self)) return stepDown(state, progress);
   const start = { membership, self, nextIndex: log.lastIndex + 1, now, limits: config };
   const table = state.progress = progress.changedTo(start);
   if (transfer !== undefined && !members(membership).includes(transfer.to)) state.transfer = undefined;
@@ -115,4 +110,9 @@ function reconfigureLeader(state: ReplicaState, progress: ProgressTable): void {
   maybeCommit(state, table);
   confirmRounds(state, table);
   maybeLeaveJoint(state);
+}
+
+function stepDown(state: ReplicaState, progress: ProgressTable): void {
+  sayFarewell(state, progress);
+  becomeFollower(state, { term: state.term, leader: NO_NODE });
 }

@@ -121,8 +121,8 @@ export class Replica {
   }
 
   transferLeadership(to: NodeId): RequestResult {
-    wake(this.#state);
     const result = startTransfer(this.#state, to);
+    if (result.accepted) wake(this.#state);
     this.#check();
     return result;
   }
@@ -133,8 +133,9 @@ export class Replica {
   }
 
   changeMembership(target: MembershipTarget): ProposeResult {
-    wake(this.#state);
     const result = changeMembership(this.#state, target);
+    // Who asks again and again, until a node that is down has caught up, must not keep the group awake.
+    if (result.accepted) wake(this.#state);
     this.#check();
     return result;
   }

@@ -7,6 +7,7 @@
  */
 
 import type { Message } from "./message.ts";
+import { lastHeardOf } from "./quiet.ts";
 import type {
   FollowerView,
   GroupCommitted,
@@ -152,7 +153,7 @@ function collectCommitted(state: ReplicaState, parts: ReadyParts): void {
 }
 
 function followerViews(state: ReplicaState): readonly FollowerView[] {
-  const { progress, now, config, isQuiet, node } = state;
+  const { progress, now, config } = state;
   if (progress === undefined) return [];
   return progress.followers.map((follower) => ({
     node: follower.node,
@@ -161,8 +162,6 @@ function followerViews(state: ReplicaState): readonly FollowerView[] {
     nextIndex: follower.nextIndex,
     inflightMessages: follower.window.messages,
     inflightBytes: follower.window.bytes,
-    // Of a quiet replica its node is what is heard.
-    active: now - Math.max(follower.lastHeard, isQuiet ? node.peers.heardAt(follower.node) : 0) <
-      config.electionTimeoutTicks,
+    active: now - lastHeardOf(state, follower) < config.electionTimeoutTicks,
   }));
 }

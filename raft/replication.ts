@@ -85,6 +85,13 @@ export function maybeCommit(state: ReplicaState, progress: ProgressTable): boole
   return true;
 }
 
+/** Whether one append brings `follower` all it lacks. */
+export function isCaughtUp(state: ReplicaState, follower: Progress | undefined): boolean {
+  const { log, config } = state;
+  if (follower?.state !== "replicate" || follower.matchIndex < log.snapshotIndex) return false;
+  return log.bytesBetween({ after: follower.matchIndex, through: log.lastIndex }) <= config.appendBytesMax;
+}
+
 /** The slice last taken, for the next follower that needs the same. */
 interface SliceMemory {
   from: LogIndex;

@@ -104,6 +104,8 @@ export class ReplicaState {
   /** Invariant: present if and only if this replica leads. */
   progress: ProgressTable | undefined;
   transfer: Transfer | undefined;
+  /** Tick at which the leader asked this replica to stand, which it has not done yet. */
+  askedToStandAt: number | undefined;
   /** Whether this leadership has asked somebody to stand, and so can rely on no promise any more. */
   isLeaseOver = false;
   /** Bytes of entries above the commit index; kept by leaders only. */

@@ -210,7 +210,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a lease goes on after somebody was asked to stand",
     caughtBy: "scripts",
-    edits: [{ file: "leader.ts", find: "  state.isLeaseOver = true;\n", replace: "" }],
+    edits: [{ file: "last_words.ts", find: "  state.isLeaseOver = true;\n", replace: "" }],
   },
   {
     name: "a lease survives a pause",
@@ -349,8 +349,21 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     caughtBy: "scripts",
     edits: [{
       file: "reconfiguration.ts",
-      find:
-        "  if (!isVoter(membership, self)) return becomeFollower(state, { term: state.term, leader: NO_NODE });\n",
+      find: "  if (!isVoter(membership, self)) return stepDown(state, progress);\n",
+      replace: "",
+    }],
+  },
+  {
+    name: "who is asked to stand before it has applied a membership forgets it",
+    caughtBy: "scripts",
+    edits: [{ file: "reconfiguration.ts", find: "  maybeStandAsAsked(state);\n", replace: "" }],
+  },
+  {
+    name: "a node that knows nobody shows nobody that it lives",
+    caughtBy: "scripts",
+    edits: [{
+      file: "multi_raft.ts",
+      find: "this.#beats.push(beat({ from: this.#config.nodeId, to: from, isAnswer: true }));",
       replace: "",
     }],
   },
