@@ -113,6 +113,8 @@ export interface TimeoutNowRequest extends Envelope {
 /** Sign of life of a whole node, for all groups that are quiet. It belongs to no group: group and term are 0. */
 export interface Beat extends Envelope {
   readonly kind: "beat";
+  /** Sent only because the receiver shows that it counts on the sender, who would not have sent one by itself. */
+  readonly isAnswer: boolean;
 }
 
 /** Any message between two replicas of a group, or two nodes. */

@@ -8,7 +8,7 @@
 import { type MultiRaftConfig, resolveConfig, type ResolvedConfig } from "./config.ts";
 import { invariant } from "./invariant.ts";
 import type { MembershipTarget } from "./membership.ts";
-import type { Message } from "./message.ts";
+import type { Beat, Message } from "./message.ts";
 import { isWellFormed } from "./message_check.ts";
 import { NodeState } from "./node_state.ts";
 import type { ProposeResult, ReadReady, ReadyBatch, ReplicaView, RequestResult } from "./ready.ts";
@@ -113,7 +113,8 @@ export class MultiRaft {
   step(message: Message): void {
     if (message.to !== this.#config.nodeId || message.from === message.to || !isWellFormed(message)) return;
     if (this.#node.peers.hear(message.from, this.#node.now)) this.#reconsider(message.from);
-    const replica = message.kind === "beat" ? undefined : this.#byGroup.get(message.group);
+    if (message.kind === "beat") return this.#answerBeat(message);
+    const replica = this.#byGroup.get(message.group);
     if (replica === undefined) return;
     replica.step(message);
     this.#note(replica);
@@ -141,7 +142,10 @@ export class MultiRaft {
     return result;
   }
 
-  /** Asks the leader here to hand over to `to`; whether it worked is seen in `transitions`. */
+  /**
+   * Asks the leader here to hand over to `to`, a voter that was heard lately and lacks no more than one append. Nothing
+   * can be proposed until that leads, or an election timeout is over; which it is, is seen in `transitions`.
+   */
   transferLeadership(group: GroupId, to: NodeId): RequestResult {
     const replica = this.#byGroup.get(group);
     if (replica === undefined) return UNKNOWN_GROUP;
@@ -286,10 +290,19 @@ export class MultiRaft {
     const node = this.#node;
     if (this.#arePeersStale) this.#listPeers();
     if (node.now % config.heartbeatTicks === 0) {
-      for (const to of node.peers.nodes) this.#beats.push(beat({ from: config.nodeId, to }));
+      for (const to of node.peers.nodes) this.#beats.push(beat({ from: config.nodeId, to, isAnswer: false }));
     }
     const lost = node.peers.takeLost({ now: node.now, silenceMax: config.electionTimeoutTicks });
     for (const peer of lost) this.#reconsider(peer);
+  }
+
+  /**
+   * A node counts on this one that is no peer as far as is known here: it may lead a group to which this node has just
+   * been added, or added again, and rest until this node is heard.
+   */
+  #answerBeat({ from, isAnswer }: Beat): void {
+    if (isAnswer || this.#node.peers.has(from) || this.#beats.some(({ to }) => to === from)) return;
+    this.#beats.push(beat({ from: this.#config.nodeId, to: from, isAnswer: true }));
   }
 
   #listPeers(): void {
@@ -325,6 +338,6 @@ export class MultiRaft {
   }
 }
 
-function beat({ from, to }: { readonly from: NodeId; readonly to: NodeId }): Message {
-  return { kind: "beat", group: 0, from, to, term: 0 };
+function beat(options: Pick<Beat, "from" | "to" | "isAnswer">): Beat {
+  return { kind: "beat", group: 0, term: 0, ...options };
 }

@@ -43,6 +43,18 @@ test("messages for others, from itself and of unknown groups are ignored", () =>
   assert.ok(raft.hasReady());
 });
 
+test("a beat of a node that is no peer is answered, an answer is not", () => {
+  const raft = withGroups([1], [1, 2]);
+  const beat = { kind: "beat", group: 0, to: 1, term: 0 } as const;
+  const beats = () => raft.ready().messages.filter(({ kind }) => kind === "beat");
+  raft.step({ ...beat, from: 9, isAnswer: false });
+  raft.step({ ...beat, from: 9, isAnswer: false });
+  assert.ok(raft.hasReady());
+  assert.equal(beats(), [{ ...beat, from: 1, to: 9, isAnswer: true }]);
+  raft.step({ ...beat, from: 9, isAnswer: true });
+  assert.equal(beats(), []);
+});
+
 test("batches may overlap, and come back in the order in which they went out", () => {
   const raft = withGroups([1], [1]);
   raft.tick();

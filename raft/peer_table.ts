@@ -29,6 +29,11 @@ export class PeerTable {
     this.#peers = nodes.map((node) => this.#find(node) ?? { node, heardAt: now, isLost: false });
   }
 
+  /** Whether `node` is one of the peers. */
+  has(node: NodeId): boolean {
+    return this.#find(node) !== undefined;
+  }
+
   /** Takes note of a message from `node`. Returns whether that had been lost. */
   hear(node: NodeId, now: number): boolean {
     const peer = this.#find(node);

@@ -132,8 +132,9 @@ function encodeBody(writer: WireWriter, message: Exclude<Message, Heartbeat>): v
       return writer.number(12, message.readIndex);
     case "quietRequest":
       return writer.number(6, message.commit);
-    case "timeoutNowRequest":
     case "beat":
+      return writer.boolean(8, message.isAnswer);
+    case "timeoutNowRequest":
       return;
     default:
       return unreachable(message);
@@ -205,8 +206,9 @@ function decodeMessage(reader: WireReader, route: { from: NodeId; to: NodeId }):
       return { kind, ...envelope, readId, readIndex, granted };
     case "quietRequest":
       return { kind, ...envelope, commit };
-    case "timeoutNowRequest":
     case "beat":
+      return { kind, ...envelope, isAnswer: granted };
+    case "timeoutNowRequest":
       return { kind, ...envelope };
     default:
       return unreachable(kind);

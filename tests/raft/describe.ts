@@ -49,8 +49,9 @@ function detail(message: Message): string {
       return message.granted ? ` index=${message.readIndex}` : " refused";
     case "quietRequest":
       return ` commit=${message.commit}`;
-    case "timeoutNowRequest":
     case "beat":
+      return message.isAnswer ? " answer" : "";
+    case "timeoutNowRequest":
       return "";
   }
 }

@@ -278,6 +278,8 @@ export type RaftMessage = Message<"prkdb.v1.RaftMessage"> & {
   entries: RaftEntry[];
 
   /**
+   * Of a beat: it only answers one.
+   *
    * @generated from field: bool granted = 8;
    */
   granted: boolean;
