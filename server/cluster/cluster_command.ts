@@ -11,6 +11,7 @@ import {
   type ClusterLogCommand,
   type ClusterLogCommand_Change,
   type ClusterLogCommand_ChangeSchema,
+  type ClusterLogCommand_Settle,
   ClusterLogCommandSchema,
 } from "../../proto/mod.ts";
 import { checkClusterCommand } from "./command_check.ts";
@@ -22,6 +23,7 @@ const FORMAT_VERSION = 1;
 /** The founding of the largest cluster with long addresses needs about 600 KB; more is not even parsed. */
 const COMMAND_BYTES_MAX = 1_048_576;
 
+type Settle = Extract<ClusterCommand, { readonly kind: "settle" }>;
 type WireCommand = NonNullable<MessageInitShape<typeof ClusterLogCommandSchema>["command"]>;
 type WireRequest = NonNullable<MessageInitShape<typeof ClusterLogCommand_ChangeSchema>["request"]>;
 
@@ -88,7 +90,7 @@ function toWire(command: ClusterCommand): WireCommand {
       return { case: "setTarget", value: { partitionId, ...lists, changeId, remaining } };
     }
     case "settle":
-      return { case: "settle", value: { partitionId: command.partitionId, target: [...command.target] } };
+      return settleToWire(command);
     case "prefer":
       return { case: "prefer", value: { partitionId: command.partitionId, nodeId: command.nodeId } };
     case "finish":
@@ -96,6 +98,14 @@ function toWire(command: ClusterCommand): WireCommand {
     default:
       return unreachable(command);
   }
+}
+
+function settleToWire({ partitionId, target, changeId = "" }: Settle): WireCommand {
+  return { case: "settle", value: { partitionId, target: [...target], changeId } };
+}
+
+function settleFromWire({ partitionId, target, changeId }: ClusterLogCommand_Settle): Settle {
+  return { kind: "settle", partitionId, target, ...(changeId === "" ? {} : { changeId }) };
 }
 
 function requestToWire(request: ChangeRequest): WireRequest {
@@ -139,7 +149,7 @@ function fromWire(command: ClusterLogCommand["command"]): ClusterCommand {
       return { kind: "setTarget", partitionId, expected, target, changeId, remaining };
     }
     case "settle":
-      return { kind: "settle", partitionId: command.value.partitionId, target: command.value.target };
+      return settleFromWire(command.value);
     case "prefer":
       return { kind: "prefer", partitionId: command.value.partitionId, nodeId: command.value.nodeId };
     case "finish":

@@ -102,8 +102,9 @@ function setTarget(view: ClusterView, command: SetTarget): ClusterView {
 }
 
 /** Who should lead may have changed since it was proposed, so the order does not count. */
-function settle(view: ClusterView, { partitionId, target }: Settle): ClusterView {
+function settle(view: ClusterView, { partitionId, target, changeId }: Settle): ClusterView {
   const partition = view.partitions[partitionId];
+  if (changeId !== undefined && partition?.changeId !== changeId) return view;
   if (partition === undefined || !isMoving(partition) || !isSameSet(partition.target, target)) return view;
   const update = (change: ClusterChange) =>
     change.request.kind === "moveReplica" ? ended(stepped(change), "") : stepped(change);

@@ -53,6 +53,7 @@ export function checkClusterCommand(command: ClusterCommand): void {
       );
     case "settle":
       checkPartitionId(command.partitionId);
+      if (command.changeId !== undefined) checkChangeId(command.changeId);
       return checkReplicas(command.target);
     case "prefer":
       checkPartitionId(command.partitionId);

@@ -21,9 +21,9 @@ export interface ClusterPartition {
   readonly partitionId: number;
   /** Where it was last known to be complete; the preferred leader first. */
   readonly replicas: readonly NodeId[];
-  /** Where it should be; the same as `replicas` unless it moves. */
+  /** Where it should be; the same as `replicas` unless it moves. A move that was taken back goes on until it is undone. */
   readonly target: readonly NodeId[];
-  /** The change for which it moves, empty when it does not. */
+  /** The change for which it moves, never empty while it does and empty when it does not. */
   readonly changeId: string;
 }
 
@@ -95,7 +95,13 @@ export type ClusterCommand =
     readonly remaining: number;
   }
   /** The partition's group has become `target`. */
-  | { readonly kind: "settle"; readonly partitionId: number; readonly target: readonly NodeId[] }
+  | {
+    readonly kind: "settle";
+    readonly partitionId: number;
+    readonly target: readonly NodeId[];
+    /** The change for which it moved; an old report that names another one does nothing. */
+    readonly changeId?: string;
+  }
   /** `nodeId`, one of its replicas, should lead the partition. */
   | { readonly kind: "prefer"; readonly partitionId: number; readonly nodeId: NodeId }
   /** The change is over. A node whose removal succeeded is a member no more. */
