@@ -1,6 +1,6 @@
 /**
  * The calm after the bad times of a schedule. No more faults: a leader appears in every group, all members catch up, no
- * read stays unanswered, groups fall quiet, and wake when a node dies.
+ * read stays unanswered, groups become what somebody wants, under load, fall quiet, and wake when a node dies.
  *
  * @module
  */
@@ -8,6 +8,7 @@
 import type { GroupId, NodeId } from "../../raft/mod.ts";
 import type { Random } from "../../raft/random.ts";
 import { bytes, type Cluster, type ClusterNode } from "./cluster.ts";
+import { drawGoal, drive } from "./drive.ts";
 import type { Oracle } from "./oracle.ts";
 
 const CALM_TICKS_MAX = 400;
@@ -18,6 +19,7 @@ export interface CalmOptions {
   readonly oracle: Oracle;
   readonly random: Random;
   readonly fallsQuiet: boolean;
+  readonly isReshaped: boolean;
 }
 
 /** See the module comment. */
@@ -37,8 +39,10 @@ export class Calm {
       if (node.raft === undefined) cluster.start(node);
       cluster.finishAll(node);
     }
+    for (const group of cluster.groups) this.#agreeOnPriority(group);
     cluster.settle();
     for (const group of cluster.groups) this.#recover(group);
+    if (this.#options.isReshaped) { for (const group of cluster.groups) this.#driveSomewhere(group); }
     this.#endOutsiders();
     if (this.#options.fallsQuiet) this.#rest();
     // A question whose answer was lost is given up after an election timeout, which is ten ticks.
@@ -51,6 +55,25 @@ export class Calm {
       throw new Error(`${this.#options.oracle.openReads()} reads were never answered`);
     }
     return this.#rests;
+  }
+
+  /** Replicas that prefer different leaders would hand leadership to and fro, more and more slowly, but for ever. */
+  #agreeOnPriority(group: GroupId): void {
+    const { cluster, random } = this.#options;
+    const order = drawGoal(random, cluster.nodes.map((node) => node.id));
+    for (const node of cluster.nodes) node.core.setPriority(group, order);
+  }
+
+  /** A group that nothing disturbs gets wherever it is wanted, while it is written to. */
+  #driveSomewhere(group: GroupId): void {
+    const { cluster, random } = this.#options;
+    const goal = drawGoal(random, cluster.nodes.map((node) => node.id));
+    cluster.tickUntil(() => {
+      const leaders = cluster.nodes.filter((node) => node.view(group).role === "leader");
+      for (const leader of leaders) leader.core.propose(group, bytes("load"));
+      return leaders.some((leader) => drive(leader, { group, goal }));
+    }, CALM_TICKS_MAX);
+    this.#recover(group);
   }
 
   /** Who is no member of any group any more need not come back. */

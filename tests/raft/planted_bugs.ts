@@ -369,7 +369,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "learners count",
-    caughtBy: "schedules",
+    caughtBy: "scripts",
     edits: [{
       file: "progress_table.ts",
       find: "this.#voters = listed(membership.voters);",

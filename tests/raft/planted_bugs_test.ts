@@ -22,6 +22,7 @@ const TEST_FILES = [
   "cluster.ts",
   "describe.ts",
   "disk.ts",
+  "drive.ts",
   "oracle.ts",
   "reshaping.ts",
   "raft_script.ts",

@@ -9,6 +9,7 @@ import type { GroupId, Message, NodeId, ReadyBatch } from "../../raft/mod.ts";
 import { Random } from "../../raft/random.ts";
 import { bytes, type Cluster, type ClusterNode } from "./cluster.ts";
 import { Calm } from "./calm.ts";
+import { drawGoal, drive, type Goal } from "./drive.ts";
 import { Oracle } from "./oracle.ts";
 import { drawTarget } from "./reshaping.ts";
 import { type Action, ACTIONS, drawCluster, type Drawn, drawWeather, type Weather } from "./weather.ts";
@@ -39,6 +40,10 @@ const LEASES = 0.4;
 /** Twice the election timeout: whoever stands still for so long, as its peers see it, is no leader to them. */
 const DUEL_TICKS = 20;
 const STOP_STEPS_MAX = 600;
+/** Chance that a group is wanted elsewhere before it is where it was wanted. */
+const NEW_GOAL = 0.1;
+/** A node that is in no cluster of this size. */
+const STRANGER: NodeId = 99;
 const IN_TRANSIT_MAX = 600;
 /**
  * Runs one schedule.
@@ -62,6 +67,9 @@ class Schedule {
   readonly #oracle: Oracle;
   readonly #steps: number;
   readonly #hasLeases: boolean;
+  readonly #isReshaped: boolean;
+  /** What each group is being driven to. */
+  readonly #goals = new Map<GroupId, Goal>();
   readonly #drawn: Drawn;
   #step = 0;
   #crashes = 0;
@@ -76,8 +84,10 @@ class Schedule {
     this.#steps = options.steps;
     this.#weather = drawWeather(random);
     this.#hasLeases = random.chance(LEASES);
-    const isReshaped = this.#weather.shares.reshape > 0;
-    this.#drawn = drawCluster(random, { seed: options.seed, leaseReads: this.#hasLeases, isReshaped });
+    this.#isReshaped = this.#weather.shares.reshape + this.#weather.shares.drive > 0;
+    const { seed } = options;
+    const isReshaped = this.#isReshaped;
+    this.#drawn = drawCluster(random, { seed, leaseReads: this.#hasLeases, isReshaped });
     this.#cluster = this.#drawn.cluster;
     this.#oracle = new Oracle(this.#cluster);
     this.#count();
@@ -90,6 +100,7 @@ class Schedule {
       oracle: this.#oracle,
       random: this.#random,
       fallsQuiet: this.#drawn.fallsQuiet,
+      isReshaped: this.#isReshaped,
     }).run();
     const committed = this.#cluster.groups.reduce(
       (sum, group) => sum + this.#oracle.committed(group).length,
@@ -139,6 +150,10 @@ class Schedule {
         return void node.core.transferLeadership(this.#group(), this.#pick(this.#cluster.nodes).id);
       case "reshape":
         return this.#reshape();
+      case "drive":
+        return this.#drive();
+      case "prefer":
+        return node.core.setPriority(this.#group(), drawGoal(this.#random, [...this.#nodeIds(), STRANGER]));
       case "rest":
         return;
     }
@@ -160,9 +175,27 @@ class Schedule {
     const leaders = this.#leaders(group).filter((leader) => this.#mayAct(leader));
     if (leaders.length === 0) return;
     const { core } = this.#pick(leaders);
-    const nodes = this.#cluster.nodes.map((node) => node.id);
-    const target = drawTarget(this.#random, { current: core.view(group)!.membership, nodes });
+    const target = drawTarget(this.#random, {
+      current: core.view(group)!.membership,
+      nodes: this.#nodeIds(),
+    });
     if (core.changeMembership(group, target).accepted) this.#changes++;
+  }
+
+  /** Somebody has wishes for a group, and whoever leads it takes a step; the next one may lead, and wish, otherwise. */
+  #drive(): void {
+    const group = this.#group();
+    if (!this.#goals.has(group) || this.#random.chance(NEW_GOAL)) {
+      this.#goals.set(group, drawGoal(this.#random, this.#nodeIds()));
+    }
+    const goal = this.#goals.get(group)!;
+    for (const leader of this.#leaders(group).filter((node) => this.#mayAct(node))) {
+      if (drive(leader, { group, goal })) this.#changes++;
+    }
+  }
+
+  #nodeIds(): readonly NodeId[] {
+    return this.#cluster.nodes.map((node) => node.id);
   }
 
   /** Two clocks jump: leases end, and elections overlap that never would otherwise. */

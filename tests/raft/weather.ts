@@ -46,6 +46,8 @@ export type Action =
   | "unreachable"
   | "transfer"
   | "reshape"
+  | "drive"
+  | "prefer"
   | "rest";
 
 /** All of them, in the order in which their shares are counted. */
@@ -58,12 +60,16 @@ export const ACTIONS: readonly Action[] = [
   "unreachable",
   "transfer",
   "reshape",
+  "drive",
+  "prefer",
   "rest",
 ];
 
 /** Share of the runs in which memberships change. */
 const RESHAPED = 0.4;
 const CLUSTER_SIZES = [3, 5] as const;
+/** Where memberships change, there may be more nodes than a group needs. */
+const RESHAPED_SIZES = [3, 5, 7] as const;
 
 /** From a fine day to a disaster, so that both progress and confusion are seen. */
 export function drawWeather(random: Random): Weather {
@@ -96,10 +102,18 @@ export function drawWeather(random: Random): Weather {
       read: random.below(10),
       unreachable: random.below(3),
       transfer: random.below(4),
-      reshape: random.chance(RESHAPED) ? 4 + random.below(30) : 0,
+      ...drawReshaping(random),
+      prefer: random.below(3),
       rest: 20,
     },
   };
+}
+
+/** Changes that make sense one by one, changes that lead somewhere, or both. */
+function drawReshaping(random: Random): { readonly reshape: number; readonly drive: number } {
+  if (!random.chance(RESHAPED)) return { reshape: 0, drive: 0 };
+  const kind = random.below(3);
+  return { reshape: kind === 0 ? 0 : 4 + random.below(30), drive: kind === 1 ? 0 : 4 + random.below(30) };
 }
 
 /** A cluster, and what is to be expected of it. */
@@ -114,7 +128,8 @@ export function drawCluster(
   options: { readonly seed: number; readonly leaseReads: boolean; readonly isReshaped: boolean },
 ): Drawn {
   const { seed, leaseReads, isReshaped } = options;
-  const size = CLUSTER_SIZES[random.below(CLUSTER_SIZES.length)]!;
+  const sizes = isReshaped ? RESHAPED_SIZES : CLUSTER_SIZES;
+  const size = sizes[random.below(sizes.length)]!;
   const nodes = Array.from({ length: size }, (_, position) => position + 1);
   const groups = random.chance(0.5) ? [1] : [0, 3, 7];
   const hasPriority = random.chance(0.6);

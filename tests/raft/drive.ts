@@ -1,0 +1,40 @@
+/**
+ * What a host does that wants a group to become something else: whoever leads it takes one step at a time, again and
+ * again, and remembers nothing. Missing nodes learn first; when they have caught up, they vote and the others go.
+ *
+ * @module
+ */
+
+import type { GroupId, NodeId } from "../../raft/mod.ts";
+import type { Random } from "../../raft/random.ts";
+import type { ClusterNode } from "./cluster.ts";
+
+/** What a group shall be: these vote, nobody learns. */
+export type Goal = readonly NodeId[];
+
+const GOAL_SIZE_MAX = 5;
+
+/** Draws a goal of one to five of `nodes`. */
+export function drawGoal(random: Random, nodes: readonly NodeId[]): Goal {
+  const left = [...nodes];
+  const size = 1 + random.below(Math.min(GOAL_SIZE_MAX, nodes.length));
+  return Array.from({ length: size }, () => left.splice(random.below(left.length), 1)[0]!);
+}
+
+/** Takes a step towards `goal` if `node` leads `group`; returns whether it is reached. */
+export function drive(
+  node: ClusterNode,
+  { group, goal }: { readonly group: GroupId; readonly goal: Goal },
+): boolean {
+  const { role, membership: { voters, votersOutgoing, learners } } = node.view(group);
+  if (role !== "leader" || votersOutgoing.length > 0) return false;
+  const known = [...voters, ...learners];
+  const missing = goal.filter((each) => !known.includes(each));
+  const isReached = missing.length === 0 && known.length === goal.length && learners.length === 0;
+  if (isReached) return true;
+  const target = missing.length === 0
+    ? { voters: goal, learners: [] }
+    : { voters, learners: [...learners.filter((each) => goal.includes(each)), ...missing] };
+  node.core.changeMembership(group, target);
+  return false;
+}
