@@ -10,7 +10,8 @@
 import type { GroupId, MultiRaft, NodeId, ReadReady } from "../raft/mod.ts";
 import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
 import { CallRouter, noLeader, replyOf, stopping } from "./call_router.ts";
-import { groupOfPartition } from "./cluster_layout.ts";
+import { decodeClusterCommand } from "./cluster/mod.ts";
+import { CLUSTER_GROUP, groupOfPartition } from "./cluster_layout.ts";
 import { DomainError } from "./error.ts";
 import { decodeCommand, stampCommand } from "./kv/mod.ts";
 import type { LeaderTable } from "./leader_table.ts";
@@ -18,6 +19,8 @@ import type { Outbox } from "./outbox.ts";
 import type { Partition } from "./partition.ts";
 import type { ForwardedCall, ForwardedReply } from "./peer_batch.ts";
 import type { Clock } from "./ports.ts";
+
+type ForwardedWrite = Extract<ForwardedCall, { readonly kind: "write" }>;
 
 /** What the desk works with. */
 export interface CallDeskOptions {
@@ -28,6 +31,8 @@ export interface CallDeskOptions {
   /** Of this node's replicas, by group. */
   readonly partitions: ReadonlyMap<GroupId, Partition>;
   readonly leaders: LeaderTable;
+  /** Of the cluster's state as this node knows it. */
+  readonly epoch: () => number;
   readonly addressOf: (node: NodeId) => string;
   readonly clock: Clock;
   readonly meters: { observeProposal(partitionId: number, result: "accepted" | "refused"): void };
@@ -59,7 +64,7 @@ export class CallDesk {
   startForwarded(from: NodeId, forwarded: ForwardedCall): void {
     const settle = (result: Parameters<typeof replyOf>[1]) =>
       this.#outbox.addReply(from, replyOf(forwarded.callId, result));
-    const partition = this.#options.partitions.get(forwarded.group);
+    const partition = this.#assigned(forwarded.group);
     if (partition === undefined) return settle({ ok: false, error: this.#notHere(forwarded.group) });
     const base = {
       partitionId: partition.partitionId,
@@ -71,7 +76,7 @@ export class CallDesk {
       const { keys } = forwarded;
       return this.#startRead({ ...base, kind: "read", keys, consistency: "linearizable", maxStalenessMs: 0 });
     }
-    const problem = problemWith(forwarded.command);
+    const problem = problemWith(forwarded);
     if (problem !== undefined) return settle({ ok: false, error: problem });
     this.#startWrite({ ...base, kind: "write", command: forwarded.command });
   }
@@ -146,23 +151,33 @@ export class CallDesk {
     const { clock, meters, multiRaft, partitions } = this.#options;
     const partition = partitions.get(groupOfPartition(call.partitionId));
     if (partition === undefined || partition.role !== "leader") return this.#route(call);
-    if (this.isLogFull) return failCall(call, logFull());
-    stampCommand(call.command, clock.wallMs());
+    const isOfCluster = partition.group === CLUSTER_GROUP;
+    // What the cluster itself needs is little, and may be what makes room.
+    if (this.isLogFull && !isOfCluster) return failCall(call, logFull());
+    if (!isOfCluster) stampCommand(call.command, clock.wallMs());
     const result = multiRaft.propose(partition.group, call.command);
-    meters.observeProposal(call.partitionId, result.accepted ? "accepted" : "refused");
+    if (!isOfCluster) meters.observeProposal(call.partitionId, result.accepted ? "accepted" : "refused");
     if (result.accepted) partition.awaitWrite(call, result);
     else if (result.refusal === "overloaded") failCall(call, overloaded(call.partitionId));
     else this.#route(call);
   }
 
   #startRead(call: ReadCall): void {
-    const partition = this.#options.partitions.get(groupOfPartition(call.partitionId));
+    const partition = this.#assigned(groupOfPartition(call.partitionId));
     if (partition === undefined) return this.#route(call);
     if (call.consistency === "stale" && this.#isFreshEnough(partition, call)) return partition.answer(call);
     // A partition that is not asked after all has nothing to take.
     this.#asking.add(partition);
     if (partition.role === "leader" || call.consistency !== "linearizable") return partition.ask(call);
     this.#route(call);
+  }
+
+  /** The replica of `group` here, unless it has moved away; it may still lead until the others have taken over. */
+  #assigned(group: GroupId): Partition | undefined {
+    const partition = this.#options.partitions.get(group);
+    return partition !== undefined && (partition.isAssigned || partition.role === "leader")
+      ? partition
+      : undefined;
   }
 
   #isFreshEnough(partition: Partition, call: ReadCall): boolean {
@@ -190,17 +205,17 @@ export class CallDesk {
   }
 
   #notLeader(call: Call): DomainError {
-    const { addressOf, leaders } = this.#options;
+    const { addressOf, epoch, leaders } = this.#options;
     const { leader, term } = leaders.get(groupOfPartition(call.partitionId));
     return new DomainError(
-      { kind: "notLeader", leaderId: leader, leaderAddress: addressOf(leader), term, epoch: leaders.epoch },
+      { kind: "notLeader", leaderId: leader, leaderAddress: addressOf(leader), term, epoch: epoch() },
       `Not the leader of partition ${call.partitionId}: node ${leader} leads it`,
     );
   }
 
   #notHere(group: GroupId): DomainError {
     return new DomainError(
-      { kind: "notLeader", leaderId: 0, leaderAddress: "", term: 0, epoch: this.#options.leaders.epoch },
+      { kind: "notLeader", leaderId: 0, leaderAddress: "", term: 0, epoch: this.#options.epoch() },
       `This node has no replica of group ${group}`,
     );
   }
@@ -211,9 +226,11 @@ export function refuseCall(call: Call): void {
   failCall(call, stopping());
 }
 
-function problemWith(command: Uint8Array): DomainError | undefined {
+/** What is proposed is applied everywhere: nothing may get there that cannot be read. */
+function problemWith({ group, command }: ForwardedWrite): DomainError | undefined {
   try {
-    decodeCommand(command);
+    if (group === CLUSTER_GROUP) decodeClusterCommand(command);
+    else decodeCommand(command);
     return undefined;
   } catch (error) {
     return new DomainError(

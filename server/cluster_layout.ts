@@ -1,17 +1,18 @@
 /**
- * Who holds what: partitions, their groups and their replicas, as a function of the node list alone. Partition i is
- * replicated on the nodes that follow number i mod n in ascending order; the first of them is the one that should
- * lead it, so replicas and leaders are even.
+ * Who holds what when a cluster is founded, as a function of the node list alone. Partition i is replicated on the nodes
+ * that follow number i mod n in ascending order; the first of them is the one that should lead it, so replicas and
+ * leaders are even. From then on the cluster's own group says where things are.
  *
  * @module
  */
 
 import { hashRangeStart } from "../proto/mod.ts";
 import type { GroupId, Membership, NodeId } from "../raft/mod.ts";
+import { type ClusterView, clusterVoters, foundingView } from "./cluster/mod.ts";
 
 /** What a cluster is made of; the same on all nodes. */
 export interface ClusterShape {
-  /** Ascending ids with their addresses, `host:port`. */
+  /** Who founds it: ascending ids with their addresses, `host:port`. */
   readonly nodes: ReadonlyMap<NodeId, string>;
   readonly partitionCount: number;
   readonly replicationFactor: number;
@@ -28,7 +29,13 @@ export interface PartitionPlace {
   readonly replicas: readonly NodeId[];
 }
 
-/** Group 0 is the cluster's own; partitions follow. */
+/** The cluster's own group; those of the partitions follow. */
+export const CLUSTER_GROUP: GroupId = 0;
+
+/** Stands where a partition is named, for the cluster's own group. */
+export const CLUSTER_PARTITION = -1;
+
+/** The group that replicates a partition. */
 export function groupOfPartition(partitionId: number): GroupId {
   return partitionId + 1;
 }
@@ -53,8 +60,30 @@ export function placePartitions(shape: ClusterShape): readonly PartitionPlace[] 
   }));
 }
 
+/** Belongs to nobody: a replica that is born with it only listens until its log names its members. */
+export const NO_MEMBERS: Membership = { voters: [], votersOutgoing: [], learners: [], learnersNext: [] };
+
 /** The members of a partition's group before any change. */
 export function initialMembership(place: PartitionPlace): Membership {
-  const voters = [...place.replicas].sort((a, b) => a - b);
-  return { voters, votersOutgoing: [], learners: [], learnersNext: [] };
+  return { ...NO_MEMBERS, voters: [...place.replicas].sort((a, b) => a - b) };
+}
+
+/** The members of the cluster's own group before any change: everybody, and some of them vote. */
+export function initialClusterMembership(shape: ClusterShape): Membership {
+  const voters = clusterVoters(foundingViewOf(shape), []);
+  return {
+    ...NO_MEMBERS,
+    voters,
+    learners: [...shape.nodes.keys()].filter((node) => !voters.includes(node)),
+  };
+}
+
+/** What a cluster is before its own group has said anything. */
+export function foundingViewOf(shape: ClusterShape): ClusterView {
+  const { nodes, replicationFactor } = shape;
+  return foundingView({
+    nodes,
+    replicationFactor,
+    replicas: placePartitions(shape).map(({ replicas }) => replicas),
+  });
 }

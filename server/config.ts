@@ -11,6 +11,8 @@ import { ConfigError, DEFAULTS, type Flags, HEARTBEATS_PER_ELECTION_MIN, parseFl
 
 const DEFAULT_PORT_BASE = 50_050;
 const DEFAULT_METRICS_PORT_BASE = 9_090;
+/** Addresses on which a node listens everywhere and at which nobody can reach it. */
+const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
 
 /** How a node is to run. */
 export interface ServerConfig {
@@ -19,7 +21,12 @@ export interface ServerConfig {
   /** 0: any free one. */
   readonly port: number;
   readonly metricsPort: number;
+  /** Where others find this node, `host:port`. */
+  readonly address: string;
+  /** The founders. Without meaning for a node that joins: its cluster tells it. */
   readonly shape: ClusterShape;
+  /** `http://host:port` of a cluster that is to take this node in. */
+  readonly join: string | undefined;
   readonly dataDirectory: string;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
@@ -47,7 +54,8 @@ export function parseConfig(args: readonly string[]): ServerConfig {
 function configOf(flags: Flags): ServerConfig {
   const { nodeId, host } = flags;
   const port = portOf(flags);
-  const nodes = flags.clusterNodes ?? new Map([[nodeId, `${bracketed(host)}:${port}`]]);
+  const address = flags.clusterNodes?.get(nodeId) ?? `${bracketed(host)}:${port}`;
+  const nodes = flags.clusterNodes ?? new Map([[nodeId, address]]);
   if (!nodes.has(nodeId)) throw new ConfigError(`--cluster-nodes does not name node ${nodeId} (--node-id)`);
   if (!isLoopback(host) && flags.insecure !== true) {
     throw new ConfigError(`--host ${host} is not a loopback address: that needs --insecure`);
@@ -58,8 +66,9 @@ function configOf(flags: Flags): ServerConfig {
         `--heartbeat-ms ${flags.heartbeatMs}`,
     );
   }
+  checkJoin(flags);
   return {
-    ...{ nodeId, host, port },
+    ...{ nodeId, host, port, address, join: flags.join },
     metricsPort: flags.metricsPort ?? defaultPort(DEFAULT_METRICS_PORT_BASE, nodeId, "--metrics-port"),
     shape: { nodes, partitionCount: flags.numPartitions, replicationFactor: replication(flags, nodes.size) },
     dataDirectory: flags.dataDir ?? `./data/node-${nodeId}`,
@@ -72,6 +81,19 @@ function configOf(flags: Flags): ServerConfig {
     corsOrigins: flags.corsOrigin,
     warnings: warningsFor(flags),
   };
+}
+
+/** What a cluster is made of is its own business, not that of a node which joins it. */
+function checkJoin({ join, clusterNodes, replicationFactor, host, grpcPort }: Flags): void {
+  if (join === undefined) return;
+  if (clusterNodes !== undefined) throw new ConfigError("--join and --cluster-nodes exclude each other");
+  if (replicationFactor !== undefined) {
+    throw new ConfigError("--join and --replication-factor exclude each other");
+  }
+  if (WILDCARDS.has(host)) {
+    throw new ConfigError(`--join needs a --host that other nodes can reach, not ${host}`);
+  }
+  if (grpcPort === 0) throw new ConfigError("--join needs a --grpc-port that is not 0");
 }
 
 /** Of the node's own entry in the member list unless a flag says otherwise: others will look for it there. */

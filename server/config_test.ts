@@ -107,7 +107,12 @@ test("wrong flags are refused in one line that names them", () => {
     /--heartbeat-ms/,
   );
   assert.match(refusal("--node-id", "1", "--host", "0.0.0.0"), /--insecure/);
-  assert.match(refusal("--node-id", "1", "--join", "http://a:1"), /--join/);
+  assert.match(refusal("--node-id", "1", "--join", "a:1"), /--join.*http:\/\/host:port/);
+  const joining = ["--node-id", "1", "--join", "http://a:1"];
+  assert.match(refusal(...joining, "--cluster-nodes", "1@a:1"), /--join and --cluster-nodes/);
+  assert.match(refusal(...joining, "--replication-factor", "3"), /--join and --replication-factor/);
+  assert.match(refusal(...joining, "--host", "0.0.0.0", "--insecure"), /--join needs a --host/);
+  assert.match(refusal(...joining, "--port", "0"), /--join needs a --grpc-port/);
   assert.match(refusal("--node-id", "1", "--no-such-flag"), /no-such-flag/);
   assert.match(refusal("--node-id", "1", "surplus"), /argument/);
   for (const args of [[], ["--node-id", "x"], ["--node-id", "1", "--bad"]]) {

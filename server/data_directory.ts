@@ -5,6 +5,7 @@
  * ```
  * node-1/LOCK            held by the running node
  * node-1/identity.json   written once, when the directory is first used
+ * node-1/cluster.json    what a node that joined was told of its cluster (`invitation.ts`)
  * node-1/peers.json      whom this node has met (`peer_register.ts`)
  * node-1/wal/            the log
  * ```
@@ -22,6 +23,10 @@ const IDENTITY_FORMAT = 1;
 const LOCK_NAME = "LOCK";
 const IDENTITY_NAME = "identity.json";
 const WAL_NAME = "wal";
+/** Kept by `invitation.ts`. */
+export const INVITATION_NAME = "cluster.json";
+/** What may be there before the identity is. */
+const OWN_NAMES = [LOCK_NAME, IDENTITY_NAME, INVITATION_NAME];
 const CLUSTER_ID_DIGITS = 32;
 
 /** Whose data a directory holds. */
@@ -33,7 +38,7 @@ export interface Identity {
   readonly incarnation: string;
   readonly partitionCount: number;
   readonly replicationFactor: number;
-  /** Ascending. */
+  /** The founders, ascending; empty if the node has joined later. */
   readonly nodeIds: readonly NodeId[];
 }
 
@@ -42,6 +47,8 @@ export interface WantedDirectory {
   readonly directory: string;
   readonly nodeId: NodeId;
   readonly shape: ClusterShape;
+  /** Of the cluster that the node joins; founders work it out. */
+  readonly joinedClusterId?: string | undefined;
   /** What the directory's incarnation will be if it is new. */
   readonly incarnation: string;
 }
@@ -68,7 +75,7 @@ export async function openDataDirectory(
   wanted: WantedDirectory,
 ): Promise<DataDirectory> {
   const { directory } = wanted;
-  await refuseForeign(fileSystem, directory);
+  await isClaimed(fileSystem, directory);
   await fileSystem.createDirectory(directory);
   const lock = await fileSystem.lock(joinPath(directory, LOCK_NAME));
   if (lock === undefined) {
@@ -83,19 +90,23 @@ export async function openDataDirectory(
   }
 }
 
-/** A directory with other things in it was meant for something else. */
-async function refuseForeign(fileSystem: FileSystem, directory: string): Promise<void> {
+/**
+ * Whether `directory` is some node's already. One with other things in it was meant for something else.
+ *
+ * @throws {DataDirectoryError} when it holds what is not prkdb's
+ */
+export async function isClaimed(fileSystem: FileSystem, directory: string): Promise<boolean> {
   const names = await listIfThere(fileSystem, directory);
-  if (names.includes(IDENTITY_NAME)) return;
-  const foreign = names.find((name) => name !== LOCK_NAME && name !== `${IDENTITY_NAME}${UNFINISHED}`);
-  if (foreign === undefined) return;
+  if (names.includes(IDENTITY_NAME)) return true;
+  const foreign = names.find((name) => !OWN_NAMES.includes(name.replace(UNFINISHED, "")));
+  if (foreign === undefined) return false;
   throw new DataDirectoryError(
     `Data directory "${directory}" is not prkdb's: it holds "${foreign}" but no identity`,
   );
 }
 
 async function claim(fileSystem: FileSystem, wanted: WantedDirectory): Promise<Identity> {
-  const { directory, nodeId, shape, incarnation } = wanted;
+  const { directory, nodeId, shape, incarnation, joinedClusterId } = wanted;
   const name = IDENTITY_NAME;
   const text = await readSmallFile(fileSystem, { directory, name });
   if (text !== undefined) {
@@ -104,33 +115,46 @@ async function claim(fileSystem: FileSystem, wanted: WantedDirectory): Promise<I
     return found;
   }
   const identity: Identity = {
-    clusterId: clusterIdOf(shape),
+    clusterId: joinedClusterId ?? clusterIdOf(shape),
     ...{ nodeId, incarnation },
     partitionCount: shape.partitionCount,
     replicationFactor: shape.replicationFactor,
-    nodeIds: [...shape.nodes.keys()].sort((a, b) => a - b),
+    nodeIds: foundersOf(wanted),
   };
   const fields = { format: IDENTITY_FORMAT, ...identity };
   await writeSmallFile(fileSystem, { directory, name, text: `${JSON.stringify(fields, null, 2)}\n` });
   return identity;
 }
 
+function foundersOf({ shape, joinedClusterId }: WantedDirectory): readonly NodeId[] {
+  return joinedClusterId === undefined ? [...shape.nodes.keys()].sort((a, b) => a - b) : [];
+}
+
 function checkIdentity(found: Identity, wanted: WantedDirectory): void {
-  const { directory, nodeId, shape } = wanted;
+  const { directory, nodeId, shape, joinedClusterId } = wanted;
   const refuse = (what: string) => {
     throw new DataDirectoryError(`Data directory "${directory}" ${what}`);
   };
   if (found.nodeId !== nodeId) refuse(`belongs to node ${found.nodeId}, not to node ${nodeId}`);
+  if (joinedClusterId !== undefined && found.clusterId !== joinedClusterId) {
+    refuse(`belongs to cluster ${found.clusterId}, not to ${joinedClusterId}`);
+  }
   if (found.partitionCount !== shape.partitionCount) {
     refuse(`has ${found.partitionCount} partitions, not ${shape.partitionCount} (--num-partitions is fixed)`);
   }
-  const nodeIds = [...shape.nodes.keys()].sort((a, b) => a - b);
+  const nodeIds = foundersOf(wanted);
   if (found.nodeIds.join() !== nodeIds.join()) {
-    refuse(`belongs to a cluster of the nodes ${found.nodeIds.join(", ")}, not ${nodeIds.join(", ")}`);
+    refuse(`belongs to ${named(found.nodeIds)}, not ${nodeIds.join(", ") || named(nodeIds)}`);
   }
   if (found.replicationFactor !== shape.replicationFactor) {
     refuse(`has replication factor ${found.replicationFactor}, not ${shape.replicationFactor}`);
   }
+}
+
+function named(founders: readonly NodeId[]): string {
+  return founders.length === 0
+    ? "a node that has joined its cluster (--join)"
+    : `a cluster of the nodes ${founders.join(", ")}`;
 }
 
 /**
@@ -167,7 +191,7 @@ const FIELD_CHECKS: { readonly [K in keyof Identity]: (value: unknown) => boolea
   incarnation: (value) => typeof value === "string" && value !== "",
   partitionCount: isCount,
   replicationFactor: isCount,
-  nodeIds: (value) => Array.isArray(value) && value.length > 0 && value.every(isCount),
+  nodeIds: (value) => Array.isArray(value) && value.every(isCount),
 };
 
 async function listIfThere(fileSystem: FileSystem, directory: string): Promise<readonly string[]> {

@@ -88,6 +88,7 @@ function shapeOf(partitionCount: number): ClusterShape {
 }
 
 const NO_PEERS = {
+  setPeers: () => {},
   send: () => false,
   statuses: () => [],
   close: () => Promise.resolve(),

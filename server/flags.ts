@@ -130,7 +130,9 @@ function clusterOptions(): Option[] {
       "replicas of a partition, odd (default: 3, or fewer if there are fewer nodes)",
     )
       .argParser(integer(1, 99)),
-    flag("--join <url>", "ask a running cluster to take this node in").argParser(notYet("--join")),
+    flag("--join <url>", "ask the cluster of this node, http://host:port, to take this one in").argParser(
+      nodeUrl,
+    ),
     flag("--election-timeout-ms <ms>", "a follower that hears nothing for so long stands for election")
       .argParser(integer(HEARTBEAT_MS_MIN * HEARTBEATS_PER_ELECTION_MIN, 600_000))
       .default(DEFAULTS.electionTimeoutMs),
@@ -186,10 +188,10 @@ function segmentBytes(text: string): number {
   throw new InvalidArgumentError(`Must be a multiple of ${SECTOR_BYTES}.`);
 }
 
-function notYet(name: string): (text: string) => never {
-  return () => {
-    throw new InvalidArgumentError(`${name} is not supported by this version.`);
-  };
+function nodeUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "http:" && url.pathname === "/" && url.search === "") return url.origin;
+  throw new InvalidArgumentError("Must be of the form http://host:port.");
 }
 
 function syncPolicy(text: string): SyncPolicy {

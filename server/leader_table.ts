@@ -18,12 +18,6 @@ const NOBODY: KnownLeader = { leader: NO_NODE, term: 0 };
 /** See the module comment. */
 export class LeaderTable {
   readonly #leaders = new Map<GroupId, KnownLeader>();
-  #changes = 0;
-
-  /** Grows with every change; the epoch of the metadata that clients see. */
-  get epoch(): number {
-    return this.#changes;
-  }
 
   get(group: GroupId): KnownLeader {
     return this.#leaders.get(group) ?? NOBODY;
@@ -45,6 +39,5 @@ export class LeaderTable {
     const current = this.get(group);
     if (current.leader === known.leader && current.term === known.term) return;
     this.#leaders.set(group, known);
-    this.#changes++;
   }
 }

@@ -45,7 +45,10 @@ function configOrExit(args: readonly string[]): ServerConfig {
 
 async function startOrExit(config: ServerConfig): Promise<Server> {
   try {
-    return await Server.start(config, dieOf);
+    const removed = Promise.withResolvers<void>();
+    const server = await Server.start(config, { onFatal: dieOf, onRemoved: removed.resolve });
+    void removed.promise.then(() => leave(server));
+    return server;
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) {
       refuse(`a port is taken: ${config.host}:${config.port} or ${config.host}:${config.metricsPort}`);
@@ -61,6 +64,12 @@ function dieOf(error: Error): void {
   Deno.exit(EXIT_FATAL);
 }
 
+/** The others know already: nothing here is needed any more. */
+async function leave(server: Server): Promise<void> {
+  console.error(`prkdb: node ${server.config.nodeId} was removed from its cluster and stops`);
+  await stopAndExit(server);
+}
+
 function refuse(message: string): never {
   console.error(`prkdb: ${message}`);
   Deno.exit(EXIT_UNUSABLE);
@@ -72,10 +81,12 @@ async function stopAndExit(server: Server): Promise<void> {
 }
 
 function printStart(server: Server): void {
-  const { nodeId, shape, dataDirectory } = server.config;
+  const { nodeId, dataDirectory } = server.config;
+  const { nodes, partitions } = server.node.metadata();
+  const size = new Set([...nodes.map((node) => node.nodeId), nodeId]).size;
   console.log(
-    `prkdb ${VERSION}: node ${nodeId} of ${shape.nodes.size} serves http://${server.address}, ` +
-      `metrics http://${server.opsAddress}/metrics, ${shape.partitionCount} partitions, data in ${dataDirectory}`,
+    `prkdb ${VERSION}: node ${nodeId} of ${size} serves http://${server.address}, ` +
+      `metrics http://${server.opsAddress}/metrics, ${partitions.length} partitions, data in ${dataDirectory}`,
   );
 }
 

@@ -5,19 +5,22 @@
  * @module
  */
 
-import { BATCH_BYTES_MAX, partitionOfKey, REQUEST_BYTES_MAX } from "../proto/mod.ts";
-import { type GroupId, MultiRaft, type NodeId } from "../raft/mod.ts";
+import { BATCH_BYTES_MAX, hashRangeStart, partitionOfKey, REQUEST_BYTES_MAX } from "../proto/mod.ts";
+import type { MultiRaft, NodeId } from "../raft/mod.ts";
 import { type RecoveryReport, type SyncPolicy, Wal, WalError } from "../wal-wasm/mod.ts";
+import { createMultiRaft, reviveGroups, TICKS_PER_HEARTBEAT } from "./birth.ts";
 import type { CallResult, ReadCall, WriteCall } from "./call.ts";
 import { CallBudget } from "./call_budget.ts";
 import { stopping } from "./call_router.ts";
 import { type Part, splitByPartition, writeResults } from "./call_splitter.ts";
+import { type ChangeRequest, type ClusterChange, type ClusterView, foundingView } from "./cluster/mod.ts";
+import { ClusterGroup } from "./cluster_group.ts";
 import {
+  CLUSTER_GROUP,
   type ClusterShape,
+  foundingViewOf,
   groupOfPartition,
   partitionOfGroup,
-  type PartitionPlace,
-  placePartitions,
 } from "./cluster_layout.ts";
 import {
   type DataDirectory,
@@ -39,26 +42,34 @@ import type {
   WriteResult,
 } from "./node_api.ts";
 import { type LoopMeters, NodeLoop } from "./node_loop.ts";
-import { Partition } from "./partition.ts";
+import type { KvPartition } from "./partition.ts";
 import type { Clock, FileSystem, PeerTransport } from "./ports.ts";
 import { RecoveryCollector } from "./recovery.ts";
+import { ReplicaSet } from "./replica_set.ts";
 import { VERSION } from "./version.ts";
 
 /** Calls a node holds at a time. */
 const CALLS_MAX = 32_768;
 /** Bytes of keys and values in the calls a node holds at a time. */
 const CALL_BYTES_MAX = Math.max(16 * BATCH_BYTES_MAX, 4 * REQUEST_BYTES_MAX);
-/** Ticks a heartbeat interval has; elections are timed to a fraction of it, so that they rarely collide. */
-const TICKS_PER_HEARTBEAT = 4;
-/** A partition in which nothing happens for so many election timeouts costs nothing from then on. */
-const QUIET_AFTER_TIMEOUTS = 2;
 /** How long a clean stop waits for leaderships to be taken over, in election timeouts. */
 const HAND_OVER_TIMEOUTS = 2;
+
+/** What a node that was not there when its cluster was founded has been told of it. */
+export interface JoinedCluster {
+  /** 32 hexadecimal digits. */
+  readonly clusterId: string;
+  /** By partition id, at that time. */
+  readonly replicas: readonly (readonly NodeId[])[];
+}
 
 /** All a node is made of. */
 export interface NodeOptions {
   readonly nodeId: NodeId;
+  /** The founders; the nodes it was told of if it has joined. */
   readonly shape: ClusterShape;
+  /** Set if the node was not there when the cluster was founded. */
+  readonly joined?: JoinedCluster;
   readonly directory: string;
   readonly fileSystem: FileSystem;
   readonly clock: Clock;
@@ -77,6 +88,8 @@ export interface NodeOptions {
   readonly walSegmentBytes: number;
   readonly logBytesMax: number;
   readonly meters: LoopMeters;
+  /** The cluster has removed this node, which holds nothing of it any more and should stop. */
+  readonly onRemoved?: () => void;
   readonly onFatal: (error: Error) => void;
 }
 
@@ -88,8 +101,8 @@ export class Node implements NodeApi {
   readonly #options: NodeOptions;
   readonly #data: DataDirectory;
   readonly #wal: Wal;
-  readonly #places: readonly PartitionPlace[];
-  readonly #partitions: ReadonlyMap<GroupId, Partition>;
+  readonly #replicas: ReplicaSet;
+  readonly #cluster: ClusterGroup;
   readonly #multiRaft: MultiRaft;
   readonly #leaders = new LeaderTable();
   readonly #transport: PeerTransport;
@@ -106,7 +119,10 @@ export class Node implements NodeApi {
   static async open(options: NodeOptions): Promise<Node> {
     const { clock, directory, fileSystem, nodeId, seed, shape } = options;
     const incarnation = `${clock.wallMs().toString(16)}-${seed.toString(16)}`;
-    const data = await openDataDirectory(fileSystem, { directory, nodeId, shape, incarnation });
+    const data = await openDataDirectory(fileSystem, {
+      ...{ directory, nodeId, shape, incarnation },
+      joinedClusterId: options.joined?.clusterId,
+    });
     try {
       const wal = await Wal.open({
         fileSystem,
@@ -144,21 +160,30 @@ export class Node implements NodeApi {
     this.#options = options;
     this.#data = data;
     this.#wal = wal;
-    this.#places = placePartitions(options.shape);
-    const own = this.#places.filter((place) => place.replicas.includes(options.nodeId));
-    this.#partitions = new Map(own.map((place) => [place.group, new Partition(place)]));
-    this.#multiRaft = bornMultiRaft(options, { own, collector });
+    const born = { ...options, hasJoined: options.joined !== undefined };
+    this.#multiRaft = createMultiRaft(born);
     this.#transport = options.createTransport(data.identity);
     this.#startedMs = options.clock.monotonicMs();
+    this.#cluster = this.#createCluster();
+    this.#replicas = new ReplicaSet({
+      nodeId: options.nodeId,
+      multiRaft: this.#multiRaft,
+      cluster: this.#cluster.replica,
+    });
     this.#loop = new NodeLoop({
       ...options,
-      ...{ multiRaft: this.#multiRaft, wal, partitions: this.#partitions, leaders: this.#leaders },
-      peers: [...options.shape.nodes.keys()].filter((id) => id !== options.nodeId).sort((a, b) => a - b),
-      addressOf: (node) => options.shape.nodes.get(node) ?? "",
+      ...{ multiRaft: this.#multiRaft, wal, partitions: this.#replicas.all, leaders: this.#leaders },
+      epoch: () => this.#cluster.view.epoch,
+      addressOf: (node) => this.#addressOf(node),
       transport: this.#transport,
       tickMs: options.heartbeatMs / TICKS_PER_HEARTBEAT,
+      onTick: () => this.#cluster.tick(),
       stuckDiskMs: options.electionTimeoutMs / 2,
     });
+    for (const group of reviveGroups(this.#multiRaft, born, collector)) {
+      if (group !== CLUSTER_GROUP) this.#replicas.add(group);
+    }
+    this.#follow(this.#cluster.view);
     this.#loop.start();
   }
 
@@ -205,15 +230,36 @@ export class Node implements NodeApi {
   }
 
   metadata(): ClusterMetadata {
+    const { epoch, nodes, partitions, replicationFactor } = this.#cluster.view;
     return {
       clusterId: this.clusterId,
-      epoch: this.#leaders.epoch,
-      nodes: [...this.#options.shape.nodes].map(([nodeId, address]) => ({ nodeId, address })),
-      partitions: this.#places.map(({ partitionId, group, hashStart, hashEnd, replicas }) => {
-        const { leader, term } = this.#leaders.get(group);
+      ...{ epoch, replicationFactor },
+      nodes: [...nodes.keys()].map((nodeId) => ({ nodeId, address: this.#addressOf(nodeId) })),
+      partitions: partitions.map(({ partitionId, replicas }) => {
+        const { leader, term } = this.#leaders.get(groupOfPartition(partitionId));
+        const hashStart = hashRangeStart(partitionId, partitions.length);
+        const hashEnd = hashRangeStart(partitionId + 1, partitions.length);
         return { partitionId, hashStart, hashEnd, leaderId: leader, term, replicas };
       }),
     };
+  }
+
+  changeCluster(request: ChangeRequest, options: { readonly timeoutMs: number }): Promise<string> {
+    if (this.#state === "stopping") return Promise.reject(stopping());
+    return this.#cluster.change(request, options);
+  }
+
+  clusterChanges(): readonly ClusterChange[] {
+    return this.#cluster.view.changes;
+  }
+
+  onClusterChange(listener: () => void): () => void {
+    return this.#cluster.onChange(listener);
+  }
+
+  /** The cluster's own state as this node knows it; for tests and for whoever lets peers in. */
+  clusterView(): ClusterView {
+    return this.#cluster.view;
   }
 
   status(): NodeStatus {
@@ -223,7 +269,7 @@ export class Node implements NodeApi {
       version: VERSION,
       state: this.#state === "serving" && !this.readiness().isReady ? "starting" : this.#state,
       uptimeMs: Math.floor(this.#options.clock.monotonicMs() - this.#startedMs),
-      replicas: [...this.#partitions.values()].map((partition) => ({
+      replicas: this.partitions().map((partition) => ({
         ...this.#multiRaft.view(partition.group)!,
         partitionId: partitionOfGroup(partition.group),
         appendsSent: partition.appendsSent,
@@ -235,17 +281,22 @@ export class Node implements NodeApi {
     };
   }
 
-  /** Ready when every partition has a leader, as far as this node knows, and this node is not stopping. */
+  /** Ready when every group has a leader, as far as this node knows, and this node is a member and not stopping. */
   readiness(): Readiness {
     if (this.#state === "stopping") return { isReady: false, reason: "the node is stopping" };
-    const orphan = this.#places.find(({ group }) => this.#leaders.get(group).leader === 0);
+    const { isFounded, nodes, partitions } = this.#cluster.view;
+    if (!nodes.has(this.#options.nodeId)) return { isReady: false, reason: "the node is not a member yet" };
+    if (!isFounded) return { isReady: false, reason: "the cluster's own group has no leader" };
+    const orphan = partitions.find((place) =>
+      this.#leaders.get(groupOfPartition(place.partitionId)).leader === 0
+    );
     if (orphan === undefined) return { isReady: true };
     return { isReady: false, reason: `partition ${orphan.partitionId} has no leader` };
   }
 
-  /** Partitions held here with their state; for tests and metrics. */
-  partitions(): readonly Partition[] {
-    return [...this.#partitions.values()];
+  /** The partitions this node is to hold, with their state, ascending; for tests and metrics. */
+  partitions(): readonly KvPartition[] {
+    return this.#replicas.assigned();
   }
 
   /** Asks the replica here to hand its partition to `to`, if it leads it; the outcome shows in the metadata. */
@@ -262,6 +313,37 @@ export class Node implements NodeApi {
     await this.#transport.close();
     await this.#wal.close();
     this.#data.lock.release();
+  }
+
+  #createCluster(): ClusterGroup {
+    const { clock, inbox, joined, nodeId, seed, shape } = this.#options;
+    return new ClusterGroup({
+      ...{ clock, nodeId, seed, multiRaft: this.#multiRaft },
+      initial: joined === undefined
+        ? foundingViewOf(shape)
+        : foundingView({ ...shape, replicas: joined.replicas }),
+      leaderOf: (group) => this.#leaders.get(group).leader,
+      submit: (call) => inbox.push({ kind: "call", call }),
+      onChange: (view) => this.#follow(view),
+    });
+  }
+
+  /** Becomes what the cluster's state says of this node: its peers, its replicas, and who should lead them. */
+  #follow(view: ClusterView): void {
+    const { nodeId } = this.#options;
+    const peers = [...view.nodes.keys()].filter((id) => id !== nodeId);
+    this.#loop.setPeers(peers);
+    this.#transport.setPeers(new Map(peers.map((id) => [id, this.#addressOf(id)])));
+    this.#replicas.follow(view);
+    if (view.retired.has(nodeId)) this.#options.onRemoved?.();
+  }
+
+  /** Founders are where the flags say; a whole cluster may be started at other addresses. */
+  #addressOf(node: NodeId): string {
+    const { joined, shape } = this.#options;
+    const founded = shape.nodes.get(node);
+    const known = this.#cluster.view.nodes.get(node)?.address;
+    return (joined === undefined ? founded ?? known : known ?? founded) ?? "";
   }
 
   #writePart({ partitionId, items }: Part<Mutation>, options: WriteOptions): Promise<CallResult<Outcome>> {
@@ -302,30 +384,6 @@ export class Node implements NodeApi {
       this.#options.inbox.push({ kind: "call", call });
     });
   }
-}
-
-function bornMultiRaft(
-  options: NodeOptions,
-  { own, collector }: { own: readonly PartitionPlace[]; collector: RecoveryCollector },
-): MultiRaft {
-  const tickMs = options.heartbeatMs / TICKS_PER_HEARTBEAT;
-  const multiRaft = new MultiRaft({
-    nodeId: options.nodeId,
-    seed: options.seed,
-    electionTimeoutTicks: Math.round(options.electionTimeoutMs / tickMs),
-    heartbeatTicks: TICKS_PER_HEARTBEAT,
-    quietAfterTicks: Math.round(options.electionTimeoutMs / tickMs) * QUIET_AFTER_TIMEOUTS,
-    leaseReads: options.leaseReads ?? false,
-  });
-  const groups = new Set(own.map((place) => place.group));
-  const stray = collector.groups().find((group) => !groups.has(group));
-  if (stray !== undefined) {
-    throw new DataDirectoryError(`The log holds records of group ${stray}, which is not here`);
-  }
-  for (const place of own) {
-    multiRaft.addGroup({ group: place.group, restored: collector.restore(place), priority: place.replicas });
-  }
-  return multiRaft;
 }
 
 /** TODO(repair): a replica with a damaged log is to be repaired from its leader instead. */

@@ -18,7 +18,7 @@
  * @module
  */
 
-import type { FollowerView, Message, NodeId, ReadyBatch, Transition } from "../raft/mod.ts";
+import type { Message, NodeId, ReadyBatch, ReplicaView, Transition } from "../raft/mod.ts";
 import type { Wal, WalRecord } from "../wal-wasm/mod.ts";
 import { CallDesk, type CallDeskOptions, refuseCall } from "./call_desk.ts";
 import type { Inbox, Input } from "./inbox.ts";
@@ -42,10 +42,10 @@ export interface LoopMeters {
 export interface NodeLoopOptions extends CallDeskOptions {
   readonly wal: Wal;
   readonly inbox: Inbox;
-  /** Ascending. */
-  readonly peers: readonly NodeId[];
   readonly transport: PeerTransport;
   readonly tickMs: number;
+  /** Called at every tick, after the core's. */
+  readonly onTick: () => void;
   /** A write that takes longer than this counts as hanging. */
   readonly stuckDiskMs: number;
   /** Bytes of entries all replicas may hold in memory before writes are refused. */
@@ -91,7 +91,7 @@ export class NodeLoop {
 
   constructor(options: NodeLoopOptions) {
     this.#options = options;
-    this.#outbox = new Outbox(options.transport, options.peers);
+    this.#outbox = new Outbox(options.transport);
     this.#desk = new CallDesk(options, this.#outbox);
   }
 
@@ -100,6 +100,11 @@ export class NodeLoop {
     this.#isRunning = true;
     this.#scheduleTick();
     this.#listen();
+  }
+
+  /** From now on these are the peers, ascending. */
+  setPeers(peers: readonly NodeId[]): void {
+    this.#outbox.setPeers(peers);
   }
 
   /** Ends when everything on its way to the disk is there; every waiting call is failed. */
@@ -261,8 +266,9 @@ export class NodeLoop {
   }
 
   #tick(): void {
-    const { clock, multiRaft, logBytesMax, meters, wal } = this.#options;
+    const { clock, multiRaft, logBytesMax, meters, onTick, wal } = this.#options;
     multiRaft.tick();
+    onTick();
     const nowMs = clock.monotonicMs();
     this.#desk.isLogFull = multiRaft.logBytes > logBytesMax;
     for (const ms of wal.takeSyncDurations()) meters.observeSync(ms / 1000);
@@ -281,7 +287,7 @@ export class NodeLoop {
     const { multiRaft, partitions } = this.#options;
     const led = [...partitions.values()].filter(({ role }) => role === "leader");
     const targets = led.flatMap(({ group }) => {
-      const to = bestFollower(multiRaft.view(group)?.followers ?? []);
+      const to = bestFollower(multiRaft.view(group));
       return to === undefined ? [] : [{ group, to }];
     });
     for (const { group, to } of targets) multiRaft.transferLeadership(group, to);
@@ -311,8 +317,10 @@ export class NodeLoop {
   #follow(transition: Transition): void {
     const { leaders, nodeId, partitions } = this.#options;
     const { group, leader, term, role } = transition;
-    leaders.noteLocal(group, { leader, term });
-    partitions.get(group)?.follow(transition);
+    const partition = partitions.get(group);
+    // A replica that has moved away hears nothing any more; the leader tells all nodes itself.
+    if (partition?.isAssigned || role === "leader") leaders.noteLocal(group, { leader, term });
+    partition?.follow(transition);
     if (role === "leader" && leader === nodeId) this.#outbox.addLeaderships([{ group, term }]);
   }
 
@@ -329,8 +337,9 @@ export class NodeLoop {
   }
 }
 
-/** Whoever needs the least to take over. */
-function bestFollower(followers: readonly FollowerView[]): NodeId | undefined {
-  const active = followers.filter((follower) => follower.active);
+/** The voter that needs the least to take over. */
+function bestFollower(view: ReplicaView | undefined): NodeId | undefined {
+  const voters = view?.membership.voters ?? [];
+  const active = (view?.followers ?? []).filter(({ active, node }) => active && voters.includes(node));
   return active.sort((a, b) => b.matchIndex - a.matchIndex || a.node - b.node)[0]?.node;
 }

@@ -4,107 +4,14 @@
  * @module
  */
 
-import { DenoFileSystem } from "../wal-wasm/mod.ts";
 import { assert, suite } from "../tests/harness.ts";
-import { MemoryNetwork } from "../tests/support/memory_peers.ts";
-import { SYSTEM_CLOCK } from "./clock.ts";
+import { bytes, kindOf, pause, put, READ, text, withCluster, WRITE } from "../tests/support/node_cluster.ts";
 import type { Mutation } from "./kv/mod.ts";
 import { stateHash } from "./kv/mod.ts";
-import { Node } from "./node.ts";
-import type { ReadOptions, WriteOptions, WriteResult } from "./node_api.ts";
+import type { Node } from "./node.ts";
+import type { ReadOptions } from "./node_api.ts";
 
 const test = suite("node");
-
-const WRITE: WriteOptions = { timeoutMs: 10_000, direct: false, requestId: undefined };
-const READ: ReadOptions = {
-  timeoutMs: 10_000,
-  direct: false,
-  consistency: "linearizable",
-  maxStalenessMs: 0,
-};
-const NO_METERS = { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} };
-const bytes = (text: string) => new TextEncoder().encode(text);
-
-function put(key: string, value: string): Mutation {
-  return { kind: "put", key: bytes(key), value: bytes(value), ttlMs: 0, precondition: undefined };
-}
-
-/** Some nodes in this process, on real files. */
-class TestCluster {
-  readonly network = new MemoryNetwork();
-  readonly nodes = new Map<number, Node>();
-  readonly #directory: string;
-  readonly #shape;
-
-  constructor(size: number, { partitionCount = 4, replicationFactor = size } = {}) {
-    this.#directory = Deno.makeTempDirSync({ prefix: "prkdb-node-" });
-    const ids = Array.from({ length: size }, (_, at) => at + 1);
-    this.#shape = { nodes: new Map(ids.map((id) => [id, `host:${id}`])), partitionCount, replicationFactor };
-  }
-
-  async start(...ids: readonly number[]): Promise<void> {
-    for (const nodeId of ids.length > 0 ? ids : this.#shape.nodes.keys()) {
-      const { inbox, transport } = this.network.attach(nodeId);
-      const node = await Node.open({
-        ...{ nodeId, inbox, shape: this.#shape, directory: `${this.#directory}/${nodeId}` },
-        fileSystem: new DenoFileSystem(),
-        clock: SYSTEM_CLOCK,
-        seed: nodeId,
-        createTransport: () => transport,
-        ...{ electionTimeoutMs: 300, heartbeatMs: 40, walSync: { kind: "always" } },
-        ...{ walSegmentBytes: 1024 * 1024, logBytesMax: 2 ** 30 },
-        meters: NO_METERS,
-        onFatal: (error) => {
-          throw error;
-        },
-      });
-      this.nodes.set(nodeId, node);
-    }
-  }
-
-  node(id: number): Node {
-    return this.nodes.get(id)!;
-  }
-
-  async stop(id: number): Promise<void> {
-    await this.node(id).close();
-    this.network.detach(id);
-    this.nodes.delete(id);
-  }
-
-  async close(): Promise<void> {
-    for (const id of [...this.nodes.keys()]) await this.stop(id);
-    await Deno.remove(this.#directory, { recursive: true });
-  }
-
-  async ready(): Promise<void> {
-    while (![...this.nodes.values()].every((node) => node.readiness().isReady)) await pause(20);
-  }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function text(node: Node, key: string, options: ReadOptions = READ): Promise<string | undefined> {
-  const [result] = await node.read([bytes(key)], options);
-  return result === undefined ? undefined : new TextDecoder().decode(result.value);
-}
-
-function kindOf(result: WriteResult | undefined): string {
-  return result === undefined ? "none" : result.ok ? "ok" : result.error.failure.kind;
-}
-
-async function withCluster(size: number, body: (cluster: TestCluster) => Promise<void>): Promise<void> {
-  const cluster = new TestCluster(size);
-  try {
-    await cluster.start();
-    await cluster.ready();
-    await body(cluster);
-  } finally {
-    await cluster.close();
-  }
-}
 
 test("one node alone writes, reads, deletes and comes back with its data", async () => {
   await withCluster(1, async (cluster) => {

@@ -18,12 +18,15 @@ interface OpenBatch {
 /** See the module comment. */
 export class Outbox {
   readonly #transport: PeerTransport;
-  readonly #peers: readonly NodeId[];
+  #peers: readonly NodeId[] = [];
   #batches = new Map<NodeId, OpenBatch>();
 
-  /** @param peers ascending */
-  constructor(transport: PeerTransport, peers: readonly NodeId[]) {
+  constructor(transport: PeerTransport) {
     this.#transport = transport;
+  }
+
+  /** From now on these are the peers, ascending; nobody else is told anything unasked. */
+  setPeers(peers: readonly NodeId[]): void {
     this.#peers = peers;
   }
 
@@ -52,9 +55,9 @@ export class Outbox {
     const batches = this.#batches;
     this.#batches = new Map();
     const lost: ForwardedCall[] = [];
-    for (const peer of this.#peers) {
-      const batch: PeerBatch | undefined = batches.get(peer);
-      if (batch !== undefined && !this.#transport.send(peer, batch)) lost.push(...batch.calls);
+    for (const peer of [...batches.keys()].sort((a, b) => a - b)) {
+      const batch: PeerBatch = batches.get(peer)!;
+      if (!this.#transport.send(peer, batch)) lost.push(...batch.calls);
     }
     return lost;
   }

@@ -1,5 +1,5 @@
 /**
- * One partition on this node: its state machine and the calls that wait for its replica. Writes wait for their
+ * One replica on this node: its state machine and the calls that wait for it. Writes wait for their
  * entry, named by index and term; reads wait for their round to be confirmed, then for the state to reach the
  * round's index.
  *
@@ -11,6 +11,7 @@ import type { Entry, GroupId, LogIndex, ReadReady, Role, Term, Transition } from
 import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
 import { DomainError } from "./error.ts";
 import { StateMachine } from "./kv/mod.ts";
+import type { Machine } from "./machine.ts";
 
 interface PendingWrite {
   readonly term: Term;
@@ -25,11 +26,13 @@ interface ReadRound {
 }
 
 /** See the module comment. */
-export class Partition {
+export class Partition<M extends Machine = Machine> {
   readonly partitionId: number;
   readonly group: GroupId;
-  readonly machine = new StateMachine();
+  readonly machine: M;
   role: Role = "follower";
+  /** Whether this node is to have the replica; one that has moved away stays as it was and answers nobody. */
+  isAssigned = true;
   /** Append requests this replica has sent. */
   appendsSent = 0;
   /** By index, in the order of indexes. */
@@ -40,9 +43,10 @@ export class Partition {
   /** The state is known to hold everything acknowledged before this moment; monotonic. */
   #freshMs = -Infinity;
 
-  constructor(place: { readonly partitionId: number; readonly group: GroupId }) {
+  constructor(place: { readonly partitionId: number; readonly group: GroupId }, machine: M) {
     this.partitionId = place.partitionId;
     this.group = place.group;
+    this.machine = machine;
   }
 
   /** Calls waiting here. */
@@ -159,6 +163,16 @@ export class Partition {
     this.#freshMs = Math.max(this.#freshMs, round.askedMs);
     for (const call of round.calls) this.answer(call);
   }
+}
+
+/** A partition of keys and values. */
+export type KvPartition = Partition<StateMachine>;
+
+/** An empty replica of a partition of keys and values. */
+export function createKvPartition(
+  place: { readonly partitionId: number; readonly group: GroupId },
+): KvPartition {
+  return new Partition(place, new StateMachine());
 }
 
 function outcomeUnknown(partitionId: number): DomainError {

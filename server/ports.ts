@@ -30,6 +30,8 @@ export interface Clock {
 
 /** The way to the peers. What peers send arrives in the node's inbox. */
 export interface PeerTransport {
+  /** From now on these are the peers, with their addresses, `host:port`; replies to former ones may still leave. */
+  setPeers(peers: ReadonlyMap<NodeId, string>): void;
   /**
    * Hands a batch over without waiting. It may be lost, never reordered with others to the same peer; false: it is
    * lost for certain.

@@ -4,9 +4,8 @@
  * @module
  */
 
-import type { Entry, GroupId, HardState, Restored } from "../raft/mod.ts";
+import type { Entry, GroupId, HardState, Membership, Restored } from "../raft/mod.ts";
 import type { RecoveredRecord } from "../wal-wasm/mod.ts";
-import { initialMembership, type PartitionPlace } from "./cluster_layout.ts";
 import { decodeRecord } from "./wal_codec.ts";
 
 const NEW_BORN: HardState = { term: 0, vote: 0, commit: 0 };
@@ -28,11 +27,11 @@ export class RecoveryCollector {
     return [...this.#groups.keys()];
   }
 
-  /** What the replica of `place` on this node is born from. */
-  restore(place: PartitionPlace): Restored {
-    const { hardState, entries } = this.#groups.get(place.group) ?? { hardState: NEW_BORN, entries: [] };
+  /** What the replica of `group` on this node is born from; `initial` is its membership before any change. */
+  restore(group: GroupId, initial: Membership): Restored {
+    const { hardState, entries } = this.#groups.get(group) ?? { hardState: NEW_BORN, entries: [] };
     const commit = Math.min(hardState.commit, entries.at(-1)?.index ?? 0);
-    const snapshot = { index: 0, term: 0, membership: initialMembership(place) };
+    const snapshot = { index: 0, term: 0, membership: initial };
     return { hardState: { ...hardState, commit }, snapshot, entries };
   }
 

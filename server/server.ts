@@ -12,7 +12,8 @@ import type { ServerConfig } from "./config.ts";
 import type { Identity } from "./data_directory.ts";
 import { Door } from "./door.ts";
 import { Inbox } from "./inbox.ts";
-import { Node } from "./node.ts";
+import { type Invitation, obtainInvitation, shapeOf } from "./invitation.ts";
+import { Node, type NodeOptions } from "./node.ts";
 import { handleOps, Metrics, type WalSample } from "./ops/mod.ts";
 import { PeerRegister } from "./peer_register.ts";
 import { createHttpHandler, type PeerEvent, RaftService, StreamTransport } from "./rpc/mod.ts";
@@ -23,10 +24,18 @@ const SILENT_ELECTION_TIMEOUTS = 3;
 const INBOX_INPUTS_MAX = 20_000;
 const ROOM_CHECK_MS = 5;
 const STABLE_STREAM_MS = 1_000;
+/** How long a node goes on asking a cluster that does not answer to be taken in. */
+const JOIN_LIMIT_MS = 60_000;
 /** Calls under way get this long to end when the node stops. */
 const SHUTDOWN_LIMIT_MS = 2_000;
 
 const logger = getLogger(["prkdb", "server"]);
+
+/** What may happen to a running node that ends it. */
+export interface ServerHooks {
+  readonly onFatal: (error: Error) => void;
+  readonly onRemoved: () => void;
+}
 
 /** See the module comment. */
 export class Server {
@@ -60,15 +69,17 @@ export class Server {
   /**
    * Binds the ports, opens the node and serves.
    *
-   * @param onFatal called when the node can no longer write its log and must end
+   * @param hooks `onFatal`: the node can no longer write its log and must end; `onRemoved`: the cluster has removed it and
+   *   it should be stopped
+   * @throws {InvitationError} when the cluster that is to take the node in does not
    * @throws {Deno.errors.AddrInUse} when a port is taken
    * @throws {DataDirectoryError} when the data directory cannot be used
    */
-  static async start(config: ServerConfig, onFatal: (error: Error) => void): Promise<Server> {
+  static async start(config: ServerConfig, hooks: ServerHooks): Promise<Server> {
     const doors: Door[] = [];
     try {
       doors.push(new Door(config.host, config.port), new Door(config.host, config.metricsPort));
-      return await openServer(config, { door: doors[0]!, opsDoor: doors[1]!, onFatal });
+      return await openServer(config, { door: doors[0]!, opsDoor: doors[1]!, ...hooks });
     } catch (error) {
       for (const door of doors) await door.close();
       throw error;
@@ -105,11 +116,7 @@ export class Server {
 
 async function openServer(
   config: ServerConfig,
-  { door, opsDoor, onFatal }: {
-    readonly door: Door;
-    readonly opsDoor: Door;
-    readonly onFatal: (error: Error) => void;
-  },
+  { door, opsDoor, onFatal, onRemoved }: ServerHooks & { readonly door: Door; readonly opsDoor: Door },
 ): Promise<Server> {
   const metrics = new Metrics();
   const inbox = new Inbox();
@@ -117,6 +124,7 @@ async function openServer(
   const fileSystem = new DenoFileSystem();
   const node = await Node.open({
     ...config,
+    ...await membershipOf(config, fileSystem),
     directory: config.dataDirectory,
     fileSystem,
     clock: SYSTEM_CLOCK,
@@ -124,10 +132,11 @@ async function openServer(
     inbox,
     createTransport: (identity) =>
       late.streams = createTransport(config, {
-        ...{ identity, inbox },
+        ...{ identity, inbox, onRemoved },
         expectedIncarnation: (peer) => late.register!.expected(peer),
       }),
     meters: metrics,
+    onRemoved,
     onFatal,
   });
   // Streams open below, when the register is there: only then the directory is known to be this node's.
@@ -150,6 +159,18 @@ async function openServer(
   return new Server({ node, config, door, opsDoor, raftService, metrics });
 }
 
+/** A founder knows its cluster from its flags, a node that joins is told. */
+async function membershipOf(
+  config: ServerConfig,
+  fileSystem: DenoFileSystem,
+): Promise<Pick<NodeOptions, "shape" | "joined">> {
+  const { dataDirectory, nodeId, address, join, shape } = config;
+  if (join === undefined) return { shape };
+  const applicant = { nodeId, address, url: join, limitMs: JOIN_LIMIT_MS };
+  const joined: Invitation = await obtainInvitation(fileSystem, dataDirectory, applicant);
+  return { shape: shapeOf(joined), joined };
+}
+
 function sampleWal({ wal }: Node): WalSample {
   const { bytesTotal, segmentCount } = wal.stats;
   return { bytesTotal, segmentCount };
@@ -157,24 +178,23 @@ function sampleWal({ wal }: Node): WalSample {
 
 function createTransport(
   config: ServerConfig,
-  { identity, inbox, expectedIncarnation }: {
+  { identity, inbox, onRemoved, expectedIncarnation }: {
     readonly identity: Identity;
     readonly inbox: Inbox;
+    readonly onRemoved: () => void;
     readonly expectedIncarnation: (peer: number) => string;
   },
 ): StreamTransport {
-  const peers = new Map([...config.shape.nodes].filter(([id]) => id !== config.nodeId));
   return new StreamTransport({
     ...{ clusterId: identity.clusterId, incarnation: identity.incarnation, expectedIncarnation },
     nodeId: config.nodeId,
-    address: config.shape.nodes.get(config.nodeId)!,
-    peers,
+    address: config.address,
     silentMs: config.electionTimeoutMs * SILENT_ELECTION_TIMEOUTS,
-    onEvent: (event) => takePeerEvent(event, inbox),
+    onEvent: (event) => event.kind === "banned" ? onRemoved() : takePeerEvent(event, inbox),
   });
 }
 
-function takePeerEvent(event: PeerEvent, inbox: Inbox): void {
+function takePeerEvent(event: Exclude<PeerEvent, { kind: "banned" }>, inbox: Inbox): void {
   const { kind, peer } = event;
   if (kind === "connected") {
     logger.info("Stream to node {peer} is open", { peer });
@@ -205,7 +225,8 @@ function createRaftService(
     incarnation: node.identity.incarnation,
     admit: (peer, incarnation) => register.admit(peer, incarnation),
     onDisowned: (by) => onFatal(disowned(config, by)),
-    isPeer: (id) => id !== config.nodeId && config.shape.nodes.has(id),
+    wasRemoved: (id) => node.clusterView().retired.has(id),
+    isPeer: (id) => id !== config.nodeId && node.clusterView().nodes.has(id),
     onBatch: (from, batch) => {
       streams.heardFrom(from);
       inbox.push({ kind: "peerBatch", from, batch });

@@ -44,13 +44,27 @@ export function planMove(view: ClusterView): SetTarget | undefined {
 
 /** A partition that moves already may be sent elsewhere: it could wait for a node that is gone. */
 function planEscape(view: ClusterView): Move | undefined {
-  const misplaced = misplacedPartitions(view);
-  const partition = misplaced.find((each) => isMoving(each) || hasRoom(view));
+  const partition = misplacedPartitions(view).find((each) => isMoving(each) || hasRoom(view));
   if (partition === undefined) return undefined;
-  const nodeId = misplacedReplica(view, partition)!;
-  const by = emptiestNode(replicaCounts(view), partition.target);
-  if (by === undefined) return undefined;
-  return { partition, target: replaced(partition.target, { nodeId, by }), changeId: removalOf(view, nodeId) };
+  const move = escape(view, { partition, counts: replicaCounts(view) });
+  return move.target === partition.target ? undefined : move;
+}
+
+/** Finds a place for every replica of the partition that is to lie on a node that leaves; `counts` then count them. */
+function escape(
+  view: ClusterView,
+  { partition, counts }: { readonly partition: ClusterPartition; readonly counts: Counts },
+): Move {
+  let { target, changeId } = partition;
+  for (const nodeId of partition.target) {
+    if (isStaying(view, nodeId)) continue;
+    const by = emptiestNode(counts, target);
+    if (by === undefined) break;
+    target = replaced(target, { nodeId, by });
+    counts.set(by, counts.get(by)! + 1);
+    changeId = removalOf(view, nodeId);
+  }
+  return { partition, target, changeId };
 }
 
 /** Only a mistake could leave a partition with too few replicas; it is put right all the same. */
@@ -97,12 +111,10 @@ function hasRoom(view: ClusterView): boolean {
 
 /** Partitions that are to lie on a node that does not stay; those that move already first. */
 function misplacedPartitions(view: ClusterView): readonly ClusterPartition[] {
-  const misplaced = view.partitions.filter((each) => misplacedReplica(view, each) !== undefined);
+  const misplaced = view.partitions.filter(({ target }) =>
+    !target.every((nodeId) => isStaying(view, nodeId))
+  );
   return [...misplaced.filter(isMoving), ...misplaced.filter((each) => !isMoving(each))];
-}
-
-function misplacedReplica(view: ClusterView, { target }: ClusterPartition): NodeId | undefined {
-  return target.find((nodeId) => !isStaying(view, nodeId));
 }
 
 function removalOf(view: ClusterView, nodeId: NodeId): string {
@@ -149,29 +161,11 @@ function emptiestNode(counts: Counts, taken: readonly NodeId[]): NodeId | undefi
  */
 function countSteps(view: ClusterView, changeId: string): number {
   const counts = replicaCounts(view);
-  const misplaced = new Map(
-    misplacedPartitions(view).map((each) => [each, escape(view, { partition: each, counts })]),
-  );
+  const escaping = misplacedPartitions(view).map((partition) => escape(view, { partition, counts }));
+  const changeOf = new Map(escaping.map((move) => [move.partition, move.changeId]));
   const underWay =
-    view.partitions.filter((each) => (misplaced.get(each) ?? each.changeId) === changeId).length;
+    view.partitions.filter((each) => (changeOf.get(each) ?? each.changeId) === changeId).length;
   return balancingChange(view)?.changeId === changeId ? underWay + countEvening(counts) : underWay;
-}
-
-/** Finds all misplaced replicas of the partition a place, which `counts` then count, and returns for which change. */
-function escape(
-  view: ClusterView,
-  { partition, counts }: { readonly partition: ClusterPartition; readonly counts: Counts },
-): string {
-  let { target, changeId } = partition;
-  for (const nodeId of partition.target) {
-    if (isStaying(view, nodeId)) continue;
-    const by = emptiestNode(counts, target);
-    if (by === undefined) break;
-    target = replaced(target, { nodeId, by });
-    counts.set(by, counts.get(by)! + 1);
-    changeId = removalOf(view, nodeId);
-  }
-  return changeId;
 }
 
 /** Each move from the fullest node to the emptiest takes one replica from what is too much somewhere. */

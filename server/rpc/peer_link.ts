@@ -29,6 +29,12 @@ const CONNECT_LIMIT_MS = 2_000;
 /** A stream that lasted this long was sound: the next attempt comes soon. */
 const STABLE_MS = 5_000;
 
+/** More than any refusal takes. */
+const ANSWER_BYTES_MAX = 4 * 1024;
+const REST_LIMIT_MS = 100;
+/** In the refusal for a node that has been removed from the cluster (`raft_service.ts`). */
+export const BANNED = '"code":"permission_denied"';
+
 /** Chunk size line: eight hexadecimal digits, then CR LF. */
 const CHUNK_HEADER_BYTES = 10;
 const CHUNK_END = new TextEncoder().encode("\r\n");
@@ -48,6 +54,8 @@ export interface PeerLinkOptions {
   /** Whether anything has been heard from the peer lately; if not, an open stream is given up as half-open. */
   readonly isAlive: () => boolean;
   readonly onConnected: () => void;
+  /** The peer knows that this node was removed from the cluster. */
+  readonly onBanned: () => void;
   readonly onLost: (reason: string, livedMs: number) => void;
   /** A connection attempt failed. */
   readonly onUnreachable: (reason: string) => void;
@@ -179,15 +187,18 @@ export class PeerLink {
 
   /** The peer answers only when it ends the call: whatever can be read means that the stream is over. */
   async #watch(connection: Deno.TcpConn): Promise<void> {
-    const answer = new Uint8Array(1024);
     let reason = "the peer closed it";
+    let isBanned = false;
     try {
-      const length = await connection.read(answer);
-      if (length !== null) reason = statusLine(answer.subarray(0, length));
+      const answer = await readAnswer(connection);
+      if (answer !== "") reason = answer.split("\r\n")[0]!;
+      isBanned = answer.includes(BANNED);
     } catch (error) {
       reason = reasonOf(error);
     }
-    if (this.#connection === connection) this.#lose(reason);
+    if (this.#connection !== connection) return;
+    this.#lose(reason);
+    if (isBanned) this.#options.onBanned();
   }
 
   #lose(reason: string): void {
@@ -242,8 +253,19 @@ async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array): Promise<vo
   for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
 }
 
-function statusLine(answer: Uint8Array): string {
-  return new TextDecoder().decode(answer).split("\r\n")[0] ?? "";
+/** The peer's answer, or as much of it as arrives soon after its beginning; empty when it just closes. */
+async function readAnswer(connection: Deno.TcpConn): Promise<string> {
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(ANSWER_BYTES_MAX);
+  const first = await connection.read(buffer);
+  if (first === null) return "";
+  const answer = decoder.decode(buffer.subarray(0, first));
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), REST_LIMIT_MS));
+  // The body may come behind the headers; who only closes the connection sends none.
+  const rest = await Promise.race([connection.read(buffer), limit]).catch(() => null);
+  clearTimeout(timer);
+  return rest === null ? answer : answer + decoder.decode(buffer.subarray(0, rest));
 }
 
 function reasonOf(error: unknown): string {

@@ -27,6 +27,8 @@ export interface RaftServiceOptions {
   /** Of this node's data directory. */
   readonly incarnation: string;
   readonly isPeer: (node: NodeId) => boolean;
+  /** Whether the node was a member once and never will be again. */
+  readonly wasRemoved: (node: NodeId) => boolean;
   /** Whether the peer's data directory is the one this node knows; a new one is remembered first. */
   readonly admit: (peer: NodeId, incarnation: string) => Promise<boolean>;
   /** A peer knows this node with another data directory: this one must not go on. */
@@ -36,6 +38,16 @@ export interface RaftServiceOptions {
   readonly onEnd: (from: NodeId) => void;
   /** Resolves when the node can take more; reading stops meanwhile and the peer feels it. */
   readonly hasRoom: () => Promise<void> | undefined;
+}
+
+/** The peer is one no more, and is told so (`peer_link.ts` reads the code). */
+class RemovedPeerError extends Error {
+  override readonly name = "RemovedPeerError";
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof RemovedPeerError) return "permission_denied";
+  return error instanceof RangeError ? "invalid_argument" : "unavailable";
 }
 
 /** See the module comment. */
@@ -56,7 +68,7 @@ export class RaftService {
       return new Response(END_OF_STREAM, { headers: STREAM_HEADERS });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      return refusal(error instanceof RangeError ? "invalid_argument" : "unavailable", message);
+      return refusal(codeOf(error), message);
     } finally {
       this.#forget(reader);
       void reader.cancel().catch(() => {});
@@ -98,8 +110,12 @@ export class RaftService {
   }
 
   async #greet(message: Uint8Array, reader: ReadableStreamDefaultReader<Uint8Array>): Promise<NodeId> {
-    const { hello } = decodePeerBatch(message, { from: 0, to: this.#options.nodeId });
+    const { nodeId, wasRemoved } = this.#options;
+    const { hello } = decodePeerBatch(message, { from: 0, to: nodeId });
     if (hello === undefined) throw new RangeError("Cannot deliver: the first message has no hello");
+    if (hello.clusterId === this.#options.clusterId && wasRemoved(hello.fromNode)) {
+      throw new RemovedPeerError(`Cannot deliver: node ${hello.fromNode} was removed from this cluster`);
+    }
     const problem = this.#problemWith(hello) ?? await this.#problemWithDirectories(hello);
     if (problem !== undefined) throw new RangeError(`Cannot deliver: ${problem}`);
     // Whatever the peer had to say while it had no stream to here was dropped, answers to passed calls among it.

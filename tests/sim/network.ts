@@ -214,6 +214,9 @@ class SimulatedTransport implements PeerTransport {
     this.#life = parts.life;
   }
 
+  /** Whoever has a process can be reached. */
+  setPeers(): void {}
+
   send(to: NodeId, batch: PeerBatch): boolean {
     return this.#life.isAlive && this.#network.send({ from: this.#nodeId, to }, batch);
   }

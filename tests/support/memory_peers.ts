@@ -60,6 +60,9 @@ class MemoryTransport implements PeerTransport {
     this.#network = network;
   }
 
+  /** Everybody on the network can be reached. */
+  setPeers(): void {}
+
   send(to: NodeId, batch: PeerBatch): boolean {
     return this.#network.deliver({ from: this.#from, to }, batch);
   }

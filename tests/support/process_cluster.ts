@@ -24,6 +24,8 @@ const READY_LIMIT_MS = 60_000;
 const POLL_MS = 25;
 /** A stopped process answers nothing: ask the next one soon. */
 const QUESTION_LIMIT_MS = 1_000;
+/** A change may have to wait for a leader of the cluster's own group. */
+const CHANGE_LIMIT_MS = 15_000;
 
 /** What a cluster is started with. */
 export interface ProcessClusterOptions {
@@ -57,7 +59,9 @@ interface Place {
 export class ProcessCluster {
   readonly #options: ProcessClusterOptions;
   readonly #folder: string;
-  readonly #places: ReadonlyMap<number, Place>;
+  readonly #places: Map<number, Place>;
+  /** Of nodes that were not there at the beginning: whom they asked to be taken in. */
+  readonly #guides = new Map<number, string>();
   readonly #processes = new Map<number, ProcessNode>();
   readonly #stopped = new Set<number>();
 
@@ -65,11 +69,11 @@ export class ProcessCluster {
     this.#options = options;
     this.#folder = folder;
     const ids = Array.from({ length: options.nodes }, (_, at) => at + 1);
-    this.#places = new Map(ids.map((id) => [id, {
-      port: freePort(),
-      metricsPort: freePort(),
-      dataDirectory: `${folder}/node-${id}`,
-    }]));
+    this.#places = new Map(ids.map((id) => [id, this.#newPlace(id)]));
+  }
+
+  #newPlace(id: number): Place {
+    return { port: freePort(), metricsPort: freePort(), dataDirectory: `${this.#folder}/node-${id}` };
   }
 
   /**
@@ -128,16 +132,21 @@ export class ProcessCluster {
   flagsOf(id: number): readonly string[] {
     const { port, metricsPort, dataDirectory } = this.#place(id);
     const { partitions, replicationFactor, flags } = this.#options;
-    const members = this.ids.map((each) => `${each}@${this.#addressFor(id, each)}`);
-    return [
+    const own = [
       `--node-id=${id}`,
       `--grpc-port=${port}`,
       `--metrics-port=${metricsPort}`,
       `--data-dir=${dataDirectory}`,
-      `--cluster-nodes=${members.join(",")}`,
+      ...(flags ?? []),
+    ];
+    const guide = this.#guides.get(id);
+    if (guide !== undefined) return [...own, `--join=${guide}`];
+    const founders = this.ids.filter((each) => !this.#guides.has(each));
+    return [
+      ...own,
+      `--cluster-nodes=${founders.map((each) => `${each}@${this.#addressFor(id, each)}`).join(",")}`,
       ...(partitions === undefined ? [] : [`--num-partitions=${partitions}`]),
       ...(replicationFactor === undefined ? [] : [`--replication-factor=${replicationFactor}`]),
-      ...(flags ?? []),
     ];
   }
 
@@ -185,6 +194,37 @@ export class ProcessCluster {
         await sleep(1_000);
       }
     }
+  }
+
+  /**
+   * Starts a further node, with an id that nobody had, which asks node `guide` to be taken in. Resolves when it serves.
+   *
+   * @throws {Error} when it refuses to start or does not say so in a minute
+   */
+  async join(id: number, guide: number): Promise<void> {
+    this.#guides.set(id, this.address(guide));
+    for (let tries = 1;; tries++) {
+      this.#places.set(id, this.#newPlace(id));
+      try {
+        return await this.#launch(id);
+      } catch (error) {
+        if (tries === START_TRIES_MAX || !(error instanceof PortTaken)) throw error;
+      }
+    }
+  }
+
+  /** Makes a call of `ClusterService` at node `id`, or at any running node that answers. */
+  async callCluster(method: string, message: JsonValue, id?: number): Promise<JsonValue> {
+    const ids = id === undefined ? this.runningIds : [id];
+    let reason: unknown = "no node runs";
+    for (const each of ids) {
+      try {
+        return await askCluster(this.address(each), method, message);
+      } catch (error) {
+        reason = error;
+      }
+    }
+    throw new Error(`Cannot call ${method} of nodes ${ids.join(", ")}: ${String(reason)}`);
   }
 
   /**
@@ -314,15 +354,24 @@ class PortTaken extends Error {
 }
 
 async function askMetadata(address: string): Promise<GetMetadataResponse> {
-  const response = await fetch(`${address}/prkdb.v1.ClusterService/GetMetadata`, {
+  return fromJson(GetMetadataResponseSchema, await askCluster(address, "GetMetadata", {}, QUESTION_LIMIT_MS));
+}
+
+async function askCluster(
+  address: string,
+  method: string,
+  message: JsonValue,
+  limitMs = CHANGE_LIMIT_MS,
+): Promise<JsonValue> {
+  const response = await fetch(`${address}/prkdb.v1.ClusterService/${method}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: "{}",
-    signal: AbortSignal.timeout(QUESTION_LIMIT_MS),
+    body: JSON.stringify(message),
+    signal: AbortSignal.timeout(limitMs),
   });
   const body = await response.json() as JsonValue;
   if (!response.ok) throw new Error(`${address}: ${response.status} ${JSON.stringify(body)}`);
-  return fromJson(GetMetadataResponseSchema, body);
+  return body;
 }
 
 /** Resolves after `ms` milliseconds. */

@@ -1,0 +1,376 @@
+/**
+ * That a cluster becomes what was asked for: single steps by example, and whole histories at random.
+ *
+ * @module
+ */
+
+import { assert, suite } from "../../tests/harness.ts";
+import { addressOf, evenReplicas, PlannedCluster } from "../../tests/support/planned_cluster.ts";
+import { SeededRandom } from "../../tests/support/seeded_random.ts";
+import { clusterVoters } from "./cluster_voters.ts";
+import { foundingView, isStaying, stayingNodes } from "./cluster_view.ts";
+import { planNext } from "./planner.ts";
+import type { ChangeRequest, ClusterCommand, ClusterView } from "./types.ts";
+
+const test = suite("cluster planner");
+
+const NODES_MAX = 7;
+
+interface Shape {
+  readonly nodeCount: number;
+  readonly replicationFactor: number;
+  readonly partitionCount: number;
+}
+
+function evenCluster(shape: Shape): PlannedCluster {
+  return new PlannedCluster({ ...shape, replicas: evenReplicas(shape) });
+}
+
+/** Three nodes that hold nine partitions. */
+function threeNodes(): PlannedCluster {
+  return evenCluster({ nodeCount: 3, replicationFactor: 3, partitionCount: 9 });
+}
+
+function planFor(view: ClusterView): ClusterCommand | undefined {
+  return planNext(view, { leaderOf: () => 0, ageMs: () => 0 });
+}
+
+/** Plans and applies one command. */
+function step(cluster: PlannedCluster): ClusterCommand {
+  const command = cluster.plan();
+  if (command === undefined) throw new Error("there is nothing to do");
+  assert.ok(cluster.apply(command), JSON.stringify(command));
+  return command;
+}
+
+test("without a change there is nothing to do", () => {
+  const uneven = new PlannedCluster({ nodeCount: 3, replicationFactor: 1, replicas: [[1], [1], [1], [1]] });
+  assert.is(uneven.plan(), undefined);
+});
+
+test("before the founding there is nothing to do", () => {
+  const view = foundingView({
+    nodes: new Map([[1, "a:1"], [2, "b:1"]]),
+    replicationFactor: 1,
+    replicas: [[1], [1]],
+  });
+  const changes = [{
+    ...{ changeId: "a", request: { kind: "rebalance" } as const, description: "" },
+    ...{ done: 0, total: 0, isFinished: false, error: "" },
+  }];
+  assert.is(planFor({ ...view, changes }), undefined);
+  assert.is(planFor({ ...view, changes, isFounded: true })?.kind, "setTarget");
+});
+
+test("a new node is filled two partitions at a time", () => {
+  const cluster = threeNodes();
+  const changeId = cluster.ask({ kind: "addNode", nodeId: 4, address: addressOf(4) });
+  for (let count = 0; count < 2; count++) {
+    const command = step(cluster);
+    assert.ok(command.kind === "setTarget" && command.target.includes(4) && command.changeId === changeId);
+    assert.is(command.remaining, 6, "none has ended yet");
+  }
+  assert.is(cluster.plan(), undefined);
+  assert.is(cluster.moving.length, 2);
+  cluster.apply(cluster.reach(cluster.moving[0]!));
+  assert.is(step(cluster).kind, "setTarget");
+  cluster.finish();
+  assert.equal(steps(cluster, changeId), [6, 6]);
+});
+
+test("replicas of a node that leaves go where fewest are, and the node goes last", () => {
+  const cluster = evenCluster({ nodeCount: 5, replicationFactor: 3, partitionCount: 10 });
+  const changeId = cluster.ask({ kind: "removeNode", nodeId: 2 });
+  cluster.finish();
+  assert.is(cluster.view.nodes.has(2), false);
+  assert.ok(cluster.view.retired.has(2));
+  assert.equal(steps(cluster, changeId), [6, 6]);
+  checkPlaces(cluster.view);
+  checkEven(cluster.view);
+});
+
+test("a partition that moves to a node that is removed goes elsewhere at once", () => {
+  const cluster = threeNodes();
+  cluster.ask({ kind: "addNode", nodeId: 4, address: addressOf(4) });
+  step(cluster);
+  step(cluster);
+  const moving = cluster.moving;
+  cluster.ask({ kind: "removeNode", nodeId: 4 });
+  for (const partitionId of moving) {
+    const command = step(cluster);
+    assert.ok(command.kind === "setTarget" && command.partitionId === partitionId);
+    assert.equal([...command.target].sort(), [1, 2, 3]);
+  }
+  assert.is(cluster.plan(), undefined, "the groups may have been at node 4");
+  cluster.finish();
+  assert.equal([...cluster.view.nodes.keys()], [1, 2, 3]);
+});
+
+test("leaders become even without a move, one step along a path at a time", () => {
+  // Node 1 leads four, its neighbours 2 and 4 three, node 3 only two, and 1 and 3 share no partition.
+  const replicas = [
+    ...[[1, 2], [1, 2], [1, 2], [2, 1], [2, 3], [2, 3]],
+    ...[[1, 4], [4, 1], [4, 3], [4, 3], [3, 4], [3, 4]],
+  ];
+  const cluster = new PlannedCluster({ nodeCount: 4, replicationFactor: 2, replicas });
+  cluster.ask({ kind: "rebalance" });
+  assert.equal(step(cluster), { kind: "prefer", partitionId: 4, nodeId: 3 });
+  assert.equal(step(cluster), { kind: "prefer", partitionId: 0, nodeId: 2 });
+  assert.is(step(cluster).kind, "finish");
+  checkEven(cluster.view);
+});
+
+test("a transfer is done when the node leads, and fails when it does not in time", () => {
+  const cluster = threeNodes();
+  const changeId = cluster.ask({ kind: "transferLeadership", partitionId: 0, to: 3 });
+  assert.is(cluster.plan({ leaderOf: () => 1, ageMs: () => 29_999 }), undefined);
+  assert.equal(cluster.plan({ leaderOf: () => 3 }), { kind: "finish", changeId, error: "" });
+  const late = cluster.plan({ leaderOf: () => 1, ageMs: () => 30_000 });
+  assert.ok(late?.kind === "finish" && /node 3 has not become the leader.* 30 s/.test(late.error));
+});
+
+test("a rebalance leaves alone what an operator waits for, until it is there", () => {
+  const cluster = new PlannedCluster({
+    nodeCount: 3,
+    replicationFactor: 3,
+    replicas: [[1, 2, 3], [1, 2, 3], [3, 1, 2]],
+  });
+  cluster.ask({ kind: "transferLeadership", partitionId: 2, to: 1 });
+  const rebalance = cluster.ask({ kind: "rebalance" });
+  const first = cluster.plan({ leaderOf: () => 3 });
+  assert.ok(first?.kind === "prefer" && first.partitionId !== 2);
+  cluster.finish();
+  assert.ok(cluster.change(rebalance).isFinished);
+  checkEven(cluster.view);
+});
+
+test("a move whose partition had to go elsewhere ends with the reason", () => {
+  const cluster = evenCluster({ nodeCount: 5, replicationFactor: 3, partitionCount: 1 });
+  const changeId = cluster.ask({ kind: "moveReplica", partitionId: 0, from: 1, to: 4 });
+  cluster.ask({ kind: "removeNode", nodeId: 2 });
+  cluster.finish();
+  assert.match(cluster.change(changeId).error, /partition 0 had to move elsewhere/, "node 1 was emptiest");
+  const other = cluster.ask({ kind: "moveReplica", partitionId: 0, from: 3, to: 1 });
+  cluster.ask({ kind: "removeNode", nodeId: 1 });
+  cluster.finish();
+  assert.match(cluster.change(other).error, /node 1 is being removed/);
+});
+
+test("a partition with too few replicas is filled", () => {
+  const { view } = threeNodes();
+  const partitions = view.partitions.with(0, { ...view.partitions[0]!, replicas: [1], target: [1] });
+  assert.equal(planFor({ ...view, partitions }), {
+    ...{ kind: "setTarget", partitionId: 0, expected: [1], target: [1, 2] },
+    ...{ changeId: "repair", remaining: 1 },
+  });
+});
+
+test("voters of group 0 are odd, few, and keep their vote", () => {
+  const voters = (nodeCount: number, current: readonly number[], replicationFactor = 3) =>
+    clusterVoters(
+      evenCluster({ nodeCount, replicationFactor: Math.min(replicationFactor, nodeCount), partitionCount: 1 })
+        .view,
+      current,
+    );
+  assert.equal(voters(1, [1]), [1]);
+  assert.equal(voters(2, [1, 2]), [1]);
+  assert.equal(voters(2, [2]), [2]);
+  assert.equal(voters(3, []), [1, 2, 3]);
+  assert.equal(voters(5, [5, 3]), [1, 3, 5]);
+  assert.equal(voters(5, [1, 2, 3, 4, 5]), [1, 2, 3]);
+  assert.equal(voters(5, [1, 2, 3], 5), [1, 2, 3, 4, 5]);
+  assert.equal(voters(7, [8, 9, 6], 1), [1, 2, 6]);
+  const cluster = evenCluster({ nodeCount: 4, replicationFactor: 3, partitionCount: 1 });
+  cluster.ask({ kind: "removeNode", nodeId: 2 });
+  assert.equal(clusterVoters(cluster.view, [1, 2, 3]), [1, 3, 4]);
+});
+
+test("growing and shrinking moves no more than it must", () => {
+  for (const shape of shapes()) {
+    const cluster = evenCluster(shape);
+    const { nodeCount, replicationFactor, partitionCount } = shape;
+    makeEven(cluster);
+    const share = Math.floor(partitionCount * replicationFactor / (nodeCount + 1));
+    const begun = cluster.settledCount;
+    const added = cluster.ask({ kind: "addNode", nodeId: nodeCount + 1, address: addressOf(nodeCount + 1) });
+    const total = firstTotal(cluster, added);
+    cluster.finish();
+    const grown = cluster.settledCount - begun;
+    assert.is(grown, share, `growing ${JSON.stringify(shape)}`);
+    assert.is(total, share);
+    assert.equal(steps(cluster, added), [share, share]);
+    checkPlaces(cluster.view);
+    checkEven(cluster.view);
+    const held = cluster.view.partitions.filter(({ replicas }) => replicas.includes(1)).length;
+    const removed = cluster.ask({ kind: "removeNode", nodeId: 1 });
+    const foretold = firstTotal(cluster, removed);
+    cluster.finish();
+    const shrunk = cluster.settledCount - begun - grown;
+    assert.is(shrunk, foretold, `shrinking ${JSON.stringify(shape)}`);
+    assert.ok(shrunk <= held + nodeCount, `${shrunk} moves for ${held} replicas: ${JSON.stringify(shape)}`);
+    checkPlaces(cluster.view);
+    checkEven(cluster.view);
+  }
+}, { limitMs: 60_000 });
+
+test("whatever is asked for in whatever order, the cluster comes to rest as it should be", () => {
+  for (let seed = 1; seed <= 300; seed++) {
+    try {
+      live(seed);
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : error}`, { cause: error });
+    }
+  }
+}, { limitMs: 60_000 });
+
+/** Every small cluster that can grow, with numbers of partitions that divide well and badly. */
+function* shapes(): Iterable<Shape> {
+  for (const replicationFactor of [1, 3, 5]) {
+    for (let nodeCount = replicationFactor; nodeCount < NODES_MAX; nodeCount++) {
+      for (const partitionCount of [1, 2, 7, 9, 16, 64]) {
+        yield { nodeCount, replicationFactor, partitionCount };
+      }
+    }
+  }
+}
+
+/** One history: requests, plans that are late, groups that move, reports that are late; then everything is done. */
+function live(seed: number): void {
+  const random = new SeededRandom(seed);
+  const replicationFactor = random.pick([1, 3, 5]);
+  const nodeCount = replicationFactor + random.below(NODES_MAX - replicationFactor + 1);
+  const partitionCount = 1 + random.below(64);
+  const cluster = new PlannedCluster({
+    ...{ nodeCount, replicationFactor },
+    replicas: random.chance(50)
+      ? evenReplicas({ nodeCount, replicationFactor, partitionCount })
+      : randomReplicas(random, { nodeCount, replicationFactor, partitionCount }),
+  });
+  const late: ClusterCommand[] = [];
+  for (let count = random.below(200); count > 0; count--) act(cluster, { random, late });
+  cluster.ask({ kind: "rebalance" });
+  cluster.finish();
+  assert.is(cluster.plan(), undefined);
+  assert.ok(cluster.view.changes.every(({ isFinished }) => isFinished), "all changes have ended");
+  assert.is(cluster.moving.length, 0);
+  checkPlaces(cluster.view);
+  checkEven(cluster.view);
+  for (const command of late) cluster.apply(command);
+}
+
+function act(
+  cluster: PlannedCluster,
+  { random, late }: { readonly random: SeededRandom; readonly late: ClusterCommand[] },
+): void {
+  const dice = random.below(100);
+  const command = dice < 8
+    ? undefined
+    : dice < 55
+    ? cluster.plan({ leaderOf: () => random.below(NODES_MAX), ageMs: () => random.below(40_000) })
+    : dice < 80
+    ? reached(cluster, random)
+    : late.splice(random.below(late.length), 1)[0];
+  if (dice < 8) cluster.ask(randomRequest(cluster.view, random));
+  if (command === undefined) return;
+  if (random.chance(25)) late.push(command);
+  else cluster.apply(command);
+}
+
+function reached(cluster: PlannedCluster, random: SeededRandom): ClusterCommand | undefined {
+  return cluster.moving.length === 0 ? undefined : cluster.reach(random.pick(cluster.moving));
+}
+
+function randomRequest(view: ClusterView, random: SeededRandom): ChangeRequest {
+  const nodeId = 1 + random.below(NODES_MAX);
+  const partitionId = random.below(view.partitions.length);
+  const { target } = view.partitions[partitionId]!;
+  switch (random.below(6)) {
+    case 0: {
+      const unused = Math.max(...view.nodes.keys(), ...view.retired) + 1;
+      const newId = view.nodes.size < NODES_MAX ? unused : nodeId;
+      return { kind: "addNode", nodeId: newId, address: addressOf(newId) };
+    }
+    case 1:
+      return { kind: "removeNode", nodeId: random.pick([...view.nodes.keys()]) };
+    case 2:
+      return {
+        kind: "moveReplica",
+        partitionId,
+        from: random.pick(target),
+        to: random.pick([...view.nodes.keys()]),
+      };
+    case 3:
+      return undoing(view, random) ?? { kind: "rebalance" };
+    case 4:
+      return { kind: "transferLeadership", partitionId, to: random.pick(target) };
+    default:
+      return { kind: "rebalance" };
+  }
+}
+
+/** The opposite of a move under way. */
+function undoing(view: ClusterView, random: SeededRandom): ChangeRequest | undefined {
+  const moves = view.changes.flatMap(({ request, isFinished }) =>
+    request.kind === "moveReplica" && !isFinished ? [request] : []
+  );
+  if (moves.length === 0) return undefined;
+  const { partitionId, from, to } = random.pick(moves);
+  return { kind: "moveReplica", partitionId, from: to, to: from };
+}
+
+function randomReplicas(random: SeededRandom, shape: Shape): readonly (readonly number[])[] {
+  return Array.from({ length: shape.partitionCount }, () => {
+    const nodes = Array.from({ length: shape.nodeCount }, (_, place) => place + 1);
+    return Array.from(
+      { length: shape.replicationFactor },
+      () => nodes.splice(random.below(nodes.length), 1)[0]!,
+    );
+  });
+}
+
+/** Every partition has as many replicas as it should, on different nodes that stay. */
+function checkPlaces(view: ClusterView): void {
+  for (const { replicas, target } of view.partitions) {
+    assert.equal(replicas, target);
+    assert.is(new Set(replicas).size, view.replicationFactor);
+    assert.ok(replicas.every((nodeId) => isStaying(view, nodeId)));
+  }
+}
+
+/** Replicas and leaders differ by one at most. */
+function checkEven(view: ClusterView): void {
+  const replicas = spread(view, ({ target }) => target);
+  assert.ok(replicas <= 1, `replicas differ by ${replicas}`);
+  const leaders = spread(view, ({ target }) => target.slice(0, 1));
+  assert.ok(leaders <= 1, `leaders differ by ${leaders}`);
+}
+
+function spread(
+  view: ClusterView,
+  nodesOf: (partition: ClusterView["partitions"][number]) => readonly number[],
+): number {
+  const held = view.partitions.flatMap(nodesOf);
+  const counts = stayingNodes(view).map((nodeId) => held.filter((each) => each === nodeId).length);
+  return Math.max(...counts) - Math.min(...counts);
+}
+
+/** Few partitions on many nodes do not begin evenly. */
+function makeEven(cluster: PlannedCluster): void {
+  cluster.ask({ kind: "rebalance" });
+  cluster.finish();
+}
+
+/** The steps that are foretold when the first is planned. */
+function firstTotal(cluster: PlannedCluster, changeId: string): number {
+  const command = cluster.plan();
+  if (command === undefined || command.kind !== "setTarget") return 0;
+  cluster.apply(command);
+  return cluster.change(changeId).total;
+}
+
+function steps(cluster: PlannedCluster, changeId: string): readonly number[] {
+  const { done, total } = cluster.change(changeId);
+  return [done, total];
+}
+
+test.run();

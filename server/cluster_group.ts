@@ -1,0 +1,206 @@
+/**
+ * This node's part in the cluster's own group: its copy of the cluster's state, the requests to change it, and what has
+ * to be done about it here. Whoever leads a partition's group brings it to its members, whoever leads group 0
+ * coordinates; nothing is remembered but what the group holds, so that a new leader just goes on.
+ *
+ * @module
+ */
+
+import type { GroupId, MultiRaft, NodeId } from "../raft/mod.ts";
+import type { WriteCall } from "./call.ts";
+import {
+  type ChangeRequest,
+  type ClusterChange,
+  type ClusterCommand,
+  type ClusterPartition,
+  type ClusterView,
+  clusterVoters,
+  encodeClusterCommand,
+  planNext,
+} from "./cluster/mod.ts";
+import { CLUSTER_GROUP, CLUSTER_PARTITION, groupOfPartition } from "./cluster_layout.ts";
+import { ClusterMachine } from "./cluster_machine.ts";
+import { DomainError, invalidArgument } from "./error.ts";
+import { MembershipDriver } from "./membership_driver.ts";
+import { Partition } from "./partition.ts";
+import type { Clock } from "./ports.ts";
+
+/** A proposal of this node's own that has not been answered for so long is made again. */
+const PROPOSAL_LIMIT_MS = 2_000;
+
+type TransferRequest = Extract<ChangeRequest, { readonly kind: "transferLeadership" }>;
+
+/** What the group works with. */
+export interface ClusterGroupOptions {
+  readonly nodeId: NodeId;
+  /** Another one for each start of the process. */
+  readonly seed: number;
+  /** What this node was started with. */
+  readonly initial: ClusterView;
+  readonly multiRaft: MultiRaft;
+  readonly clock: Clock;
+  readonly leaderOf: (group: GroupId) => NodeId;
+  /** Puts a call before the node's loop. */
+  readonly submit: (call: WriteCall) => void;
+  /** The view is another one now. */
+  readonly onChange: (view: ClusterView) => void;
+}
+
+/** See the module comment. */
+export class ClusterGroup {
+  readonly replica: Partition<ClusterMachine>;
+  readonly #options: ClusterGroupOptions;
+  readonly #driver: MembershipDriver;
+  readonly #listeners = new Set<() => void>();
+  /** What this node proposes by itself and has no answer to, by what it is about. */
+  readonly #proposing = new Set<string>();
+  /** When this node first saw each unfinished change. */
+  readonly #seenMs = new Map<string, number>();
+  #moving: readonly ClusterPartition[] = [];
+  #transfers: readonly TransferRequest[] = [];
+  #changeCount = 0;
+
+  constructor(options: ClusterGroupOptions) {
+    this.#options = options;
+    this.#driver = new MembershipDriver(options.multiRaft, options.nodeId);
+    const machine = new ClusterMachine(options.initial, () => this.#changed());
+    this.replica = new Partition({ partitionId: CLUSTER_PARTITION, group: CLUSTER_GROUP }, machine);
+  }
+
+  get view(): ClusterView {
+    return this.replica.machine.view;
+  }
+
+  /** See `NodeApi.changeCluster`. */
+  async change(request: ChangeRequest, { timeoutMs }: { readonly timeoutMs: number }): Promise<string> {
+    const { nodeId, seed, clock } = this.#options;
+    const deadlineMs = clock.monotonicMs() + timeoutMs;
+    const changeId = `${nodeId}-${seed.toString(16)}-${++this.#changeCount}`;
+    await this.#propose({ kind: "change", changeId, request }, deadlineMs);
+    const change = await this.#appearance(changeId, deadlineMs);
+    if (change.error !== "") throw invalidArgument(change.error);
+    return changeId;
+  }
+
+  /** See `NodeApi.onClusterChange`. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Does what is to be done now; called at every tick. */
+  tick(): void {
+    for (const partition of this.#moving) this.#drivePartition(partition);
+    for (const { partitionId, to } of this.#transfers) this.#handOver(groupOfPartition(partitionId), to);
+    if (this.replica.role !== "leader") return;
+    this.#coordinate();
+    if (this.view.isFounded) this.#driveCluster();
+  }
+
+  #drivePartition({ partitionId, target }: ClusterPartition): void {
+    const group = groupOfPartition(partitionId);
+    if (!this.#leads(group)) return;
+    const isReached = this.#driver.drive(group, { voters: target, learners: [] });
+    if (isReached) this.#proposeOnce({ kind: "settle", partitionId, target }, `settle ${partitionId}`);
+  }
+
+  /** Everybody is a member of group 0, some vote. */
+  #driveCluster(): void {
+    const { voters } = this.#driver.membershipOf(CLUSTER_GROUP);
+    const wanted = clusterVoters(this.view, voters);
+    const learners = [...this.view.nodes.keys()].filter((node) => !wanted.includes(node));
+    this.#driver.drive(CLUSTER_GROUP, { voters: wanted, learners });
+  }
+
+  #coordinate(): void {
+    const { clock, leaderOf } = this.#options;
+    if (!this.view.isFounded) return this.#proposeOnce(founding(this.view), "plan");
+    if (this.#seenMs.size === 0 || this.#proposing.has("plan")) return;
+    const command = planNext(this.view, {
+      leaderOf: (partitionId) => leaderOf(groupOfPartition(partitionId)),
+      ageMs: (changeId) => clock.monotonicMs() - (this.#seenMs.get(changeId) ?? clock.monotonicMs()),
+    });
+    if (command !== undefined) this.#proposeOnce(command, "plan");
+  }
+
+  #leads(group: GroupId): boolean {
+    return this.#options.multiRaft.view(group)?.role === "leader";
+  }
+
+  #changed(): void {
+    const { clock, onChange } = this.#options;
+    const { changes, partitions } = this.view;
+    this.#transfers = changes.flatMap(({ isFinished, request }) =>
+      request.kind === "transferLeadership" && !isFinished ? [request] : []
+    );
+    this.#moving = partitions.filter(({ changeId }) => changeId !== "");
+    const open = new Set(changes.filter(({ isFinished }) => !isFinished).map(({ changeId }) => changeId));
+    for (const changeId of this.#seenMs.keys()) if (!open.has(changeId)) this.#seenMs.delete(changeId);
+    for (const changeId of open) {
+      if (!this.#seenMs.has(changeId)) this.#seenMs.set(changeId, clock.monotonicMs());
+    }
+    onChange(this.view);
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #handOver(group: GroupId, to: NodeId): void {
+    if (to !== this.#options.nodeId && this.#leads(group)) {
+      this.#options.multiRaft.transferLeadership(group, to);
+    }
+  }
+
+  /** Proposes what this node itself wants; what is refused or lost is wanted again at a later tick. */
+  #proposeOnce(command: ClusterCommand, about: string): void {
+    if (this.#proposing.has(about)) return;
+    this.#proposing.add(about);
+    const end = () => void this.#proposing.delete(about);
+    this.#propose(command, this.#options.clock.monotonicMs() + PROPOSAL_LIMIT_MS).then(end, end);
+  }
+
+  /** Resolves when the command has been applied by group 0's leader; rejects with `DomainError`. */
+  #propose(command: ClusterCommand, deadlineMs: number): Promise<void> {
+    return new Promise((resolve, reject) =>
+      this.#options.submit({
+        ...{ kind: "write", partitionId: CLUSTER_PARTITION, command: encodeClusterCommand(command) },
+        ...{ deadlineMs, mayForward: true },
+        settle: (result) => result.ok ? resolve() : reject(result.error),
+      })
+    );
+  }
+
+  /** The change as soon as it stands in this node's own view, which may come after group 0's leader has it. */
+  #appearance(changeId: string, deadlineMs: number): Promise<ClusterChange> {
+    const find = () => this.view.changes.find((change) => change.changeId === changeId);
+    return new Promise((resolve, reject) => {
+      const found = find();
+      if (found !== undefined) return resolve(found);
+      const end = () => {
+        stopListening();
+        timer.cancel();
+      };
+      const stopListening = this.onChange(() => {
+        const change = find();
+        if (change === undefined) return;
+        end();
+        resolve(change);
+      });
+      const { clock } = this.#options;
+      const timer = clock.after(Math.max(0, deadlineMs - clock.monotonicMs()), () => {
+        end();
+        reject(
+          new DomainError({ kind: "deadline" }, "The change was taken but has not reached this node in time"),
+        );
+      });
+    });
+  }
+}
+
+/** The command that makes what all founders were started with the cluster's state. */
+function founding({ nodes, partitions, replicationFactor }: ClusterView): ClusterCommand {
+  return {
+    kind: "found",
+    replicationFactor,
+    nodes: [...nodes.values()].map(({ nodeId, address }) => ({ nodeId, address })),
+    replicas: partitions.map(({ replicas }) => replicas),
+  };
+}

@@ -1,0 +1,167 @@
+/**
+ * How a node comes into a cluster that is already there (`--join`): it asks any of its nodes what the cluster is and to
+ * be taken in, and keeps the answer in its data directory before it begins, so that it finds the others again after a
+ * restart. From then on the cluster's own group tells it everything.
+ *
+ * @module
+ */
+
+import { ClusterService, NODE_ID_MAX, PARTITIONS_MAX } from "../proto/mod.ts";
+import type { NodeId } from "../raft/mod.ts";
+import type { FileSystem } from "../wal-wasm/mod.ts";
+import type { ClusterShape } from "./cluster_layout.ts";
+import { DataDirectoryError, INVITATION_NAME, isClaimed } from "./data_directory.ts";
+import { readSmallFile, writeSmallFile } from "./small_file.ts";
+
+const CALL_LIMIT_MS = 10_000;
+const RETRY_MS = 500;
+
+/** What the cluster was when the node was taken in. */
+export interface Invitation {
+  /** 32 hexadecimal digits. */
+  readonly clusterId: string;
+  readonly replicationFactor: number;
+  /** Its nodes then, without the one that joins. */
+  readonly nodes: readonly { readonly nodeId: NodeId; readonly address: string }[];
+  /** By partition id. */
+  readonly replicas: readonly (readonly NodeId[])[];
+}
+
+/** The cluster does not take the node in, or cannot be understood; the message says why. */
+export class InvitationError extends Error {
+  override readonly name = "InvitationError";
+}
+
+/** Who wants in, and whom to ask. */
+export interface Applicant {
+  readonly nodeId: NodeId;
+  /** Where the cluster will find it, `host:port`. */
+  readonly address: string;
+  /** Of any node of the cluster. */
+  readonly url: string;
+  /** How long to go on asking a cluster that does not answer, in milliseconds. */
+  readonly limitMs: number;
+}
+
+/** The shape that a node with this invitation is opened with. */
+export function shapeOf({ nodes, replicas, replicationFactor }: Invitation): ClusterShape {
+  return {
+    nodes: new Map(nodes.map(({ nodeId, address }) => [nodeId, address])),
+    partitionCount: replicas.length,
+    replicationFactor,
+  };
+}
+
+/**
+ * The invitation kept in `directory`, or a new one, which is kept before it is returned.
+ *
+ * @throws {InvitationError} when the cluster refuses, or nobody answers in time
+ * @throws {DataDirectoryError} when the directory is not for such a node
+ */
+export async function obtainInvitation(
+  fileSystem: FileSystem,
+  directory: string,
+  applicant: Applicant,
+): Promise<Invitation> {
+  const isOwned = await isClaimed(fileSystem, directory);
+  await fileSystem.createDirectory(directory);
+  const kept = await readSmallFile(fileSystem, { directory, name: INVITATION_NAME });
+  if (kept !== undefined) return parse(kept, directory);
+  if (isOwned) {
+    throw new DataDirectoryError(
+      `Data directory "${directory}" belongs to a node that has not joined (--join)`,
+    );
+  }
+  const invitation = await ask(applicant);
+  const text = `${JSON.stringify(invitation, null, 2)}\n`;
+  await writeSmallFile(fileSystem, { directory, name: INVITATION_NAME, text });
+  return invitation;
+}
+
+async function ask(applicant: Applicant): Promise<Invitation> {
+  const giveUpMs = performance.now() + applicant.limitMs;
+  for (;;) {
+    try {
+      const invitation = await describeCluster(applicant);
+      const { nodeId, address } = applicant;
+      await call(applicant, ClusterService.method.addNode.name, { nodeId, address });
+      return invitation;
+    } catch (error) {
+      if (error instanceof InvitationError || performance.now() > giveUpMs) {
+        throw asInvitationError(applicant, error);
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
+async function describeCluster(applicant: Applicant): Promise<Invitation> {
+  const answer = await call(applicant, ClusterService.method.getMetadata.name, {});
+  const { clusterId, replicationFactor, nodes = [], partitions = [] } = answer as MetadataJson;
+  const invitation = {
+    ...{ clusterId, replicationFactor },
+    nodes: nodes.filter(({ nodeId }) => nodeId !== applicant.nodeId),
+    replicas: partitions.map(({ replicas = [] }) => replicas),
+  };
+  return checked(invitation, applicant.url);
+}
+
+interface MetadataJson {
+  readonly clusterId: string;
+  readonly replicationFactor: number;
+  readonly nodes?: Invitation["nodes"];
+  readonly partitions?: readonly { readonly replicas?: readonly NodeId[] }[];
+}
+
+/** One call by Connect with JSON; a refusal that will not change is an `InvitationError`. */
+async function call({ url }: Applicant, method: string, message: unknown): Promise<unknown> {
+  const response = await fetch(new URL(`/${ClusterService.typeName}/${method}`, url), {
+    method: "POST",
+    headers: { "content-type": "application/json", "connect-protocol-version": "1" },
+    body: JSON.stringify(message),
+    signal: AbortSignal.timeout(CALL_LIMIT_MS),
+  });
+  const answer = await response.json();
+  if (response.ok) return answer;
+  const { code, message: reason } = Object(answer);
+  if (FINAL_CODES.has(code)) throw new InvitationError(`${url} refuses this node: ${reason}`);
+  throw new Error(`${code}: ${reason}`);
+}
+
+const FINAL_CODES: ReadonlySet<unknown> = new Set([
+  "invalid_argument",
+  "unimplemented",
+  "permission_denied",
+  "unauthenticated",
+]);
+
+function asInvitationError({ url }: Applicant, error: unknown): InvitationError {
+  if (error instanceof InvitationError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return new InvitationError(`The cluster at ${url} has not taken this node in: ${why}`);
+}
+
+function parse(text: string, directory: string): Invitation {
+  const place = `"${INVITATION_NAME}" in "${directory}"`;
+  try {
+    return checked(JSON.parse(text), place);
+  } catch (error) {
+    if (error instanceof InvitationError) throw error;
+    throw new InvitationError(`Cannot read ${place}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+const isNodeId = (value: unknown) =>
+  Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= NODE_ID_MAX;
+
+function checked(invitation: Invitation, source: string): Invitation {
+  const { clusterId, replicationFactor, nodes, replicas } = Object(invitation) as Invitation;
+  const isSound = typeof clusterId === "string" && /^[0-9a-f]{32}$/.test(clusterId) &&
+    isNodeId(replicationFactor) &&
+    Array.isArray(nodes) &&
+    nodes.every(({ nodeId, address }) => isNodeId(nodeId) && typeof address === "string") &&
+    Array.isArray(replicas) && replicas.length > 0 && replicas.length <= PARTITIONS_MAX &&
+    replicas.every((each) => Array.isArray(each) && each.every(isNodeId));
+  if (!isSound) throw new InvitationError(`${source} does not describe a cluster`);
+  return { clusterId, replicationFactor, nodes, replicas };
+}

@@ -1,0 +1,73 @@
+/**
+ * Brings the groups that this node leads to the members they should have. Level-triggered: it looks at what is and at
+ * what should be, takes one step if it can, and looks again at the next tick. So it does not matter who did the step
+ * before, or whether it was lost.
+ *
+ * ```
+ * voters 1 2 3 ─▶ + learner 4 ─▶ 4 has caught up ─▶ voters 2 3 4
+ *    should be 2 3 4               (a leader that is to go hands over first)
+ * ```
+ *
+ * @module
+ */
+
+import type { GroupId, Membership, MembershipTarget, MultiRaft, NodeId } from "../raft/mod.ts";
+
+/** See the module comment. */
+export class MembershipDriver {
+  readonly #multiRaft: MultiRaft;
+  readonly #self: NodeId;
+
+  constructor(multiRaft: MultiRaft, self: NodeId) {
+    this.#multiRaft = multiRaft;
+    this.#self = self;
+  }
+
+  /** The members of a group that this node leads. */
+  membershipOf(group: GroupId): Membership {
+    return this.#multiRaft.view(group)!.membership;
+  }
+
+  /** Takes a step towards `target`, unless it is reached; returns whether it is. Only for groups that this node leads. */
+  drive(group: GroupId, target: MembershipTarget): boolean {
+    const membership = this.membershipOf(group);
+    if (membership.votersOutgoing.length > 0) return false;
+    const { voters, learners } = membership;
+    if (isSameSet(voters, target.voters) && isSameSet(learners, target.learners)) return true;
+    const wanted = [...target.voters, ...target.learners];
+    const missing = wanted.filter((node) => !voters.includes(node) && !learners.includes(node));
+    const kept = learners.filter((node) => wanted.includes(node));
+    if (missing.length > 0) this.#change(group, { voters, learners: [...kept, ...missing] });
+    else if (target.voters.includes(this.#self)) this.#change(group, target);
+    else this.#leave(group, { voters, target });
+    return false;
+  }
+
+  /** A leader that is to go hands over to one that stays; if none votes yet, they begin to. */
+  #leave(
+    group: GroupId,
+    { voters, target }: { readonly voters: readonly NodeId[]; readonly target: MembershipTarget },
+  ): void {
+    const staying = voters.filter((node) => target.voters.includes(node));
+    if (staying.length === 0) {
+      this.#change(group, { voters: [...voters, ...target.voters], learners: [] });
+      return;
+    }
+    const heir = this.#multiRaft.view(group)!.followers
+      .filter(({ active, node }) => active && staying.includes(node))
+      .reduce<{ node: NodeId; matchIndex: number } | undefined>(
+        (best, each) => best === undefined || each.matchIndex > best.matchIndex ? each : best,
+        undefined,
+      );
+    if (heir !== undefined) this.#multiRaft.transferLeadership(group, heir.node);
+  }
+
+  /** A refusal needs no answer: the next tick tries again. */
+  #change(group: GroupId, target: MembershipTarget): void {
+    this.#multiRaft.changeMembership(group, target);
+  }
+}
+
+function isSameSet(a: readonly NodeId[], b: readonly NodeId[]): boolean {
+  return a.length === b.length && a.every((node) => b.includes(node));
+}

@@ -1,0 +1,124 @@
+/**
+ * A cluster of three grows to five and shrinks back, and a node that has lost its disk is replaced, while many clients
+ * call without end: not one of their calls fails, what they are told is linearizable, and nothing is lost.
+ *
+ * @module
+ */
+
+import { type ChangeProgress, PrkDbClient } from "../../client/mod.ts";
+import { assert, suite } from "../harness.ts";
+import { checkLinearizable, describeOperation, describeVerdict } from "../linearizability/mod.ts";
+import { HistoryRecorder } from "../support/history.ts";
+import { MixedLoad } from "../support/mixed_load.ts";
+import { ProcessCluster, sleep } from "../support/process_cluster.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
+
+const WORKERS = 8;
+const KEYS = Array.from({ length: 10 }, (_, number) => `key-${number}`);
+/** Written before anything changes and never again: it has to travel with the partitions. */
+const CARGO = 2_000;
+/** The client's default. */
+const TIMEOUT_MS = 10_000;
+/** Far below what a busy machine does in one change. */
+const ANSWERS_PER_CHANGE_MIN = 30;
+const CHANGE_LIMIT_MS = 60_000;
+
+const test = suite("grow and shrink");
+
+test("from three nodes to five and back under load", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 9 });
+  await underLoad(cluster, async (step) => {
+    await step("node 4 joins", () => cluster.join(4, 1).then(() => 1));
+    await step("node 5 joins", () => cluster.join(5, 4).then(() => 1));
+    await replicasMustBeEven(cluster, [1, 2, 3, 4, 5]);
+    for (const id of [5, 4]) {
+      await step(`node ${id} is removed`, async () => {
+        await cluster.callCluster("RemoveNode", { nodeId: id }, id);
+        return 1;
+      });
+      assert.is((await cluster.process(id).ended).code, 0, cluster.output(id));
+      assert.match(cluster.output(id), /removed from its cluster/);
+    }
+    await replicasMustBeEven(cluster, [1, 2, 3]);
+  });
+}, { limitMs: 300_000 });
+
+test("a node whose disk is gone is replaced, and whoever coordinates that is killed", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 6 });
+  await underLoad(cluster, async (step) => {
+    await cluster.kill(3, "SIGKILL");
+    await Deno.remove(cluster.dataDirectory(3), { recursive: true });
+    await step("node 4 takes the place of node 3", async () => {
+      await cluster.join(4, 2);
+      await cluster.callCluster("RemoveNode", { nodeId: 3 }, 4);
+      // Node 1 leads the cluster's own group unless it has lost it.
+      await cluster.restart(1);
+      return 2;
+    });
+    await replicasMustBeEven(cluster, [1, 2, 4]);
+  });
+}, { limitMs: 300_000 });
+
+/** Begins as many changes as `begin` says and waits for their end. */
+type Step = (name: string, begin: () => Promise<number>) => Promise<void>;
+
+/** Runs `body` under load, and judges the load's history and the cargo afterwards. */
+async function underLoad(cluster: ProcessCluster, body: (step: Step) => Promise<void>): Promise<void> {
+  await using client = await PrkDbClient.connect(cluster.addresses());
+  const cargo = new Map(Array.from({ length: CARGO }, (_, number) => [`cargo-${number}`, `${number}`]));
+  const written = await client.writeBatch([...cargo].map(([key, value]) => ({ kind: "put", key, value })));
+  assert.ok(written.every((result) => result.kind !== "failed"));
+  const recorder = new HistoryRecorder(() => performance.now());
+  const load = MixedLoad.start({
+    clients: Array.from({ length: WORKERS }, (_, worker) => recorder.client(worker, client)),
+    ...{ keys: KEYS, random: new SeededRandom(1), timeoutMs: TIMEOUT_MS, pauseMs: 3 },
+  });
+  let begun = 0;
+  await body(async (name, begin) => {
+    const before = { answers: load.answered, ms: performance.now() };
+    begun += await begin();
+    await changesMustFinish(client, begun);
+    const seconds = (performance.now() - before.ms) / 1000;
+    console.log(`${name}: ${seconds.toFixed(1)} s, ${load.answered - before.answers} answers`);
+    while (load.answered < before.answers + ANSWERS_PER_CHANGE_MIN) await sleep(20);
+  });
+  await load.stop();
+  const verdict = checkLinearizable(recorder.history());
+  console.log(
+    `${load.answered} answers, ${load.writes} of them writes, slowest ${load.slowestMs.toFixed(0)} ms; ` +
+      describeVerdict(verdict),
+  );
+  assert.equal(load.unknown.map(describeOperation), []);
+  assert.is(verdict.kind, "linearizable", describeVerdict(verdict));
+  const found = await client.getMany([...cargo.keys()]);
+  const lost = [...cargo.values()].filter((value, at) => new TextDecoder().decode(found[at]) !== value);
+  assert.equal(lost, []);
+}
+
+/** Resolves when as many changes as were begun are known and all of them have ended well. */
+async function changesMustFinish(client: PrkDbClient, begun: number): Promise<void> {
+  const changes = new Map<string, ChangeProgress>();
+  const signal = AbortSignal.timeout(CHANGE_LIMIT_MS);
+  try {
+    for await (const progress of client.cluster.watchChanges({ signal })) {
+      changes.set(progress.changeId, progress);
+      assert.is(progress.error, "", progress.description);
+      if (changes.size >= begun && [...changes.values()].every(({ isFinished }) => isFinished)) return;
+    }
+  } catch (error) {
+    const known = [...changes.values()].map((each) => JSON.stringify(each));
+    throw new Error(`Changes have not finished: ${known.join("; ")}`, { cause: error });
+  }
+}
+
+async function replicasMustBeEven(cluster: ProcessCluster, ids: readonly number[]): Promise<void> {
+  const { nodes, partitions } = await cluster.metadata();
+  assert.equal(nodes.map(({ nodeId }) => nodeId), ids);
+  const replicas = ids.map((id) => partitions.filter((each) => each.replicas.includes(id)).length);
+  assert.ok(Math.max(...replicas) - Math.min(...replicas) <= 1, `replicas ${replicas}`);
+  const preferred = ids.map((id) => partitions.filter((each) => each.replicas[0] === id).length);
+  assert.ok(Math.max(...preferred) - Math.min(...preferred) <= 1, `preferred leaders ${preferred}`);
+  assert.is(replicas.reduce((sum, each) => sum + each), 3 * partitions.length);
+}
+
+test.run();

@@ -1,0 +1,159 @@
+/**
+ * A cluster that is only its state: commands go through the codec into it, groups become what they should be when they are
+ * told to, reports of that may be late. It watches that progress never goes back and that no node is forgotten on
+ * which a group still is.
+ *
+ * @module
+ */
+
+import {
+  type ChangeRequest,
+  type ClusterChange,
+  type ClusterCommand,
+  ClusterState,
+  type ClusterView,
+  decodeClusterCommand,
+  encodeClusterCommand,
+  foundingView,
+  isMoving,
+  type PlannerFacts,
+  planNext,
+} from "../../server/cluster/mod.ts";
+import type { NodeId } from "../../raft/mod.ts";
+
+/** How a cluster begins. */
+export interface Beginning {
+  readonly nodeCount: number;
+  readonly replicationFactor: number;
+  /** By partition id; nodes are numbered from 1. */
+  readonly replicas: readonly (readonly NodeId[])[];
+}
+
+/** Replicas of `partitionCount` partitions, spread evenly. */
+export function evenReplicas(
+  { nodeCount, replicationFactor, partitionCount }: {
+    readonly nodeCount: number;
+    readonly replicationFactor: number;
+    readonly partitionCount: number;
+  },
+): readonly (readonly NodeId[])[] {
+  return Array.from(
+    { length: partitionCount },
+    (_, first) => Array.from({ length: replicationFactor }, (_, rank) => (first + rank) % nodeCount + 1),
+  );
+}
+
+/** See the module comment. */
+export class PlannedCluster {
+  /** What each group really is. */
+  readonly #groups: (readonly NodeId[])[];
+  readonly #state: ClusterState;
+  #settled = 0;
+  #preferred = 0;
+  #changeCount = 0;
+
+  constructor({ nodeCount, replicationFactor, replicas }: Beginning) {
+    const ids = Array.from({ length: nodeCount }, (_, place) => place + 1);
+    const nodes = new Map(ids.map((nodeId) => [nodeId, addressOf(nodeId)]));
+    this.#state = new ClusterState(foundingView({ nodes, replicationFactor, replicas }));
+    this.#groups = [...replicas];
+    const members = ids.map((nodeId) => ({ nodeId, address: addressOf(nodeId) }));
+    this.apply({ kind: "found", replicationFactor, nodes: members, replicas });
+  }
+
+  get view(): ClusterView {
+    return this.#state.view;
+  }
+
+  /** Moves that have ended. */
+  get settledCount(): number {
+    return this.#settled;
+  }
+
+  /** Preferred leaders that were changed without a move. */
+
+  /** @returns the change's id */
+  ask(request: ChangeRequest): string {
+    const changeId = `change-${++this.#changeCount}`;
+    this.apply({ kind: "change", changeId, request });
+    return changeId;
+  }
+
+  change(changeId: string): ClusterChange {
+    return this.view.changes.find((change) => change.changeId === changeId)!;
+  }
+
+  /** What a coordinator would propose now. Leaders are where they should be, unless `facts` say otherwise. */
+  plan(facts: Partial<PlannerFacts> = {}): ClusterCommand | undefined {
+    const leaderOf = (partitionId: number) => this.view.partitions[partitionId]!.replicas[0]!;
+    return planNext(this.view, { leaderOf, ageMs: () => 0, ...facts });
+  }
+
+  /** @returns whether anything changed */
+  apply(command: ClusterCommand): boolean {
+    const before = this.view;
+    const hasChanged = this.#state.apply(decodeClusterCommand(encodeClusterCommand(command)));
+    if (hasChanged && command.kind === "settle") this.#settled++;
+    if (hasChanged && command.kind === "prefer") this.#preferred++;
+    checkProgress(before, this.view);
+    this.#checkForgotten();
+    return hasChanged;
+  }
+
+  /** Ids of the partitions under way. */
+  get moving(): readonly number[] {
+    return this.view.partitions.filter(isMoving).map(({ partitionId }) => partitionId);
+  }
+
+  /** The partition's group becomes what it should be; the report of it is still to be applied. */
+  reach(partitionId: number): ClusterCommand {
+    const { target, changeId } = this.view.partitions[partitionId]!;
+    this.#groups[partitionId] = target;
+    return { kind: "settle", partitionId, target, changeId };
+  }
+
+  /**
+   * Does all there is to do.
+   *
+   * @returns commands it took
+   * @throws {Error} when there is no end to it
+   */
+  finish(): number {
+    const most = 100 + 20 * this.view.partitions.length * (this.view.changes.length + 1);
+    for (let count = 0; count < most; count++) {
+      const command = this.plan() ?? this.#nextReport();
+      if (command === undefined) return count;
+      if (!this.apply(command)) throw new Error(`planned in vain: ${JSON.stringify(command)}`);
+    }
+    throw new Error(`still not done after ${most} commands`);
+  }
+
+  #nextReport(): ClusterCommand | undefined {
+    const [partitionId] = this.moving;
+    return partitionId === undefined ? undefined : this.reach(partitionId);
+  }
+
+  #checkForgotten(): void {
+    for (const [partitionId, nodes] of this.#groups.entries()) {
+      const lost = nodes.find((nodeId) => this.view.retired.has(nodeId));
+      if (lost !== undefined) {
+        throw new Error(`node ${lost} is forgotten, but holds partition ${partitionId}`);
+      }
+    }
+  }
+}
+
+/** The address of a node. */
+export function addressOf(nodeId: NodeId): string {
+  return `node-${nodeId}.test:50051`;
+}
+
+function checkProgress(before: ClusterView, after: ClusterView): void {
+  for (const { changeId, done, total, isFinished } of after.changes) {
+    if (done > total) throw new Error(`${changeId} has done ${done} of ${total}`);
+    const old = before.changes.find((change) => change.changeId === changeId);
+    if (old === undefined) continue;
+    if (done < old.done) throw new Error(`${changeId} goes back from ${old.done} to ${done}`);
+    if (old.isFinished && !isFinished) throw new Error(`${changeId} has begun again`);
+  }
+}
