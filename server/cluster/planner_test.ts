@@ -150,10 +150,10 @@ test("a move whose partition had to go elsewhere ends with the reason", () => {
   cluster.ask({ kind: "removeNode", nodeId: 2 });
   cluster.finish();
   assert.match(cluster.change(changeId).error, /partition 0 had to move elsewhere/, "node 1 was emptiest");
-  const other = cluster.ask({ kind: "moveReplica", partitionId: 0, from: 3, to: 1 });
-  cluster.ask({ kind: "removeNode", nodeId: 1 });
+  const other = cluster.ask({ kind: "moveReplica", partitionId: 0, from: 3, to: 5 });
+  cluster.ask({ kind: "removeNode", nodeId: 5 });
   cluster.finish();
-  assert.match(cluster.change(other).error, /node 1 is being removed/);
+  assert.match(cluster.change(other).error, /node 5 is being removed/);
 });
 
 test("a partition with too few replicas is filled", () => {

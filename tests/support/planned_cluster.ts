@@ -49,7 +49,6 @@ export class PlannedCluster {
   readonly #groups: (readonly NodeId[])[];
   readonly #state: ClusterState;
   #settled = 0;
-  #preferred = 0;
   #changeCount = 0;
 
   constructor({ nodeCount, replicationFactor, replicas }: Beginning) {
@@ -69,8 +68,6 @@ export class PlannedCluster {
   get settledCount(): number {
     return this.#settled;
   }
-
-  /** Preferred leaders that were changed without a move. */
 
   /** @returns the change's id */
   ask(request: ChangeRequest): string {
@@ -94,7 +91,6 @@ export class PlannedCluster {
     const before = this.view;
     const hasChanged = this.#state.apply(decodeClusterCommand(encodeClusterCommand(command)));
     if (hasChanged && command.kind === "settle") this.#settled++;
-    if (hasChanged && command.kind === "prefer") this.#preferred++;
     checkProgress(before, this.view);
     this.#checkForgotten();
     return hasChanged;
