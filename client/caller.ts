@@ -23,8 +23,29 @@ export interface UnaryCall {
   readonly signal: AbortSignal;
 }
 
-/** See the module comment. */
-export interface UnaryCaller {
+/** One server-streaming call. */
+export interface StreamCall {
+  /** Base URL of the node without a trailing slash. */
+  readonly address: string;
+  /** `/prkdb.v1.ClusterService/WatchChanges` and the like. */
+  readonly path: string;
+  /** The request message in protobuf's binary form. */
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** Fires when nobody takes messages any more. */
+  readonly signal: AbortSignal;
+}
+
+/** Carries streams of answers. */
+export interface StreamCaller {
+  /**
+   * The response messages in protobuf's binary form. Throws as `UnaryCaller.call` does; a stream that breaks off
+   * throws too.
+   */
+  stream(call: StreamCall): AsyncGenerator<Uint8Array, void>;
+}
+
+/** See the module comment. A caller that is a `StreamCaller` too can be watched over. */
+export interface UnaryCaller extends Partial<StreamCaller> {
   /**
    * Sends `call` and resolves with the response message in protobuf's binary form.
    *

@@ -29,6 +29,7 @@ import {
 import { type BatchMutation, type BatchResult, batchResultOf, encodableBatch } from "./batch.ts";
 import type { UnaryCaller } from "./caller.ts";
 import { systemClock } from "./clock.ts";
+import { ClusterClient } from "./cluster_client.ts";
 import { type ClusterView, clusterViewOf } from "./cluster_view.ts";
 import { CONSISTENCY_NUMBER, type EncodableMutation } from "./codec.ts";
 import { Discovery } from "./discovery.ts";
@@ -80,6 +81,8 @@ export interface DeleteResult {
  * what was asked, with `TypeError` or `RangeError` for wrong arguments, and with the reason of its `signal`.
  */
 export class PrkDbClient {
+  /** Changes to the cluster itself: nodes, replicas, leaders. */
+  readonly cluster: ClusterClient;
   readonly #pipeline: Pipeline;
   readonly #discovery: Discovery;
   readonly #routes: Routes;
@@ -97,10 +100,13 @@ export class PrkDbClient {
       fetchCaller(options.headers === undefined ? {} : { headers: options.headers });
     this.#routes = new Routes(baseUrls(addresses), clock);
     this.#discovery = new Discovery({ caller: this.#caller, routes: this.#routes, clock, random });
+    const context = { caller: this.#caller, routes: this.#routes, discovery: this.#discovery, clock };
+    const backoff = { attempts, random };
+    this.cluster = new ClusterClient({ context, backoff, timeoutMs: this.#timeoutMs });
     this.#pipeline = new Pipeline({
-      context: { caller: this.#caller, routes: this.#routes, discovery: this.#discovery, clock },
+      context,
       session: new Session(randomClientId(options.random)),
-      backoff: { attempts, random },
+      backoff,
       batchesInFlight: wholeNumber(options.batchesInFlight ?? BATCHES_IN_FLIGHT_DEFAULT, inFlight),
     });
   }
@@ -220,8 +226,12 @@ export class PrkDbClient {
     return clusterViewOf(this.#routes.latest);
   }
 
-  /** Lets nothing new in and resolves when all calls under way have ended, at the latest at their deadlines. */
+  /**
+   * Lets nothing new in and resolves when all calls under way have ended, at the latest at their deadlines. Watches
+   * end at once.
+   */
   close(): Promise<void> {
+    this.cluster.close();
     return this.#pipeline.close();
   }
 

@@ -10,6 +10,8 @@ import { type GetMetadataResponse, type GetStatusResponse, ReplicaRole } from ".
 export interface ClusterView {
   readonly clusterId: string;
   readonly epoch: number;
+  /** Replicas a partition should have. */
+  readonly replicationFactor: number;
   readonly nodes: readonly { readonly nodeId: number; readonly address: string }[];
   readonly partitions: readonly PartitionView[];
 }
@@ -54,6 +56,17 @@ export interface ReplicaView {
   readonly keyCount: number;
   /** Bytes of keys and values. */
   readonly stateBytes: number;
+  /** The other replicas as a leader sees them; empty on others. */
+  readonly followers: readonly FollowerView[];
+}
+
+/** One replica as its leader sees it. */
+export interface FollowerView {
+  readonly nodeId: number;
+  /** Entries the leader has that the follower is not known to have. */
+  readonly lag: number;
+  /** Heard from within the last election timeout. */
+  readonly isActive: boolean;
 }
 
 /** One peer of a node. */
@@ -69,6 +82,7 @@ export function clusterViewOf(response: GetMetadataResponse): ClusterView {
   return {
     clusterId: response.clusterId,
     epoch: Number(response.epoch),
+    replicationFactor: response.replicationFactor,
     nodes: response.nodes.map(({ nodeId, address }) => ({ nodeId, address })),
     partitions: response.partitions.map((partition) => ({
       partitionId: partition.partitionId,
@@ -100,6 +114,11 @@ export function nodeViewOf(response: GetStatusResponse): NodeView {
       lastIndex: Number(replica.lastIndex),
       keyCount: Number(replica.keyCount),
       stateBytes: Number(replica.stateBytes),
+      followers: replica.followers.map(({ nodeId, lag, active }) => ({
+        nodeId,
+        lag: Number(lag),
+        isActive: active,
+      })),
     })),
     peers: response.peers.map(({ nodeId, address, connected, queuedBytes }) => ({
       nodeId,

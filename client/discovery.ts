@@ -106,11 +106,16 @@ export class Discovery {
     throw new PrkDbError("unavailable", `No node gave usable metadata (${failures.join("; ")})`);
   }
 
-  /** All nodes in random order, those that lately did not answer last. */
+  /**
+   * All nodes in random order; after them seeds and former members, which may be removed and know only what was then;
+   * after all of these whoever lately did not answer.
+   */
   #order(): readonly string[] {
     const { routes, random } = this.#options;
+    const rank = (address: string) =>
+      (routes.isSuspect(address) ? 2 : 0) + (routes.isMember(address) ? 0 : 1);
     return routes.addresses
-      .map((address) => ({ address, rank: random() + (routes.isSuspect(address) ? 1 : 0) }))
+      .map((address) => ({ address, rank: random() + rank(address) }))
       .sort((a, b) => a.rank - b.rank)
       .map(({ address }) => address);
   }

@@ -205,7 +205,14 @@ class Run<Item extends AnyPending> {
     const hint = failure.kind === "notLeader" ? failure.hint : undefined;
     // Whoever has been told the new leader needs to ask nobody else.
     const redirected = hint !== undefined && this.#context.routes.learnHint(part.route, hint);
+    if (redirected) this.#meet(part.route.leaderAddress!);
     return redirected && verdict.kind === "retry" ? { ...verdict, refresh: false } : verdict;
+  }
+
+  /** A leader that the metadata does not name has joined since: the others are looked up, without holding anybody up. */
+  #meet(leader: string): void {
+    const { routes, discovery } = this.#context;
+    if (!routes.isMember(leader)) discovery.tryRefresh();
   }
 
   #group(parts: readonly Part<Item>[], split: boolean): readonly Group<Item>[] {

@@ -8,9 +8,18 @@
 export { type DeleteResult, type Entry, PrkDbClient, type PutResult } from "./client.ts";
 export type { Bytes, PreconditionOption } from "./argument.ts";
 export type { BatchMutation, BatchResult } from "./batch.ts";
-export type { UnaryCall, UnaryCaller } from "./caller.ts";
+export type { StreamCall, StreamCaller, UnaryCall, UnaryCaller } from "./caller.ts";
+export type { ChangeProgress } from "./change_watch.ts";
 export type { Clock } from "./clock.ts";
-export type { ClusterView, NodeView, PartitionView, PeerView, ReplicaView } from "./cluster_view.ts";
+export type { ClusterClient, WaitOptions } from "./cluster_client.ts";
+export type {
+  ClusterView,
+  FollowerView,
+  NodeView,
+  PartitionView,
+  PeerView,
+  ReplicaView,
+} from "./cluster_view.ts";
 export type { Consistency } from "./codec.ts";
 export { type ErrorCode, PreconditionError, PrkDbError } from "./error.ts";
 export type {

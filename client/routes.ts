@@ -26,6 +26,9 @@ const SUSPECT_MIN_MS = 1_000;
 /** The time doubles with every failure after it, up to this: a node may be out of this client's reach for good. */
 const SUSPECT_MAX_MS = 30_000;
 
+/** Nodes that were members once and may still answer, remembered for discovery. */
+const FORMER_MAX = 64;
+
 /** One partition as far as the client knows it. Lanes and batches hold on to it, so it is changed in place. */
 export interface PartitionRoute {
   readonly partitionId: number;
@@ -62,6 +65,8 @@ export class Routes {
   #clusterId = "";
   #epoch = -1n;
   #nodes: readonly string[] = [];
+  /** Nodes of earlier metadata that are not among `#nodes`, the latest last. */
+  #former: readonly string[] = [];
   #partitions: readonly PartitionRoute[] = [];
   #latest: GetMetadataResponse | undefined;
   #turn = 0;
@@ -83,9 +88,14 @@ export class Routes {
     return this.#nodes;
   }
 
-  /** Base URLs of all nodes, then of seeds that are no longer among them. */
+  /** Base URLs of all nodes, then of seeds that are not among them, then of nodes that were members once. */
   get addresses(): readonly string[] {
-    return [...new Set([...this.#nodes, ...this.#seeds])];
+    return [...new Set([...this.#nodes, ...this.#seeds, ...this.#former])];
+  }
+
+  /** Whether `address` is that of a node in the metadata. */
+  isMember(address: string): boolean {
+    return this.#nodes.includes(address);
   }
 
   /** The last metadata taken in. */
@@ -117,7 +127,7 @@ export class Routes {
     const current = metadata.epoch >= this.#epoch;
     if (current) {
       this.#epoch = metadata.epoch;
-      this.#nodes = [...addresses.values()];
+      this.#learnNodes([...addresses.values()]);
     }
     for (const [position, { leaderId, replicas, term }] of news.entries()) {
       const route = this.#partitions[position]!;
@@ -167,13 +177,30 @@ export class Routes {
     };
   }
 
-  /** A replica that answers; else any node or seed that does, which forwards too; else whoever is next. */
+  /** A node that answers, each in its turn, for calls that any node takes; else a seed that does. */
+  anyNode(): string {
+    return this.#choose([this.#nodes, this.#seeds], undefined);
+  }
+
+  /** A replica that answers; else any node that does, which forwards too; else a seed; else whoever is next. */
   #other(route: PartitionRoute, avoided: string | undefined): string {
+    return this.#choose([route.replicas, this.#nodes, this.#seeds], avoided);
+  }
+
+  /** From the first of `circles` in which somebody answers. A seed may be a node that was removed, so it comes last. */
+  #choose(circles: readonly (readonly string[])[], avoided: string | undefined): string {
     const isHealthy = (address: string) => address !== avoided && !this.isSuspect(address);
-    const replicas = route.replicas.filter(isHealthy);
-    const healthy = replicas.length > 0 ? replicas : this.addresses.filter(isHealthy);
-    const choice = healthy.length > 0 ? healthy : this.addresses;
+    const healthy = circles.map((circle) => circle.filter(isHealthy)).find((circle) => circle.length > 0);
+    const choice = healthy ?? this.addresses;
     return choice[this.#turn++ % choice.length]!;
+  }
+
+  #learnNodes(nodes: readonly string[]): void {
+    const left = [...this.#former, ...this.#nodes].filter((address) => !nodes.includes(address));
+    this.#former = [...new Set(left)].slice(-FORMER_MAX);
+    this.#nodes = nodes;
+    const known = new Set(this.addresses);
+    for (const address of this.#suspects.keys()) if (!known.has(address)) this.#suspects.delete(address);
   }
 
   #learnLeader(

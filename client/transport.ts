@@ -30,7 +30,8 @@ import {
   errorFromJsonBytes,
 } from "@connectrpc/connect/protocol-connect";
 import { DEFAULT_TIMEOUT_MS, REQUEST_BYTES_MAX } from "../proto/mod.ts";
-import type { UnaryCall, UnaryCaller } from "./caller.ts";
+import type { StreamCaller, UnaryCall, UnaryCaller } from "./caller.ts";
+import { fetchStream } from "./stream.ts";
 
 /** Requests up to this size travel in the URL when they have no side effects; well below any limit of proxies. */
 const GET_BYTES_MAX = 1_024;
@@ -50,8 +51,8 @@ export interface FetchCallerOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A `UnaryCaller` over `fetch`. */
-export function fetchCaller(options: FetchCallerOptions = {}): UnaryCaller {
+/** A caller over `fetch`, of unary calls and of streams. */
+export function fetchCaller(options: FetchCallerOptions = {}): UnaryCaller & StreamCaller {
   const fetchFunction = options.fetch ?? ((url, init) => fetch(url, init));
   const headers = options.headers ?? {};
   return {
@@ -61,6 +62,7 @@ export function fetchCaller(options: FetchCallerOptions = {}): UnaryCaller {
       if (response.status === 200) return checkedBody(response, body);
       throw errorOfResponse(response, body);
     },
+    stream: (call) => fetchStream(call, { open: fetchFunction, headers }),
   };
 }
 
@@ -193,7 +195,7 @@ function callStream(method: DescMethodStreaming, options: TransportOptions): Tra
   return createTransport({
     baseUrl: options.baseUrl.replace(/\/+$/, ""),
     httpClient: async (request) =>
-      universalClientResponseFromFetch(await fetchStream(request, fetchFunction, options)),
+      universalClientResponseFromFetch(await sendStream(request, fetchFunction, options)),
     useBinaryFormat: true,
     interceptors: [],
     acceptCompression: [],
@@ -205,7 +207,7 @@ function callStream(method: DescMethodStreaming, options: TransportOptions): Tra
 }
 
 /** Sends the one message of a server-streaming call as a whole, because not every `fetch` takes a stream as body. */
-async function fetchStream(
+async function sendStream(
   request: UniversalClientRequest,
   fetchFunction: FetchFunction,
   { headers }: FetchCallerOptions,

@@ -35,13 +35,14 @@ import {
   WriteBatchResponseSchema,
 } from "../../proto/mod.ts";
 import { freePort } from "../support/free_port.ts";
+import { FakeChanges } from "./fake_changes.ts";
 
 /** What happens to one call instead of the ordinary. */
 export type Fault =
   /** The call is answered with this error, nothing is done. */
   | { readonly kind: "error"; readonly code: Code; readonly reason?: string }
-  /** The call is answered NOT_LEADER, naming the node at this position, or none. */
-  | { readonly kind: "notLeader"; readonly leader: number | undefined }
+  /** The call is answered NOT_LEADER, naming the node at this position, or none; in term 99 unless given. */
+  | { readonly kind: "notLeader"; readonly leader: number | undefined; readonly term?: number }
   /** The call is done, and then the connection breaks. */
   | { readonly kind: "loseAnswer" }
   /** The call is neither done nor answered, until the cluster is closed. */
@@ -70,6 +71,8 @@ interface StoredValue {
 
 interface FakePartition {
   leader: number;
+  /** Positions of nodes. */
+  replicas: readonly number[];
   term: number;
   lastIndex: bigint;
   readonly values: Map<string, StoredValue>;
@@ -103,17 +106,26 @@ export class FakeCluster {
   readonly paused = new Set<number>();
   /** What metadata says about where a node is; other than the truth when clients cannot reach that address. */
   advertise: (node: number) => string = (node) => `127.0.0.1:${this.#ports[node]}`;
+  /** Nodes that were cut off from news, with the metadata they still believe in. */
+  readonly frozen = new Map<number, Uint8Array<ArrayBuffer>>();
+  /** Changes to the cluster, as asked for and as told. */
+  readonly changes = new FakeChanges();
   metadataCalls = 0;
   clusterId = "fake";
   readonly #servers: (RunningNode | undefined)[] = [];
   readonly #ports: number[] = [];
   readonly #partitions: FakePartition[];
+  /** Positions of the nodes in the metadata. */
+  #members: readonly number[];
+  #epoch = 1n;
   #wake: () => void = () => {};
   readonly #closed = new Promise<void>((resolve) => this.#wake = resolve);
 
   constructor({ nodes = 3, partitions = 6 }: FakeClusterOptions = {}) {
+    this.#members = Array.from({ length: nodes }, (_, node) => node);
     this.#partitions = Array.from({ length: partitions }, (_, position) => ({
       leader: position % nodes,
+      replicas: this.#members,
       term: 1,
       lastIndex: 0n,
       values: new Map(),
@@ -158,6 +170,33 @@ export class FakeCluster {
     target.term++;
   }
 
+  /** Starts another node and takes it in; returns its position. */
+  addNode(): number {
+    const node = this.#ports.length;
+    this.startNode(node);
+    this.#members = [...this.#members, node];
+    this.#epoch++;
+    return node;
+  }
+
+  /** Takes `node` out of the metadata; its process goes on. */
+  removeNode(node: number): void {
+    this.#members = this.#members.filter((each) => each !== node);
+    this.#epoch++;
+  }
+
+  /** Lets `replicas` hold `partition`; the first of them leads it. */
+  move(partition: number, replicas: readonly number[]): void {
+    this.#partitions[partition]!.replicas = replicas;
+    this.#epoch++;
+    this.elect(partition, replicas[0]!);
+  }
+
+  /** Lets `node` believe for good in what is true now. */
+  freeze(node: number): void {
+    this.frozen.set(node, this.#metadata());
+  }
+
   /** Position of the partition that owns `key`. */
   partitionOf(key: string): number {
     return partitionOfKey(Uint8Array.from(key, (char) => char.charCodeAt(0)), this.#partitions.length);
@@ -185,6 +224,7 @@ export class FakeCluster {
 
   async close(): Promise<void> {
     this.#wake();
+    this.changes.end();
     await Promise.all(this.#servers.map((_, node) => this.stopNode(node)));
   }
 
@@ -197,7 +237,9 @@ export class FakeCluster {
     if (this.paused.has(node)) await this.#closed;
     try {
       const service = url.pathname.includes(ClusterService.typeName) ? ClusterService : KvService;
-      if (service === ClusterService) return answer(this.#aboutCluster(node, method));
+      if (service === ClusterService) {
+        return this.changes.tryAnswer(method, { node, body }) ?? answer(this.#aboutCluster(node, method));
+      }
       return await this.#aboutKeys(seen({ node, method, body, request }), body);
     } catch (error) {
       return failure(error instanceof ConnectError ? error : new ConnectError(String(error), Code.Internal));
@@ -216,18 +258,23 @@ export class FakeCluster {
       return toBinary(GetStatusResponseSchema, create(GetStatusResponseSchema, status));
     }
     this.metadataCalls++;
+    return this.frozen.get(node) ?? this.#metadata();
+  }
+
+  #metadata(): Uint8Array<ArrayBuffer> {
     const count = this.#partitions.length;
     const metadata = create(GetMetadataResponseSchema, {
       clusterId: this.clusterId,
-      epoch: 1n,
-      nodes: this.#ports.map((_, position) => ({ nodeId: position + 1, address: this.advertise(position) })),
-      partitions: this.#partitions.map(({ leader, term }, position) => ({
+      epoch: this.#epoch,
+      replicationFactor: 3,
+      nodes: this.#members.map((node) => ({ nodeId: node + 1, address: this.advertise(node) })),
+      partitions: this.#partitions.map(({ leader, term, replicas }, position) => ({
         partitionId: position,
         hashStart: hashRangeStart(position, count),
         hashEnd: BigInt(position + 1 === count ? HASH_SPACE : hashRangeStart(position + 1, count)),
         leaderId: leader + 1,
         term: BigInt(term),
-        replicas: this.#ports.map((_, replica) => replica + 1),
+        replicas: replicas.map((node) => node + 1),
       })),
     });
     return toBinary(GetMetadataResponseSchema, metadata);
@@ -237,7 +284,7 @@ export class FakeCluster {
     this.calls.push(call);
     const fault = this.fault(call);
     if (fault?.kind === "error") throw scriptedError(fault);
-    if (fault?.kind === "notLeader") throw this.#notLeader(fault.leader, 99);
+    if (fault?.kind === "notLeader") throw this.#notLeader(fault.leader, fault.term ?? 99);
     if (fault?.kind === "hang") await this.#closed;
     if (fault?.kind === "delay") await fault.until;
     const failing = fault?.kind === "failPartitions" ? fault : undefined;

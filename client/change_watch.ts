@@ -1,0 +1,163 @@
+/**
+ * Follows the cluster's changes over whichever node answers. A stream that breaks, or has told nothing for a while, is
+ * replaced by one to another node: it may be paused, or cut off from the others and no longer hear of anything. What the
+ * next node repeats, or does not know yet, is left out.
+ *
+ * @module
+ */
+
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ClusterService, WatchChangesRequestSchema, WatchChangesResponseSchema } from "../proto/mod.ts";
+import type { AttemptContext } from "./attempt.ts";
+import { Backoff } from "./backoff.ts";
+import type { StreamCaller } from "./caller.ts";
+import { sleep } from "./clock.ts";
+import { PrkDbError } from "./error.ts";
+import { errorOf, failureOf } from "./failure.ts";
+
+/** Silence after which another node is listened to; replacing a healthy stream costs one request. */
+const SILENCE_MS = 5_000;
+
+/** Changes of which the last state is remembered; nodes retain fewer. */
+const REMEMBERED_MAX = 10_000;
+
+/** How often in a row nodes may answer "not now" before the watch fails. */
+const ATTEMPTS = 3;
+
+const PATH = `/${ClusterService.typeName}/${ClusterService.method.watchChanges.name}`;
+const REQUEST = toBinary(WatchChangesRequestSchema, create(WatchChangesRequestSchema));
+
+/** How far a change is. */
+export interface ChangeProgress {
+  readonly changeId: string;
+  /** For people. */
+  readonly description: string;
+  /** Steps that are done, of `total` as far as known. */
+  readonly done: number;
+  readonly total: number;
+  readonly isFinished: boolean;
+  /** Why it ended without having been done; empty otherwise. */
+  readonly error: string;
+}
+
+/** What a watch works with. */
+export interface WatchContext extends AttemptContext {
+  readonly streams: StreamCaller;
+  /** Numbers in `[0, 1)`. */
+  readonly random: () => number;
+}
+
+/**
+ * Every retained change once, then each again whenever it has gone on; without end.
+ *
+ * @throws {PrkDbError} when nodes refuse to be watched
+ * @throws the reason of `signal` when it fires
+ */
+export async function* followChanges(
+  context: WatchContext,
+  signal: AbortSignal,
+): AsyncGenerator<ChangeProgress, never> {
+  const known = new KnownChanges();
+  let backoff = newBackoff(context);
+  for (;;) {
+    const address = context.routes.anyNode();
+    try {
+      for await (const progress of oneStream(context, { address, signal })) {
+        backoff = newBackoff(context);
+        if (known.isNews(progress)) yield progress;
+      }
+      signal.throwIfAborted();
+    } catch (error) {
+      signal.throwIfAborted();
+      await recover(context, { address, error, backoff });
+      signal.throwIfAborted();
+    }
+  }
+}
+
+/** What one node tells, until it has been silent for too long. */
+async function* oneStream(
+  { streams, clock, routes }: WatchContext,
+  { address, signal }: { readonly address: string; readonly signal: AbortSignal },
+): AsyncGenerator<ChangeProgress, void> {
+  const controller = new AbortController();
+  const abort = () => controller.abort(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  const messages = streams.stream({ address, path: PATH, body: REQUEST, signal: controller.signal });
+  try {
+    for (;;) {
+      let cancel = () => {};
+      const silence = new Promise<undefined>((resolve) => {
+        cancel = clock.after(SILENCE_MS, () => resolve(undefined));
+      });
+      const next = messages.next();
+      // What comes of it after the silence is of no interest.
+      next.catch(() => {});
+      const answer = await Promise.race([next, silence]).finally(() => cancel());
+      if (answer === undefined) return;
+      if (answer.done) throw new Error(`${address} has ended the stream`);
+      routes.trust(address);
+      yield progressOf(answer.value);
+    }
+  } finally {
+    signal.removeEventListener("abort", abort);
+    controller.abort();
+  }
+}
+
+/** Waits before the next node is listened to, or throws what cannot be recovered from. */
+async function recover(
+  { routes, discovery, clock }: WatchContext,
+  { address, error, backoff }: {
+    readonly address: string;
+    readonly error: unknown;
+    readonly backoff: Backoff;
+  },
+): Promise<void> {
+  const failure = failureOf(error);
+  if (failure.kind === "unreachable") routes.suspect(address);
+  const verdict = backoff.judge(failure);
+  if (verdict.kind === "giveUp") throw errorOf(failure);
+  if (verdict.refresh) await discovery.tryRefresh();
+  await sleep(clock, verdict.delayMs);
+}
+
+function newBackoff({ random }: WatchContext): Backoff {
+  return new Backoff({ attempts: ATTEMPTS, random });
+}
+
+function progressOf(message: Uint8Array): ChangeProgress {
+  const { finished, changeId, description, done, total, error } = fromBinary(
+    WatchChangesResponseSchema,
+    message,
+  );
+  return { changeId, description, done, total, isFinished: finished, error };
+}
+
+/** The last state of each change that was told. */
+class KnownChanges {
+  readonly #known = new Map<string, ChangeProgress>();
+
+  /** Whether `progress` differs from what is known and does not go back behind it; takes note of it. */
+  isNews(progress: ChangeProgress): boolean {
+    const before = this.#known.get(progress.changeId);
+    if (before !== undefined && !isLater(progress, before)) return false;
+    this.#known.delete(progress.changeId);
+    this.#known.set(progress.changeId, progress);
+    if (this.#known.size > REMEMBERED_MAX) this.#known.delete(this.#known.keys().next().value!);
+    return true;
+  }
+}
+
+/** A node that lags tells of steps long done: progress is what counts, and a change that has ended stays so. */
+function isLater(progress: ChangeProgress, before: ChangeProgress): boolean {
+  if (before.isFinished) return false;
+  if (progress.isFinished) return true;
+  if (progress.done !== before.done) return progress.done > before.done;
+  return progress.total !== before.total || progress.description !== before.description;
+}
+
+/** For a caller that carries no streams. */
+export function noStreams(): PrkDbError {
+  return new PrkDbError("unimplemented", "Cannot watch changes: the client's caller carries no streams");
+}
