@@ -78,6 +78,15 @@ test("a new node is filled two partitions at a time", () => {
   assert.equal(steps(cluster, changeId), [6, 6]);
 });
 
+test("leaderships come along with the replicas that move", () => {
+  const cluster = threeNodes();
+  cluster.ask({ kind: "addNode", nodeId: 4, address: addressOf(4) });
+  const kinds = cluster.finish().map(({ kind }) => kind);
+  assert.is(kinds.filter((kind) => kind === "setTarget").length, 6);
+  assert.is(kinds.includes("prefer"), false);
+  checkEven(cluster.view);
+});
+
 test("replicas of a node that leaves go where fewest are, and the node goes last", () => {
   const cluster = evenCluster({ nodeCount: 5, replicationFactor: 3, partitionCount: 10 });
   const changeId = cluster.ask({ kind: "removeNode", nodeId: 2 });
@@ -129,16 +138,14 @@ test("a transfer is done when the node leads, and fails when it does not in time
   assert.ok(late?.kind === "finish" && /node 3 has not become the leader.* 30 s/.test(late.error));
 });
 
-test("a rebalance leaves alone what an operator waits for, until it is there", () => {
-  const cluster = new PlannedCluster({
-    nodeCount: 3,
-    replicationFactor: 3,
-    replicas: [[1, 2, 3], [1, 2, 3], [3, 1, 2]],
-  });
-  cluster.ask({ kind: "transferLeadership", partitionId: 2, to: 1 });
+test("a rebalance leaves alone what an operator waits for, and goes on when it is there", () => {
+  const replicas = [[1, 2, 3], [2, 3, 1], [3, 1, 2]];
+  const cluster = new PlannedCluster({ nodeCount: 3, replicationFactor: 3, replicas });
+  for (const partitionId of [1, 2]) cluster.ask({ kind: "transferLeadership", partitionId, to: 1 });
   const rebalance = cluster.ask({ kind: "rebalance" });
-  const first = cluster.plan({ leaderOf: () => 3 });
-  assert.ok(first?.kind === "prefer" && first.partitionId !== 2);
+  assert.equal(step(cluster), { kind: "prefer", partitionId: 0, nodeId: 2 });
+  const nobodyLeads = { leaderOf: () => 0 };
+  assert.is(cluster.plan(nobodyLeads), undefined, "node 1 leads two, node 3 none, and both are waited for");
   cluster.finish();
   assert.ok(cluster.change(rebalance).isFinished);
   checkEven(cluster.view);

@@ -109,17 +109,19 @@ export class PlannedCluster {
   }
 
   /**
-   * Does all there is to do.
+   * Does all there is to do; time passes only when nothing else happens.
    *
-   * @returns commands it took
+   * @returns the commands it took
    * @throws {Error} when there is no end to it
    */
-  finish(): number {
+  finish(): readonly ClusterCommand[] {
+    const commands: ClusterCommand[] = [];
     const most = 100 + 20 * this.view.partitions.length * (this.view.changes.length + 1);
-    for (let count = 0; count < most; count++) {
-      const command = this.plan() ?? this.#nextReport();
-      if (command === undefined) return count;
+    while (commands.length < most) {
+      const command = this.plan() ?? this.#nextReport() ?? this.plan({ ageMs: () => Infinity });
+      if (command === undefined) return commands;
       if (!this.apply(command)) throw new Error(`planned in vain: ${JSON.stringify(command)}`);
+      commands.push(command);
     }
     throw new Error(`still not done after ${most} commands`);
   }
