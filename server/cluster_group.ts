@@ -10,6 +10,7 @@ import type { GroupId, MultiRaft, NodeId } from "../raft/mod.ts";
 import type { WriteCall } from "./call.ts";
 import {
   type ChangeRequest,
+  checkClusterCommand,
   type ClusterChange,
   type ClusterCommand,
   type ClusterPartition,
@@ -29,6 +30,9 @@ import type { Clock } from "./ports.ts";
 const PROPOSAL_LIMIT_MS = 2_000;
 
 type TransferRequest = Extract<ChangeRequest, { readonly kind: "transferLeadership" }>;
+
+/** In so many ticks every partition has been looked at. */
+const TICKS_PER_ROUND = 40;
 
 /** What the group works with. */
 export interface ClusterGroupOptions {
@@ -58,6 +62,8 @@ export class ClusterGroup {
   readonly #seenMs = new Map<string, number>();
   #moving: readonly ClusterPartition[] = [];
   #transfers: readonly TransferRequest[] = [];
+  /** Up to here partitions have been looked at in this round. */
+  #checked = 0;
   #changeCount = 0;
 
   constructor(options: ClusterGroupOptions) {
@@ -76,7 +82,9 @@ export class ClusterGroup {
     const { nodeId, seed, clock } = this.#options;
     const deadlineMs = clock.monotonicMs() + timeoutMs;
     const changeId = `${nodeId}-${seed.toString(16)}-${++this.#changeCount}`;
-    await this.#propose({ kind: "change", changeId, request }, deadlineMs);
+    const command: ClusterCommand = { kind: "change", changeId, request };
+    mustBeWithinBounds(command);
+    await this.#propose(command, deadlineMs);
     const change = await this.#appearance(changeId, deadlineMs);
     if (change.error !== "") throw invalidArgument(change.error);
     return changeId;
@@ -91,17 +99,32 @@ export class ClusterGroup {
   /** Does what is to be done now; called at every tick. */
   tick(): void {
     for (const partition of this.#moving) this.#drivePartition(partition);
+    for (const partition of this.#nextToCheck()) this.#drivePartition(partition);
     for (const { partitionId, to } of this.#transfers) this.#handOver(groupOfPartition(partitionId), to);
     if (this.replica.role !== "leader") return;
     this.#coordinate();
     if (this.view.isFounded) this.#driveCluster();
   }
 
-  #drivePartition({ partitionId, target }: ClusterPartition): void {
+  /**
+   * All partitions in turn. One that does not move needs nothing, unless its leader has just driven it by a picture that
+   * was out of date.
+   */
+  #nextToCheck(): readonly ClusterPartition[] {
+    const { partitions } = this.view;
+    const count = Math.ceil(partitions.length / TICKS_PER_ROUND);
+    const start = this.#checked >= partitions.length ? 0 : this.#checked;
+    this.#checked = start + count;
+    return partitions.slice(start, start + count).filter(({ changeId }) => changeId === "");
+  }
+
+  #drivePartition({ partitionId, target, changeId }: ClusterPartition): void {
     const group = groupOfPartition(partitionId);
     if (!this.#leads(group)) return;
     const isReached = this.#driver.drive(group, { voters: target, learners: [] });
-    if (isReached) this.#proposeOnce({ kind: "settle", partitionId, target }, `settle ${partitionId}`);
+    if (isReached && changeId !== "") {
+      this.#proposeOnce({ kind: "settle", partitionId, target, changeId }, `settle ${partitionId}`);
+    }
   }
 
   /** Everybody is a member of group 0, some vote. */
@@ -192,6 +215,15 @@ export class ClusterGroup {
         );
       });
     });
+  }
+}
+
+/** @throws {DomainError} `invalidArgument` */
+function mustBeWithinBounds(command: ClusterCommand): void {
+  try {
+    checkClusterCommand(command);
+  } catch (error) {
+    throw invalidArgument(error instanceof Error ? error.message : String(error));
   }
 }
 

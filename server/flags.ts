@@ -204,7 +204,7 @@ function syncPolicy(text: string): SyncPolicy {
 function clusterNodes(text: string): ReadonlyMap<NodeId, string> {
   const nodes = new Map<NodeId, string>();
   for (const part of text.split(",").map((each) => each.trim()).filter((each) => each !== "")) {
-    const match = /^(\d+)@([^@\s]+):(\d+)$/.exec(part);
+    const match = /^(\d+)@([^@/\s]{1,253}):(\d+)$/.exec(part);
     if (match === null) throw new InvalidArgumentError(`"${part}" is not of the form ID@HOST:PORT.`);
     const nodeId = integer(1, NODE_ID_MAX)(match[1]!);
     const port = integer(1, 65_535)(match[3]!);

@@ -23,11 +23,11 @@ export function changeWatch(node: NodeApi): StreamMethod {
   let watchers = 0;
   return streamMethod({
     desc: ClusterService.method.watchChanges,
-    call: async function* (_, signal) {
+    call: async function* ({ once }, signal) {
       if (watchers >= CHANGE_WATCHERS_MAX) throw tooMany();
       watchers++;
       try {
-        yield* news(node, signal);
+        yield* news(node, { signal, once });
       } finally {
         watchers--;
       }
@@ -36,8 +36,11 @@ export function changeWatch(node: NodeApi): StreamMethod {
   });
 }
 
-/** What has not been sent yet, without end; ends when `signal` fires. */
-async function* news(node: NodeApi, signal: AbortSignal): AsyncGenerator<ClusterChange, void> {
+/** What has not been sent yet; ends when `signal` fires, or with `once` when nothing is left. */
+async function* news(
+  node: NodeApi,
+  { signal, once }: { readonly signal: AbortSignal; readonly once: boolean },
+): AsyncGenerator<ClusterChange, void> {
   const sent = new Map<string, ClusterChange>();
   const bell = new Bell(signal);
   const stopListening = node.onClusterChange(() => bell.ring());
@@ -46,6 +49,7 @@ async function* news(node: NodeApi, signal: AbortSignal): AsyncGenerator<Cluster
       const retained = node.clusterChanges();
       const next = retained.find((change) => isNews(change, sent.get(change.changeId)));
       if (next === undefined) {
+        if (once) return;
         forgetOthers(sent, retained);
         await bell.rung();
       } else {

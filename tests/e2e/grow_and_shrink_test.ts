@@ -31,6 +31,8 @@ test("from three nodes to five and back under load", async () => {
     await step("node 4 joins", () => cluster.join(4, 1).then(() => 1));
     await step("node 5 joins", () => cluster.join(5, 4).then(() => 1));
     await replicasMustBeEven(cluster, [1, 2, 3, 4, 5]);
+    await cluster.restart(4);
+    await cluster.waitReady();
     for (const id of [5, 4]) {
       await step(`node ${id} is removed`, async () => {
         await cluster.callCluster("RemoveNode", { nodeId: id }, id);
@@ -41,6 +43,9 @@ test("from three nodes to five and back under load", async () => {
     }
     await replicasMustBeEven(cluster, [1, 2, 3]);
   });
+  await cluster.restart(5);
+  assert.is((await cluster.process(5).ended).code, 0, cluster.output(5));
+  assert.match(cluster.output(5), /removed from its cluster/);
 }, { limitMs: 300_000 });
 
 test("a node whose disk is gone is replaced, and whoever coordinates that is killed", async () => {
