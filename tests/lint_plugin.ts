@@ -1,7 +1,7 @@
 /**
  * The house's bans that a compiler does not know, as a plugin of `deno lint` (`deno.json`, `lint.plugins`).
  *
- * - `pure-core`: nothing in `raft/` and `server/kv/` touches the world or waits, so that the simulator decides
+ * - `pure-core`: nothing in `raft/`, `server/kv/` and `server/cluster/` touches the world or waits, so that the simulator decides
  *   everything that happens.
  * - `no-bigint-in-core`: 64-bit wire numbers stop at `server/rpc/`; inside there are safe integers only.
  * - `banned-syntax`: no default exports, namespaces, decorators or `Proxy` anywhere.
@@ -56,8 +56,12 @@ const plugin: Deno.lint.Plugin = {
 // deno-lint-ignore prkdb/banned-syntax -- Deno takes a plugin from the default export only.
 export default plugin;
 
+const PURE = /^(raft|server\/kv|server\/cluster)\//;
+/** Pure itself, and the only package that a pure room needs. */
+const PROTOBUF = "@bufbuild/protobuf";
+
 function pureCore(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
-  if (!isIn(context, /^(raft|server\/kv)\//) || isTest(context)) return {};
+  if (!isIn(context, PURE) || isTest(context)) return {};
   const refuse = (node: Deno.lint.Node, message: string) => context.report({ node, message });
   const refuseAsync = (node: Deno.lint.Node & { readonly async: boolean }) => {
     if (node.async) refuse(node, "`async` in the core: the core never waits");
@@ -75,7 +79,8 @@ function pureCore(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
       }
     },
     ImportDeclaration(node) {
-      if (!node.source.value.startsWith(".")) {
+      const isPure = node.source.value === PROTOBUF && isIn(context, /^server\/cluster\//);
+      if (!node.source.value.startsWith(".") && !isPure) {
         refuse(node, "the core imports no package: found " + node.source.value);
       }
     },
