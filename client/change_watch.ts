@@ -18,6 +18,9 @@ import { errorOf, failureOf } from "./failure.ts";
 /** Silence after which another node is listened to; replacing a healthy stream costs one request. */
 const SILENCE_MS = 5_000;
 
+/** Between two streams of which none has failed. */
+const PAUSE_MS = 20;
+
 /** Changes of which the last state is remembered; nodes retain fewer. */
 const REMEMBERED_MAX = 10_000;
 
@@ -25,7 +28,8 @@ const REMEMBERED_MAX = 10_000;
 const ATTEMPTS = 3;
 
 const PATH = `/${ClusterService.typeName}/${ClusterService.method.watchChanges.name}`;
-const REQUEST = toBinary(WatchChangesRequestSchema, create(WatchChangesRequestSchema));
+const FOLLOW = toBinary(WatchChangesRequestSchema, create(WatchChangesRequestSchema));
+const LIST = toBinary(WatchChangesRequestSchema, create(WatchChangesRequestSchema, { once: true }));
 
 /** How far a change is. */
 export interface ChangeProgress {
@@ -60,30 +64,61 @@ export async function* followChanges(
   const known = new KnownChanges();
   let backoff = newBackoff(context);
   for (;;) {
+    signal.throwIfAborted();
     const address = context.routes.anyNode();
     try {
-      for await (const progress of oneStream(context, { address, signal })) {
+      for await (const progress of oneStream(context, { address, signal, body: FOLLOW })) {
         backoff = newBackoff(context);
         if (known.isNews(progress)) yield progress;
       }
-      signal.throwIfAborted();
+      // It was silent, or has ended by itself: the next one is not asked in the same moment.
+      await sleep(context.clock, PAUSE_MS);
     } catch (error) {
       signal.throwIfAborted();
       await recover(context, { address, error, backoff });
-      signal.throwIfAborted();
     }
   }
 }
 
-/** What one node tells, until it has been silent for too long. */
+/**
+ * The changes that the next node retains, oldest first.
+ *
+ * @throws {PrkDbError} when nodes refuse to tell
+ * @throws the reason of `signal` when it fires
+ */
+export async function listChanges(
+  context: WatchContext,
+  signal: AbortSignal,
+): Promise<readonly ChangeProgress[]> {
+  const backoff = newBackoff(context);
+  for (;;) {
+    signal.throwIfAborted();
+    const address = context.routes.anyNode();
+    try {
+      return await Array.fromAsync(oneStream(context, { address, signal, body: LIST }));
+    } catch (error) {
+      signal.throwIfAborted();
+      await recover(context, { address, error, backoff });
+    }
+  }
+}
+
+/** Which stream, and until when. */
+interface StreamChoice {
+  readonly address: string;
+  readonly body: Uint8Array<ArrayBuffer>;
+  readonly signal: AbortSignal;
+}
+
+/** What one node tells, until it ends the stream or has been silent for too long. */
 async function* oneStream(
   { streams, clock, routes }: WatchContext,
-  { address, signal }: { readonly address: string; readonly signal: AbortSignal },
+  { address, body, signal }: StreamChoice,
 ): AsyncGenerator<ChangeProgress, void> {
   const controller = new AbortController();
   const abort = () => controller.abort(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
-  const messages = streams.stream({ address, path: PATH, body: REQUEST, signal: controller.signal });
+  const messages = streams.stream({ address, path: PATH, body, signal: controller.signal });
   try {
     for (;;) {
       let cancel = () => {};
@@ -94,8 +129,11 @@ async function* oneStream(
       // What comes of it after the silence is of no interest.
       next.catch(() => {});
       const answer = await Promise.race([next, silence]).finally(() => cancel());
-      if (answer === undefined) return;
-      if (answer.done) throw new Error(`${address} has ended the stream`);
+      if (answer === undefined) {
+        if (body === LIST) throw new Error(`${address} is silent`);
+        return;
+      }
+      if (answer.done) return;
       routes.trust(address);
       yield progressOf(answer.value);
     }

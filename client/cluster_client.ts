@@ -1,19 +1,13 @@
 /**
- * Changes to the cluster: asked for, watched and waited for. Any node takes any of them, so a call goes to one that has
- * just shown that it answers, and to another when that one cannot be reached.
- *
- * A change whose answer was lost may have begun. Adding a node, handing a leadership over and evening out are asked for
- * again then, because asking twice changes nothing; the others fail with `aborted`, for the caller to look at the
- * cluster's changes.
+ * Changes to the cluster: asked for, watched and waited for. How a change is brought to a node stands in
+ * `change_call.ts`, how changes are followed in `change_watch.ts`.
  *
  * @module
  */
 
-import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
   AddNodeRequestSchema,
-  ChangeResponseSchema,
-  ClusterService,
   MoveReplicaRequestSchema,
   NODE_ID_MAX,
   RebalanceRequestSchema,
@@ -21,12 +15,17 @@ import {
   TransferLeadershipRequestSchema,
 } from "../proto/mod.ts";
 import { timeoutOf, wholeNumber } from "./argument.ts";
-import { type AttemptContext, type Outcome, runAttempt } from "./attempt.ts";
-import { Backoff, type BackoffOptions } from "./backoff.ts";
-import { type ChangeProgress, followChanges, noStreams } from "./change_watch.ts";
-import { sleep } from "./clock.ts";
+import type { AttemptContext } from "./attempt.ts";
+import type { BackoffOptions } from "./backoff.ts";
+import { beginChange, type Change } from "./change_call.ts";
+import {
+  type ChangeProgress,
+  followChanges,
+  listChanges,
+  noStreams,
+  type WatchContext,
+} from "./change_watch.ts";
 import { PrkDbError } from "./error.ts";
-import { type CallFailure, deadlineError, errorOf } from "./failure.ts";
 import type { CallOptions } from "./options.ts";
 
 const PARTITION_ID_MAX = 2 ** 32 - 1;
@@ -47,14 +46,6 @@ export interface WaitOptions {
   readonly timeoutMs?: number;
   /** Called with every step that is seen, the last one too. */
   readonly onProgress?: (progress: ChangeProgress) => void;
-}
-
-/** A method, with its request encoded. */
-interface ChangeCall {
-  readonly method: keyof typeof ClusterService.method;
-  readonly body: Uint8Array<ArrayBuffer>;
-  /** Asking twice is as good as once. */
-  readonly isRepeatable: boolean;
 }
 
 /**
@@ -125,14 +116,18 @@ export class ClusterClient {
   async *watchChanges(
     options: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<ChangeProgress, never> {
-    this.#assertOpen();
-    const { context, backoff } = this.#options;
-    const { caller } = context;
-    if (caller.stream === undefined) throw noStreams();
-    const streams = { stream: caller.stream.bind(caller) };
-    const closing = this.#closing.signal;
-    const signal = options.signal === undefined ? closing : AbortSignal.any([options.signal, closing]);
-    return yield* followChanges({ ...context, streams, random: backoff.random }, signal);
+    return yield* followChanges(this.#watchContext(), this.#signalOf(options.signal));
+  }
+
+  /** The changes under way and the last finished ones as one of the nodes knows them, oldest first. */
+  async changes({ timeoutMs, signal }: CallOptions = {}): Promise<readonly ChangeProgress[]> {
+    const limitMs = timeoutMs === undefined ? this.#options.timeoutMs : timeoutOf(timeoutMs);
+    const limit = this.#limit(limitMs, "No node has told the changes in time");
+    try {
+      return await listChanges(this.#watchContext(), this.#signalOf(signal, limit.signal));
+    } finally {
+      limit.stop();
+    }
   }
 
   /**
@@ -145,20 +140,19 @@ export class ClusterClient {
     changeId: string,
     { signal, timeoutMs, onProgress }: WaitOptions = {},
   ): Promise<ChangeProgress> {
-    const limit = new AbortController();
-    const stop = timeoutMs === undefined ? () => {} : this.#options.context.clock.after(
+    const limit = timeoutMs === undefined ? undefined : this.#limit(
       wholeNumber(timeoutMs, { name: "timeoutMs", min: 1 }),
-      () => limit.abort(new PrkDbError("deadline_exceeded", `Change ${changeId} has not ended in time`)),
+      `Change ${changeId} has not ended in time`,
     );
-    const end = signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]);
     try {
+      const end = this.#signalOf(signal, limit?.signal);
       for await (const progress of this.watchChanges({ signal: end })) {
         if (progress.changeId !== changeId) continue;
         onProgress?.(progress);
         if (progress.isFinished) return doneOrThrow(progress);
       }
     } finally {
-      stop();
+      limit?.stop();
     }
     throw new Error("a watch without an end has ended");
   }
@@ -168,11 +162,34 @@ export class ClusterClient {
     this.#closing.abort(closedError());
   }
 
+  #watchContext(): WatchContext {
+    this.#assertOpen();
+    const { context, backoff } = this.#options;
+    const { caller } = context;
+    if (caller.stream === undefined) throw noStreams();
+    return { ...context, streams: { stream: caller.stream.bind(caller) }, random: backoff.random };
+  }
+
+  /** Fires with the first of `signals`, and when the client is closed. */
+  #signalOf(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+    return AbortSignal.any([this.#closing.signal, ...signals.filter((signal) => signal !== undefined)]);
+  }
+
+  /** A signal that fires after `afterMs` milliseconds with a `deadline_exceeded` that says `message`. */
+  #limit(afterMs: number, message: string): { readonly signal: AbortSignal; readonly stop: () => void } {
+    const controller = new AbortController();
+    const stop = this.#options.context.clock.after(
+      afterMs,
+      () => controller.abort(new PrkDbError("deadline_exceeded", message)),
+    );
+    return { signal: controller.signal, stop };
+  }
+
   #assertOpen(): void {
     if (this.#closing.signal.aborted) throw closedError();
   }
 
-  async #change(call: ChangeCall, { timeoutMs, signal }: CallOptions): Promise<string> {
+  async #change(call: Change, { timeoutMs, signal }: CallOptions): Promise<string> {
     this.#assertOpen();
     signal?.throwIfAborted();
     const limitMs = timeoutMs === undefined ? this.#options.timeoutMs : timeoutOf(timeoutMs);
@@ -182,71 +199,6 @@ export class ClusterClient {
     });
     return await unlessAborted(asked, signal);
   }
-
-  /** Asks node after node until one has begun the change. */
-  async #askUntilBegun(
-    call: ChangeCall,
-    { deadline, signal }: { readonly deadline: number; readonly signal: AbortSignal | undefined },
-  ): Promise<string> {
-    const { context, backoff } = this.#options;
-    const budget = new Backoff(backoff);
-    for (;;) {
-      const outcome = await this.#attempt(call, { deadline, isWanted: () => signal?.aborted !== true });
-      if (outcome.kind === "answered") return fromBinary(ChangeResponseSchema, outcome.response).changeId;
-      const { failure, isSent } = outcome;
-      if (isSent && !call.isRepeatable && mayHaveBegun(failure)) throw unknownOutcome(failure);
-      const verdict = budget.judge(failure);
-      if (verdict.kind === "giveUp") throw errorOf(failure);
-      if (context.clock.now() + verdict.delayMs >= deadline) throw deadlineError(failure);
-      if (verdict.refresh) await context.discovery.tryRefresh();
-      await sleep(context.clock, verdict.delayMs);
-      signal?.throwIfAborted();
-    }
-  }
-
-  /** Asks one node, if it answers at all at this moment: what it was never sent has certainly not begun. */
-  async #attempt(
-    { method, body }: ChangeCall,
-    { deadline, isWanted }: { readonly deadline: number; readonly isWanted: () => boolean },
-  ): Promise<AttemptOutcome> {
-    const { context } = this.#options;
-    const address = context.routes.anyNode();
-    if (!(await context.discovery.probe(address))) {
-      const failure = { kind: "unreachable", message: `${address} does not answer` } as const;
-      return { kind: "failed", failure, isSent: false };
-    }
-    const outcome = await runAttempt(context, {
-      target: { address, direct: false },
-      path: `/${ClusterService.typeName}/${ClusterService.method[method].name}`,
-      body,
-      readOnly: false,
-      deadline,
-      routes: [],
-      isWanted,
-    });
-    return outcome.kind === "failed" ? { ...outcome, isSent: true } : outcome;
-  }
-}
-
-type AttemptOutcome =
-  | Outcome & { readonly kind: "answered" }
-  | { readonly kind: "failed"; readonly failure: CallFailure; readonly isSent: boolean };
-
-/** Whether a request that failed so may have been taken up all the same. */
-function mayHaveBegun(failure: CallFailure): boolean {
-  switch (failure.kind) {
-    case "unreachable":
-    case "silent":
-    case "outcomeUnknown":
-    case "deadline":
-      return true;
-    default:
-      return false;
-  }
-}
-
-function unknownOutcome({ message }: CallFailure): PrkDbError {
-  return new PrkDbError("aborted", `The change may have begun, see the cluster's changes: ${message}`);
 }
 
 function doneOrThrow(progress: ChangeProgress): ChangeProgress {
@@ -259,18 +211,6 @@ function doneOrThrow(progress: ChangeProgress): ChangeProgress {
 
 function closedError(): PrkDbError {
   return new PrkDbError("closed", "Cannot take on a call: the client has been closed");
-}
-
-/** `work`, or the reason of `signal` as soon as it fires. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work;
-  let stop = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    stop = () => signal.removeEventListener("abort", abort);
-  });
-  return await Promise.race([work, aborted]).finally(stop);
 }
 
 function encode<I extends DescMessage>(schema: I, init: MessageInitShape<I>): Uint8Array<ArrayBuffer> {

@@ -194,6 +194,25 @@ test("a node that tells nothing is not listened to for ever", () =>
     await watch.return(undefined as never);
   }));
 
+test("the changes that are known can be asked for, from whichever node answers", () =>
+  using(async (cluster, { cluster: changes }) => {
+    assert.equal(await changes.changes(), []);
+    cluster.changes.tell({ changeId: "a", finished: true });
+    cluster.changes.tell({ changeId: "b", total: 2 });
+    cluster.changes.mute.add(1);
+    await cluster.stopNode(0);
+    for (let round = 0; round < 3; round++) {
+      const known = await changes.changes();
+      assert.equal(known.map(({ changeId, isFinished }) => [changeId, isFinished]), [["a", true], [
+        "b",
+        false,
+      ]]);
+    }
+    cluster.changes.mute.add(2);
+    const late = await assertRejects(() => changes.changes({ timeoutMs: 200 })) as PrkDbError;
+    assert.is(late.code, "deadline_exceeded");
+  }));
+
 test("a change is waited for to its end, with its steps", () =>
   using(async (cluster, { cluster: changes }) => {
     cluster.changes.onTaken = (changeId) => {

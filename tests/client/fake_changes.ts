@@ -15,11 +15,13 @@ import {
   MoveReplicaRequestSchema,
   RemoveNodeRequestSchema,
   TransferLeadershipRequestSchema,
+  WatchChangesRequestSchema,
   WatchChangesResponseSchema,
 } from "../../proto/mod.ts";
 
 const STREAM_TYPE = "application/connect+proto";
 const END_FLAG = 2;
+const ENVELOPE_HEADER_BYTES = 5;
 
 /** A change as `WatchChanges` tells it. */
 export type ToldChange = MessageInitShape<typeof WatchChangesResponseSchema> & { readonly changeId: string };
@@ -76,9 +78,7 @@ export class FakeChanges {
   /** Ends all watches as a node does that stops. */
   end(): void {
     for (const { controller } of this.#watchers) {
-      const error = new ConnectError("stopping", Code.Unavailable);
-      const data = new TextEncoder().encode(JSON.stringify(endStreamToJson(new Headers(), error, undefined)));
-      controller.enqueue(encodeEnvelope(END_FLAG, data));
+      controller.enqueue(endOf(new ConnectError("stopping", Code.Unavailable)));
       controller.close();
     }
     this.#watchers.clear();
@@ -89,7 +89,10 @@ export class FakeChanges {
     method: string,
     { node, body }: { readonly node: number; readonly body: Uint8Array },
   ): Response | undefined {
-    if (method === "WatchChanges") return this.#watch(node);
+    if (method === "WatchChanges") {
+      const { once } = fromBinary(WatchChangesRequestSchema, body.subarray(ENVELOPE_HEADER_BYTES));
+      return once ? this.#list(node) : this.#watch(node);
+    }
     const what = describe(method, body);
     if (what === undefined) return undefined;
     const fault = this.fault(what, node);
@@ -99,6 +102,13 @@ export class FakeChanges {
     if (fault?.kind === "loseAnswer") return broken();
     const response = toBinary(ChangeResponseSchema, create(ChangeResponseSchema, { changeId }));
     return new Response(response, { headers: { "content-type": "application/proto" } });
+  }
+
+  #list(node: number): Response {
+    if (this.mute.has(node)) throw new ConnectError("mute", Code.Unavailable);
+    const end = endOf(undefined);
+    const body = new Blob([...this.#told.values()].map(messageOf).concat(end) as Uint8Array<ArrayBuffer>[]);
+    return new Response(body, { headers: { "content-type": STREAM_TYPE } });
   }
 
   #watch(node: number): Response {
@@ -142,6 +152,11 @@ function describe(method: string, body: Uint8Array): string | undefined {
 
 function messageOf(change: ToldChange): Uint8Array {
   return encodeEnvelope(0, toBinary(WatchChangesResponseSchema, create(WatchChangesResponseSchema, change)));
+}
+
+function endOf(error: ConnectError | undefined): Uint8Array {
+  const json = JSON.stringify(endStreamToJson(new Headers(), error, undefined));
+  return encodeEnvelope(END_FLAG, new TextEncoder().encode(json));
 }
 
 function broken(): Response {

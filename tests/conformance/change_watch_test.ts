@@ -5,8 +5,16 @@
  * @module
  */
 
-import { type DescMessage, fromBinary, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
-import { ClusterService, WatchChangesResponseSchema } from "../../proto/mod.ts";
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  fromJson,
+  type JsonValue,
+  toBinary,
+  toJson,
+} from "@bufbuild/protobuf";
+import { ClusterService, WatchChangesRequestSchema, WatchChangesResponseSchema } from "../../proto/mod.ts";
 import { createHttpHandler } from "../../server/rpc/http.ts";
 import { CHANGE_WATCHERS_MAX } from "../../server/rpc/change_watch.ts";
 import type { ClusterChange } from "../../server/cluster/mod.ts";
@@ -172,6 +180,22 @@ for (const [name, options] of [["HTTP/1.1", {}], ["HTTP/2", { client: http2 }]] 
       await house.listeners(0);
     }));
 }
+
+test("who asks for it once gets what is retained, and the end", () =>
+  inHouse(async (house) => {
+    const once = envelope(
+      toBinary(WatchChangesRequestSchema, create(WatchChangesRequestSchema, { once: true })),
+    );
+    const empty = await house.watch({ body: once });
+    assert.is(await empty.error(), undefined);
+    house.node.showChanges([change("a", { isFinished: true }), change("b")]);
+    const watch = await house.watch({ body: once });
+    assert.equal(await watch.message(), { changeId: "a", description: "rebalance", finished: true });
+    assert.equal(await watch.message(), { changeId: "b", description: "rebalance" });
+    assert.is(await watch.error(), undefined);
+    await house.listeners(0);
+    assert.equal(house.noted, ["WatchChanges ok", "WatchChanges ok"]);
+  }));
 
 test("a slow reader gets the newest state of each change and costs one state of each", () =>
   inHouse(async (house) => {
