@@ -1,16 +1,19 @@
 /**
  * The calm after the storm, and the judgement of the whole run: one leader a group appears, replicas become equal, every
- * call comes to an end, everything acknowledged is read, and the history is linearizable.
+ * call and every change of the cluster comes to an end, everything acknowledged is read, and the history is linearizable.
  *
  * @module
  */
 
 import type { PrkDbClient } from "../../client/mod.ts";
 import { checkLinearizable, describeVerdict, staleReadComplaints } from "../linearizability/mod.ts";
+import type { Fleet } from "./fleet.ts";
 import type { Judge } from "./judge.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Machine } from "./machine.ts";
 import type { Observer } from "./observer.ts";
+import type { Operator } from "./operator.ts";
+import { findUnsettled } from "./settlement.ts";
 import type { Records } from "./workload.ts";
 import type { World } from "./world.ts";
 
@@ -21,7 +24,8 @@ const LIMIT_MS = 60_000;
 export interface CalmOptions {
   readonly world: World;
   readonly judge: Judge;
-  readonly machines: readonly Machine[];
+  readonly fleet: Fleet;
+  readonly operator: Operator;
   readonly ledger: Ledger;
   readonly observer: Observer;
   readonly records: Records;
@@ -47,6 +51,7 @@ export class Calm {
     // Before anything is written: a new leader must be able to serve without it.
     await this.#await(this.#readAll(), "a new client reads every key");
     await this.#await(this.#write(), "a new client writes every key");
+    await this.#changeOver();
     await this.#until(() => this.#isSettled(), "every group has one leader and equal replicas");
     this.#compareStates();
     await this.#await(this.#readAll(), "a new client reads every key");
@@ -55,17 +60,32 @@ export class Calm {
     if (verdict !== undefined) throw verdict;
   }
 
+  /** Whatever an operator began ends, and the cluster is what it says. */
+  async #changeOver(): Promise<void> {
+    const { fleet, operator } = this.#options;
+    if (!operator.isActive) return;
+    await this.#await(operator.finish(), "the operator has an answer to everything");
+    let missing: string | undefined;
+    await this.#until(
+      () => (missing = findUnsettled(fleet)) === undefined,
+      "all changes of the cluster are done",
+      () => missing ?? "",
+    );
+  }
+
   async #await(promise: Promise<unknown>, what: string): Promise<void> {
     let isDone = false;
     promise.then(() => isDone = true, (error) => this.#options.judge.fail(`not ${what}`, error));
     await this.#until(() => isDone, what);
   }
 
-  async #until(isDone: () => boolean, what: string): Promise<void> {
+  async #until(isDone: () => boolean, what: string, why = () => ""): Promise<void> {
     const { world, runUntil } = this.#options;
     const untilMs = world.nowMs + LIMIT_MS;
     await runUntil(() => isDone() || world.nowMs > untilMs);
-    if (!isDone()) throw new Error(`not within ${LIMIT_MS} ms of calm: ${what}\n${this.#describe()}`);
+    if (!isDone()) {
+      throw new Error(`not within ${LIMIT_MS} ms of calm: ${what}\n${why()}\n${this.#describe()}`);
+    }
   }
 
   /** A write a key: whatever was left open in a group is decided by the entries behind it. */
@@ -103,7 +123,7 @@ export class Calm {
 
   /** Those that are not lost must all be back. */
   #alive(): readonly Machine[] {
-    const alive = this.#options.machines.filter(({ state }) => state !== "lost");
+    const alive = this.#options.fleet.machines.filter(({ state }) => state !== "lost" && state !== "removed");
     return alive.every(({ node }) => node !== undefined) ? alive : [];
   }
 
@@ -134,7 +154,7 @@ export class Calm {
   }
 
   #describe(): string {
-    return this.#options.machines.map(({ id, state, node }) => {
+    return this.#options.fleet.machines.map(({ id, state, node }) => {
       const replicas = (node?.status().replicas ?? []).map((
         { group, role, term, commit, applied, lastIndex },
       ) => `group ${group} ${role} term ${term} applied ${applied} of ${commit} of ${lastIndex}`);

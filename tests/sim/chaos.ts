@@ -3,11 +3,12 @@
  *
  * Disks that are damaged or gone for good are kept to a minority of every group: more than that loses data by right.
  *
- * Changes of membership belong here as one more kind of fault, with a node that joins or leaves as its target.
+ * Changes of the cluster itself are an operator's (`operator.ts`).
  *
  * @module
  */
 
+import type { NodeId } from "../../raft/mod.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
 import type { ClientLink } from "./client_link.ts";
 import type { Machine } from "./machine.ts";
@@ -39,6 +40,8 @@ export interface ChaosOptions {
   readonly machines: readonly Machine[];
   readonly weather: Weather;
   readonly partitionCount: number;
+  /** Who leads the cluster's own group, as far as anybody has said. */
+  readonly coordinator: () => NodeId | undefined;
   readonly electionTimeoutMs: number;
   /** Machines that may be lost for good. */
   readonly lossesMax: number;
@@ -97,7 +100,7 @@ export class Chaos {
   }
 
   #pickMachine(leaderPercent: number): Machine {
-    const { machines } = this.#options;
+    const machines = this.#options.machines.filter(({ state }) => state !== "removed");
     const leaders = machines.filter(({ node }) => node?.partitions().some(({ role }) => role === "leader"));
     const isLeader = leaders.length > 0 && this.#random.chance(leaderPercent);
     return this.#random.pick(isLeader ? leaders : machines);
@@ -148,6 +151,8 @@ export class Chaos {
         return;
       case "transfer":
         return this.#transfer();
+      case "killCoordinator":
+        return this.#killCoordinator();
       default:
         return unreachable(kind);
     }
@@ -250,6 +255,15 @@ export class Chaos {
     const to = this.#random.pick(machines).id;
     for (const { node } of machines) node?.transferLeadership(partitionId, to);
     if (this.#random.chance(50)) this.#deafen(partitionId);
+  }
+
+  /** Whoever says what is to be done next is gone. */
+  #killCoordinator(): void {
+    const { coordinator, machines } = this.#options;
+    const id = coordinator();
+    if (id === undefined) return;
+    const machine = machines[id - 1]!;
+    this.#takeDown(machine, () => this.#random.chance(50) ? machine.crash() : machine.kill());
   }
 
   /** Whoever leads the partition, and has just asked somebody else to, does not hear what comes of it. */

@@ -30,7 +30,7 @@ export class ClientLink implements UnaryCaller {
   favourite: Machine | undefined;
   readonly #world: World;
   readonly #random: SeededRandom;
-  readonly #machines: ReadonlyMap<string, Machine>;
+  readonly #machines: readonly Machine[];
   readonly #open = new Map<Life, Set<OpenCall>>();
 
   constructor(
@@ -40,14 +40,12 @@ export class ClientLink implements UnaryCaller {
     this.#world = world;
     this.#random = world.fork();
     this.weather = parts.weather;
-    this.#machines = new Map(
-      parts.machines.map((machine) => [`http://${addressOf(machine.id)}`, machine]),
-    );
+    this.#machines = parts.machines;
   }
 
   call(call: UnaryCall): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      const machine = this.#machines.get(call.address);
+      const machine = this.#machines.find(({ id }) => call.address === `http://${addressOf(id)}`);
       if (machine === undefined) return reject(new Error(`no route to ${call.address}`));
       this.#world.trace.bytes(call.body);
       if (this.#isLost()) return;

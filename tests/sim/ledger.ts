@@ -12,7 +12,7 @@
 import { partitionOfKey } from "../../proto/mod.ts";
 import { type Entry, EntryKind, type GroupId, type Term } from "../../raft/mod.ts";
 import { groupOfPartition } from "../../server/cluster_layout.ts";
-import type { Partition } from "../../server/partition.ts";
+import type { KvPartition } from "../../server/partition.ts";
 import type { Judge } from "./judge.ts";
 import { type Change, Model } from "./model.ts";
 import type { Promises } from "./promises.ts";
@@ -79,7 +79,7 @@ export class Ledger {
   }
 
   /** Watches what `partition` of a node that has just come up applies. */
-  watch(nodeId: number, partition: Partition): void {
+  watch(nodeId: number, partition: KvPartition): void {
     const apply = partition.apply.bind(partition);
     partition.apply = (entries) => {
       const kept = this.#take(`node ${nodeId}`, partition, entries);
@@ -149,7 +149,7 @@ export class Ledger {
     return changes.some((each) => each.key === key && each.item && decoder.decode(each.item.value) === value);
   }
 
-  #take(who: string, partition: Partition, entries: readonly Entry[]): readonly LedgerEntry[] {
+  #take(who: string, partition: KvPartition, entries: readonly Entry[]): readonly LedgerEntry[] {
     const ledger = this.#group(partition.group);
     let index = partition.machine.appliedIndex;
     return entries.map((entry) => {
@@ -173,7 +173,7 @@ export class Ledger {
   }
 
   /** The product's state machine against the model, at the keys that changed last. */
-  #compare(who: string, partition: Partition, changes: readonly Change[]): void {
+  #compare(who: string, partition: KvPartition, changes: readonly Change[]): void {
     for (const { key, item } of new Map(changes.map((change) => [change.key, change])).values()) {
       const held = partition.machine.get(encoder.encode(key));
       const isEqual = held?.version === item?.version &&

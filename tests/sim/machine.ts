@@ -9,13 +9,15 @@
  *   └───────── crash, kill, a fatal error ─────────────┘        lost: its disk is gone, it never comes back
  * ```
  *
+ * A node that learns that the cluster has removed it stops, and its machine is `removed`.
+ *
  * @module
  */
 
 import type { NodeId } from "../../raft/mod.ts";
 import type { ClusterShape } from "../../server/cluster_layout.ts";
 import { Inbox } from "../../server/inbox.ts";
-import { Node } from "../../server/node.ts";
+import { type JoinedCluster, Node } from "../../server/node.ts";
 import { createLocalCaller } from "../../server/rpc/mod.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
 import { Life } from "./life.ts";
@@ -24,10 +26,16 @@ import { type MachineClock, ProcessClock } from "./process_clock.ts";
 import { SimDisk } from "./sim_disk.ts";
 import type { World } from "./world.ts";
 
+/** Where a node comes from: it is a founder, or has joined. */
+export interface Origin {
+  readonly shape: ClusterShape;
+  readonly joined?: JoinedCluster;
+}
+
 /** All machines' settings. */
 export interface MachineOptions {
   readonly nodeId: NodeId;
-  readonly shape: ClusterShape;
+  readonly origin: Origin;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
   readonly leaseReads: boolean;
@@ -47,7 +55,7 @@ export interface MachineWatcher {
 }
 
 /** See the module comment. */
-export type MachineState = "down" | "starting" | "serving" | "stopping" | "lost";
+export type MachineState = "down" | "starting" | "serving" | "stopping" | "lost" | "removed";
 
 /** Answers one call of a client. */
 type LocalCaller = ReturnType<typeof createLocalCaller>;
@@ -75,6 +83,7 @@ export class Machine {
   /** Where the log ended when a process last had it open. */
   #logEnd = { segment: 1, offset: 0 };
   #isDamaged = false;
+  #isRemoved = false;
   /** Somebody asked for a start while the process was stopping. */
   #startsAgain = false;
 
@@ -131,14 +140,19 @@ export class Machine {
     const saltRandom = this.#world.fork();
     Node.open({
       nodeId: this.id,
-      shape: this.#options.shape,
+      ...this.#options.origin,
       directory: DIRECTORY,
       fileSystem,
       clock: new ProcessClock(this.#world, { life, machine: this.clock, random: this.#world.fork() }),
       seed: this.#random.word(),
       randomWord: () => saltRandom.word(),
       inbox,
-      createTransport: () => this.#network.attach(this.id, { life, inbox }),
+      createTransport: () =>
+        this.#network.attach(this.id, {
+          ...{ life, inbox },
+          cluster: () => this.#life === life ? this.#node?.clusterView() : undefined,
+          onRemoved: () => this.#onRemoved(life),
+        }),
       electionTimeoutMs: this.#options.electionTimeoutMs,
       heartbeatMs: this.#options.heartbeatMs,
       leaseReads: this.#options.leaseReads,
@@ -146,6 +160,7 @@ export class Machine {
       walSegmentBytes: this.#options.walSegmentBytes,
       logBytesMax: LOG_BYTES_MAX,
       meters: NO_METERS,
+      onRemoved: () => this.#onRemoved(life),
       onFatal: (error) => this.#onFatal(life, error),
     }).then((node) => this.#opened(life, node), (error) => this.#refused(life, error));
   }
@@ -208,6 +223,14 @@ export class Machine {
     this.#caller = createLocalCaller(node);
     this.#world.trace.note(`node ${this.id} is up`);
     this.#watcher.onBirth(this);
+    if (this.#isRemoved) this.stop();
+  }
+
+  /** It stops by itself, when it has done what it is at. */
+  #onRemoved(life: Life): void {
+    if (this.#isRemoved || !life.isAlive) return;
+    this.#isRemoved = true;
+    life.plan(0, "is removed", () => this.stop());
   }
 
   #refused(life: Life, error: unknown): void {
@@ -242,7 +265,7 @@ export class Machine {
     this.#world.trace.note(`node ${this.id} ${what}`);
     this.noteLogEnd();
     const life = this.#life;
-    this.#state = "down";
+    this.#state = this.#isRemoved ? "removed" : "down";
     this.#life = undefined;
     this.#node = undefined;
     this.#caller = undefined;

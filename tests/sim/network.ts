@@ -7,6 +7,7 @@
  */
 
 import type { NodeId } from "../../raft/mod.ts";
+import type { ClusterView } from "../../server/cluster/mod.ts";
 import type { Inbox } from "../../server/inbox.ts";
 import type { PeerStatus } from "../../server/node_api.ts";
 import type { PeerBatch } from "../../server/peer_batch.ts";
@@ -27,6 +28,10 @@ const RECONNECT_MS_MAX = 200;
 export interface Station {
   readonly life: Life;
   readonly inbox: Inbox;
+  /** What it knows of the cluster, once it is open. */
+  readonly cluster: () => Pick<ClusterView, "nodes" | "retired"> | undefined;
+  /** A peer says that it was removed. */
+  readonly onRemoved: () => void;
 }
 
 /** One direction between two nodes. */
@@ -157,12 +162,24 @@ export class Network {
   #arrive(route: Route, parcel: { readonly station: Station; readonly bytes: Uint8Array }): void {
     // A stream ends with the process; a packet finds whoever lives at the address now.
     const station = this.weather.hasStreams ? parcel.station : this.#stations.get(route.to);
-    if (station === undefined || !station.life.isAlive) return;
+    if (station === undefined || !station.life.isAlive || !this.#isAdmitted(route, station)) return;
     // What is decoded keeps views of the bytes, and a copy of a batch must not share them.
     const { batch } = decodePeerBatch(parcel.bytes.slice(), route);
     station.life.admit(`hears ${route.from}`, () => {
       station.inbox.push({ kind: "peerBatch", from: route.from, batch });
     });
+  }
+
+  /** A node hears its peers; to one that was removed it says so. */
+  #isAdmitted({ from }: Route, station: Station): boolean {
+    const cluster = station.cluster();
+    if (cluster === undefined || cluster.nodes.has(from)) return true;
+    const sender = this.#stations.get(from);
+    if (cluster.retired.has(from) && sender !== undefined) {
+      const delayMs = this.#world.random.below(NOTICE_MS_MAX);
+      sender.life.plan(delayMs, "hears of its removal", () => sender.onRemoved());
+    }
+    return false;
   }
 
   #connect(one: NodeId, other: NodeId): void {
@@ -207,6 +224,8 @@ class SimulatedTransport implements PeerTransport {
   readonly #nodeId: NodeId;
   readonly #network: Network;
   readonly #life: Life;
+  /** Also former ones: what is meant for them may still leave. */
+  readonly #peers = new Set<NodeId>();
 
   constructor(parts: { readonly nodeId: NodeId; readonly network: Network; readonly life: Life }) {
     this.#nodeId = parts.nodeId;
@@ -214,11 +233,13 @@ class SimulatedTransport implements PeerTransport {
     this.#life = parts.life;
   }
 
-  /** Whoever has a process can be reached. */
-  setPeers(): void {}
+  setPeers(peers: ReadonlyMap<NodeId, string>): void {
+    for (const peer of peers.keys()) this.#peers.add(peer);
+  }
 
   send(to: NodeId, batch: PeerBatch): boolean {
-    return this.#life.isAlive && this.#network.send({ from: this.#nodeId, to }, batch);
+    const isPossible = this.#life.isAlive && this.#peers.has(to);
+    return isPossible && this.#network.send({ from: this.#nodeId, to }, batch);
   }
 
   statuses(): readonly PeerStatus[] {

@@ -8,11 +8,13 @@
 
 import type { GroupId, NodeId, ReplicaView } from "../../raft/mod.ts";
 import { stateHash } from "../../server/kv/mod.ts";
-import type { Partition } from "../../server/partition.ts";
+import type { ClusterView } from "../../server/cluster/mod.ts";
+import type { KvPartition } from "../../server/partition.ts";
 import type { Judge } from "./judge.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Machine } from "./machine.ts";
 import type { Promises } from "./promises.ts";
+import { viewText } from "./settlement.ts";
 
 /** States are compared at every so many indexes: to hash one costs a walk over it. */
 const HASH_EVERY = 4;
@@ -27,6 +29,10 @@ export class Observer {
   /** State hashes by `group/index`. */
   readonly #hashes = new Map<string, { readonly node: NodeId; readonly hash: number }>();
   readonly #hashedIndex = new Map<string, number>();
+  readonly #watched = new WeakSet<KvPartition>();
+  /** The cluster as each node saw it last, and what it was in each epoch. */
+  readonly #clusters = new Map<NodeId, ClusterView>();
+  readonly #epochs = new Map<number, string>();
   readonly #onElection: (machine: Machine) => void;
   elections = 0;
 
@@ -52,7 +58,7 @@ export class Observer {
       views.set(view.group, view);
     }
     this.#seen.set(machine.id, views);
-    for (const partition of machine.node!.partitions()) this.#ledger.watch(machine.id, partition);
+    this.#watch(machine);
   }
 
   onDeath(machine: Machine): void {
@@ -64,15 +70,43 @@ export class Observer {
     const views = this.#seen.get(machine.id);
     if (machine.node === undefined || views === undefined) return;
     for (const view of machine.node.status().replicas) {
-      this.#checkGrowth(machine.id, { view, before: views.get(view.group)! });
-      if (view.role === "leader") this.#checkLeader(machine, { view, before: views.get(view.group)! });
+      const before = views.get(view.group) ?? this.#meet(machine, view);
+      this.#checkGrowth(machine.id, { view, before });
+      if (view.role === "leader") this.#checkLeader(machine, { view, before });
       views.set(view.group, view);
     }
     for (const partition of machine.node.partitions()) this.#checkState(machine.id, partition);
+    this.#checkCluster(machine.id, machine.node.clusterView());
+  }
+
+  /** A partition has moved here, or is back. */
+  #meet(machine: Machine, view: ReplicaView): ReplicaView {
+    this.#promises.reborn(machine.id, view);
+    this.#watch(machine);
+    return { ...view, role: "follower" };
+  }
+
+  /** What the partitions of `machine` apply goes into the ledger. */
+  #watch(machine: Machine): void {
+    for (const partition of machine.node!.partitions()) {
+      if (this.#watched.has(partition)) continue;
+      this.#watched.add(partition);
+      this.#ledger.watch(machine.id, partition);
+    }
+  }
+
+  /** After the same commands, all see the same cluster. */
+  #checkCluster(node: NodeId, view: ClusterView): void {
+    if (!view.isFounded || this.#clusters.get(node) === view) return;
+    this.#clusters.set(node, view);
+    const text = viewText(view);
+    const known = this.#epochs.get(view.epoch);
+    if (known === undefined) this.#epochs.set(view.epoch, text);
+    else if (known !== text) this.#judge.fail(`node ${node} sees ${text} where others saw ${known}`);
   }
 
   /** Whether the states of `partition` at its index agree, however often that is asked. */
-  checkHash(node: NodeId, partition: Partition): void {
+  checkHash(node: NodeId, partition: KvPartition): void {
     const index = partition.machine.appliedIndex;
     const hash = stateHash(partition.machine);
     const key = `${partition.group}/${index}`;
@@ -119,7 +153,7 @@ export class Observer {
     this.#onElection(machine);
   }
 
-  #checkState(node: NodeId, partition: Partition): void {
+  #checkState(node: NodeId, partition: KvPartition): void {
     const index = partition.machine.appliedIndex;
     const key = `${node}/${partition.group}`;
     if (index % HASH_EVERY !== 0 || this.#hashedIndex.get(key) === index) return;

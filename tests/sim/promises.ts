@@ -52,6 +52,11 @@ export class Promises {
     return this.#highestTerms.get(group) ?? 0;
   }
 
+  /** Who was the last to lead `group`, as far as anybody has said. */
+  leaderOf(group: GroupId): NodeId | undefined {
+    return this.#leaders.get(`${group}/${this.highestTerm(group)}`);
+  }
+
   /** A node leads a term, as it says itself. */
   leads(node: NodeId, { group, term }: { readonly group: GroupId; readonly term: Term }): void {
     this.#highestTerms.set(group, Math.max(term, this.highestTerm(group)));

@@ -6,17 +6,19 @@
  */
 
 import { PrkDbClient, PrkDbError } from "../../client/mod.ts";
-import type { ClusterShape } from "../../server/cluster_layout.ts";
+import { CLUSTER_GROUP } from "../../server/cluster_layout.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { Calm } from "./calm.ts";
 import { Chaos } from "./chaos.ts";
 import { addressOf, balanced, ClientLink } from "./client_link.ts";
+import { Fleet } from "./fleet.ts";
 import { Judge } from "./judge.ts";
 import { guardAgainstLeaks } from "./leak_guard.ts";
 import { Ledger } from "./ledger.ts";
-import { Machine } from "./machine.ts";
+import type { Machine } from "./machine.ts";
 import { Network } from "./network.ts";
 import { Observer } from "./observer.ts";
+import { Operator } from "./operator.ts";
 import { clientClock } from "./process_clock.ts";
 import { Promises } from "./promises.ts";
 import { CALM, drawWeather, type Weather } from "./weather.ts";
@@ -89,7 +91,8 @@ class Simulation {
   readonly #plan: Plan;
   readonly #weather: Weather;
   readonly #network: Network;
-  readonly #machines: readonly Machine[];
+  readonly #fleet: Fleet;
+  readonly #operator: Operator;
   readonly #ledger: Ledger;
   readonly #observer: Observer;
   readonly #chaos: Chaos;
@@ -97,7 +100,7 @@ class Simulation {
   readonly #records = new Records();
   readonly #workers: Promise<void>[] = [];
   #isCalm = false;
-  #restarts = 0;
+  #births = 0;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -113,13 +116,19 @@ class Simulation {
       ...{ judge: this.#judge, ledger: this.#ledger, promises },
       onElection: (machine) => this.#chaos.onElection(machine),
     });
-    this.#machines = this.#buildMachines();
+    this.#fleet = this.#buildFleet();
+    const { machines } = this.#fleet;
     const replicationFactor = this.#replicationFactor;
-    this.#link = new ClientLink(this.#world, { weather: this.#weather, machines: this.#machines });
+    this.#link = new ClientLink(this.#world, { weather: this.#weather, machines });
     this.#chaos = new Chaos({
-      ...{ world: this.#world, network: this.#network, machines: this.#machines, weather: this.#weather },
+      ...{ world: this.#world, network: this.#network, machines, weather: this.#weather },
       ...{ link: this.#link, electionTimeoutMs: this.#plan.electionTimeoutMs },
       ...{ partitionCount, lossesMax: (replicationFactor - 1) / 2 },
+      coordinator: () => promises.leaderOf(CLUSTER_GROUP),
+    });
+    this.#operator = new Operator({
+      ...{ world: this.#world, judge: this.#judge, fleet: this.#fleet, partitionCount, replicationFactor },
+      everyMs: this.#weather.changeEveryMs,
     });
   }
 
@@ -131,9 +140,10 @@ class Simulation {
     };
     globalThis.addEventListener("unhandledrejection", onRejection);
     try {
-      for (const machine of this.#machines) machine.start();
+      for (const machine of this.#fleet.machines) machine.start();
       for (let number = 1; number <= this.#plan.clientCount; number++) this.#startClient(number);
       this.#chaos.start();
+      this.#operator.start();
       await this.#runUntil(() => this.#world.steps >= this.#options.steps);
       await this.#calmDown();
     } finally {
@@ -150,7 +160,7 @@ class Simulation {
   async #runUntil(isOver: () => boolean): Promise<void> {
     while (!isOver()) {
       if (!await this.#world.step()) throw new Error("nothing is going to happen any more");
-      for (const id of this.#world.touched) this.#observer.look(this.#machines[id - 1]!);
+      for (const id of this.#world.touched) this.#observer.look(this.#fleet.machine(id));
       this.#world.touched.clear();
       if (this.#judge.verdict !== undefined) throw this.#judge.verdict;
     }
@@ -161,9 +171,11 @@ class Simulation {
     this.#isCalm = true;
     this.#network.weather = { ...CALM };
     this.#link.weather = { ...CALM };
+    this.#operator.stop();
     this.#chaos.stop();
     const calm = new Calm({
-      ...{ world: this.#world, machines: this.#machines, ledger: this.#ledger, observer: this.#observer },
+      ...{ world: this.#world, fleet: this.#fleet, ledger: this.#ledger, observer: this.#observer },
+      operator: this.#operator,
       ...{ judge: this.#judge, records: this.#records, partitionCount: this.#plan.partitionCount },
       keys: this.#keys,
       runUntil: (isOver) => this.#runUntil(isOver),
@@ -173,29 +185,21 @@ class Simulation {
     await calm.check();
   }
 
-  #buildMachines(): readonly Machine[] {
+  #buildFleet(): Fleet {
     const { nodeCount, partitionCount, ...settings } = this.#plan;
-    const ids = Array.from({ length: nodeCount }, (_, at) => at + 1);
-    const shape: ClusterShape = {
-      nodes: new Map(ids.map((id) => [id, addressOf(id)])),
-      partitionCount,
-      replicationFactor: this.#replicationFactor,
-    };
+    const { driftPercentMax, syncMsMax } = this.#weather;
     const watcher = {
       onBirth: (machine: Machine) => {
-        this.#restarts++;
+        this.#births++;
         this.#observer.onBirth(machine);
       },
       onDeath: (machine: Machine) => this.#observer.onDeath(machine),
       fail: (message: string, cause?: unknown) => this.#judge.fail(message, cause),
     };
-    return ids.map((nodeId) => {
-      const drift = this.#weather.driftPercentMax / 100;
-      const clockRate = 1 + drift * (this.#world.random.below(2_001) / 1_000 - 1);
-      const { syncMsMax } = this.#weather;
-      const options = { ...settings, nodeId, shape, syncMsMax, clockRate };
-      return new Machine({ world: this.#world, network: this.#network, watcher, options });
-    });
+    return new Fleet({
+      ...{ world: this.#world, network: this.#network, watcher, driftPercentMax },
+      settings: { ...settings, syncMsMax },
+    }, { nodeCount, partitionCount, replicationFactor: this.#replicationFactor });
   }
 
   get #replicationFactor(): number {
@@ -210,9 +214,12 @@ class Simulation {
   async #connect(number: number): Promise<PrkDbClient> {
     const random = this.#world.fork();
     // Every other client goes through a balancer that knows of no leaders: its calls are forwarded.
-    const caller = number % 2 === 0 ? this.#link : balanced(this.#link, { random, machines: this.#machines });
+    const caller = number % 2 === 0
+      ? this.#link
+      : balanced(this.#link, { random, machines: this.#fleet.machines });
     const clock = clientClock(this.#world, `client ${number}`);
-    const addresses = this.#machines.map(({ id }) => addressOf(id));
+    const known = this.#fleet.machines.filter(({ state }) => state !== "removed");
+    const addresses = known.map(({ id }) => addressOf(id));
     for (;;) {
       try {
         return await PrkDbClient.connect(addresses, {
@@ -261,11 +268,11 @@ class Simulation {
       traceHash: this.#world.trace.hash,
       steps: this.#world.steps,
       simulatedMs: this.#world.nowMs,
-      nodes: this.#plan.nodeCount,
+      nodes: this.#fleet.machines.length,
       elections: this.#observer.elections,
       ...{ acknowledged, unknown, reads },
-      faults: Object.fromEntries(this.#chaos.counts),
-      restarts: this.#restarts - this.#plan.nodeCount,
+      faults: Object.fromEntries([...this.#chaos.counts, ...this.#operator.counts]),
+      restarts: this.#births - this.#fleet.machines.length,
       lines: this.#world.trace.lines,
     };
   }

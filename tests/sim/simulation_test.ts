@@ -8,6 +8,7 @@
 import { assert, suite } from "../harness.ts";
 import { describeTotals, runManySeeds } from "./many_seeds.ts";
 import { runSimulation } from "./simulation.ts";
+import { CHANGE_KINDS } from "./operator.ts";
 import { FAULT_KINDS } from "./weather.ts";
 
 const SEEDS = Number(Deno.env.get("SIM_SEEDS") ?? 200);
@@ -48,6 +49,7 @@ test(`${SEEDS} seeds of ${STEPS} steps keep every promise and recover`, async ()
   assert.ok(totals.elections > 2 * SEEDS, "leaders are elected");
   assert.ok(totals.restarts > SEEDS, "nodes come back");
   assert.equal(FAULT_KINDS.filter((kind) => totals.faults[kind] === undefined), [], "every fault happens");
+  assert.equal(CHANGE_KINDS.filter((kind) => totals.faults[kind] === undefined), [], "every change happens");
 }, { limitMs: LIMIT_MS });
 
 test("three nodes live much faster than real ones", async () => {

@@ -26,6 +26,7 @@ export type FaultKind =
   | "loseDisk"
   | "clockJump"
   | "transfer"
+  | "killCoordinator"
   | "powerCut";
 
 /** All kinds, in the order in which chance looks at them. */
@@ -47,6 +48,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   "loseDisk",
   "clockJump",
   "transfer",
+  "killCoordinator",
   "powerCut",
 ];
 
@@ -70,6 +72,8 @@ export interface Weather {
   readonly bouncePercent: number;
   /** Of elections, how many the winner does not survive for long. */
   readonly electionCrashPercent: number;
+  /** Mean time between two requests of an operator; infinite for none. */
+  readonly changeEveryMs: number;
   /** How long a node stays down, a link cut and so on, at most. */
   readonly lastsMsMax: number;
   /** How far a machine's clock may run fast or slow, in percent. */
@@ -91,6 +95,7 @@ export const CALM: Weather = {
   leaderPercent: 0,
   bouncePercent: 0,
   electionCrashPercent: 0,
+  changeEveryMs: Infinity,
   lastsMsMax: 0,
   driftPercentMax: 0,
   thinkMsMax: 20,
@@ -102,8 +107,13 @@ export function drawWeather(random: SeededRandom): Weather {
 }
 
 const FOCUS_PERCENT = 20;
+/** Of mixtures, how many are changed by an operator. */
+const CHANGED_PERCENT = 50;
 /** What needs many tries to do harm. */
-const FOCUSES: readonly FaultKind[] = ["freeze", "freeze", "crash", "kill", "transfer", "partition"];
+const FOCUSES: readonly FaultKind[] = [
+  ...["freeze", "freeze", "crash", "kill", "transfer", "partition"] as const,
+  "killCoordinator",
+];
 
 function drawFocus(random: SeededRandom): Weather {
   const kind = random.pick(FOCUSES);
@@ -116,6 +126,7 @@ function drawFocus(random: SeededRandom): Weather {
     faults: new Map([[kind, 1]]),
     leaderPercent: 100,
     bouncePercent: 50,
+    changeEveryMs: kind === "killCoordinator" ? 500 : Infinity,
     lastsMsMax: 500,
     thinkMsMax: 5,
   };
@@ -139,6 +150,7 @@ function drawMixture(random: SeededRandom): Weather {
     leaderPercent: maybe(70, 80),
     bouncePercent: maybe(60, 80),
     electionCrashPercent: maybe(25, 50),
+    changeEveryMs: random.chance(CHANGED_PERCENT) ? random.pick([200, 500, 1_500]) : Infinity,
     lastsMsMax: random.pick([100, 500, 2_000]),
     driftPercentMax: random.pick([0, 0.1, 5]),
     thinkMsMax: random.pick([0, 20, 50]),

@@ -1,0 +1,235 @@
+/**
+ * Somebody who changes the cluster while it lives through its weather: new machines join, nodes are removed, replicas are
+ * moved, leaderships handed over, everything evened out. Each request goes to any node; what becomes of it may stay
+ * unknown, as to real operators. When all is calm again, what was begun is brought to its end, and nodes whose disks
+ * are gone are replaced.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../raft/mod.ts";
+import type { ChangeRequest } from "../../server/cluster/mod.ts";
+import { DomainError } from "../../server/error.ts";
+import type { ClusterMetadata } from "../../server/node_api.ts";
+import type { SeededRandom } from "../support/seeded_random.ts";
+import { addressOf } from "./client_link.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Judge } from "./judge.ts";
+import type { Machine, Origin } from "./machine.ts";
+import type { World } from "./world.ts";
+
+/** All that operators can ask for. */
+export const CHANGE_KINDS: readonly ChangeRequest["kind"][] = [
+  "addNode",
+  "removeNode",
+  "moveReplica",
+  "transferLeadership",
+  "rebalance",
+];
+
+/** What an operator works with. */
+export interface OperatorOptions {
+  readonly world: World;
+  readonly judge: Judge;
+  readonly fleet: Fleet;
+  /** Mean time between two requests, in milliseconds; infinite for none. */
+  readonly everyMs: number;
+  readonly partitionCount: number;
+  readonly replicationFactor: number;
+}
+
+/** What is known of a request: the cluster has taken it, does not want it, or it may be either. */
+type Answer = "taken" | "refused" | "unknown";
+
+/** How long a request may take; a node that dies meanwhile never answers. */
+const REQUEST_LIMIT_MS = 3_000;
+const SILENCE_MS = 5_000;
+const RETRY_MS = 200;
+/** Machines beyond the founders, as every one costs time. */
+const JOINS_MAX = 4;
+const MEMBERS_MORE_MAX = 2;
+/** Of removals, how many strike a node whose disk is gone, if there is one. */
+const REPLACED_PERCENT = 60;
+/** What may have happened to a request on its way. */
+const UNCERTAIN: ReadonlySet<string> = new Set([
+  "unavailable",
+  "overloaded",
+  "deadline",
+  "outcomeUnknown",
+  "notLeader",
+]);
+
+/** See the module comment. */
+export class Operator {
+  readonly #options: OperatorOptions;
+  readonly #random: SeededRandom;
+  readonly #founderCount: number;
+  /** Who has asked to join and does not know what came of it. */
+  #applicant: Origin | undefined;
+  #isOver = false;
+  /** How often each kind was taken. */
+  readonly counts = new Map<string, number>();
+
+  constructor(options: OperatorOptions) {
+    this.#options = options;
+    this.#random = options.world.fork();
+    this.#founderCount = options.fleet.machines.length;
+  }
+
+  /** Whether it does anything at all. */
+  get isActive(): boolean {
+    return this.#options.everyMs < Infinity;
+  }
+
+  start(): void {
+    if (!this.isActive) return;
+    this.#options.world.plan(this.#random.below(2 * this.#options.everyMs), "operator", () => {
+      if (this.#isOver) return;
+      // One thing at a time, each as soon as the last has been answered.
+      this.#act().then(() => this.start());
+    });
+  }
+
+  /** Nothing new from now on. */
+  stop(): void {
+    this.#isOver = true;
+  }
+
+  /** In the calm: whoever asked to join does, and nodes whose disks are gone are replaced. */
+  async finish(): Promise<void> {
+    if (!this.isActive) return;
+    while (this.#applicant !== undefined) await this.#apply();
+    const { fleet } = this.#options;
+    for (const { id } of fleet.machines.filter(({ state }) => state === "lost")) {
+      while (this.#members().includes(id)) await this.#replace(id);
+    }
+  }
+
+  async #act(): Promise<void> {
+    const guide = this.#guide();
+    if (guide?.node === undefined) return;
+    if (this.#applicant !== undefined) return await this.#apply();
+    const cluster = guide.node.metadata();
+    const dice = this.#random.below(100);
+    if (dice < 25) return await this.#join(cluster);
+    const request = this.#draw(cluster, dice);
+    if (request !== undefined) await this.#ask(request, guide);
+  }
+
+  #draw(cluster: ClusterMetadata, dice: number): ChangeRequest | undefined {
+    const ids = cluster.nodes.map(({ nodeId }) => nodeId);
+    if (dice < 50) return { kind: "removeNode", nodeId: this.#victim(ids) };
+    if (dice < 55) return { kind: "rebalance" };
+    const partitionId = this.#random.below(this.#options.partitionCount);
+    const { replicas } = cluster.partitions[partitionId]!;
+    if (dice < 80) {
+      const free = ids.filter((id) => !replicas.includes(id));
+      if (free.length === 0) return undefined;
+      return {
+        kind: "moveReplica",
+        partitionId,
+        from: this.#random.pick(replicas),
+        to: this.#random.pick(free),
+      };
+    }
+    return { kind: "transferLeadership", partitionId, to: this.#random.pick(replicas) };
+  }
+
+  #victim(ids: readonly NodeId[]): NodeId {
+    const lost = ids.filter((id) => this.#options.fleet.machine(id).state === "lost");
+    return this.#random.pick(lost.length > 0 && this.#random.chance(REPLACED_PERCENT) ? lost : ids);
+  }
+
+  async #join(cluster: ClusterMetadata): Promise<void> {
+    const { fleet } = this.#options;
+    const isFull = cluster.nodes.length >= this.#founderCount + MEMBERS_MORE_MAX ||
+      fleet.machines.length >= this.#founderCount + JOINS_MAX;
+    if (isFull) return;
+    this.#applicant = originOf(cluster);
+    await this.#apply();
+  }
+
+  /** A new node asks to be taken in until it knows that it is, and begins then. */
+  async #apply(): Promise<void> {
+    const { fleet } = this.#options;
+    const nodeId = fleet.nextId;
+    const answer = await this.#ask({ kind: "addNode", nodeId, address: addressOf(nodeId) }, this.#guide());
+    if (answer === "unknown") return await this.#pause(RETRY_MS);
+    const origin = this.#applicant!;
+    this.#applicant = undefined;
+    if (answer === "taken") fleet.add(origin).start();
+  }
+
+  /** Takes a step towards a cluster without the node `id`, which never comes back. */
+  async #replace(id: NodeId): Promise<void> {
+    const { fleet, replicationFactor } = this.#options;
+    const left = this.#members().filter((member) => fleet.machine(member).state !== "lost");
+    const guide = this.#guide();
+    if (guide?.node === undefined) return await this.#pause(RETRY_MS);
+    if (left.length < replicationFactor) {
+      this.#applicant = originOf(guide.node.metadata());
+      while (this.#applicant !== undefined) await this.#apply();
+    } else {
+      await this.#ask({ kind: "removeNode", nodeId: id }, guide);
+    }
+    await this.#pause(RETRY_MS);
+  }
+
+  #members(): readonly NodeId[] {
+    const views = this.#options.fleet.serving().map(({ node }) => node!.clusterView());
+    const newest = views.reduce((best, view) => view.epoch > best.epoch ? view : best);
+    return [...newest.nodes.keys()];
+  }
+
+  #guide(): Machine | undefined {
+    const serving = this.#options.fleet.serving();
+    return serving.length === 0 ? undefined : this.#random.pick(serving);
+  }
+
+  async #ask(request: ChangeRequest, guide: Machine | undefined): Promise<Answer> {
+    const { world } = this.#options;
+    if (guide === undefined) return "unknown";
+    world.trace.note(`operator asks node ${guide.id} for ${JSON.stringify(request)}`);
+    const answer = await Promise.race([
+      this.#answer(request, guide),
+      this.#pause(SILENCE_MS).then(() => "unknown" as const),
+    ]);
+    world.trace.note(`operator hears of ${request.kind}: ${answer}`);
+    if (answer === "taken") this.counts.set(request.kind, (this.counts.get(request.kind) ?? 0) + 1);
+    return answer;
+  }
+
+  #answer(request: ChangeRequest, guide: Machine): Promise<Answer> {
+    return new Promise((resolve) =>
+      guide.life?.admit("is asked for a change", () => {
+        const asked = guide.node?.changeCluster(request, { timeoutMs: REQUEST_LIMIT_MS });
+        asked?.then(() => resolve("taken"), (error) => resolve(this.#answerOf(error)));
+      })
+    );
+  }
+
+  #answerOf(error: unknown): Answer {
+    const kind = error instanceof DomainError ? error.failure.kind : undefined;
+    if (kind === "invalidArgument") return "refused";
+    if (kind === undefined || !UNCERTAIN.has(kind)) {
+      this.#options.judge.fail("an operator got an error that must not be", error);
+    }
+    return "unknown";
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.#options.world.plan(delayMs, "operator waits", resolve));
+  }
+}
+
+/** What a node that joins is told of the cluster. */
+function originOf({ clusterId, nodes, partitions, replicationFactor }: ClusterMetadata): Origin {
+  return {
+    shape: {
+      nodes: new Map(nodes.map(({ nodeId, address }) => [nodeId, address])),
+      partitionCount: partitions.length,
+      replicationFactor,
+    },
+    joined: { clusterId, replicas: partitions.map(({ replicas }) => replicas) },
+  };
+}

@@ -1,0 +1,77 @@
+/**
+ * Whether the cluster is what it says it should be: nothing is under way, all members see the same, every partition lies
+ * complete on as many members as it should, its group is made of exactly those, and whoever was removed is gone.
+ *
+ * @module
+ */
+
+import type { ClusterView } from "../../server/cluster/mod.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Machine } from "./machine.ts";
+
+/** A view as text; equal texts are equal views. */
+export function viewText(view: ClusterView): string {
+  const { nodes, retired, ...rest } = view;
+  return JSON.stringify({ ...rest, nodes: [...nodes.values()], retired: [...retired] });
+}
+
+/** What is still missing, `undefined` when nothing is. */
+export function findUnsettled(fleet: Fleet): string | undefined {
+  const living = fleet.machines.filter(({ state }) => state !== "lost" && state !== "removed");
+  const down = living.find(({ node }) => node === undefined);
+  if (down !== undefined) return `node ${down.id} is ${down.state}`;
+  const [first, ...others] = living.map((machine) => ({ machine, view: machine.node!.clusterView() }));
+  if (first === undefined) return "nobody lives";
+  return findOpen(first.view) ?? findDifference([first, ...others]) ?? findStranger(first.view, living) ??
+    findMisplaced(first.view, fleet);
+}
+
+function findDifference(
+  views: readonly { readonly machine: Machine; readonly view: ClusterView }[],
+): string | undefined {
+  const [first, ...others] = views.map(({ machine, view }) => ({ id: machine.id, text: viewText(view) }));
+  const other = others.find(({ text }) => text !== first?.text);
+  return other &&
+    `nodes ${first?.id} and ${other.id} see different clusters: ${first?.text}\nand ${other.text}`;
+}
+
+function findOpen(
+  { changes, isFounded, partitions, replicationFactor, nodes }: ClusterView,
+): string | undefined {
+  if (!isFounded) return "the cluster is not founded";
+  const open = changes.find(({ isFinished }) => !isFinished);
+  if (open !== undefined) return `change ${open.changeId} goes on: ${JSON.stringify(open)}`;
+  const unsettled = partitions.find(({ replicas, target, changeId }) =>
+    changeId !== "" || replicas.join() !== target.join() || replicas.length !== replicationFactor ||
+    replicas.some((id) => nodes.get(id)?.isLeaving !== false)
+  );
+  return unsettled === undefined
+    ? undefined
+    : `a partition is not where it should be: ${JSON.stringify(unsettled)}`;
+}
+
+/** A node that was removed stops, also if it was down meanwhile. */
+function findStranger({ nodes }: ClusterView, living: readonly Machine[]): string | undefined {
+  const stranger = living.find(({ id }) => !nodes.has(id));
+  return stranger === undefined ? undefined : `node ${stranger.id} is no member and lives on`;
+}
+
+function findMisplaced({ partitions }: ClusterView, fleet: Fleet): string | undefined {
+  for (const { node, id } of fleet.serving()) {
+    const held = node!.status().replicas;
+    const expected = partitions.filter(({ replicas }) => replicas.includes(id));
+    if (
+      held.map(({ partitionId }) => partitionId).join() !==
+        expected.map(({ partitionId }) => partitionId).join()
+    ) {
+      return `node ${id} holds ${held.length} replicas instead of ${expected.length}`;
+    }
+    for (const { membership, partitionId } of held) {
+      const { voters, votersOutgoing, learners } = membership;
+      const wanted = [...partitions[partitionId]!.replicas].sort((a, b) => a - b);
+      const isRight = voters.join() === wanted.join() && votersOutgoing.length + learners.length === 0;
+      if (!isRight) return `on node ${id}, partition ${partitionId} is made of ${JSON.stringify(membership)}`;
+    }
+  }
+  return undefined;
+}
