@@ -193,11 +193,7 @@ export class ClusterClient {
     this.#assertOpen();
     signal?.throwIfAborted();
     const limitMs = timeoutMs === undefined ? this.#options.timeoutMs : timeoutOf(timeoutMs);
-    const asked = this.#askUntilBegun(call, {
-      deadline: this.#options.context.clock.now() + limitMs,
-      signal,
-    });
-    return await unlessAborted(asked, signal);
+    return await beginChange(this.#options, { ...call, timeoutMs: limitMs, signal });
   }
 }
 
