@@ -32,7 +32,7 @@ const PROPOSAL_LIMIT_MS = 2_000;
 type TransferRequest = Extract<ChangeRequest, { readonly kind: "transferLeadership" }>;
 
 /** In so many ticks every partition has been looked at. */
-const TICKS_PER_ROUND = 40;
+const TICKS_PER_ROUND = 400;
 
 /** What the group works with. */
 export interface ClusterGroupOptions {
@@ -44,6 +44,8 @@ export interface ClusterGroupOptions {
   readonly multiRaft: MultiRaft;
   readonly clock: Clock;
   readonly leaderOf: (group: GroupId) => NodeId;
+  /** Whether this node does. */
+  readonly leads: (group: GroupId) => boolean;
   /** Puts a call before the node's loop. */
   readonly submit: (call: WriteCall) => void;
   /** The view is another one now. */
@@ -120,7 +122,7 @@ export class ClusterGroup {
 
   #drivePartition({ partitionId, target, changeId }: ClusterPartition): void {
     const group = groupOfPartition(partitionId);
-    if (!this.#leads(group)) return;
+    if (!this.#options.leads(group)) return;
     const isReached = this.#driver.drive(group, { voters: target, learners: [] });
     if (isReached && changeId !== "") {
       this.#proposeOnce({ kind: "settle", partitionId, target, changeId }, `settle ${partitionId}`);
@@ -146,10 +148,6 @@ export class ClusterGroup {
     if (command !== undefined) this.#proposeOnce(command, "plan");
   }
 
-  #leads(group: GroupId): boolean {
-    return this.#options.multiRaft.view(group)?.role === "leader";
-  }
-
   #changed(): void {
     const { clock, onChange } = this.#options;
     const { changes, partitions } = this.view;
@@ -167,7 +165,7 @@ export class ClusterGroup {
   }
 
   #handOver(group: GroupId, to: NodeId): void {
-    if (to !== this.#options.nodeId && this.#leads(group)) {
+    if (to !== this.#options.nodeId && this.#options.leads(group)) {
       this.#options.multiRaft.transferLeadership(group, to);
     }
   }

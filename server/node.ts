@@ -323,6 +323,7 @@ export class Node implements NodeApi {
         ? foundingViewOf(shape)
         : foundingView({ ...shape, replicas: joined.replicas }),
       leaderOf: (group) => this.#leaders.get(group).leader,
+      leads: (group) => this.#replicas.all.get(group)?.role === "leader",
       submit: (call) => inbox.push({ kind: "call", call }),
       onChange: (view) => this.#follow(view),
     });
