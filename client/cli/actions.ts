@@ -7,6 +7,7 @@
 import type { Consistency, NodeReport, PreconditionOption } from "../mod.ts";
 import type { Action, ActionContext } from "./context.ts";
 import { formatBytes, parseBytes } from "./encoding.ts";
+import { print } from "./output.ts";
 
 /** Options of writes. */
 export interface WriteOptions {
@@ -106,12 +107,4 @@ function preconditionOf(
 function consistencyOf({ stale, follower }: ReadOptions): Consistency {
   if (stale) return "stale";
   return follower ? "follower" : "linearizable";
-}
-
-function print(
-  context: ActionContext,
-  { json, text }: { readonly json: unknown; readonly text: string },
-): void {
-  const line = context.json ? JSON.stringify(json) : text;
-  if (line !== "") context.writeOutput(new TextEncoder().encode(`${line}\n`));
 }

@@ -11,6 +11,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { PrkDbClient, PrkDbError } from "../mod.ts";
 import { deleteKey, getKey, getMany, putKey, showStatus } from "./actions.ts";
+import { addCluster } from "./cluster_command.ts";
 import type { Action, CommandContext } from "./context.ts";
 import { type Encoding, UsageError } from "./encoding.ts";
 
@@ -93,6 +94,7 @@ function buildProgram(context: CommandContext, choose: (action: Action) => void)
   addReads(program, choose);
   program.command("status").description("show every node and the replicas it holds")
     .action(() => choose(showStatus));
+  addCluster(program, choose);
   return program;
 }
 

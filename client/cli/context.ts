@@ -14,6 +14,8 @@ export interface CommandContext {
   readonly readInput: () => Promise<Uint8Array>;
   readonly writeOutput: (bytes: Uint8Array) => void;
   readonly writeError: (text: string) => void;
+  /** Standard error is a terminal, so that what is drawn there may be drawn over. */
+  readonly isTerminal: boolean;
 }
 
 /** What an action works with. */

@@ -12,6 +12,7 @@ Deno.exitCode = await runCommand(Deno.args, {
   readInput: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
   writeOutput: (bytes) => writeAll(Deno.stdout, bytes),
   writeError: (text) => writeAll(Deno.stderr, new TextEncoder().encode(text)),
+  isTerminal: Deno.stderr.isTerminal(),
 });
 
 /** Everything, because a write to a pipe may take less than it was given. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Code } from "@connectrpc/connect";
 import { runCommand } from "../../client/cli/command.ts";
 import { assert, suite } from "../harness.ts";
 import { FakeCluster } from "./fake_cluster.ts";
@@ -18,7 +19,11 @@ interface Ran {
   readonly error: string;
 }
 
-async function run(args: readonly string[], input = "", address = cluster.addresses[0]): Promise<Ran> {
+async function run(
+  args: readonly string[],
+  input = "",
+  { address = cluster.addresses[0], isTerminal = false } = {},
+): Promise<Ran> {
   let output = "";
   let error = "";
   const code = await runCommand(args, {
@@ -26,6 +31,7 @@ async function run(args: readonly string[], input = "", address = cluster.addres
     readInput: () => Promise.resolve(new TextEncoder().encode(input)),
     writeOutput: (bytes) => output += new TextDecoder("latin1").decode(bytes),
     writeError: (text) => error += text,
+    isTerminal,
   });
   return { code, output, error };
 }
@@ -86,6 +92,136 @@ test("status shows every node", async () => {
   assert.is(JSON.parse((await run(["status", "--json"])).output).length, 3);
 });
 
+test("every change is asked for, and its id is printed", async () => {
+  const { taken } = cluster.changes;
+  const before = taken.length;
+  const commands = [
+    ["cluster", "add-node", "4", "db4:50054"],
+    ["cluster", "remove-node", "3"],
+    ["cluster", "move-replica", "0", "1", "4"],
+    ["cluster", "transfer", "5", "2"],
+    ["cluster", "rebalance"],
+  ];
+  for (const args of commands) {
+    const { code, output, error } = await run(args);
+    assert.equal({ code, output, error }, {
+      code: 0,
+      output: `change change-${taken.length} has begun\n`,
+      error: "",
+    });
+  }
+  assert.equal(taken.slice(before).map(({ what }) => what), [
+    "addNode 4 db4:50054",
+    "removeNode 3",
+    "moveReplica 0 1 4",
+    "transferLeadership 5 2",
+    "rebalance",
+  ]);
+  const { output } = await run(["cluster", "rebalance", "--json"]);
+  assert.equal(JSON.parse(output), { changeId: `change-${taken.length}` });
+});
+
+test("a change is watched to its end, by lines and by a bar", async () => {
+  const { changes } = cluster;
+  changes.onTaken = (changeId) => {
+    const description = `even out ${changeId}`;
+    changes.tell({ changeId, description, done: 1, total: 2 });
+    changes.tell({ changeId, description, done: 2, total: 2, finished: true });
+  };
+  try {
+    const plain = await run(["cluster", "rebalance", "--watch"]);
+    const id = changes.taken.length;
+    assert.equal(plain, {
+      code: 0,
+      output: `done: even out change-${id}: 2 of 2 steps\n`,
+      error: `even out change-${id}: 2 of 2 steps\n`,
+    });
+    const drawn = await run(["cluster", "rebalance", "-w"], "", { isTerminal: true });
+    assert.is(drawn.code, 0);
+    assert.match(drawn.error, /█{24} 100% \| 2\/2 \| even out change-/);
+    assert.match(drawn.error, /\n$/);
+    assert.not.match(drawn.error, /\?25l|\?7l/, "the terminal is left as it was");
+    const json = JSON.parse((await run(["cluster", "add-node", "4", "a:1", "--watch", "--json"])).output);
+    assert.equal([json.isFinished, json.done, json.total], [true, 2, 2]);
+  } finally {
+    changes.onTaken = () => {};
+  }
+});
+
+test("steps are shown as they come", async () => {
+  const { changes } = cluster;
+  const opened = changes.watchesOpened;
+  let id = "";
+  changes.onTaken = (changeId) => changes.tell({ changeId: id = changeId, description: "move", total: 0 });
+  const told = (async () => {
+    while (changes.watchesOpened === opened) await new Promise((resolve) => setTimeout(resolve, 2));
+    for (let done = 1; done <= 3; done++) {
+      changes.tell({ changeId: id, description: "move", done, total: 3, finished: done === 3 });
+    }
+  })();
+  try {
+    const { error } = await run(["cluster", "move-replica", "0", "1", "4", "--watch"]);
+    await told;
+    assert.is(error, "move\nmove: 1 of 3 steps\nmove: 2 of 3 steps\nmove: 3 of 3 steps\n");
+  } finally {
+    changes.onTaken = () => {};
+  }
+});
+
+test("a change that ends undone, or is refused, is exit code 1 and says why", async () => {
+  const { changes } = cluster;
+  changes.onTaken = (changeId) =>
+    changes.tell({
+      changeId,
+      description: "add node 4",
+      total: 4,
+      finished: true,
+      error: "node 4 was removed",
+    });
+  const undone = await run(["cluster", "add-node", "4", "a:1", "--watch"]);
+  changes.onTaken = () => {};
+  assert.is(undone.code, 1);
+  assert.match(undone.error, /prkdb: .*node 4 was removed \(aborted\)\n$/);
+  changes.fault = () => ({ kind: "error", code: Code.InvalidArgument, message: "there is no node 9" });
+  const refused = await run(["cluster", "remove-node", "9"]);
+  changes.fault = () => undefined;
+  assert.equal(refused, { code: 1, output: "", error: "prkdb: there is no node 9 (invalid_argument)\n" });
+});
+
+test("the cluster's status shows nodes, partitions and what is under way", async () => {
+  cluster.changes.tell({ changeId: "under-way", description: "add node 9", done: 3, total: 8 });
+  const { code, output } = await run(["cluster", "status"]);
+  assert.is(code, 0);
+  assert.match(output, /^cluster fake {2}epoch 1 {2}3 nodes {2}6 partitions {2}replication factor 3\n/);
+  assert.is(output.match(/^node \d {2}127\.0\.0\.1:\d+ {2}serving {2}6 replicas {2}2 leaders$/gm)?.length, 3);
+  assert.match(output, /^partition 4 {2}leader 2 {2}replicas 1 2 3$/m);
+  assert.match(output, /^change under-way {2}add node 9: 3 of 8 steps$/m);
+  assert.not.match(output, /change-1 /, "what is finished is not under way");
+  const json = JSON.parse((await run(["cluster", "status", "--json"])).output);
+  assert.is(json.cluster.partitions.length, 6);
+  assert.is(json.nodes.length, 3);
+  assert.ok(json.changes.some(({ changeId }: { readonly changeId: string }) => changeId === "under-way"));
+  cluster.changes.tell({ changeId: "under-way", finished: true });
+});
+
+test("a cluster that is not whole is exit code 1", async () => {
+  const broken = new FakeCluster();
+  try {
+    const address = broken.addresses[0]!;
+    broken.elect(3, -1);
+    const leaderless = await run(["cluster", "status"], "", { address });
+    assert.is(leaderless.code, 1);
+    assert.match(leaderless.output, /^partition 3 {2}no leader {2}replicas 1 2 3$/m);
+    broken.elect(3, 0);
+    await broken.stopNode(2);
+    const silent = await run(["cluster", "status"], "", { address });
+    assert.is(silent.code, 1);
+    assert.match(silent.output, /^node 3 {2}127\.0\.0\.1:\d+ {2}unreachable: /m);
+  } finally {
+    await broken.close();
+  }
+});
+
 test("a wrong command line is exit code 2 with one clear message", async () => {
   for (
     const args of [
@@ -99,6 +235,15 @@ test("a wrong command line is exit code 2 with one clear message", async () => {
       ["--timeout-ms", "0", "get", "a"],
       ["--address", "ftp://x", "get", "a"],
       ["put", "", "x"],
+      ["cluster"],
+      ["cluster", "fly"],
+      ["cluster", "add-node", "4"],
+      ["cluster", "add-node", "0", "a:1"],
+      ["cluster", "add-node", "4294967296", "a:1"],
+      ["cluster", "remove-node", "x"],
+      ["cluster", "move-replica", "-1", "1", "2"],
+      ["cluster", "transfer", "0", "1.5"],
+      ["cluster", "rebalance", "now"],
     ]
   ) {
     const { code, error } = await run(args);
@@ -117,7 +262,7 @@ test("a cluster that is not there is exit code 1 and names the address", async (
   const gone = new FakeCluster({ nodes: 1 });
   const address = gone.addresses[0]!;
   await gone.close();
-  const { code, error } = await run(["get", "a"], "", address);
+  const { code, error } = await run(["get", "a"], "", { address });
   assert.is(code, 1);
   assert.match(error, address);
 });
@@ -134,6 +279,8 @@ test("the task starts it with no more permissions than it needs", async () => {
       stdin: "null",
     }).output();
   const address = ["--address", cluster.addresses[0]!, "--address", cluster.addresses[1]!];
+  const even = await start(...address, "cluster", "rebalance", "--json");
+  assert.is(even.code, 0, new TextDecoder().decode(even.stderr));
   const put = await start(...address, "put", "process", "value");
   assert.is(put.code, 0, new TextDecoder().decode(put.stderr));
   const got = await start(...address, "get", "process");
