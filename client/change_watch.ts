@@ -95,7 +95,9 @@ export async function listChanges(
     signal.throwIfAborted();
     const address = context.routes.anyNode();
     try {
-      return await Array.fromAsync(oneStream(context, { address, signal, body: LIST }));
+      const changes: ChangeProgress[] = [];
+      for await (const change of oneStream(context, { address, signal, body: LIST })) changes.push(change);
+      return changes;
     } catch (error) {
       signal.throwIfAborted();
       await recover(context, { address, error, backoff });

@@ -132,7 +132,10 @@ export class Routes {
     for (const [position, { leaderId, replicas, term }] of news.entries()) {
       const route = this.#partitions[position]!;
       if (current) route.replicas = replicas.flatMap((nodeId) => addresses.get(nodeId) ?? []);
-      this.#learnLeader(route, { leaderAddress: addresses.get(leaderId), term: Number(term) });
+      const leaderAddress = addresses.get(leaderId);
+      // An older view may have the right leader at an address that it has left.
+      const isSettled = !current && Number(term) === route.term && route.leaderAddress !== undefined;
+      if (!isSettled) this.#learnLeader(route, { leaderAddress, term: Number(term) });
     }
   }
 

@@ -139,6 +139,52 @@ test("an older epoch changes leaders but not the list of nodes", () => {
   assert.is(route.leaderAddress, "http://n2:1");
 });
 
+test("in the same term an older epoch does not bring back the address that a leader has left", () => {
+  const { routes, route } = routesWith({ leaderId: 1, term: 1 });
+  const moved = metadata([{ leaderId: 1, term: 1 }], { epoch: 2n });
+  moved.nodes[0]!.address = "n1:2";
+  routes.learn(moved);
+  assert.is(route.leaderAddress, "http://n1:2");
+  routes.learn(metadata([{ leaderId: 1, term: 1 }]));
+  assert.is(route.leaderAddress, "http://n1:2");
+});
+
+/** Metadata of a later epoch in which `nodeIds` are all the nodes. */
+function metadataOf(nodeIds: readonly number[], epoch: bigint): GetMetadataResponse {
+  const later = metadata([{ leaderId: 0, term: 1 }], { epoch });
+  later.nodes = create(GetMetadataResponseSchema, {
+    nodes: nodeIds.map((nodeId) => ({ nodeId, address: `n${nodeId}:1` })),
+  }).nodes;
+  later.partitions[0]!.replicas = [...nodeIds];
+  return later;
+}
+
+test("nodes that were members once stay known, last, and not without end", () => {
+  const { routes } = routesWith({ leaderId: 1, term: 1 }, ["http://n2:1"]);
+  routes.learn(metadataOf([3, 4], 2n));
+  assert.equal(routes.addresses, ["http://n3:1", "http://n4:1", "http://n2:1", "http://n1:1"]);
+  assert.ok(routes.isMember("http://n4:1"));
+  assert.not(routes.isMember("http://n2:1"));
+  for (let nodeId = 5; nodeId < 300; nodeId++) routes.learn(metadataOf([nodeId], BigInt(nodeId)));
+  assert.is(routes.addresses.length, 1 + 1 + 64);
+  assert.equal(routes.addresses.slice(0, 2), ["http://n299:1", "http://n2:1"]);
+  assert.is(routes.addresses.at(-1), "http://n298:1");
+});
+
+test("a seed that is no member forwards only when no member answers", () => {
+  const { routes, route } = routesWith({ leaderId: 1, term: 1 }, ["http://n1:1"]);
+  routes.learn(metadataOf([2, 3], 2n));
+  for (const address of ["http://n2:1", "http://n3:1"]) {
+    for (let round = 0; round < 4; round++) {
+      assert.is.not(routes.anyNode(), "http://n1:1");
+      assert.is.not(routes.replicaOf(route, { withoutLeader: false }).address, "http://n1:1");
+    }
+    routes.suspect(address);
+  }
+  assert.is(routes.anyNode(), "http://n1:1");
+  assert.is(routes.replicaOf(route, { withoutLeader: false }).address, "http://n1:1");
+});
+
 test("another cluster, another number of partitions and unequal cuts are refused", () => {
   const { routes } = routesWith({ leaderId: 1, term: 1 });
   const leader = { leaderId: 1, term: 1 };

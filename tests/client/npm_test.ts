@@ -19,7 +19,7 @@ test.after(() => Deno.remove(folder, { recursive: true }));
 
 /** The program of a user; its last line is what the test reads. */
 const PROGRAM = `
-import { PreconditionError, PrkDbClient, createPrkDbTransport, type BatchResult } from "prkdb";
+import { PreconditionError, PrkDbClient, createPrkDbTransport, type BatchResult, type ChangeProgress } from "prkdb";
 
 const client: PrkDbClient = await PrkDbClient.connect([process.argv[2]!]);
 await Promise.all(Array.from({ length: 100 }, (_, n) => client.put("key-" + n, "value " + n)));
@@ -32,6 +32,9 @@ try {
 }
 const results: readonly BatchResult[] = await client.writeBatch([{ kind: "delete", key: "key-2" }]);
 const text: string | undefined = await client.getText("key-3");
+const changeId: string = await client.cluster.rebalance();
+const changes: readonly ChangeProgress[] = await client.cluster.changes();
+const watched = await client.cluster.watchChanges().next();
 await client.close();
 console.log(JSON.stringify({
   found: new TextDecoder().decode(values[0]),
@@ -39,6 +42,7 @@ console.log(JSON.stringify({
   refused: refused > 0,
   deleted: results[0]?.kind,
   text,
+  changed: [changeId, changes.length, watched.value.changeId],
   transport: typeof createPrkDbTransport,
   node: process.versions.node.split(".")[0],
 }));
@@ -47,6 +51,7 @@ console.log(JSON.stringify({
 test("Node.js runs it", async () => {
   if (!(await hasNode())) return console.log("no node on PATH: the package has not been run");
   const cluster = new FakeCluster();
+  cluster.changes.tell({ changeId: "known", finished: true });
   try {
     const file = `${folder}/program.mjs`;
     const script = ts.transpileModule(PROGRAM, {
@@ -56,6 +61,7 @@ test("Node.js runs it", async () => {
     const { node, ...rest } = await runNode(file, cluster.addresses[0]!) as { readonly node: string };
     assert.ok(Number(node) >= 20);
     assert.equal(rest, {
+      changed: ["change-1", 1, "known"],
       found: "value 7",
       missing: true,
       refused: true,
