@@ -28,6 +28,16 @@ const BOUNCE_MS_MAX = 20;
 /** Longest life of a process that is about to fail again. */
 const LOOP_MS_MAX = 300;
 const ELECTION_CRASH_MS_MAX = 30;
+/** A change of membership takes a few messages. */
+const MEMBERSHIP_TROUBLE_MS_MAX = 10;
+const MEMBERSHIP_TROUBLES: readonly FaultKind[] = [
+  "cutNode",
+  "cutNode",
+  "partition",
+  "partition",
+  "crash",
+  "kill",
+];
 /** Kinds a machine may not come back from. */
 const RUINS: ReadonlySet<FaultKind> = new Set(["damage", "loseDisk"]);
 const BROKEN_PARTS: readonly BrokenPart[] = ["read", "write", "sync"];
@@ -60,6 +70,7 @@ export class Chaos {
   constructor(options: ChaosOptions) {
     this.#options = options;
     this.#random = options.world.fork();
+    options.network.onMembership = (leader) => this.#onMembership(options.machines[leader - 1]!);
   }
 
   start(): void {
@@ -96,6 +107,17 @@ export class Chaos {
     if (this.#isOver || !this.#random.chance(this.#options.weather.electionCrashPercent)) return;
     this.#later(this.#random.below(ELECTION_CRASH_MS_MAX * 1_000) / 1_000, () => {
       this.#takeDown(machine, () => this.#random.chance(50) ? machine.crash() : machine.kill());
+    });
+  }
+
+  /** A group is about to have other members, and its nodes may know different ones: now is the worst moment for anything. */
+  #onMembership(leader: Machine): void {
+    if (this.#isOver || !this.#random.chance(this.#options.weather.membershipTroublePercent)) return;
+    const kind = this.#random.pick(MEMBERSHIP_TROUBLES);
+    const machine = this.#random.chance(50) ? leader : this.#pickMachine(0);
+    this.#later(this.#random.below(MEMBERSHIP_TROUBLE_MS_MAX * 1_000) / 1_000, () => {
+      this.#options.world.trace.note(`${kind} at node ${machine.id} in a change of membership`);
+      this.#do(kind, machine);
     });
   }
 

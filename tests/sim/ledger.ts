@@ -10,7 +10,8 @@
  */
 
 import { partitionOfKey } from "../../proto/mod.ts";
-import { type Entry, EntryKind, type GroupId, type Term } from "../../raft/mod.ts";
+import { decodeMembership } from "../../raft/membership_codec.ts";
+import { type Entry, EntryKind, type GroupId, type Membership, type Term } from "../../raft/mod.ts";
 import { groupOfPartition } from "../../server/cluster_layout.ts";
 import type { KvPartition } from "../../server/partition.ts";
 import type { Judge } from "./judge.ts";
@@ -47,11 +48,13 @@ class GroupLedger {
   readonly entries: LedgerEntry[] = [];
   readonly keys = new Map<string, KeyState[]>();
   readonly known: Known[] = [{ atMs: 0, index: 0 }];
+  membership: Membership | undefined;
 
   append(entry: Entry, committedBy: Term): LedgerEntry {
     const changes = entry.kind === EntryKind.command ? this.model.apply(entry.index, entry.data) : [];
     const kept = { entry: { ...entry, data: entry.data.slice() }, committedBy, changes };
     this.entries.push(kept);
+    if (entry.kind === EntryKind.membership) this.membership = decodeMembership(entry.data);
     for (const { key, item } of changes) {
       const states = this.keys.get(key) ?? [{ index: 0, value: undefined }];
       this.keys.set(key, states);
@@ -91,6 +94,11 @@ export class Ledger {
   /** The index of the last entry anybody has applied in `group`. */
   lastIndex(group: GroupId): number {
     return this.#group(group).entries.length;
+  }
+
+  /** What `group` was last made of, `undefined` while that is what it was born with. */
+  membership(group: GroupId): Membership | undefined {
+    return this.#group(group).membership;
   }
 
   /** The term of an entry that somebody has applied. */

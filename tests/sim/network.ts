@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { NodeId } from "../../raft/mod.ts";
+import { EntryKind, type Message, type NodeId } from "../../raft/mod.ts";
 import type { ClusterView } from "../../server/cluster/mod.ts";
 import type { Inbox } from "../../server/inbox.ts";
 import type { PeerStatus } from "../../server/node_api.ts";
@@ -51,6 +51,8 @@ interface Route {
 /** See the module comment. */
 export class Network {
   weather: Weather;
+  /** Told when a leader sends somebody a change of its group's membership. */
+  onMembership: (leader: NodeId) => void = () => {};
   readonly #world: World;
   readonly #promises: Promises;
   readonly #stations = new Map<NodeId, Station>();
@@ -80,7 +82,10 @@ export class Network {
 
   /** False: the batch is certainly lost. */
   send(route: Route, batch: PeerBatch): boolean {
-    for (const message of batch.messages) this.#promises.hear(message);
+    for (const message of batch.messages) {
+      this.#promises.hear(message);
+      if (changesMembership(message)) this.onMembership(route.from);
+    }
     const station = this.#stations.get(route.to);
     const { hasStreams, lossPercent, duplicationPercent } = this.weather;
     // Only a sender that holds a stream can know that it is broken.
@@ -217,6 +222,11 @@ export class Network {
     }
     return link;
   }
+}
+
+function changesMembership(message: Message): boolean {
+  return message.kind === "appendRequest" &&
+    message.entries.some(({ kind }) => kind === EntryKind.membership);
 }
 
 /** The port of one process. */

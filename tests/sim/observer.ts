@@ -6,9 +6,10 @@
  * @module
  */
 
-import type { GroupId, NodeId, ReplicaView } from "../../raft/mod.ts";
+import { type GroupId, type NodeId, type ReplicaView, votersOnly } from "../../raft/mod.ts";
 import { stateHash } from "../../server/kv/mod.ts";
 import type { ClusterView } from "../../server/cluster/mod.ts";
+import { groupOfPartition } from "../../server/cluster_layout.ts";
 import type { KvPartition } from "../../server/partition.ts";
 import type { Judge } from "./judge.ts";
 import type { Ledger } from "./ledger.ts";
@@ -101,8 +102,25 @@ export class Observer {
     this.#clusters.set(node, view);
     const text = viewText(view);
     const known = this.#epochs.get(view.epoch);
-    if (known === undefined) this.#epochs.set(view.epoch, text);
-    else if (known !== text) this.#judge.fail(`node ${node} sees ${text} where others saw ${known}`);
+    if (known === undefined) {
+      this.#epochs.set(view.epoch, text);
+      this.#checkRetired(view);
+    }
+    if (known !== undefined && known !== text) {
+      this.#judge.fail(`node ${node} sees ${text} where others saw ${known}`);
+    }
+  }
+
+  /** Whoever is no member of the cluster belongs to no group. */
+  #checkRetired({ partitions, retired }: ClusterView): void {
+    for (const { partitionId, replicas } of partitions) {
+      const { voters, votersOutgoing, learners } = this.#ledger.membership(groupOfPartition(partitionId)) ??
+        votersOnly(replicas);
+      const gone = [...voters, ...votersOutgoing, ...learners].find((node) => retired.has(node));
+      if (gone !== undefined) {
+        this.#judge.fail(`node ${gone} is removed and still belongs to partition ${partitionId}`);
+      }
+    }
   }
 
   /** Whether the states of `partition` at its index agree, however often that is asked. */

@@ -8,7 +8,7 @@
  */
 
 import type { NodeId } from "../../raft/mod.ts";
-import type { ChangeRequest } from "../../server/cluster/mod.ts";
+import type { ChangeRequest, ClusterNode } from "../../server/cluster/mod.ts";
 import { DomainError } from "../../server/error.ts";
 import type { ClusterMetadata } from "../../server/node_api.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
@@ -18,14 +18,19 @@ import type { Judge } from "./judge.ts";
 import type { Machine, Origin } from "./machine.ts";
 import type { World } from "./world.ts";
 
+type ChangeKind = ChangeRequest["kind"];
+
+/** How often each kind is wanted, if it makes sense. */
+const WEIGHTS: Readonly<Record<ChangeKind, number>> = {
+  addNode: 2,
+  removeNode: 2,
+  moveReplica: 4,
+  transferLeadership: 2,
+  rebalance: 1,
+};
+
 /** All that operators can ask for. */
-export const CHANGE_KINDS: readonly ChangeRequest["kind"][] = [
-  "addNode",
-  "removeNode",
-  "moveReplica",
-  "transferLeadership",
-  "rebalance",
-];
+export const CHANGE_KINDS = Object.keys(WEIGHTS) as readonly ChangeKind[];
 
 /** What an operator works with. */
 export interface OperatorOptions {
@@ -46,10 +51,12 @@ const REQUEST_LIMIT_MS = 3_000;
 const SILENCE_MS = 5_000;
 const RETRY_MS = 200;
 /** Machines beyond the founders, as every one costs time. */
-const JOINS_MAX = 4;
+const JOINS_MAX = 8;
 const MEMBERS_MORE_MAX = 2;
 /** Of removals, how many strike a node whose disk is gone, if there is one. */
 const REPLACED_PERCENT = 60;
+/** Of moves, how many take the last one back. */
+const TAKEN_BACK_PERCENT = 30;
 /** What may have happened to a request on its way. */
 const UNCERTAIN: ReadonlySet<string> = new Set([
   "unavailable",
@@ -66,6 +73,7 @@ export class Operator {
   readonly #founderCount: number;
   /** Who has asked to join and does not know what came of it. */
   #applicant: Origin | undefined;
+  #lastMove: Extract<ChangeRequest, { readonly kind: "moveReplica" }> | undefined;
   #isOver = false;
   /** How often each kind was taken. */
   readonly counts = new Map<string, number>();
@@ -99,9 +107,8 @@ export class Operator {
   async finish(): Promise<void> {
     if (!this.isActive) return;
     while (this.#applicant !== undefined) await this.#apply();
-    const { fleet } = this.#options;
-    for (const { id } of fleet.machines.filter(({ state }) => state === "lost")) {
-      while (this.#members().includes(id)) await this.#replace(id);
+    for (let lost = this.#lostMember(); lost !== undefined; lost = this.#lostMember()) {
+      await this.#replace(lost);
     }
   }
 
@@ -110,43 +117,51 @@ export class Operator {
     if (guide?.node === undefined) return;
     if (this.#applicant !== undefined) return await this.#apply();
     const cluster = guide.node.metadata();
-    const dice = this.#random.below(100);
-    if (dice < 25) return await this.#join(cluster);
-    const request = this.#draw(cluster, dice);
-    if (request !== undefined) await this.#ask(request, guide);
+    const kinds = this.#sensibleKinds(cluster);
+    const kind = this.#random.pick(kinds.flatMap((each) => Array<typeof each>(WEIGHTS[each]).fill(each)));
+    if (kind === "addNode") {
+      this.#applicant = originOf(cluster);
+      return await this.#apply();
+    }
+    await this.#ask(this.#draw(kind, cluster), guide);
   }
 
-  #draw(cluster: ClusterMetadata, dice: number): ChangeRequest | undefined {
+  /** What has a chance to be taken, as far as the node that is asked knows. */
+  #sensibleKinds({ nodes }: ClusterMetadata): readonly ChangeKind[] {
+    const { fleet, replicationFactor } = this.#options;
+    const founders = this.#founderCount;
+    const isFull = nodes.length >= founders + MEMBERS_MORE_MAX ||
+      fleet.machines.length >= founders + JOINS_MAX;
+    const isTight = nodes.length <= replicationFactor;
+    const forbidden: readonly ChangeKind[] = isTight ? ["removeNode", "moveReplica"] : [];
+    return CHANGE_KINDS.filter((kind) => !forbidden.includes(kind) && !(isFull && kind === "addNode"));
+  }
+
+  #draw(kind: Exclude<ChangeKind, "addNode">, cluster: ClusterMetadata): ChangeRequest {
     const ids = cluster.nodes.map(({ nodeId }) => nodeId);
-    if (dice < 50) return { kind: "removeNode", nodeId: this.#victim(ids) };
-    if (dice < 55) return { kind: "rebalance" };
     const partitionId = this.#random.below(this.#options.partitionCount);
     const { replicas } = cluster.partitions[partitionId]!;
-    if (dice < 80) {
-      const free = ids.filter((id) => !replicas.includes(id));
-      if (free.length === 0) return undefined;
-      return {
-        kind: "moveReplica",
-        partitionId,
-        from: this.#random.pick(replicas),
-        to: this.#random.pick(free),
-      };
+    switch (kind) {
+      case "rebalance":
+        return { kind };
+      case "removeNode":
+        return { kind, nodeId: this.#victim(ids) };
+      case "moveReplica": {
+        if (this.#lastMove !== undefined && this.#random.chance(TAKEN_BACK_PERCENT)) {
+          const { from, to, ...rest } = this.#lastMove;
+          return { ...rest, from: to, to: from };
+        }
+        const free = ids.filter((id) => !replicas.includes(id));
+        return { kind, partitionId, from: this.#random.pick(replicas), to: this.#random.pick(free) };
+      }
+      case "transferLeadership":
+        return { kind, partitionId, to: this.#random.pick(replicas) };
     }
-    return { kind: "transferLeadership", partitionId, to: this.#random.pick(replicas) };
   }
 
   #victim(ids: readonly NodeId[]): NodeId {
     const lost = ids.filter((id) => this.#options.fleet.machine(id).state === "lost");
     return this.#random.pick(lost.length > 0 && this.#random.chance(REPLACED_PERCENT) ? lost : ids);
-  }
-
-  async #join(cluster: ClusterMetadata): Promise<void> {
-    const { fleet } = this.#options;
-    const isFull = cluster.nodes.length >= this.#founderCount + MEMBERS_MORE_MAX ||
-      fleet.machines.length >= this.#founderCount + JOINS_MAX;
-    if (isFull) return;
-    this.#applicant = originOf(cluster);
-    await this.#apply();
   }
 
   /** A new node asks to be taken in until it knows that it is, and begins then. */
@@ -163,7 +178,9 @@ export class Operator {
   /** Takes a step towards a cluster without the node `id`, which never comes back. */
   async #replace(id: NodeId): Promise<void> {
     const { fleet, replicationFactor } = this.#options;
-    const left = this.#members().filter((member) => fleet.machine(member).state !== "lost");
+    const left = this.#members().filter(({ nodeId, isLeaving }) =>
+      !isLeaving && fleet.machine(nodeId).state !== "lost"
+    );
     const guide = this.#guide();
     if (guide?.node === undefined) return await this.#pause(RETRY_MS);
     if (left.length < replicationFactor) {
@@ -175,10 +192,19 @@ export class Operator {
     await this.#pause(RETRY_MS);
   }
 
-  #members(): readonly NodeId[] {
+  /** A node that never comes back, and that nobody has removed yet. */
+  #lostMember(): NodeId | undefined {
+    const { fleet } = this.#options;
+    return this.#members().find(({ nodeId, isLeaving }) =>
+      !isLeaving && fleet.machine(nodeId).state === "lost"
+    )
+      ?.nodeId;
+  }
+
+  #members(): readonly ClusterNode[] {
     const views = this.#options.fleet.serving().map(({ node }) => node!.clusterView());
     const newest = views.reduce((best, view) => view.epoch > best.epoch ? view : best);
-    return [...newest.nodes.keys()];
+    return [...newest.nodes.values()];
   }
 
   #guide(): Machine | undefined {
@@ -195,6 +221,7 @@ export class Operator {
       this.#pause(SILENCE_MS).then(() => "unknown" as const),
     ]);
     world.trace.note(`operator hears of ${request.kind}: ${answer}`);
+    if (answer === "taken" && request.kind === "moveReplica") this.#lastMove = request;
     if (answer === "taken") this.counts.set(request.kind, (this.counts.get(request.kind) ?? 0) + 1);
     return answer;
   }

@@ -132,6 +132,46 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
       replace: "void EntryKind.empty, NO_BYTES;",
     }],
   },
+  {
+    name: "a move is called done when its learners are there",
+    edits: [{
+      file: "server/membership_driver.ts",
+      find: "if (isSameSet(voters, target.voters) && isSameSet(learners, target.learners)) return true;",
+      replace: "if (target.voters.every((node) => [...voters, ...learners].includes(node))) return true;",
+    }],
+  },
+  {
+    name: "a replica that moves away forgets what it has promised",
+    edits: [{
+      file: "server/replica_set.ts",
+      find: "      partition.isAssigned = isAssigned;",
+      replace: "      partition.isAssigned = isAssigned;\n" +
+        "      if (!isAssigned) {\n" +
+        "        this.#multiRaft.removeGroup(group);\n" +
+        "        this.#partitions.delete(group);\n" +
+        "        this.#all.delete(group);\n" +
+        "        continue;\n" +
+        "      }",
+    }],
+  },
+  {
+    name: "a node is removed before its replicas are elsewhere",
+    edits: [{
+      file: "server/cluster/cluster_state.ts",
+      find:
+        "return view.partitions.every((partition) => !isMoving(partition) && !partition.replicas.includes(nodeId));",
+      replace: "return view.partitions.every((partition) => !partition.target.includes(nodeId));",
+    }],
+  },
+  {
+    name: "a move is called done that was taken back meanwhile",
+    edits: [{
+      file: "server/cluster/cluster_state.ts",
+      find: "  if (changeId !== undefined && partition?.changeId !== changeId) return view;\n" +
+        "  if (partition === undefined || !isMoving(partition) || !isSameSet(partition.target, target)) return view;",
+      replace: "  if (partition === undefined || (changeId ?? target) === undefined) return view;",
+    }],
+  },
   ...[
     "a majority is one too small",
     "entries of an older term are committed by counting",
@@ -147,6 +187,13 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
     "a lease is counted from the answer",
     "a lease survives a pause",
     "a lease needs no majority",
+    "in a joint membership one majority commits",
+    "in a joint membership one majority elects",
+    "a membership is in force as soon as it is appended",
+    "the membership is forgotten in a restart",
+    "a change may begin before the last one is in force",
+    "a node that knows nobody shows nobody that it lives",
+    "learners count",
   ].map(ofTheCore),
 ];
 
@@ -165,6 +212,10 @@ export const RARELY_MET: ReadonlySet<string> = new Set([
   "a lease is counted from the answer",
   "a lease survives a pause",
   "a lease needs no majority",
+  "a move is called done that was taken back meanwhile",
+  "in a joint membership one majority commits",
+  "a membership is in force as soon as it is appended",
+  "a node that knows nobody shows nobody that it lives",
 ]);
 
 function ofTheCore(name: string): SimulatedBug {

@@ -72,6 +72,8 @@ export interface Weather {
   readonly bouncePercent: number;
   /** Of elections, how many the winner does not survive for long. */
   readonly electionCrashPercent: number;
+  /** Of messages that change a group's membership, how many are followed by trouble. */
+  readonly membershipTroublePercent: number;
   /** Mean time between two requests of an operator; infinite for none. */
   readonly changeEveryMs: number;
   /** How long a node stays down, a link cut and so on, at most. */
@@ -95,6 +97,7 @@ export const CALM: Weather = {
   leaderPercent: 0,
   bouncePercent: 0,
   electionCrashPercent: 0,
+  membershipTroublePercent: 0,
   changeEveryMs: Infinity,
   lastsMsMax: 0,
   driftPercentMax: 0,
@@ -106,13 +109,13 @@ export function drawWeather(random: SeededRandom): Weather {
   return random.chance(FOCUS_PERCENT) ? drawFocus(random) : drawMixture(random);
 }
 
-const FOCUS_PERCENT = 20;
+const FOCUS_PERCENT = 25;
 /** Of mixtures, how many are changed by an operator. */
 const CHANGED_PERCENT = 50;
 /** What needs many tries to do harm. */
 const FOCUSES: readonly FaultKind[] = [
   ...["freeze", "freeze", "crash", "kill", "transfer", "partition"] as const,
-  "killCoordinator",
+  ...["killCoordinator", "killCoordinator", "killCoordinator"] as const,
 ];
 
 function drawFocus(random: SeededRandom): Weather {
@@ -126,7 +129,8 @@ function drawFocus(random: SeededRandom): Weather {
     faults: new Map([[kind, 1]]),
     leaderPercent: 100,
     bouncePercent: 50,
-    changeEveryMs: kind === "killCoordinator" ? 500 : Infinity,
+    membershipTroublePercent: kind === "killCoordinator" ? random.pick([0, 10, 25]) : 0,
+    changeEveryMs: kind === "killCoordinator" ? 200 : Infinity,
     lastsMsMax: 500,
     thinkMsMax: 5,
   };
@@ -150,6 +154,7 @@ function drawMixture(random: SeededRandom): Weather {
     leaderPercent: maybe(70, 80),
     bouncePercent: maybe(60, 80),
     electionCrashPercent: maybe(25, 50),
+    membershipTroublePercent: maybe(50, 20),
     changeEveryMs: random.chance(CHANGED_PERCENT) ? random.pick([200, 500, 1_500]) : Infinity,
     lastsMsMax: random.pick([100, 500, 2_000]),
     driftPercentMax: random.pick([0, 0.1, 5]),
