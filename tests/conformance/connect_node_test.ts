@@ -53,7 +53,16 @@ for (const [name, transport] of transports) {
   } catch (error) {
     codes.push(Code[ConnectError.from(error).code]);
   }
-  const { nodes } = await createClient(ClusterService, transport).getMetadata({});
+  const cluster = createClient(ClusterService, transport);
+  const { nodes } = await cluster.getMetadata({});
+  const { changeId } = await cluster.rebalance({});
+  let watched = false;
+  for await (const change of cluster.watchChanges({})) {
+    watched = change.changeId === changeId && change.finished && change.error === "";
+    if (watched) break;
+  }
+  let listed = false;
+  for await (const change of cluster.watchChanges({ once: true })) listed ||= change.changeId === changeId;
   report[name] = {
     written: put.version > 0n && got.version === put.version,
     value: new TextDecoder().decode(got.value),
@@ -62,6 +71,8 @@ for (const [name, transport] of transports) {
     codes,
     reason,
     nodes: nodes.length,
+    watched,
+    listed,
   };
 }
 console.log(JSON.stringify(report));
@@ -76,6 +87,8 @@ const EXPECTED = {
   codes: ["FailedPrecondition", "InvalidArgument"],
   reason: "PRECONDITION",
   nodes: 1,
+  watched: true,
+  listed: true,
 };
 
 test("speaks to a node in every way it knows", async () => {
