@@ -7,6 +7,8 @@
  * @module
  */
 
+import { PERMISSIONS, V8_FLAGS } from "./runtime_flags.ts";
+
 const NODE_COUNT = 3;
 const PORT_BASE = 50_050;
 const METRICS_PORT_BASE = 9_090;
@@ -39,9 +41,8 @@ async function main(args: readonly string[]): Promise<void> {
 
 function startNode(nodeId: number, args: readonly string[]): Deno.ChildProcess {
   const entry = new URL("./main.ts", import.meta.url).pathname;
-  const permissions = ["--allow-net", "--allow-read", "--allow-write", "--allow-env=PRKDB_*", "--no-prompt"];
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", "--quiet", ...permissions, entry, `--node-id=${nodeId}`, ...args],
+    args: ["run", "--no-check", "--quiet", ...PERMISSIONS, V8_FLAGS, entry, `--node-id=${nodeId}`, ...args],
     stdin: "null",
     stdout: "inherit",
     stderr: "inherit",

@@ -45,6 +45,7 @@ export class Server {
   readonly #opsDoor: Door;
   readonly #raftService: RaftService;
   readonly #metrics: Metrics;
+  readonly #closing: AbortController;
   #stopped: Promise<void> | undefined;
 
   /** Use {@linkcode Server.start}. */
@@ -56,6 +57,8 @@ export class Server {
       readonly opsDoor: Door;
       readonly raftService: RaftService;
       readonly metrics: Metrics;
+      /** Ends the streams of clients. */
+      readonly closing: AbortController;
     },
   ) {
     this.node = parts.node;
@@ -64,6 +67,7 @@ export class Server {
     this.#opsDoor = parts.opsDoor;
     this.#raftService = parts.raftService;
     this.#metrics = parts.metrics;
+    this.#closing = parts.closing;
   }
 
   /**
@@ -106,6 +110,7 @@ export class Server {
   }
 
   async #stop(): Promise<void> {
+    this.#closing.abort();
     await this.node.close();
     this.#raftService.close();
     this.#metrics.close();
@@ -120,6 +125,7 @@ async function openServer(
 ): Promise<Server> {
   const metrics = new Metrics();
   const inbox = new Inbox();
+  const closing = new AbortController();
   const late: { streams?: StreamTransport; register?: PeerRegister } = {};
   const fileSystem = new DenoFileSystem();
   const node = await Node.open({
@@ -154,9 +160,10 @@ async function openServer(
     corsOrigins: config.corsOrigins.length > 0 ? config.corsOrigins : undefined,
     requests: metrics,
     streaming: raftService,
+    closing: closing.signal,
   });
   streams.open();
-  return new Server({ node, config, door, opsDoor, raftService, metrics });
+  return new Server({ node, config, door, opsDoor, raftService, metrics, closing });
 }
 
 /** A founder knows its cluster from its flags, a node that joins is told. */

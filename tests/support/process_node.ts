@@ -7,10 +7,10 @@
  * @module
  */
 
+import { PERMISSIONS, V8_FLAGS } from "../../server/runtime_flags.ts";
 import { forgetProcess, reapAtEnd } from "./reaper.ts";
 
 const ENTRY = new URL("../../server/main.ts", import.meta.url).pathname;
-const PERMISSIONS = ["--allow-net", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
 /** As much as fits on some screens; a node that logs without end must not fill the test's memory. */
 const OUTPUT_CHARACTERS_MAX = 65_536;
 
@@ -53,7 +53,10 @@ export class ProcessNode {
 
   /** Starts the server; it may still refuse. */
   static start({ args, env, directory, descriptorsMax }: ProcessNodeOptions): ProcessNode {
-    const command = [Deno.execPath(), "run", "--no-check", "--quiet", ...PERMISSIONS, ENTRY, ...args];
+    const command = [
+      ...[Deno.execPath(), "run", "--no-check", "--quiet", ...PERMISSIONS, V8_FLAGS, ENTRY],
+      ...args,
+    ];
     const [program, ...rest] = descriptorsMax === undefined ? command : limited(command, descriptorsMax);
     const child = new Deno.Command(program!, {
       args: rest,
