@@ -75,6 +75,8 @@ export class Operator {
   #applicant: Origin | undefined;
   #lastMove: Extract<ChangeRequest, { readonly kind: "moveReplica" }> | undefined;
   #isOver = false;
+  /** What it is at. */
+  #acting: Promise<void> = Promise.resolve();
   /** How often each kind was taken. */
   readonly counts = new Map<string, number>();
 
@@ -94,7 +96,7 @@ export class Operator {
     this.#options.world.plan(this.#random.below(2 * this.#options.everyMs), "operator", () => {
       if (this.#isOver) return;
       // One thing at a time, each as soon as the last has been answered.
-      this.#act().then(() => this.start());
+      this.#acting = this.#act().then(() => this.start());
     });
   }
 
@@ -106,6 +108,7 @@ export class Operator {
   /** In the calm: whoever asked to join does, and nodes whose disks are gone are replaced. */
   async finish(): Promise<void> {
     if (!this.isActive) return;
+    await this.#acting;
     while (this.#applicant !== undefined) await this.#apply();
     for (let lost = this.#lostMember(); lost !== undefined; lost = this.#lostMember()) {
       await this.#replace(lost);

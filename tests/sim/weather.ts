@@ -115,8 +115,10 @@ const CHANGED_PERCENT = 50;
 /** What needs many tries to do harm. */
 const FOCUSES: readonly FaultKind[] = [
   ...["freeze", "freeze", "crash", "kill", "transfer", "partition"] as const,
-  ...["killCoordinator", "killCoordinator", "killCoordinator"] as const,
+  ...["killCoordinator", "killCoordinator", "killCoordinator", "brokenDisk"] as const,
 ];
+/** What a kind does harm with: a write that a disk has refused is missed when the power goes. */
+const COMPANIONS: ReadonlyMap<FaultKind, FaultKind> = new Map([["brokenDisk", "powerCut"]]);
 
 function drawFocus(random: SeededRandom): Weather {
   const kind = random.pick(FOCUSES);
@@ -126,7 +128,7 @@ function drawFocus(random: SeededRandom): Weather {
     hasStreams: kind === "freeze" || random.chance(50),
     delayMsMax: random.pick([1, 5, 20]),
     faultEveryMs: 1_500,
-    faults: new Map([[kind, 1]]),
+    faults: new Map([[kind, 2], [COMPANIONS.get(kind) ?? kind, 1]]),
     leaderPercent: 100,
     bouncePercent: 50,
     membershipTroublePercent: kind === "killCoordinator" ? random.pick([0, 10, 25]) : 0,
