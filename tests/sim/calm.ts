@@ -67,7 +67,7 @@ export class Calm {
     await this.#await(operator.finish(), "the operator has an answer to everything");
     let missing: string | undefined;
     await this.#until(
-      () => (missing = findUnsettled(fleet)) === undefined,
+      () => (missing = findUnsettled(fleet, operator)) === undefined,
       "all changes of the cluster are done",
       () => missing ?? "",
     );

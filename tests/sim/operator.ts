@@ -79,6 +79,9 @@ export class Operator {
   #acting: Promise<void> = Promise.resolve();
   /** How often each kind was taken. */
   readonly counts = new Map<string, number>();
+  /** Whom the cluster has promised to take in, and to remove. */
+  readonly added = new Set<NodeId>();
+  readonly removed = new Set<NodeId>();
 
   constructor(options: OperatorOptions) {
     this.#options = options;
@@ -224,9 +227,15 @@ export class Operator {
       this.#pause(SILENCE_MS).then(() => "unknown" as const),
     ]);
     world.trace.note(`operator hears of ${request.kind}: ${answer}`);
-    if (answer === "taken" && request.kind === "moveReplica") this.#lastMove = request;
-    if (answer === "taken") this.counts.set(request.kind, (this.counts.get(request.kind) ?? 0) + 1);
+    if (answer === "taken") this.#note(request);
     return answer;
+  }
+
+  #note(request: ChangeRequest): void {
+    this.counts.set(request.kind, (this.counts.get(request.kind) ?? 0) + 1);
+    if (request.kind === "moveReplica") this.#lastMove = request;
+    if (request.kind === "addNode") this.added.add(request.nodeId);
+    if (request.kind === "removeNode") this.removed.add(request.nodeId);
   }
 
   #answer(request: ChangeRequest, guide: Machine): Promise<Answer> {

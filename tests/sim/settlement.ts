@@ -8,6 +8,7 @@
 import type { ClusterView } from "../../server/cluster/mod.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Machine } from "./machine.ts";
+import type { Operator } from "./operator.ts";
 
 /** A view as text; equal texts are equal views. */
 export function viewText(view: ClusterView): string {
@@ -16,14 +17,23 @@ export function viewText(view: ClusterView): string {
 }
 
 /** What is still missing, `undefined` when nothing is. */
-export function findUnsettled(fleet: Fleet): string | undefined {
+export function findUnsettled(fleet: Fleet, operator: Operator): string | undefined {
   const living = fleet.machines.filter(({ state }) => state !== "lost" && state !== "removed");
   const down = living.find(({ node }) => node === undefined);
   if (down !== undefined) return `node ${down.id} is ${down.state}`;
   const [first, ...others] = living.map((machine) => ({ machine, view: machine.node!.clusterView() }));
   if (first === undefined) return "nobody lives";
-  return findOpen(first.view) ?? findDifference([first, ...others]) ?? findStranger(first.view, living) ??
+  return findOpen(first.view) ?? findBroken(first.view, operator) ?? findDifference([first, ...others]) ??
+    findStranger(first.view, living) ??
     findMisplaced(first.view, fleet);
+}
+
+/** What was promised to an operator has happened. */
+function findBroken({ nodes, retired }: ClusterView, { added, removed }: Operator): string | undefined {
+  const missing = [...added].find((id) => !nodes.has(id) && !retired.has(id));
+  if (missing !== undefined) return `node ${missing} was taken in and is not there`;
+  const present = [...removed].find((id) => !retired.has(id));
+  return present === undefined ? undefined : `node ${present} was to be removed and is still there`;
 }
 
 function findDifference(
