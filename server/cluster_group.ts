@@ -132,16 +132,25 @@ export class ClusterGroup {
   /** Everybody is a member of group 0, some vote. */
   #driveCluster(): void {
     const { voters } = this.#driver.membershipOf(CLUSTER_GROUP);
-    const wanted = clusterVoters(this.view, voters);
+    // A node that is down cannot take the place of one that goes.
+    const wanted = clusterVoters(this.view, [...voters, ...this.#livingLearners()]);
     const learners = [...this.view.nodes.keys()].filter((node) => !wanted.includes(node));
     this.#driver.drive(CLUSTER_GROUP, { voters: wanted, learners });
+  }
+
+  #livingLearners(): readonly NodeId[] {
+    const { followers = [], membership } = this.#options.multiRaft.view(CLUSTER_GROUP) ?? {};
+    const living = followers.filter(({ active, node }) => active && membership?.learners.includes(node));
+    return living.map(({ node }) => node);
   }
 
   #coordinate(): void {
     const { clock, leaderOf } = this.#options;
     if (!this.view.isFounded) return this.#proposeOnce(founding(this.view), "plan");
     if (this.#seenMs.size === 0 || this.#proposing.has("plan")) return;
+    const { voters, votersOutgoing } = this.#driver.membershipOf(CLUSTER_GROUP);
     const command = planNext(this.view, {
+      votes: (nodeId) => voters.includes(nodeId) || votersOutgoing.includes(nodeId),
       leaderOf: (partitionId) => leaderOf(groupOfPartition(partitionId)),
       ageMs: (changeId) => clock.monotonicMs() - (this.#seenMs.get(changeId) ?? clock.monotonicMs()),
     });

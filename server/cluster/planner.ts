@@ -21,6 +21,8 @@ const TRANSFER_LIMIT_MS = 30_000;
 export interface PlannerFacts {
   /** Who leads the partition, as far as known; 0 when not. */
   readonly leaderOf: (partitionId: number) => NodeId;
+  /** Whether group 0 may need the node for a majority. */
+  readonly votes: (nodeId: NodeId) => boolean;
   /** Milliseconds since the coordinator first saw the change. */
   readonly ageMs: (changeId: string) => number;
 }
@@ -58,7 +60,10 @@ function endOf(
     case "rebalance":
       return isEven(view) ? DONE : undefined;
     case "removeNode":
-      return isEven(view) && mayForget(view, request.nodeId) ? DONE : undefined;
+      // It stops as soon as it is removed.
+      return isEven(view) && mayForget(view, request.nodeId) && !facts.votes(request.nodeId)
+        ? DONE
+        : undefined;
     case "moveReplica":
       return endOfMove(view, { changeId, request });
     case "transferLeadership":

@@ -32,7 +32,7 @@ function threeNodes(): PlannedCluster {
 }
 
 function planFor(view: ClusterView): ClusterCommand | undefined {
-  return planNext(view, { leaderOf: () => 0, ageMs: () => 0 });
+  return planNext(view, { leaderOf: () => 0, votes: () => false, ageMs: () => 0 });
 }
 
 /** Plans and applies one command. */
@@ -190,6 +190,17 @@ test("voters of group 0 are odd, few, and keep their vote", () => {
   const cluster = evenCluster({ nodeCount: 4, replicationFactor: 3, partitionCount: 1 });
   cluster.ask({ kind: "removeNode", nodeId: 2 });
   assert.equal(clusterVoters(cluster.view, [1, 2, 3]), [1, 3, 4]);
+  assert.equal(voters(6, [2, 3, 6]), [2, 3, 6]);
+  assert.equal(voters(6, [3, 6, 5, 1]), [3, 5, 6]);
+});
+
+test("a node that group 0 may need for a majority is not let go", () => {
+  const cluster = evenCluster({ nodeCount: 4, replicationFactor: 3, partitionCount: 1 });
+  const { replicas } = cluster.view.partitions[0]!;
+  const nodeId = [1, 2, 3, 4].find((id) => !replicas.includes(id))!;
+  cluster.ask({ kind: "removeNode", nodeId });
+  assert.is(cluster.plan({ votes: (node) => node === nodeId }), undefined);
+  assert.is(cluster.plan({ votes: (node) => node !== nodeId })?.kind, "finish");
 });
 
 test("growing and shrinking moves no more than it must", () => {

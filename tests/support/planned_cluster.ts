@@ -83,7 +83,7 @@ export class PlannedCluster {
   /** What a coordinator would propose now. Leaders are where they should be, unless `facts` say otherwise. */
   plan(facts: Partial<PlannerFacts> = {}): ClusterCommand | undefined {
     const leaderOf = (partitionId: number) => this.view.partitions[partitionId]!.replicas[0]!;
-    return planNext(this.view, { leaderOf, ageMs: () => 0, ...facts });
+    return planNext(this.view, { leaderOf, votes: () => false, ageMs: () => 0, ...facts });
   }
 
   /** @returns whether anything changed */
