@@ -299,6 +299,11 @@ export class Node implements NodeApi {
     return this.#replicas.assigned();
   }
 
+  /** The partitions of which there is a replica here, those that have moved away too, ascending; for tests. */
+  heldPartitions(): readonly KvPartition[] {
+    return this.#replicas.held();
+  }
+
   /** Asks the replica here to hand its partition to `to`, if it leads it; the outcome shows in the metadata. */
   transferLeadership(partitionId: number, to: NodeId): void {
     this.#options.inbox.push({ kind: "transfer", group: groupOfPartition(partitionId), to });

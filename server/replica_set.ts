@@ -39,8 +39,12 @@ export class ReplicaSet {
 
   /** The partitions this node is to hold, ascending. */
   assigned(): readonly KvPartition[] {
-    const assigned = [...this.#partitions.values()].filter((partition) => partition.isAssigned);
-    return assigned.sort((a, b) => a.partitionId - b.partitionId);
+    return this.held().filter((partition) => partition.isAssigned);
+  }
+
+  /** Those that have moved away too, ascending. */
+  held(): readonly KvPartition[] {
+    return [...this.#partitions.values()].sort((a, b) => a.partitionId - b.partitionId);
   }
 
   /** Takes in a partition whose replica the core already has. */

@@ -89,7 +89,7 @@ export class Observer {
 
   /** What the partitions of `machine` apply goes into the ledger. */
   #watch(machine: Machine): void {
-    for (const partition of machine.node!.partitions()) {
+    for (const partition of machine.node!.heldPartitions()) {
       if (this.#watched.has(partition)) continue;
       this.#watched.add(partition);
       this.#ledger.watch(machine.id, partition);

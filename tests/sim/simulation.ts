@@ -224,9 +224,9 @@ class Simulation {
       ? this.#link
       : balanced(this.#link, { random, machines: this.#fleet.machines });
     const clock = clientClock(this.#world, `client ${number}`);
-    const known = this.#fleet.machines.filter(({ state }) => state !== "removed");
-    const addresses = known.map(({ id }) => addressOf(id));
     for (;;) {
+      const known = this.#fleet.machines.filter(({ state }) => state !== "removed");
+      const addresses = known.map(({ id }) => addressOf(id));
       try {
         return await PrkDbClient.connect(addresses, {
           ...{ caller, clock },
