@@ -53,9 +53,15 @@ export function updateOpenChange(
   );
 }
 
-/** A node that is removed for several requests is removed once. */
+/** A node that is removed for several requests is removed once, and whoever wants evenness waits for the same moves. */
 function isSameWork(left: ChangeRequest, right: ChangeRequest): boolean {
-  return left.kind === "removeNode" && right.kind === "removeNode" && left.nodeId === right.nodeId;
+  if (left.kind === "rebalance" || right.kind === "rebalance") return isEvening(left) && isEvening(right);
+  if (left.kind === "removeNode" && right.kind === "removeNode") return left.nodeId === right.nodeId;
+  return left.kind === "addNode" && right.kind === "addNode";
+}
+
+function isEvening({ kind }: ChangeRequest): boolean {
+  return kind === "addNode" || kind === "removeNode" || kind === "rebalance";
 }
 
 /** The view in which those changes under way for which `matches` holds have failed with `error`. */

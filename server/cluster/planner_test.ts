@@ -163,6 +163,15 @@ test("a move whose partition had to go elsewhere ends with the reason", () => {
   assert.match(cluster.change(other).error, /node 5 is being removed/);
 });
 
+test("whoever waits for the same moves counts them", () => {
+  const cluster = evenCluster({ nodeCount: 3, replicationFactor: 3, partitionCount: 8 });
+  const addition = cluster.ask({ kind: "addNode", nodeId: 4, address: "host:4" });
+  const rebalance = cluster.ask({ kind: "rebalance" });
+  cluster.finish();
+  assert.is(cluster.change(addition).done, 6);
+  assert.is(cluster.change(rebalance).done, 6);
+});
+
 test("a partition with too few replicas is filled", () => {
   const { view } = threeNodes();
   const partitions = view.partitions.with(0, { ...view.partitions[0]!, replicas: [1], target: [1] });
