@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { GroupId, MultiRaft, NodeId } from "../raft/mod.ts";
+import { type GroupId, type MultiRaft, NO_NODE, type NodeId } from "../raft/mod.ts";
 import type { WriteCall } from "./call.ts";
 import {
   type ChangeRequest,
@@ -110,9 +110,10 @@ export class ClusterGroup {
 
   /**
    * All partitions in turn. One that does not move needs nothing, unless its leader has just driven it by a picture that
-   * was out of date.
+   * was out of date; so whoever may have such a picture does nothing here.
    */
   #nextToCheck(): readonly ClusterPartition[] {
+    if (this.#options.leaderOf(CLUSTER_GROUP) === NO_NODE) return [];
     const { partitions } = this.view;
     const count = Math.ceil(partitions.length / TICKS_PER_ROUND);
     const start = this.#checked >= partitions.length ? 0 : this.#checked;
