@@ -221,6 +221,7 @@ function becomeLeader(state: ReplicaState): void {
   state.progress = new ProgressTable({ membership, self, nextIndex: log.lastIndex + 1, now, limits: config });
   log.append({ index: log.lastIndex + 1, term: state.term, kind: EntryKind.empty, data: NO_BYTES });
   state.uncommittedBytes = log.bytesBetween({ after: log.committed, through: log.lastIndex });
+  state.sealIndex = log.lastIndex;
   if (state.progress.own !== undefined) state.progress.own.matchIndex = log.durable;
   state.isFlushDue = true;
 }

@@ -7,7 +7,9 @@
 import { entryBytes } from "./log.ts";
 import type { ProposeResult } from "./ready.ts";
 import type { ReplicaState } from "./state.ts";
-import { type Entry, EntryKind } from "./types.ts";
+import { type Entry, EntryKind, type LogIndex } from "./types.ts";
+
+const NO_BYTES = new Uint8Array(0);
 
 /** Appends `data` to the log; it is sent at the end of the turn. */
 export function propose(state: ReplicaState, data: Uint8Array): ProposeResult {
@@ -25,6 +27,13 @@ export function propose(state: ReplicaState, data: Uint8Array): ProposeResult {
 /** Appends a change of membership, whose bytes count against no limit. */
 export function proposeMembership(state: ReplicaState, data: Uint8Array): ProposeResult {
   return accept(state, nextEntry(state, { kind: EntryKind.membership, data }));
+}
+
+/** Appends an entry that carries nothing, whose bytes count against no limit; returns its index. */
+export function proposeEmpty(state: ReplicaState): LogIndex {
+  const entry = nextEntry(state, { kind: EntryKind.empty, data: NO_BYTES });
+  accept(state, entry);
+  return entry.index;
 }
 
 function nextEntry(state: ReplicaState, content: Pick<Entry, "kind" | "data">): Entry {

@@ -91,9 +91,10 @@ export function noteLeaderContact(state: ReplicaState): void {
 }
 
 function isIdle(state: ReplicaState): boolean {
-  const { config, now, activeAt, transfer, reads, membership } = state;
+  const { config, now, activeAt, transfer, reads, membership, sealIndex } = state;
   return config.quietAfterTicks > 0 && now - activeAt >= config.quietAfterTicks &&
-    transfer === undefined && reads.count === 0 && !isJoint(membership) && !isHandOverAhead(state);
+    transfer === undefined && reads.count === 0 && !isJoint(membership) && sealIndex !== undefined &&
+    !isHandOverAhead(state);
 }
 
 /** Nothing is left to commit, to hand out or to write. */

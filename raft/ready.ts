@@ -121,6 +121,8 @@ export interface ReplicaView {
   readonly leader: NodeId;
   /** As of the last change that was applied here. */
   readonly membership: Membership;
+  /** Of a leader: no change is under way, and who was replaced by the last one is needed no more (`reconfiguration.ts`). */
+  readonly isSealed: boolean;
   readonly commit: LogIndex;
   readonly applied: LogIndex;
   readonly firstIndex: LogIndex;

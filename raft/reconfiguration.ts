@@ -9,6 +9,11 @@
  * - two memberships in force at one moment are neighbours, and every two of their majorities share a voter: neighbours
  *   differ in learners only, or one is joint and contains the other.
  *
+ * Who is replaced may be needed until a majority of those who stay knows for good that the joint membership is left: whoever
+ * does not know it needs votes of both sides. So a leader that has left it appends an entry more, the seal. The appends that
+ * bring it say that the membership before is committed, so whoever has it on disk knows that after a restart, too; when
+ * the seal is committed, those who were replaced may disappear. A new leader's first entry is as good.
+ *
  * The joint membership is left automatically, by whoever leads when it has been applied. A leader that is no voter of the
  * membership that was applied last steps down, and asks one of those who stay to take its place.
  *
@@ -29,7 +34,7 @@ import {
 } from "./membership.ts";
 import { decodeMembership, encodeMembership } from "./membership_codec.ts";
 import type { ProgressTable } from "./progress_table.ts";
-import { proposeMembership } from "./proposal.ts";
+import { proposeEmpty, proposeMembership } from "./proposal.ts";
 import { confirmRounds } from "./read_index.ts";
 import type { GroupMembership, ProposeResult } from "./ready.ts";
 import { isCaughtUp, maybeCommit } from "./replication.ts";
@@ -63,6 +68,7 @@ export function applyMemberships(state: ReplicaState, entries: readonly Entry[])
     applied.push({ group: state.group, index: entry.index, membership });
     // After a restart entries are applied again that a later one has overtaken.
     if (entry.index <= state.membershipIndex) continue;
+    if (isJoint(state.membership)) state.sealIndex = undefined;
     state.membership = membership;
     state.membershipIndex = entry.index;
     afterChange(state);
@@ -70,11 +76,18 @@ export function applyMemberships(state: ReplicaState, entries: readonly Entry[])
   return applied;
 }
 
-/** Ends a change that has been applied, if this replica leads. */
-export function maybeLeaveJoint(state: ReplicaState): void {
-  if (state.role !== "leader" || state.transfer !== undefined || !isJoint(state.membership)) return;
-  if (!isSettledHere(state)) return;
-  proposeMembership(state, encodeMembership(left(state.membership)));
+/** Ends a change that has been applied, or seals one that has ended, if this replica leads. */
+export function maybeGoOn(state: ReplicaState): void {
+  const { membership, role, sealIndex, transfer } = state;
+  if (role !== "leader" || transfer !== undefined) return;
+  if (isJoint(membership)) {
+    if (isSettledHere(state)) proposeMembership(state, encodeMembership(left(membership)));
+  } else if (sealIndex === undefined) state.sealIndex = proposeEmpty(state);
+}
+
+/** Whether this replica leads a group in which no change is under way, and the last one is sealed. */
+export function isSealed({ log, membership, role, sealIndex }: ReplicaState): boolean {
+  return role === "leader" && !isJoint(membership) && sealIndex !== undefined && log.committed >= sealIndex;
 }
 
 /** One change at a time: until the last one is applied, and one's own term has begun, there can be no other. */
@@ -109,7 +122,7 @@ function reconfigureLeader(state: ReplicaState, progress: ProgressTable): void {
   // The quorum may have become smaller.
   maybeCommit(state, table);
   confirmRounds(state, table);
-  maybeLeaveJoint(state);
+  maybeGoOn(state);
 }
 
 function stepDown(state: ReplicaState, progress: ProgressTable): void {

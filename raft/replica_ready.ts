@@ -17,7 +17,7 @@ import type {
   ReplicaView,
   Transition,
 } from "./ready.ts";
-import { applyMemberships } from "./reconfiguration.ts";
+import { applyMemberships, isSealed } from "./reconfiguration.ts";
 import type { ReplicaState } from "./state.ts";
 import type { LogIndex, NodeId, Role, Term } from "./types.ts";
 
@@ -72,6 +72,7 @@ export function viewOf(state: ReplicaState): ReplicaView {
     vote,
     leader,
     membership: state.membership,
+    isSealed: isSealed(state),
     commit: log.committed,
     applied: log.applied,
     firstIndex: log.firstIndex,

@@ -103,6 +103,11 @@ export class ReplicaState {
 
   /** Invariant: present if and only if this replica leads. */
   progress: ProgressTable | undefined;
+  /**
+   * The entry with which the last change is sealed (`reconfiguration.ts`); `undefined` while this leader still has to
+   * append it.
+   */
+  sealIndex: LogIndex | undefined;
   transfer: Transfer | undefined;
   /** Tick at which the leader asked this replica to stand, which it has not done yet. */
   askedToStandAt: number | undefined;

@@ -33,7 +33,10 @@ export class MembershipDriver {
     const membership = this.membershipOf(group);
     if (membership.votersOutgoing.length > 0) return false;
     const { voters, learners } = membership;
-    if (isSameSet(voters, target.voters) && isSameSet(learners, target.learners)) return true;
+    if (isSameSet(voters, target.voters) && isSameSet(learners, target.learners)) {
+      // Until then the group might need those who are to go.
+      return this.#multiRaft.view(group)!.isSealed;
+    }
     const wanted = [...target.voters, ...target.learners];
     const missing = wanted.filter((node) => !voters.includes(node) && !learners.includes(node));
     const kept = learners.filter((node) => wanted.includes(node));

@@ -24,6 +24,7 @@ const STATUS: NodeStatus = {
       logBytes: 99,
       electionsWon: 2,
       isQuiet: false,
+      isSealed: false,
       membership: { voters: [1, 2, 3], votersOutgoing: [], learners: [], learnersNext: [] },
       appendsSent: 5,
       keyCount: 8,

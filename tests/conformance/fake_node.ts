@@ -171,6 +171,7 @@ export class FakeNode implements NodeApi {
         logBytes: 300,
         electionsWon: 1,
         isQuiet: false,
+        isSealed: false,
         membership: { voters: [1], votersOutgoing: [], learners: [], learnersNext: [] },
         appendsSent: 6,
         keyCount: 5,

@@ -73,7 +73,17 @@ export class Calm {
       for (const leader of leaders) leader.core.propose(group, bytes("load"));
       return leaders.some((leader) => drive(leader, { group, goal }));
     }, CALM_TICKS_MAX);
+    if (cluster.groups.length === 1) this.#cutPower();
     this.#recover(group);
+  }
+
+  /** The others need nobody who was replaced, whatever they may forget. */
+  #cutPower(): void {
+    const { cluster } = this.#options;
+    this.#endOutsiders();
+    const up = cluster.nodes.filter((node) => node.raft !== undefined);
+    for (const node of up) this.#end(node);
+    for (const node of up) cluster.start(node);
   }
 
   /** Who is no member of any group any more need not come back. */

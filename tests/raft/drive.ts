@@ -21,7 +21,7 @@ export function drawGoal(random: Random, nodes: readonly NodeId[]): Goal {
   return Array.from({ length: size }, () => left.splice(random.below(left.length), 1)[0]!);
 }
 
-/** Takes a step towards `goal` if `node` leads `group`; returns whether it is reached. */
+/** Takes a step towards `goal` if `node` leads `group`; returns whether it is reached for good. */
 export function drive(
   node: ClusterNode,
   { group, goal }: { readonly group: GroupId; readonly goal: Goal },
@@ -31,7 +31,7 @@ export function drive(
   const known = [...voters, ...learners];
   const missing = goal.filter((each) => !known.includes(each));
   const isReached = missing.length === 0 && known.length === goal.length && learners.length === 0;
-  if (isReached) return true;
+  if (isReached) return node.view(group).isSealed;
   const target = missing.length === 0
     ? { voters: goal, learners: [] }
     : { voters, learners: [...learners.filter((each) => goal.includes(each)), ...missing] };

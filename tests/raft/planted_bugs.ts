@@ -354,6 +354,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     }],
   },
   {
+    name: "a change is called over before a majority knows that it is",
+    caughtBy: "scripts",
+    edits: [{ file: "reconfiguration.ts", find: " && log.committed >= sealIndex;", replace: ";" }],
+  },
+  {
     name: "who is asked to stand before it has applied a membership forgets it",
     caughtBy: "scripts",
     edits: [{ file: "reconfiguration.ts", find: "  maybeStandAsAsked(state);\n", replace: "" }],

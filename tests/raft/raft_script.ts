@@ -320,7 +320,9 @@ function describeNode(node: ClusterNode): string {
 }
 
 function describeMembers(node: ClusterNode): string {
-  return `${node.id}: ${node.raft === undefined ? "down" : describeMembership(node.view(GROUP).membership)}`;
+  if (node.raft === undefined) return `${node.id}: down`;
+  const { isSealed, membership, role } = node.view(GROUP);
+  return `${node.id}: ${describeMembership(membership)}${role === "leader" && !isSealed ? " unsealed" : ""}`;
 }
 
 function refusal(

@@ -136,8 +136,8 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
     name: "a move is called done when its learners are there",
     edits: [{
       file: "server/membership_driver.ts",
-      find: "if (isSameSet(voters, target.voters) && isSameSet(learners, target.learners)) return true;",
-      replace: "if (target.voters.every((node) => [...voters, ...learners].includes(node))) return true;",
+      find: "if (isSameSet(voters, target.voters) && isSameSet(learners, target.learners)) {",
+      replace: "if (target.voters.every((node) => [...voters, ...learners].includes(node))) {",
     }],
   },
   {
