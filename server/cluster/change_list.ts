@@ -53,11 +53,26 @@ export function updateOpenChange(
   );
 }
 
+/** The view in which the change under way with this id has ended; a node that is removed for several requests is removed once. */
+export function endOpenChange(
+  view: ClusterView,
+  { changeId, error }: { readonly changeId: string; readonly error: string },
+): ClusterView {
+  const named = openChange(view, changeId);
+  if (named === undefined) return view;
+  const endsToo = (change: ClusterChange) => change === named || isSameRemoval(change.request, named.request);
+  return updateOpenChanges(view, (change) => endsToo(change) ? ended(change, error) : change);
+}
+
 /** A node that is removed for several requests is removed once, and whoever wants evenness waits for the same moves. */
 function isSameWork(left: ChangeRequest, right: ChangeRequest): boolean {
   if (left.kind === "rebalance" || right.kind === "rebalance") return isEvening(left) && isEvening(right);
-  if (left.kind === "removeNode" && right.kind === "removeNode") return left.nodeId === right.nodeId;
+  if (isSameRemoval(left, right)) return true;
   return left.kind === "addNode" && right.kind === "addNode";
+}
+
+function isSameRemoval(left: ChangeRequest, right: ChangeRequest): boolean {
+  return left.kind === "removeNode" && right.kind === "removeNode" && left.nodeId === right.nodeId;
 }
 
 function isEvening({ kind }: ChangeRequest): boolean {

@@ -7,7 +7,7 @@
 
 import type { NodeId } from "../../raft/mod.ts";
 import { beginChange } from "./change_request.ts";
-import { ended, openChange, stepped, updateOpenChange } from "./change_list.ts";
+import { ended, endOpenChange, openChange, stepped, updateOpenChange } from "./change_list.ts";
 import {
   foundingView,
   isMoving,
@@ -121,7 +121,7 @@ function finish(view: ClusterView, { changeId, error }: Finish): ClusterView {
   if (change === undefined) return view;
   const { request } = change;
   if (request.kind === "removeNode") return finishRemoval(view, { changeId, nodeId: request.nodeId, error });
-  return updateOpenChange(view, { changeId, update: (each) => ended(each, error) });
+  return endOpenChange(view, { changeId, error });
 }
 
 /** All who asked for it are answered together. */
@@ -131,7 +131,7 @@ function finishRemoval(
 ): ClusterView {
   const node = view.nodes.get(nodeId);
   if (node === undefined || (error === "" && !mayForget(view, nodeId))) return view;
-  const next = updateOpenChange(view, { changeId, update: (each) => ended(each, error) });
+  const next = endOpenChange(view, { changeId, error });
   if (error !== "") return withNode(next, { ...node, isLeaving: false });
   const rest = [...next.nodes.values()].filter((each) => each !== node);
   return { ...withNodes(next, rest), retired: new Set([...next.retired, nodeId]) };

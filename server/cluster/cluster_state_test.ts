@@ -259,6 +259,15 @@ test("who asks for a removal that is under way joins in", () => {
   }
 });
 
+test("the end of a rebalance is not the end of a removal that counts the same moves", () => {
+  const cluster = Cluster.founded();
+  cluster.ask("even", { kind: "rebalance" });
+  cluster.ask("away", { kind: "removeNode", nodeId: 4 });
+  assert.ok(cluster.state.apply({ kind: "finish", changeId: "even", error: "" }));
+  assert.ok(cluster.change("even").isFinished);
+  assert.not(cluster.change("away").isFinished);
+});
+
 test("a removal that fails leaves a member", () => {
   const cluster = Cluster.founded();
   cluster.ask("a", { kind: "removeNode", nodeId: 4 });
