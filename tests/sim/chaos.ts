@@ -23,6 +23,8 @@ const CLOCK_JUMP_MS_MAX = 500;
 const PAUSE_MS_MAX = 5_000;
 /** What a process that goes on has time for before the first message reaches it. */
 const THAW_MS_MAX = 3;
+/** How much later than the old answers the news of a new leader may reach it. */
+const LATE_NEWS_MS_MAX = 40;
 /** A process that is back at once may still be awaited by its peers. */
 const BOUNCE_MS_MAX = 20;
 /** Longest life of a process that is about to fail again. */
@@ -70,6 +72,10 @@ export class Chaos {
   constructor(options: ChaosOptions) {
     this.#options = options;
     this.#random = options.world.fork();
+    options.network.onHandOver = (leader) => {
+      const isWanted = !this.#isOver && this.#random.chance(options.weather.deafHandOverPercent);
+      if (isWanted) this.#deafen(options.machines[leader - 1]!);
+    };
     options.network.onMembership = (leader) => this.#onMembership(options.machines[leader - 1]!);
   }
 
@@ -213,7 +219,7 @@ export class Chaos {
    */
   #freeze(machine: Machine): void {
     const { life } = machine;
-    const { network, link, electionTimeoutMs } = this.#options;
+    const { network, link, electionTimeoutMs, world } = this.#options;
     const incoming = this.#links().filter(({ to }) => to === machine.id);
     for (const each of incoming) network.clog(each);
     const stillAtMs = this.#random.below(electionTimeoutMs / 2);
@@ -224,9 +230,14 @@ export class Chaos {
       link.favourite = undefined;
       life?.resume();
     }, wakesAtMs);
+    const sentBeforeMs = world.nowMs + stillAtMs;
+    const thawsAtMs = wakesAtMs + this.#random.below(THAW_MS_MAX * 1_000) / 1_000;
+    this.#later(thawsAtMs, () => {
+      for (const each of incoming) network.unclog(each, sentBeforeMs);
+    });
     this.#endLater(() => {
       for (const each of incoming) network.unclog(each);
-    }, wakesAtMs + this.#random.below(THAW_MS_MAX * 1_000) / 1_000);
+    }, thawsAtMs + this.#random.below(LATE_NEWS_MS_MAX));
   }
 
   #disturbLinks(kind: "cutNode" | "cutLink" | "partition" | "swizzle" | "clog", machine: Machine): void {
@@ -276,7 +287,6 @@ export class Chaos {
     const partitionId = this.#random.below(partitionCount);
     const to = this.#random.pick(machines).id;
     for (const { node } of machines) node?.transferLeadership(partitionId, to);
-    if (this.#random.chance(50)) this.#deafen(partitionId);
   }
 
   /** Whoever says what is to be done next is gone. */
@@ -288,20 +298,12 @@ export class Chaos {
     this.#takeDown(machine, () => this.#random.chance(50) ? machine.crash() : machine.kill());
   }
 
-  /** Whoever leads the partition, and has just asked somebody else to, does not hear what comes of it. */
-  #deafen(partitionId: number): void {
-    const { machines, network, link, electionTimeoutMs } = this.#options;
-    const leader = machines.find(({ node }) =>
-      node?.partitions().some((partition) =>
-        partition.partitionId === partitionId && partition.role === "leader"
-      )
-    );
-    if (leader === undefined) return;
+  /** A leader that has just asked somebody to stand does not hear what comes of it, and is asked by clients. */
+  #deafen(leader: Machine): void {
+    const { network, link, electionTimeoutMs } = this.#options;
     const incoming = this.#links().filter(({ to }) => to === leader.id);
-    this.#later(this.#random.below(5_000) / 1_000, () => {
-      for (const each of incoming) network.clog(each);
-      link.favourite = leader;
-    });
+    for (const each of incoming) network.clog(each);
+    this.#later(this.#random.below(electionTimeoutMs / 2), () => link.favourite = leader);
     this.#endLater(() => {
       link.favourite = undefined;
       for (const each of incoming) network.unclog(each);

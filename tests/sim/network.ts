@@ -37,8 +37,8 @@ export interface Station {
 /** One direction between two nodes. */
 interface Link {
   isCut: boolean;
-  /** What waits for the clog to go; `undefined` while it flows. */
-  clogged: (() => void)[] | undefined;
+  /** What waits for the clog to go, oldest first; `undefined` while it flows. */
+  clogged: { readonly sentMs: number; readonly carry: () => void }[] | undefined;
   /** When what was sent last arrives. */
   lastMs: number;
 }
@@ -51,6 +51,8 @@ interface Route {
 /** See the module comment. */
 export class Network {
   weather: Weather;
+  /** Told when a leader asks another node to stand. */
+  onHandOver: (leader: NodeId) => void = () => {};
   /** Told when a leader sends somebody a change of its group's membership. */
   onMembership: (leader: NodeId) => void = () => {};
   readonly #world: World;
@@ -84,6 +86,7 @@ export class Network {
   send(route: Route, batch: PeerBatch): boolean {
     for (const message of batch.messages) {
       this.#promises.hear(message);
+      if (message.kind === "timeoutNowRequest") this.onHandOver(route.from);
       if (changesMembership(message)) this.onMembership(route.from);
     }
     const station = this.#stations.get(route.to);
@@ -131,11 +134,13 @@ export class Network {
     this.#link(route).clogged ??= [];
   }
 
-  unclog(route: Route): void {
+  /** Lets go what was sent before `sentBeforeMs`; everything, from now on too, unless that is given. */
+  unclog(route: Route, sentBeforeMs = Infinity): void {
     const link = this.#link(route);
     const waiting = link.clogged ?? [];
     link.clogged = undefined;
-    for (const carry of waiting) carry();
+    for (const { sentMs, carry } of waiting) if (sentMs < sentBeforeMs) carry();
+    if (sentBeforeMs < Infinity) link.clogged = waiting.filter(({ sentMs }) => sentMs >= sentBeforeMs);
   }
 
   /** Everything flows again. */
@@ -153,7 +158,7 @@ export class Network {
   ): void {
     const link = this.#link(route);
     if (link.clogged !== undefined) {
-      link.clogged.push(() => this.#carry(route, parcel));
+      link.clogged.push({ sentMs: this.#world.nowMs, carry: () => this.#carry(route, parcel) });
       return;
     }
     const { nowMs } = this.#world;

@@ -72,6 +72,8 @@ export interface Weather {
   readonly bouncePercent: number;
   /** Of elections, how many the winner does not survive for long. */
   readonly electionCrashPercent: number;
+  /** Of leaders that ask another node to stand, how many do not hear what comes of it. */
+  readonly deafHandOverPercent: number;
   /** Of messages that change a group's membership, how many are followed by trouble. */
   readonly membershipTroublePercent: number;
   /** Mean time between two requests of an operator; infinite for none. */
@@ -97,6 +99,7 @@ export const CALM: Weather = {
   leaderPercent: 0,
   bouncePercent: 0,
   electionCrashPercent: 0,
+  deafHandOverPercent: 0,
   membershipTroublePercent: 0,
   changeEveryMs: Infinity,
   lastsMsMax: 0,
@@ -114,7 +117,7 @@ const FOCUS_PERCENT = 25;
 const CHANGED_PERCENT = 50;
 /** What needs many tries to do harm. */
 const FOCUSES: readonly FaultKind[] = [
-  ...["freeze", "freeze", "crash", "kill", "transfer", "partition"] as const,
+  ...["freeze", "freeze", "crash", "kill", "transfer", "transfer", "partition"] as const,
   ...["killCoordinator", "killCoordinator", "killCoordinator", "brokenDisk"] as const,
 ];
 /** What a kind does harm with: a write that a disk has refused is missed when the power goes. */
@@ -131,6 +134,7 @@ function drawFocus(random: SeededRandom): Weather {
     faults: new Map([[kind, 2], [COMPANIONS.get(kind) ?? kind, 1]]),
     leaderPercent: 100,
     bouncePercent: 50,
+    deafHandOverPercent: kind === "transfer" ? 70 : 0,
     membershipTroublePercent: kind === "killCoordinator" ? random.pick([0, 10, 25]) : 0,
     changeEveryMs: kind === "killCoordinator" ? 200 : Infinity,
     lastsMsMax: 500,
@@ -156,6 +160,7 @@ function drawMixture(random: SeededRandom): Weather {
     leaderPercent: maybe(70, 80),
     bouncePercent: maybe(60, 80),
     electionCrashPercent: maybe(25, 50),
+    deafHandOverPercent: maybe(30, 50),
     membershipTroublePercent: maybe(50, 20),
     changeEveryMs: random.chance(CHANGED_PERCENT) ? random.pick([200, 500, 1_500]) : Infinity,
     lastsMsMax: random.pick([100, 500, 2_000]),
