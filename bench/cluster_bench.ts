@@ -2,7 +2,7 @@
  * `deno task bench:cluster`: three nodes as three processes on loopback, every acknowledgement synced on a majority,
  * loaded from this process; etcd beside it in the same run when `etcd` is installed.
  *
- * Flags: `--seconds N` a workload (5), `--only WORD` workloads whose name contains it, `--no-etcd`, `--json`.
+ * `duel` are plain puts at both by turns. Flags: `--seconds N` a workload (5), `--only WORD` workloads whose name contains it, `--no-etcd`, `--json`.
  *
  * @module
  */
@@ -10,6 +10,7 @@
 import { parseArgs } from "node:util";
 import { PrkDbClient } from "../client/mod.ts";
 import { ProcessCluster } from "../tests/support/process_cluster.ts";
+import { runDuel } from "./duel.ts";
 import { measureFailover } from "./failover.ts";
 import { EtcdCluster, etcdGet, etcdPut, etcdVersion } from "./peers/etcd.ts";
 import { type PlainTarget, prkdbTarget, runPlainLoad } from "./plain_load.ts";
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
   if (version !== undefined) {
     figures.push(...await benchEtcd(version, say));
     figures.push(...ratios(figures));
+    if ("duel".includes(flags.only)) figures.push(...await benchDuel(say));
   }
   say("");
   printFigures(figures, flags.json);
@@ -88,14 +90,30 @@ async function benchEtcd(version: string, say: (line: string) => void): Promise<
   say(`\n${version}, HTTP/JSON gateway, same connections and load`);
   const etcd = await EtcdCluster.start(await Deno.makeTempDir({ prefix: "bench-etcd-" }));
   try {
-    const target: PlainTarget = {
-      addresses: etcd.addresses,
-      contentType: "application/json",
-      put: etcdPut,
-      get: etcdGet,
-    };
+    const target = etcdTarget(etcd);
     await runPlainLoad(target, { kind: "put", inFlight: 64, seconds: WARM_UP_SECONDS });
     return await measure(plainWorkloads("etcd_plain", target), say);
+  } finally {
+    await etcd.close();
+  }
+}
+
+function etcdTarget({ addresses }: EtcdCluster): PlainTarget {
+  return { addresses, contentType: "application/json", put: etcdPut, get: etcdGet };
+}
+
+/** Both at once, loaded by turns. */
+async function benchDuel(say: (line: string) => void): Promise<Figure[]> {
+  say("\nprkdb and etcd by turns, plain puts");
+  await using cluster = await ProcessCluster.start({ nodes: 3 });
+  const etcd = await EtcdCluster.start(await Deno.makeTempDir({ prefix: "bench-etcd-" }));
+  try {
+    const plain = prkdbTarget(cluster.addresses().map((address) => address.replace("http://", "")));
+    const routed = { ...plain, leaderOf: await leadersOf(cluster) };
+    return await runDuel({ plain, routed, etcd: etcdTarget(etcd) }, {
+      seconds: Number(flags.seconds) / 2,
+      say,
+    });
   } finally {
     await etcd.close();
   }
