@@ -165,10 +165,26 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
       },
       {
         file: "server/cluster/planner.ts",
-        find: "return isEven(view) && mayForget(view, request.nodeId) ? DONE : undefined;",
-        replace: "return mayForget(view, request.nodeId) ? DONE : undefined;",
+        find: "return isEven(view) && mayForget(view, request.nodeId) &&",
+        replace: "return mayForget(view, request.nodeId) &&",
       },
     ],
+  },
+  {
+    name: "a node is removed that group 0 needs for a majority",
+    edits: [{
+      file: "server/cluster_group.ts",
+      find: "votes: (nodeId) => voters.includes(nodeId) || votersOutgoing.includes(nodeId),",
+      replace: "votes: (nodeId) => [...voters, ...votersOutgoing].includes(-nodeId),",
+    }],
+  },
+  {
+    name: "the end of a rebalance is taken for the end of a removal",
+    edits: [{
+      file: "server/cluster/change_list.ts",
+      find: "change === named || isSameRemoval(change.request, named.request);",
+      replace: "change === named || isSameWork(change.request, named.request);",
+    }],
   },
   {
     name: "a move is called done that was taken back meanwhile",
@@ -225,6 +241,8 @@ export const RARELY_MET: ReadonlySet<string> = new Set([
   "a change may begin before the last one is in force",
   "a node that knows nobody shows nobody that it lives",
   "learners count",
+  "a node is removed that group 0 needs for a majority",
+  "the end of a rebalance is taken for the end of a removal",
 ]);
 
 function ofTheCore(name: string): SimulatedBug {
