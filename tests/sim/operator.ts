@@ -113,6 +113,7 @@ export class Operator {
     if (!this.isActive) return;
     await this.#acting;
     while (this.#applicant !== undefined) await this.#apply();
+    this.#throwAwayForgotten();
     for (let lost = this.#lostMember(); lost !== undefined; lost = this.#lostMember()) {
       await this.#replace(lost);
     }
@@ -196,6 +197,20 @@ export class Operator {
       await this.#ask({ kind: "removeNode", nodeId: id }, guide);
     }
     await this.#pause(RETRY_MS);
+  }
+
+  /**
+   * A node that was away, or had just been taken in, while everybody it knows was replaced: it hears nobody else.
+   * TODO(join): let in whoever belongs to the cluster, and let this be a failure.
+   */
+  #throwAwayForgotten(): void {
+    const members = this.#members().map(({ nodeId }) => nodeId);
+    for (const machine of this.#options.fleet.serving()) {
+      const others = members.filter((id) => id !== machine.id);
+      const { nodes } = machine.node!.clusterView();
+      const isForgotten = others.length > 0 && !others.some((id) => nodes.has(id));
+      if (isForgotten) machine.lose();
+    }
   }
 
   /** A node that never comes back, and that nobody has removed yet. */

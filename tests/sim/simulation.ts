@@ -288,7 +288,7 @@ function drawPlan(random: SeededRandom): Plan {
   const [electionTimeoutMs, heartbeatMs] = random.pick(
     [[300, 100], [500, 150], [1_000, 300]] as const,
   );
-  return {
+  const plan = {
     nodeCount: random.pick([3, 3, 3, 5, 5, 7]),
     partitionCount: 1 + random.below(4),
     electionTimeoutMs,
@@ -300,4 +300,6 @@ function drawPlan(random: SeededRandom): Plan {
     keyCount: 2 + random.below(8),
     paddingMax: random.pick([0, 0, 100, 1_000]),
   };
+  // A batch of all keys has to fit into a segment, as it does in any that the product would be started with.
+  return { ...plan, paddingMax: Math.min(plan.paddingMax, plan.walSegmentBytes / (4 * plan.keyCount)) };
 }
