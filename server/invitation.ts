@@ -53,7 +53,8 @@ export function shapeOf({ nodes, replicas, replicationFactor }: Invitation): Clu
 }
 
 /**
- * The invitation kept in `directory`, or a new one, which is kept before it is returned.
+ * The invitation kept in `directory`, with the nodes of today if the cluster can be asked, or a new one, which is kept
+ * before it is returned.
  *
  * @throws {InvitationError} when the cluster refuses, or nobody answers in time
  * @throws {DataDirectoryError} when the directory is not for such a node
@@ -66,7 +67,7 @@ export async function obtainInvitation(
   const isOwned = await isClaimed(fileSystem, directory);
   await fileSystem.createDirectory(directory);
   const kept = await readSmallFile(fileSystem, { directory, name: INVITATION_NAME });
-  if (kept !== undefined) return parse(kept, directory);
+  if (kept !== undefined) return await refreshed(parse(kept, directory), applicant);
   if (isOwned) {
     throw new DataDirectoryError(
       `Data directory "${directory}" belongs to a node that has not joined (--join)`,
@@ -76,6 +77,16 @@ export async function obtainInvitation(
   const text = `${JSON.stringify(invitation, null, 2)}\n`;
   await writeSmallFile(fileSystem, { directory, name: INVITATION_NAME, text });
   return invitation;
+}
+
+/** The nodes that are members now, if the cluster answers at once: those of the first day may all be gone. */
+async function refreshed(kept: Invitation, applicant: Applicant): Promise<Invitation> {
+  try {
+    const now = await describeCluster(applicant);
+    return now.clusterId === kept.clusterId ? { ...kept, nodes: now.nodes } : kept;
+  } catch {
+    return kept;
+  }
 }
 
 async function ask(applicant: Applicant): Promise<Invitation> {

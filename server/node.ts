@@ -257,7 +257,12 @@ export class Node implements NodeApi {
     return this.#cluster.onChange(listener);
   }
 
-  /** The cluster's own state as this node knows it; for tests and for whoever lets peers in. */
+  /** Whether `id` may speak with this node. */
+  isPeer(id: NodeId): boolean {
+    return id !== this.#options.nodeId && this.#known(this.#cluster.view).includes(id);
+  }
+
+  /** The cluster's own state as this node knows it. */
   clusterView(): ClusterView {
     return this.#cluster.view;
   }
@@ -337,11 +342,17 @@ export class Node implements NodeApi {
   /** Becomes what the cluster's state says of this node: its peers, its replicas, and who should lead them. */
   #follow(view: ClusterView): void {
     const { nodeId } = this.#options;
-    const peers = [...view.nodes.keys()].filter((id) => id !== nodeId);
+    const peers = this.#known(view).filter((id) => id !== nodeId).sort((a, b) => a - b);
     this.#loop.setPeers(peers);
     this.#transport.setPeers(new Map(peers.map((id) => [id, this.#addressOf(id)])));
     this.#replicas.follow(view);
     if (view.retired.has(nodeId)) this.#options.onRemoved?.();
+  }
+
+  /** The members, and whom it was told of at its start: its own picture may be so old that nobody in it is left. */
+  #known({ nodes, retired }: ClusterView): readonly NodeId[] {
+    const told = [...this.#options.shape.nodes.keys()].filter((id) => !nodes.has(id) && !retired.has(id));
+    return [...nodes.keys(), ...told];
   }
 
   /** Founders are where the flags say; a whole cluster may be started at other addresses. */

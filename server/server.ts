@@ -233,7 +233,7 @@ function createRaftService(
     admit: (peer, incarnation) => register.admit(peer, incarnation),
     onDisowned: (by) => onFatal(disowned(config, by)),
     wasRemoved: (id) => node.clusterView().retired.has(id),
-    isPeer: (id) => id !== config.nodeId && node.clusterView().nodes.has(id),
+    isPeer: (id) => node.isPeer(id),
     onBatch: (from, batch) => {
       streams.heardFrom(from);
       inbox.push({ kind: "peerBatch", from, batch });
