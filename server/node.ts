@@ -5,14 +5,12 @@
  * @module
  */
 
-import { BATCH_BYTES_MAX, hashRangeStart, partitionOfKey, REQUEST_BYTES_MAX } from "../proto/mod.ts";
+import { hashRangeStart, partitionOfKey } from "../proto/mod.ts";
 import type { MultiRaft, NodeId } from "../raft/mod.ts";
 import { type RecoveryReport, type SyncPolicy, Wal, WalError } from "../wal-wasm/mod.ts";
 import { createMultiRaft, reviveGroups, TICKS_PER_HEARTBEAT } from "./birth.ts";
-import type { CallResult, ReadCall, WriteCall } from "./call.ts";
-import { CallBudget } from "./call_budget.ts";
+import { CallGate } from "./call_gate.ts";
 import { stopping } from "./call_router.ts";
-import { type Part, splitByPartition, writeResults } from "./call_splitter.ts";
 import { type ChangeRequest, type ClusterChange, type ClusterView, foundingView } from "./cluster/mod.ts";
 import { ClusterGroup } from "./cluster_group.ts";
 import {
@@ -28,9 +26,8 @@ import {
   type Identity,
   openDataDirectory,
 } from "./data_directory.ts";
-import { DomainError } from "./error.ts";
 import type { Inbox } from "./inbox.ts";
-import { encodeCommand, type Mutation, type Outcome } from "./kv/mod.ts";
+import type { Mutation } from "./kv/mod.ts";
 import { LeaderTable } from "./leader_table.ts";
 import type {
   ClusterMetadata,
@@ -48,10 +45,6 @@ import { RecoveryCollector } from "./recovery.ts";
 import { ReplicaSet } from "./replica_set.ts";
 import { VERSION } from "./version.ts";
 
-/** Calls a node holds at a time. */
-const CALLS_MAX = 32_768;
-/** Bytes of keys and values in the calls a node holds at a time. */
-const CALL_BYTES_MAX = Math.max(16 * BATCH_BYTES_MAX, 4 * REQUEST_BYTES_MAX);
 /** How long a clean stop waits for leaderships to be taken over, in election timeouts. */
 const HAND_OVER_TIMEOUTS = 2;
 
@@ -107,7 +100,7 @@ export class Node implements NodeApi {
   readonly #leaders = new LeaderTable();
   readonly #transport: PeerTransport;
   readonly #loop: NodeLoop;
-  readonly #budget = new CallBudget({ callsMax: CALLS_MAX, bytesMax: CALL_BYTES_MAX });
+  readonly #gate: CallGate;
   readonly #startedMs: number;
   #state: "serving" | "stopping" = "serving";
 
@@ -164,6 +157,7 @@ export class Node implements NodeApi {
     this.#multiRaft = createMultiRaft(born);
     this.#transport = options.createTransport(data.identity);
     this.#startedMs = options.clock.monotonicMs();
+    this.#gate = new CallGate({ ...options, partitionCount: options.shape.partitionCount });
     this.#cluster = this.#createCluster();
     this.#replicas = new ReplicaSet({
       nodeId: options.nodeId,
@@ -203,25 +197,15 @@ export class Node implements NodeApi {
 
   /** Calls that wait for an answer. */
   get callsInFlight(): number {
-    return this.#budget.calls;
+    return this.#gate.callsInFlight;
   }
 
-  async write(mutations: readonly Mutation[], options: WriteOptions): Promise<readonly WriteResult[]> {
-    const parts = splitByPartition(mutations, (mutation) => mutation.key, this.#options.shape.partitionCount);
-    if (parts.length === 1) return writeResults(parts[0]!, await this.#writePart(parts[0]!, options));
-    const outcomes = await Promise.all(parts.map((part) => this.#writePart(part, options)));
-    const results = new Array<WriteResult>(mutations.length);
-    parts.forEach((part, at) => scatter(results, part.positions, writeResults(part, outcomes[at]!)));
-    return results;
+  write(mutations: readonly Mutation[], options: WriteOptions): Promise<readonly WriteResult[]> {
+    return this.#gate.write(mutations, options);
   }
 
-  async read(keys: readonly Uint8Array[], options: ReadOptions): Promise<readonly ReadResult[]> {
-    const parts = splitByPartition(keys, (key) => key, this.#options.shape.partitionCount);
-    if (parts.length === 1) return valueOf(await this.#readPart(parts[0]!, options));
-    const answers = await Promise.all(parts.map((part) => this.#readPart(part, options)));
-    const results = new Array<ReadResult>(keys.length);
-    parts.forEach((part, at) => scatter(results, part.positions, valueOf(answers[at]!)));
-    return results;
+  read(keys: readonly Uint8Array[], options: ReadOptions): Promise<readonly ReadResult[]> {
+    return this.#gate.read(keys, options);
   }
 
   /** The partition that owns `key`. */
@@ -319,6 +303,7 @@ export class Node implements NodeApi {
     if (this.#state === "stopping") return;
     await this.#loop.handOver(this.#options.electionTimeoutMs * HAND_OVER_TIMEOUTS);
     this.#state = "stopping";
+    this.#gate.close();
     await this.#loop.stop();
     await this.#transport.close();
     await this.#wal.close();
@@ -362,45 +347,6 @@ export class Node implements NodeApi {
     const known = this.#cluster.view.nodes.get(node)?.address;
     return (joined === undefined ? founded ?? known : known ?? founded) ?? "";
   }
-
-  #writePart({ partitionId, items }: Part<Mutation>, options: WriteOptions): Promise<CallResult<Outcome>> {
-    const command = encodeCommand(items, options.requestId);
-    const deadlineMs = this.#options.clock.monotonicMs() + options.timeoutMs;
-    const mayForward = !options.direct;
-    return this.#submit<Outcome>(
-      command.length,
-      (settle): WriteCall => ({ kind: "write", partitionId, command, deadlineMs, mayForward, settle }),
-    );
-  }
-
-  #readPart(
-    { partitionId, items }: Part<Uint8Array>,
-    options: ReadOptions,
-  ): Promise<CallResult<readonly ReadResult[]>> {
-    const { consistency, maxStalenessMs } = options;
-    const deadlineMs = this.#options.clock.monotonicMs() + options.timeoutMs;
-    const base = { partitionId, keys: items, consistency, maxStalenessMs, deadlineMs };
-    return this.#submit<readonly ReadResult[]>(
-      bytesOf(items),
-      (settle): ReadCall => ({ kind: "read", ...base, mayForward: !options.direct, settle }),
-    );
-  }
-
-  /** Puts a call before the loop, within the budget. */
-  #submit<T>(
-    bytes: number,
-    create: (settle: (result: CallResult<T>) => void) => WriteCall | ReadCall,
-  ): Promise<CallResult<T>> {
-    if (this.#state === "stopping") return Promise.resolve({ ok: false, error: stopping() });
-    if (!this.#budget.tryTake(bytes)) return Promise.resolve({ ok: false, error: tooManyCalls() });
-    return new Promise((resolve) => {
-      const call = create((result) => {
-        this.#budget.release(bytes);
-        resolve(result);
-      });
-      this.#options.inbox.push({ kind: "call", call });
-    });
-  }
 }
 
 /** TODO(repair): a replica with a damaged log is to be repaired from its leader instead. */
@@ -424,25 +370,4 @@ function walTimer(clock: Clock): { now(): number; after(delayMs: number, callbac
       return () => timer.cancel();
     },
   };
-}
-
-/** @throws {DomainError} the reason why there is no value */
-function valueOf<T>(answer: CallResult<T>): T {
-  if (!answer.ok) throw answer.error;
-  return answer.value;
-}
-
-function scatter<T>(into: T[], positions: readonly number[], values: readonly T[]): void {
-  positions.forEach((position, at) => into[position] = values[at]!);
-}
-
-function bytesOf(keys: readonly Uint8Array[]): number {
-  return keys.reduce((bytes, key) => bytes + key.length, 0);
-}
-
-function tooManyCalls(): DomainError {
-  return new DomainError(
-    { kind: "overloaded" },
-    "This node has as many calls in flight as it may: try again later",
-  );
 }
