@@ -20,6 +20,7 @@ import type { Clock } from "./ports.ts";
 const CALLS_MAX = 32_768;
 /** Bytes of keys and values in the calls a node holds at a time. */
 const CALL_BYTES_MAX = Math.max(16 * BATCH_BYTES_MAX, 4 * REQUEST_BYTES_MAX);
+
 /** What the gate works with. */
 export interface CallGateOptions {
   readonly partitionCount: number;

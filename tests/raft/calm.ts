@@ -71,7 +71,7 @@ export class Calm {
     cluster.tickUntil(() => {
       const leaders = cluster.nodes.filter((node) => node.view(group).role === "leader");
       for (const leader of leaders) leader.core.propose(group, bytes("load"));
-      return leaders.some((leader) => drive(leader, { group, goal }));
+      return leaders.some((leader) => drive(leader, { group, goal }) === "reached");
     }, CALM_TICKS_MAX);
     if (cluster.groups.length === 1) this.#cutPower();
     this.#recover(group);

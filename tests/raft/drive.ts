@@ -21,20 +21,22 @@ export function drawGoal(random: Random, nodes: readonly NodeId[]): Goal {
   return Array.from({ length: size }, () => left.splice(random.below(left.length), 1)[0]!);
 }
 
-/** Takes a step towards `goal` if `node` leads `group`; returns whether it is reached for good. */
+/** What came of a step. */
+export type Step = "waiting" | "changing" | "reached";
+
+/** Takes a step towards `goal` if `node` leads `group`; it is `reached` when it is for good. */
 export function drive(
   node: ClusterNode,
   { group, goal }: { readonly group: GroupId; readonly goal: Goal },
-): boolean {
-  const { role, membership: { voters, votersOutgoing, learners } } = node.view(group);
-  if (role !== "leader" || votersOutgoing.length > 0) return false;
+): Step {
+  const { isSealed, membership: { voters, votersOutgoing, learners }, role } = node.view(group);
+  if (role !== "leader" || votersOutgoing.length > 0) return "waiting";
   const known = [...voters, ...learners];
   const missing = goal.filter((each) => !known.includes(each));
   const isReached = missing.length === 0 && known.length === goal.length && learners.length === 0;
-  if (isReached) return node.view(group).isSealed;
+  if (isReached) return isSealed ? "reached" : "waiting";
   const target = missing.length === 0
     ? { voters: goal, learners: [] }
     : { voters, learners: [...learners.filter((each) => goal.includes(each)), ...missing] };
-  node.core.changeMembership(group, target);
-  return false;
+  return node.core.changeMembership(group, target).accepted ? "changing" : "waiting";
 }

@@ -190,7 +190,7 @@ class Schedule {
     }
     const goal = this.#goals.get(group)!;
     for (const leader of this.#leaders(group).filter((node) => this.#mayAct(node))) {
-      if (drive(leader, { group, goal })) this.#changes++;
+      if (drive(leader, { group, goal }) === "changing") this.#changes++;
     }
   }
 
