@@ -13,7 +13,9 @@ const STEPS = 10_000;
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
 
-async function main(args: readonly string[]): Promise<number> {
+type Flags = ReturnType<typeof parseFlags>;
+
+function parseFlags(args: readonly string[]) {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -25,6 +27,17 @@ async function main(args: readonly string[]): Promise<number> {
       trace: { type: "boolean", default: false },
     },
   });
+  return values;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  let values: Flags;
+  try {
+    values = parseFlags(args);
+  } catch (error) {
+    console.error(`sim: ${error instanceof Error ? error.message : error}`);
+    return 2;
+  }
   const steps = Number(values.steps);
   const firstSeed = Number(values.seed ?? (values.minutes === undefined ? 1 : Date.now() % 2 ** 31));
   const isMany = values.seeds !== undefined || values.minutes !== undefined;
