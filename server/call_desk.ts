@@ -11,7 +11,7 @@ import type { GroupId, MultiRaft, NodeId, ReadReady } from "../raft/mod.ts";
 import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
 import { CallRouter, noLeader, replyOf, stopping } from "./call_router.ts";
 import { decodeClusterCommand } from "./cluster/mod.ts";
-import { CLUSTER_GROUP, groupOfPartition } from "./cluster_layout.ts";
+import { CLUSTER_GROUP, describePartition, groupOfPartition } from "./cluster_layout.ts";
 import { DomainError } from "./error.ts";
 import { decodeCommand, stampCommand } from "./kv/mod.ts";
 import type { LeaderTable } from "./leader_table.ts";
@@ -209,7 +209,7 @@ export class CallDesk {
     const { leader, term } = leaders.get(groupOfPartition(call.partitionId));
     return new DomainError(
       { kind: "notLeader", leaderId: leader, leaderAddress: addressOf(leader), term, epoch: epoch() },
-      `Not the leader of partition ${call.partitionId}: node ${leader} leads it`,
+      `Not the leader of ${describePartition(call.partitionId)}: node ${leader} leads it`,
     );
   }
 
@@ -243,7 +243,7 @@ function problemWith({ group, command }: ForwardedWrite): DomainError | undefine
 function late(call: Call): DomainError {
   return new DomainError(
     { kind: "deadline" },
-    `Partition ${call.partitionId} did not get a majority's answer within the call's deadline`,
+    `The majority of ${describePartition(call.partitionId)} did not answer within the call's deadline`,
   );
 }
 
@@ -258,7 +258,7 @@ function interrupted(call: Call): DomainError {
 function overloaded(partitionId: number): DomainError {
   return new DomainError(
     { kind: "overloaded" },
-    `Partition ${partitionId} has as much waiting as it may: try again later`,
+    `As much is waiting for ${describePartition(partitionId)} as may: try again later`,
   );
 }
 

@@ -9,7 +9,7 @@
 
 import type { GroupId, NodeId } from "../raft/mod.ts";
 import { type Call, type CallResult, failCall } from "./call.ts";
-import { groupOfPartition } from "./cluster_layout.ts";
+import { describePartition, groupOfPartition } from "./cluster_layout.ts";
 import { DomainError } from "./error.ts";
 import type { Outcome } from "./kv/mod.ts";
 import type { ReadResult } from "./node_api.ts";
@@ -151,7 +151,7 @@ export function replyOf(callId: number, result: CallResult<Outcome | readonly Re
 
 /** Nobody leads the partition, as far as this node knows. */
 export function noLeader(partitionId: number): DomainError {
-  return new DomainError({ kind: "unavailable" }, `No leader is known for partition ${partitionId}`);
+  return new DomainError({ kind: "unavailable" }, `No leader is known for ${describePartition(partitionId)}`);
 }
 
 /** The node is on its way out. */
@@ -162,7 +162,9 @@ export function stopping(): DomainError {
 function lostLeader(call: Call, peer: NodeId): DomainError {
   return new DomainError(
     { kind: "outcomeUnknown" },
-    `Cannot tell whether the write to partition ${call.partitionId} took effect: the connection to node ${peer} broke`,
+    `Cannot tell whether the write to ${
+      describePartition(call.partitionId)
+    } took effect: the connection to node ${peer} broke`,
   );
 }
 

@@ -133,6 +133,22 @@ test("a node alone with one replica a partition grows, and shrinks to the other"
   }
 });
 
+test("with five replicas a partition, one of six nodes goes", async () => {
+  await withCluster(5, async (cluster) => {
+    await fill(cluster, "before");
+    await cluster.join(5, 6);
+    await change(cluster.node(5), addition(6));
+    await change(cluster.node(2), { kind: "removeNode", nodeId: 1 });
+    await finished(cluster.node(2));
+    await cluster.stop(1);
+    for (const { replicas } of cluster.node(6).metadata().partitions) {
+      assert.equal([...replicas].sort(), [2, 3, 4, 5, 6]);
+    }
+    await everythingIsThere(cluster, "before");
+    await replicasAreEqual(cluster);
+  });
+}, { limitMs: 60_000 });
+
 test("a change that makes no sense is refused with the reason", async () => {
   await withCluster(3, async (cluster) => {
     const refused: readonly [ChangeRequest, RegExp][] = [

@@ -35,6 +35,11 @@ export const CLUSTER_GROUP: GroupId = 0;
 /** Stands where a partition is named, for the cluster's own group. */
 export const CLUSTER_PARTITION = -1;
 
+/** What a call is for, for people. */
+export function describePartition(partitionId: number): string {
+  return partitionId === CLUSTER_PARTITION ? "the cluster's own group" : `partition ${partitionId}`;
+}
+
 /** The group that replicates a partition. */
 export function groupOfPartition(partitionId: number): GroupId {
   return partitionId + 1;

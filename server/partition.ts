@@ -9,6 +9,7 @@
 import { EntryKind } from "../raft/mod.ts";
 import type { Entry, GroupId, LogIndex, ReadReady, Role, Term, Transition } from "../raft/mod.ts";
 import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
+import { describePartition } from "./cluster_layout.ts";
 import { DomainError } from "./error.ts";
 import { StateMachine } from "./kv/mod.ts";
 import type { Machine } from "./machine.ts";
@@ -178,6 +179,8 @@ export function createKvPartition(
 function outcomeUnknown(partitionId: number): DomainError {
   return new DomainError(
     { kind: "outcomeUnknown" },
-    `Cannot tell whether the write took effect: this node lost the leadership of partition ${partitionId} meanwhile`,
+    `Cannot tell whether the write took effect: this node lost the leadership of ${
+      describePartition(partitionId)
+    } meanwhile`,
   );
 }
