@@ -13,6 +13,7 @@ import { missingAt, WriteLoad } from "../support/write_load.ts";
 /** So long that an election cannot be mistaken for a hand-over. */
 const ELECTION_TIMEOUT_MS = 8_000;
 const HAND_OVER_MAX_MS = 4_000;
+const BALANCE_MAX_MS = 30_000;
 const WRITERS = 6;
 /** Far below what a slow machine does in three restarts; an idle run has none. */
 const WRITES_MIN = 300;
@@ -44,6 +45,24 @@ test("leaderships are handed over before a node ends", async () => {
     }
     await cluster.restart(id);
     await cluster.waitReady();
+  }
+}, { limitMs: 120_000 });
+
+test("leaders are even again soon after a killed node has come back", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 9 });
+  await cluster.kill(2, "SIGKILL");
+  for (let partition = 0; partition < 9; partition++) assert.is.not(await cluster.leaderOf(partition), 2);
+  await cluster.restart(2);
+  const returnedMs = performance.now();
+  for (;;) {
+    const { partitions } = await cluster.metadata();
+    const elapsedMs = performance.now() - returnedMs;
+    if (partitions.every(({ leaderId, replicas }) => leaderId === replicas[0])) {
+      console.log(`leaders are even ${elapsedMs.toFixed(0)} ms after the node's return`);
+      return;
+    }
+    assert.ok(elapsedMs < BALANCE_MAX_MS, `leaders are uneven after ${elapsedMs} ms`);
+    await sleep(50);
   }
 }, { limitMs: 120_000 });
 
