@@ -28,7 +28,7 @@ test("a node that joins is given replicas and leaders until all have as many", a
     await fill(cluster, "before");
     await cluster.join(1, 4);
     await change(cluster.node(2), addition(4));
-    await finished(cluster.node(4));
+    await finished(cluster);
     const { nodes, partitions } = cluster.node(4).metadata();
     assert.equal(nodes.map(({ nodeId }) => nodeId), [1, 2, 3, 4]);
     for (const id of [1, 2, 3, 4]) {
@@ -45,10 +45,10 @@ test("a node that is removed has its replicas moved away, learns of it, and leav
     await fill(cluster, "before");
     await cluster.join(3, 4);
     await change(cluster.node(3), addition(4));
-    await finished(cluster.node(3));
+    await finished(cluster);
     // The one that leads the cluster's own group, and so coordinates its own removal.
     await change(cluster.node(4), { kind: "removeNode", nodeId: 1 });
-    await finished(cluster.node(4));
+    await finished(cluster);
     await until(() => cluster.removed.has(1), "node 1 knows that it is removed");
     await cluster.stop(1);
     const { nodes, partitions } = cluster.node(2).metadata();
@@ -67,7 +67,7 @@ test("a node whose disk is gone is replaced by another", async () => {
     await cluster.join(1, 4);
     await change(cluster.node(1), addition(4));
     await change(cluster.node(3), { kind: "removeNode", nodeId: 2 });
-    await finished(cluster.node(3));
+    await finished(cluster);
     const { partitions } = cluster.node(4).metadata();
     for (const { replicas } of partitions) assert.equal([...replicas].sort(), [1, 3, 4]);
     await everythingIsThere(cluster, "before");
@@ -85,7 +85,7 @@ test("changes go on when the node that coordinates them stops, and after a resta
     await cluster.start(1);
     for (const id of [1, 2, 3, 4]) await cluster.stop(id);
     await cluster.start(1, 2, 3, 4);
-    await finished(cluster.node(4));
+    await finished(cluster);
     await everythingIsThere(cluster, "before");
     await replicasAreEqual(cluster);
   });
@@ -96,17 +96,17 @@ test("a replica is moved, and moved back, and a leadership handed over", async (
     await fill(cluster, "before");
     await cluster.join(1, 4);
     await change(cluster.node(1), addition(4));
-    await finished(cluster.node(1));
+    await finished(cluster);
     const place = cluster.node(1).metadata().partitions.find(({ replicas }) => !replicas.includes(4))!;
     const { partitionId } = place;
     await change(cluster.node(3), { kind: "moveReplica", partitionId, from: 2, to: 4 });
-    await finished(cluster.node(3));
+    await finished(cluster);
     assert.equal([...replicasOf(cluster.node(3), partitionId)].sort(), [1, 3, 4]);
     await change(cluster.node(4), { kind: "transferLeadership", partitionId, to: 4 });
-    await finished(cluster.node(4));
+    await finished(cluster);
     assert.is(cluster.node(4).metadata().partitions[partitionId]!.leaderId, 4);
     await change(cluster.node(2), { kind: "moveReplica", partitionId, from: 4, to: 2 });
-    await finished(cluster.node(2));
+    await finished(cluster);
     assert.equal([...replicasOf(cluster.node(2), partitionId)].sort(), [1, 2, 3]);
     await leadersStayKnown(cluster);
     await everythingIsThere(cluster, "before");
@@ -122,9 +122,9 @@ test("a node alone with one replica a partition grows, and shrinks to the other"
     await fill(cluster, "before");
     await cluster.join(1, 2);
     await change(cluster.node(1), addition(2));
-    await finished(cluster.node(2));
+    await finished(cluster);
     await change(cluster.node(2), { kind: "removeNode", nodeId: 1 });
-    await finished(cluster.node(2));
+    await finished(cluster);
     await cluster.stop(1);
     await everythingIsThere(cluster, "before");
     await fill(cluster, "after");
@@ -139,7 +139,7 @@ test("with five replicas a partition, one of six nodes goes", async () => {
     await cluster.join(5, 6);
     await change(cluster.node(5), addition(6));
     await change(cluster.node(2), { kind: "removeNode", nodeId: 1 });
-    await finished(cluster.node(2));
+    await finished(cluster);
     await cluster.stop(1);
     for (const { replicas } of cluster.node(6).metadata().partitions) {
       assert.equal([...replicas].sort(), [2, 3, 4, 5, 6]);
@@ -153,7 +153,7 @@ test("a node whose own picture is old speaks with whom it was told of at its sta
   await withCluster(3, async (cluster) => {
     await cluster.join(1, 4);
     await change(cluster.node(1), addition(4));
-    await finished(cluster.node(4));
+    await finished(cluster);
     await cluster.stop(4);
     await change(cluster.node(2), addition(5));
     // Told of node 5, but not by group 0, from which it is cut off.
@@ -191,10 +191,20 @@ function change(node: Node, request: ChangeRequest): Promise<string> {
   return node.changeCluster(request, { timeoutMs: 20_000 });
 }
 
-function finished(node: Node): Promise<void> {
+/** Every node knows all changes, and that they have ended; who took a change knows it at once, the others later. */
+function finished(cluster: NodeCluster): Promise<void> {
+  const known = () =>
+    [...cluster.nodes].filter(([id]) => !cluster.removed.has(id)).map(([, node]) => node.clusterChanges());
   return until(
-    () => node.clusterChanges().length > 0 && node.clusterChanges().every(({ isFinished }) => isFinished),
-    () => `changes finish: ${JSON.stringify(node.clusterView())}`,
+    () => {
+      const lists = known();
+      const isEnd = lists.every((changes) =>
+        changes.length > 0 && changes.every(({ isFinished }) => isFinished)
+      );
+      return isEnd &&
+        new Set(lists.map((changes) => `${changes.map(({ changeId }) => changeId)}`)).size === 1;
+    },
+    () => `changes finish: ${JSON.stringify(known())}`,
   );
 }
 

@@ -73,6 +73,11 @@ export class MixedLoad {
     await this.#done;
   }
 
+  /** As `stop`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
   async #work(client: RecordedClient, worker: number): Promise<void> {
     const known = new Map<string, number>();
     const { pauseMs } = this.#options;

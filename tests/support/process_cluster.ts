@@ -11,7 +11,7 @@
  * @module
  */
 
-import { fromJson, type JsonValue } from "@bufbuild/protobuf";
+import { fromJson, type JsonValue, toJsonString } from "@bufbuild/protobuf";
 import { type GetMetadataResponse, GetMetadataResponseSchema } from "../../proto/mod.ts";
 import { freePort } from "./free_port.ts";
 import { ProcessNode } from "./process_node.ts";
@@ -258,6 +258,26 @@ export class ProcessCluster {
       }
     }
     throw new Error(`Cannot ask nodes ${ids.join(", ")} for the metadata: ${String(reason)}`);
+  }
+
+  /**
+   * What node `id` knows of the cluster as soon as `holds` for it: news of changes reach every node, but not all at once.
+   *
+   * @throws {Error} with what it knew last, after a minute
+   */
+  async metadataWhen(
+    id: number,
+    holds: (known: GetMetadataResponse) => boolean,
+  ): Promise<GetMetadataResponse> {
+    const untilMs = performance.now() + READY_LIMIT_MS;
+    for (;;) {
+      const known = await this.metadata(id);
+      if (holds(known)) return known;
+      if (performance.now() > untilMs) {
+        throw new Error(`Node ${id} still knows ${toJsonString(GetMetadataResponseSchema, known)}`);
+      }
+      await sleep(POLL_MS);
+    }
   }
 
   /**
