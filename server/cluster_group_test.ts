@@ -149,23 +149,6 @@ test("with five replicas a partition, one of six nodes goes", async () => {
   });
 }, { limitMs: 60_000 });
 
-test("a node whose own picture is old speaks with whom it was told of at its start", async () => {
-  await withCluster(3, async (cluster) => {
-    await cluster.join(1, 4);
-    await change(cluster.node(1), addition(4));
-    await finished(cluster);
-    await cluster.stop(4);
-    await change(cluster.node(2), addition(5));
-    // Told of node 5, but not by group 0, from which it is cut off.
-    for (const id of [1, 2, 3]) cluster.network.cut(4, id);
-    await cluster.join(2, 4);
-    const node = cluster.node(4);
-    await until(() => node.clusterView().isFounded, "the log has been applied");
-    assert.not(node.clusterView().nodes.has(5));
-    assert.equal([1, 4, 5, 6].map((id) => node.isPeer(id)), [true, false, true, false]);
-  });
-});
-
 test("a change that makes no sense is refused with the reason", async () => {
   await withCluster(3, async (cluster) => {
     const refused: readonly [ChangeRequest, RegExp][] = [

@@ -24,10 +24,11 @@ export async function main(args: readonly string[]): Promise<void> {
   const config = configOrExit(args);
   for (const warning of config.warnings) console.error(`prkdb: warning: ${warning}`);
   const server = await startOrExit(config);
-  printStart(server);
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => void stopAndExit(server));
   }
+  // Last: whoever reads it may stop the node at once.
+  printStart(server);
 }
 
 function configOrExit(args: readonly string[]): ServerConfig {

@@ -27,6 +27,7 @@ import {
   openDataDirectory,
 } from "./data_directory.ts";
 import type { Inbox } from "./inbox.ts";
+import { KnownPeers } from "./known_peers.ts";
 import type { Mutation } from "./kv/mod.ts";
 import { LeaderTable } from "./leader_table.ts";
 import type {
@@ -96,6 +97,7 @@ export class Node implements NodeApi {
   readonly #wal: Wal;
   readonly #replicas: ReplicaSet;
   readonly #cluster: ClusterGroup;
+  readonly #peers: KnownPeers;
   readonly #multiRaft: MultiRaft;
   readonly #leaders = new LeaderTable();
   readonly #transport: PeerTransport;
@@ -159,6 +161,13 @@ export class Node implements NodeApi {
     this.#startedMs = options.clock.monotonicMs();
     this.#gate = new CallGate({ ...options, partitionCount: options.shape.partitionCount });
     this.#cluster = this.#createCluster();
+    this.#peers = new KnownPeers({
+      ...options,
+      isFounder: options.joined === undefined,
+      view: () => this.#cluster.view,
+      leaderOf: (group) => this.#leaders.get(group).leader,
+      onGuest: () => this.#connectPeers(),
+    });
     this.#replicas = new ReplicaSet({
       nodeId: options.nodeId,
       multiRaft: this.#multiRaft,
@@ -168,7 +177,7 @@ export class Node implements NodeApi {
       ...options,
       ...{ multiRaft: this.#multiRaft, wal, partitions: this.#replicas.all, leaders: this.#leaders },
       epoch: () => this.#cluster.view.epoch,
-      addressOf: (node) => this.#addressOf(node),
+      addressOf: (node) => this.#peers.addressOf(node),
       transport: this.#transport,
       tickMs: options.heartbeatMs / TICKS_PER_HEARTBEAT,
       onTick: () => this.#cluster.tick(),
@@ -218,7 +227,7 @@ export class Node implements NodeApi {
     return {
       clusterId: this.clusterId,
       ...{ epoch, replicationFactor },
-      nodes: [...nodes.keys()].map((nodeId) => ({ nodeId, address: this.#addressOf(nodeId) })),
+      nodes: [...nodes.keys()].map((nodeId) => ({ nodeId, address: this.#peers.addressOf(nodeId) })),
       partitions: partitions.map(({ partitionId, replicas }) => {
         const { leader, term } = this.#leaders.get(groupOfPartition(partitionId));
         const hashStart = hashRangeStart(partitionId, partitions.length);
@@ -241,9 +250,9 @@ export class Node implements NodeApi {
     return this.#cluster.onChange(listener);
   }
 
-  /** Whether `id` may speak with this node. */
-  isPeer(id: NodeId): boolean {
-    return id !== this.#options.nodeId && this.#known(this.#cluster.view).includes(id);
+  /** Whether `id`, who knows the cluster's id and says that it serves at `address`, may speak with this node. */
+  admits(id: NodeId, address: string): boolean {
+    return this.#peers.admits(id, address);
   }
 
   /** The cluster's own state as this node knows it. */
@@ -326,26 +335,15 @@ export class Node implements NodeApi {
 
   /** Becomes what the cluster's state says of this node: its peers, its replicas, and who should lead them. */
   #follow(view: ClusterView): void {
-    const { nodeId } = this.#options;
-    const peers = this.#known(view).filter((id) => id !== nodeId).sort((a, b) => a - b);
-    this.#loop.setPeers(peers);
-    this.#transport.setPeers(new Map(peers.map((id) => [id, this.#addressOf(id)])));
+    this.#connectPeers();
     this.#replicas.follow(view);
-    if (view.retired.has(nodeId)) this.#options.onRemoved?.();
+    if (view.retired.has(this.#options.nodeId)) this.#options.onRemoved?.();
   }
 
-  /** The members, and whom it was told of at its start: its own picture may be so old that nobody in it is left. */
-  #known({ nodes, retired }: ClusterView): readonly NodeId[] {
-    const told = [...this.#options.shape.nodes.keys()].filter((id) => !nodes.has(id) && !retired.has(id));
-    return [...nodes.keys(), ...told];
-  }
-
-  /** Founders are where the flags say; a whole cluster may be started at other addresses. */
-  #addressOf(node: NodeId): string {
-    const { joined, shape } = this.#options;
-    const founded = shape.nodes.get(node);
-    const known = this.#cluster.view.nodes.get(node)?.address;
-    return (joined === undefined ? founded ?? known : known ?? founded) ?? "";
+  #connectPeers(): void {
+    const peers = this.#peers.ids();
+    this.#loop.setPeers(peers);
+    this.#transport.setPeers(new Map(peers.map((id) => [id, this.#peers.addressOf(id)])));
   }
 }
 

@@ -47,8 +47,8 @@ export class PeerRegister {
     return this.#known.get(peer) ?? "";
   }
 
-  /** Whether `peer` may come in; a new one is remembered durably first. */
-  async admit(peer: NodeId, incarnation: string): Promise<boolean> {
+  /** Whether `peer` has the data directory it had when it was first met; a new one is remembered durably first. */
+  async recognizes(peer: NodeId, incarnation: string): Promise<boolean> {
     const known = this.#known.get(peer);
     if (known === undefined) {
       this.#known.set(peer, incarnation);

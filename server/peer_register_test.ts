@@ -17,18 +17,18 @@ test.after(() => Deno.removeSync(directory, { recursive: true }));
 test("the first directory of a peer is remembered, another one is not let in", async () => {
   const register = await open();
   assert.is(register.expected(2), "");
-  assert.is(await register.admit(2, "first"), true);
-  assert.is(await register.admit(2, "first"), true);
-  assert.is(await register.admit(2, "second"), false);
+  assert.is(await register.recognizes(2, "first"), true);
+  assert.is(await register.recognizes(2, "first"), true);
+  assert.is(await register.recognizes(2, "second"), false);
   const admitted = await Promise.all([
-    register.admit(3, "a"),
-    register.admit(3, "b"),
-    register.admit(4, "c"),
+    register.recognizes(3, "a"),
+    register.recognizes(3, "b"),
+    register.recognizes(4, "c"),
   ]);
   assert.equal(admitted, [true, false, true]);
   const again = await open();
   assert.equal([2, 3, 4].map((peer) => again.expected(peer)), ["first", "a", "c"]);
-  assert.is(await again.admit(2, "second"), false);
+  assert.is(await again.recognizes(2, "second"), false);
 });
 
 test("a register that cannot be read is refused", async () => {

@@ -230,10 +230,10 @@ function createRaftService(
     clusterId: node.clusterId,
     nodeId: config.nodeId,
     incarnation: node.identity.incarnation,
-    admit: (peer, incarnation) => register.admit(peer, incarnation),
+    recognizes: (peer, incarnation) => register.recognizes(peer, incarnation),
     onDisowned: (by) => onFatal(disowned(config, by)),
     wasRemoved: (id) => node.clusterView().retired.has(id),
-    isPeer: (id) => node.isPeer(id),
+    admits: (id, address) => node.admits(id, address),
     onBatch: (from, batch) => {
       streams.heardFrom(from);
       inbox.push({ kind: "peerBatch", from, batch });

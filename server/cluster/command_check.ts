@@ -142,11 +142,15 @@ function checkChangeId(changeId: string): void {
   check(isGood, `a change's id is not 1 to ${CHANGE_ID_LENGTH_MAX} printable characters`);
 }
 
-/** Port 0 is allowed: it stands for a node that nobody connects to. */
 function checkAddress(address: string): void {
+  check(isAddress(address), "an address is not of the form host:port");
+}
+
+/** Whether it has the form host:port. Port 0 is allowed: it stands for a node that nobody connects to. */
+export function isAddress(address: string): boolean {
   const isShort = address.length <= ADDRESS_LENGTH_MAX;
   const port = isShort ? /^[^\s\p{C}/@]+:(\d{1,5})$/u.exec(address)?.[1] : undefined;
-  check(port !== undefined && Number(port) <= PORT_MAX, "an address is not of the form host:port");
+  return port !== undefined && Number(port) <= PORT_MAX;
 }
 
 function isWithin(value: number, range: { readonly min: number; readonly max: number }): boolean {

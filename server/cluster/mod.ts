@@ -7,7 +7,7 @@
 
 export type * from "./types.ts";
 export { decodeClusterCommand, encodeClusterCommand } from "./cluster_command.ts";
-export { checkClusterCommand } from "./command_check.ts";
+export { checkClusterCommand, isAddress, NODES_MAX } from "./command_check.ts";
 export { ClusterState } from "./cluster_state.ts";
 export { type Founding, foundingView, isMoving } from "./cluster_view.ts";
 export { clusterVoters } from "./cluster_voters.ts";

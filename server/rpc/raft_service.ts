@@ -26,11 +26,12 @@ export interface RaftServiceOptions {
   readonly nodeId: NodeId;
   /** Of this node's data directory. */
   readonly incarnation: string;
-  readonly isPeer: (node: NodeId) => boolean;
+  /** Whether a node that says it serves at `address` is a peer. */
+  readonly admits: (node: NodeId, address: string) => boolean;
   /** Whether the node was a member once and never will be again. */
   readonly wasRemoved: (node: NodeId) => boolean;
   /** Whether the peer's data directory is the one this node knows; a new one is remembered first. */
-  readonly admit: (peer: NodeId, incarnation: string) => Promise<boolean>;
+  readonly recognizes: (peer: NodeId, incarnation: string) => Promise<boolean>;
   /** A peer knows this node with another data directory: this one must not go on. */
   readonly onDisowned: (by: NodeId) => void;
   readonly onBatch: (from: NodeId, batch: PeerBatch) => void;
@@ -130,13 +131,13 @@ export class RaftService {
   }
 
   async #problemWithDirectories(hello: PeerHello): Promise<string | undefined> {
-    const { admit, incarnation, onDisowned } = this.#options;
+    const { recognizes, incarnation, onDisowned } = this.#options;
     const { expectedIncarnation, fromNode } = hello;
     if (expectedIncarnation !== "" && expectedIncarnation !== incarnation) {
       onDisowned(fromNode);
       return `this is not the data directory that node ${fromNode} knows`;
     }
-    if (await admit(fromNode, hello.incarnation)) return undefined;
+    if (await recognizes(fromNode, hello.incarnation)) return undefined;
     return `node ${fromNode} has another data directory than it had: it must not come back under its old id`;
   }
 
@@ -150,13 +151,13 @@ export class RaftService {
   }
 
   #problemWith(hello: PeerHello): string | undefined {
-    const { clusterId, nodeId, isPeer } = this.#options;
+    const { admits, clusterId, nodeId } = this.#options;
     if (hello.protocolVersion < 1) {
       return `protocol version ${hello.protocolVersion} is not ${PEER_PROTOCOL_VERSION}`;
     }
     if (hello.clusterId !== clusterId) return `this is cluster ${clusterId}, not ${hello.clusterId}`;
     if (hello.toNode !== nodeId) return `this is node ${nodeId}, not ${hello.toNode}`;
-    if (!isPeer(hello.fromNode)) return `node ${hello.fromNode} is not in this cluster`;
+    if (!admits(hello.fromNode, hello.address)) return `node ${hello.fromNode} is not in this cluster`;
     return undefined;
   }
 }

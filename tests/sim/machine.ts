@@ -150,7 +150,7 @@ export class Machine {
       createTransport: () =>
         this.#network.attach(this.id, {
           ...{ life, inbox },
-          cluster: () => this.#life === life ? this.#node?.clusterView() : undefined,
+          node: () => this.#life === life ? this.#node : undefined,
           onRemoved: () => this.#onRemoved(life),
         }),
       electionTimeoutMs: this.#options.electionTimeoutMs,

@@ -7,13 +7,14 @@
  */
 
 import { EntryKind, type Message, type NodeId } from "../../raft/mod.ts";
-import type { ClusterView } from "../../server/cluster/mod.ts";
 import type { Inbox } from "../../server/inbox.ts";
+import type { Node } from "../../server/node.ts";
 import type { PeerStatus } from "../../server/node_api.ts";
 import type { PeerBatch } from "../../server/peer_batch.ts";
 import type { PeerTransport } from "../../server/ports.ts";
 import { decodePeerBatch, encodePeerBatch } from "../../server/rpc/raft_codec.ts";
 import { WireWriter } from "../../server/rpc/wire.ts";
+import { addressOf } from "./client_link.ts";
 import type { Life } from "./life.ts";
 import type { Promises } from "./promises.ts";
 import type { Weather } from "./weather.ts";
@@ -28,8 +29,8 @@ const RECONNECT_MS_MAX = 200;
 export interface Station {
   readonly life: Life;
   readonly inbox: Inbox;
-  /** What it knows of the cluster, once it is open. */
-  readonly cluster: () => Pick<ClusterView, "nodes" | "retired"> | undefined;
+  /** Its node, once it is open. */
+  readonly node: () => Pick<Node, "admits" | "clusterView"> | undefined;
   /** A peer says that it was removed. */
   readonly onRemoved: () => void;
 }
@@ -182,10 +183,10 @@ export class Network {
 
   /** A node hears its peers; to one that was removed it says so. */
   #isAdmitted({ from }: Route, station: Station): boolean {
-    const cluster = station.cluster();
-    if (cluster === undefined || cluster.nodes.has(from)) return true;
+    const node = station.node();
+    if (node === undefined || node.admits(from, addressOf(from))) return true;
     const sender = this.#stations.get(from);
-    if (cluster.retired.has(from) && sender !== undefined) {
+    if (node.clusterView().retired.has(from) && sender !== undefined) {
       const delayMs = this.#world.random.below(NOTICE_MS_MAX);
       sender.life.plan(delayMs, "hears of its removal", () => sender.onRemoved());
     }

@@ -8,7 +8,7 @@
  */
 
 import type { NodeId } from "../../raft/mod.ts";
-import type { ChangeRequest, ClusterNode } from "../../server/cluster/mod.ts";
+import type { ChangeRequest, ClusterNode, ClusterView } from "../../server/cluster/mod.ts";
 import { DomainError } from "../../server/error.ts";
 import type { ClusterMetadata } from "../../server/node_api.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
@@ -113,7 +113,7 @@ export class Operator {
     if (!this.isActive) return;
     await this.#acting;
     while (this.#applicant !== undefined) await this.#apply();
-    this.#throwAwayForgotten();
+    this.#switchOffRemoved();
     for (let lost = this.#lostMember(); lost !== undefined; lost = this.#lostMember()) {
       await this.#replace(lost);
     }
@@ -200,16 +200,14 @@ export class Operator {
   }
 
   /**
-   * A node that was away, or had just been taken in, while everybody it knows was replaced: it hears nobody else.
-   * TODO(join): let in whoever belongs to the cluster, and let this be a failure.
+   * A node that was removed stops when one of its former peers tells it. One that was away until all of these were gone
+   * is told by nobody, for the cluster no longer speaks with it: somebody has to switch it off.
    */
-  #throwAwayForgotten(): void {
-    const members = this.#members().map(({ nodeId }) => nodeId);
+  #switchOffRemoved(): void {
+    const { nodes: members, retired } = this.#newestView();
     for (const machine of this.#options.fleet.serving()) {
-      const others = members.filter((id) => id !== machine.id);
       const { nodes } = machine.node!.clusterView();
-      const isForgotten = others.length > 0 && !others.some((id) => nodes.has(id));
-      if (isForgotten) machine.lose();
+      if (retired.has(machine.id) && ![...nodes.keys()].some((id) => members.has(id))) machine.lose();
     }
   }
 
@@ -223,9 +221,13 @@ export class Operator {
   }
 
   #members(): readonly ClusterNode[] {
+    return [...this.#newestView().nodes.values()];
+  }
+
+  /** What the best informed node knows. */
+  #newestView(): ClusterView {
     const views = this.#options.fleet.serving().map(({ node }) => node!.clusterView());
-    const newest = views.reduce((best, view) => view.epoch > best.epoch ? view : best);
-    return [...newest.nodes.values()];
+    return views.reduce((best, view) => view.epoch > best.epoch ? view : best);
   }
 
   #guide(): Machine | undefined {
