@@ -25,9 +25,13 @@ import { DomainError, invalidArgument } from "./error.ts";
 import { MembershipDriver } from "./membership_driver.ts";
 import { Partition } from "./partition.ts";
 import type { Clock } from "./ports.ts";
+import { SilenceWatch } from "./silence.ts";
 
 /** A proposal of this node's own that has not been answered for so long is made again. */
 const PROPOSAL_LIMIT_MS = 2_000;
+
+/** Nothing is moved to a node that was not heard for so many election timeouts: a restart takes less. */
+const DEAD_ELECTION_TIMEOUTS = 10;
 
 type TransferRequest = Extract<ChangeRequest, { readonly kind: "transferLeadership" }>;
 
@@ -43,6 +47,7 @@ export interface ClusterGroupOptions {
   readonly initial: ClusterView;
   readonly multiRaft: MultiRaft;
   readonly clock: Clock;
+  readonly electionTimeoutMs: number;
   readonly leaderOf: (group: GroupId) => NodeId;
   /** Whether this node does. */
   readonly leads: (group: GroupId) => boolean;
@@ -57,6 +62,7 @@ export class ClusterGroup {
   readonly replica: Partition<ClusterMachine>;
   readonly #options: ClusterGroupOptions;
   readonly #driver: MembershipDriver;
+  readonly #silence: SilenceWatch;
   readonly #listeners = new Set<() => void>();
   /** What this node proposes by itself and has no answer to, by what it is about. */
   readonly #proposing = new Set<string>();
@@ -71,6 +77,7 @@ export class ClusterGroup {
   constructor(options: ClusterGroupOptions) {
     this.#options = options;
     this.#driver = new MembershipDriver(options.multiRaft, options.nodeId);
+    this.#silence = new SilenceWatch(options.electionTimeoutMs * DEAD_ELECTION_TIMEOUTS);
     const machine = new ClusterMachine(options.initial, () => this.#changed());
     this.replica = new Partition({ partitionId: CLUSTER_PARTITION, group: CLUSTER_GROUP }, machine);
   }
@@ -103,7 +110,8 @@ export class ClusterGroup {
     for (const partition of this.#moving) this.#drivePartition(partition);
     for (const partition of this.#nextToCheck()) this.#drivePartition(partition);
     for (const { partitionId, to } of this.#transfers) this.#handOver(groupOfPartition(partitionId), to);
-    if (this.replica.role !== "leader") return;
+    if (this.replica.role !== "leader") return this.#silence.lookAway();
+    this.#listen();
     this.#coordinate();
     if (this.view.isFounded) this.#driveCluster();
   }
@@ -140,9 +148,20 @@ export class ClusterGroup {
   }
 
   #livingLearners(): readonly NodeId[] {
-    const { followers = [], membership } = this.#options.multiRaft.view(CLUSTER_GROUP) ?? {};
-    const living = followers.filter(({ active, node }) => active && membership?.learners.includes(node));
-    return living.map(({ node }) => node);
+    const { learners } = this.#driver.membershipOf(CLUSTER_GROUP);
+    return [...this.#livingFollowers()].filter((node) => learners.includes(node));
+  }
+
+  /** Every node is a member of group 0, so its leader hears them all. */
+  #livingFollowers(): Set<NodeId> {
+    const { followers } = this.#options.multiRaft.view(CLUSTER_GROUP)!;
+    return new Set(followers.filter(({ active }) => active).map(({ node }) => node));
+  }
+
+  #listen(): void {
+    const living = this.#livingFollowers().add(this.#options.nodeId);
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#silence.look(this.view.nodes.keys(), { isHeard: (node) => living.has(node), nowMs });
   }
 
   #coordinate(): void {
@@ -153,6 +172,7 @@ export class ClusterGroup {
     const command = planNext(this.view, {
       votes: (nodeId) => voters.includes(nodeId) || votersOutgoing.includes(nodeId),
       leaderOf: (partitionId) => leaderOf(groupOfPartition(partitionId)),
+      isSilent: (nodeId) => this.#silence.isSilent(nodeId, clock.monotonicMs()),
       ageMs: (changeId) => clock.monotonicMs() - (this.#seenMs.get(changeId) ?? clock.monotonicMs()),
     });
     if (command !== undefined) this.#proposeOnce(command, "plan");

@@ -13,12 +13,15 @@
 
 import type { GroupId, Membership, MembershipTarget, MultiRaft, NodeId } from "../raft/mod.ts";
 
+/** What a driver needs of the core. */
+export type DrivenRaft = Pick<MultiRaft, "view" | "changeMembership" | "transferLeadership">;
+
 /** See the module comment. */
 export class MembershipDriver {
-  readonly #multiRaft: MultiRaft;
+  readonly #multiRaft: DrivenRaft;
   readonly #self: NodeId;
 
-  constructor(multiRaft: MultiRaft, self: NodeId) {
+  constructor(multiRaft: DrivenRaft, self: NodeId) {
     this.#multiRaft = multiRaft;
     this.#self = self;
   }
@@ -46,23 +49,17 @@ export class MembershipDriver {
     return false;
   }
 
-  /** A leader that is to go hands over to one that stays; if none votes yet, they begin to. */
+  /** A leader that is to go hands over to one that stays; if none that is heard votes yet, the others begin to. */
   #leave(
     group: GroupId,
     { voters, target }: { readonly voters: readonly NodeId[]; readonly target: MembershipTarget },
   ): void {
-    const staying = voters.filter((node) => target.voters.includes(node));
-    if (staying.length === 0) {
-      this.#change(group, { voters: [...voters, ...target.voters], learners: [] });
-      return;
-    }
-    const heir = this.#multiRaft.view(group)!.followers
-      .filter(({ active, node }) => active && staying.includes(node))
-      .reduce<{ node: NodeId; matchIndex: number } | undefined>(
-        (best, each) => best === undefined || each.matchIndex > best.matchIndex ? each : best,
-        undefined,
-      );
+    const [heir] = this.#multiRaft.view(group)!.followers
+      .filter(({ active, node }) => active && voters.includes(node) && target.voters.includes(node))
+      .sort((a, b) => b.matchIndex - a.matchIndex);
+    const newcomers = target.voters.filter((node) => !voters.includes(node));
     if (heir !== undefined) this.#multiRaft.transferLeadership(group, heir.node);
+    else if (newcomers.length > 0) this.#change(group, { voters: [...voters, ...newcomers], learners: [] });
   }
 
   /** A refusal needs no answer: the next tick tries again. */

@@ -320,9 +320,9 @@ export class Node implements NodeApi {
   }
 
   #createCluster(): ClusterGroup {
-    const { clock, inbox, joined, nodeId, seed, shape } = this.#options;
+    const { clock, electionTimeoutMs, inbox, joined, nodeId, seed, shape } = this.#options;
     return new ClusterGroup({
-      ...{ clock, nodeId, seed, multiRaft: this.#multiRaft },
+      ...{ clock, electionTimeoutMs, nodeId, seed, multiRaft: this.#multiRaft },
       initial: joined === undefined
         ? foundingViewOf(shape)
         : foundingView({ ...shape, replicas: joined.replicas }),

@@ -9,7 +9,7 @@ import { openChanges } from "./change_list.ts";
 import { mayForget } from "./cluster_state.ts";
 import { isMoving } from "./cluster_view.ts";
 import { areLeadersEven, planLeader } from "./preferred_leaders.ts";
-import { planMove } from "./replica_moves.ts";
+import { areReplicasEven, planMove } from "./replica_moves.ts";
 import type { NodeId } from "../../raft/mod.ts";
 import type { ChangeRequest, ClusterChange, ClusterCommand, ClusterView } from "./types.ts";
 import { unreachable } from "./view_invariant.ts";
@@ -23,6 +23,8 @@ export interface PlannerFacts {
   readonly leaderOf: (partitionId: number) => NodeId;
   /** Whether group 0 may need the node for a majority. */
   readonly votes: (nodeId: NodeId) => boolean;
+  /** Whether nothing has been heard of the node for long, so that nothing should be moved to it. */
+  readonly isSilent: (nodeId: NodeId) => boolean;
   /** Milliseconds since the coordinator first saw the change. */
   readonly ageMs: (changeId: string) => number;
 }
@@ -34,7 +36,7 @@ export interface PlannerFacts {
  */
 export function planNext(view: ClusterView, facts: PlannerFacts): ClusterCommand | undefined {
   if (!view.isFounded) return undefined;
-  return planMove(view) ?? planLeader(view) ?? planFinish(view, facts);
+  return planMove(view, facts.isSilent) ?? planLeader(view) ?? planFinish(view, facts);
 }
 
 /** What it takes to call a change done or failed: the reason when failed, `undefined` while there is something to do. */
@@ -58,10 +60,11 @@ function endOf(
   switch (request.kind) {
     case "addNode":
     case "rebalance":
-      return isEven(view) ? DONE : undefined;
+      // A silent node that should have more may come back, or be removed.
+      return isAtRest(view) && areReplicasEven(view) ? DONE : undefined;
     case "removeNode":
       // It stops as soon as it is removed.
-      return isEven(view) && mayForget(view, request.nodeId) && !facts.votes(request.nodeId)
+      return isAtRest(view) && mayForget(view, request.nodeId) && !facts.votes(request.nodeId)
         ? DONE
         : undefined;
     case "moveReplica":
@@ -78,7 +81,7 @@ function endOf(
 }
 
 /** When nothing moves, {@linkcode planMove} has nothing left; leaders may still wait for an operator's transfer. */
-function isEven(view: ClusterView): boolean {
+function isAtRest(view: ClusterView): boolean {
   return !view.partitions.some(isMoving) && areLeadersEven(view);
 }
 

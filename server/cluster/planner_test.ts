@@ -32,7 +32,7 @@ function threeNodes(): PlannedCluster {
 }
 
 function planFor(view: ClusterView): ClusterCommand | undefined {
-  return planNext(view, { leaderOf: () => 0, votes: () => false, ageMs: () => 0 });
+  return planNext(view, { leaderOf: () => 0, votes: () => false, isSilent: () => false, ageMs: () => 0 });
 }
 
 /** Plans and applies one command. */
@@ -181,6 +181,62 @@ test("a partition with too few replicas is filled", () => {
   });
 });
 
+test("nothing moves to a silent node, and a removal does not wait for it", () => {
+  const cluster = evenCluster({ nodeCount: 5, replicationFactor: 3, partitionCount: 10 });
+  const held = (nodeId: number) => cluster.view.partitions.filter(({ target }) => target.includes(nodeId));
+  const before = held(3).length;
+  cluster.silent.add(3);
+  const changeId = cluster.ask({ kind: "removeNode", nodeId: 2 });
+  cluster.finish();
+  assert.ok(cluster.change(changeId).isFinished);
+  assert.equal([1, 3, 4, 5].map((nodeId) => held(nodeId).length), [8, before, 8, 8]);
+  assert.equal([...cluster.view.nodes.keys()], [1, 3, 4, 5]);
+  checkPlaces(cluster.view);
+  cluster.silent.clear();
+  cluster.ask({ kind: "rebalance" });
+  cluster.finish();
+  checkEven(cluster.view);
+});
+
+test("a removal with nobody else to move to waits for a silent node", () => {
+  const cluster = evenCluster({ nodeCount: 4, replicationFactor: 3, partitionCount: 4 });
+  cluster.silent.add(4);
+  const changeId = cluster.ask({ kind: "removeNode", nodeId: 1 });
+  cluster.finish();
+  assert.not(cluster.change(changeId).isFinished);
+  assert.is(cluster.moving.length, 0, "nothing is under way that could not end");
+  cluster.silent.clear();
+  cluster.finish();
+  assert.ok(cluster.change(changeId).isFinished);
+  checkPlaces(cluster.view);
+});
+
+test("what was on its way to a node that falls silent goes elsewhere, and comes when it speaks again", () => {
+  const cluster = threeNodes();
+  const changeId = cluster.ask({ kind: "addNode", nodeId: 4, address: addressOf(4) });
+  step(cluster);
+  step(cluster);
+  cluster.silent.add(4);
+  cluster.finish();
+  assert.is(cluster.moving.length, 0);
+  assert.ok(cluster.view.partitions.every(({ target }) => !target.includes(4)));
+  assert.not(cluster.change(changeId).isFinished, "it is not filled yet");
+  cluster.silent.clear();
+  cluster.finish();
+  assert.ok(cluster.change(changeId).isFinished);
+  checkPlaces(cluster.view);
+  checkEven(cluster.view);
+});
+
+test("an operator's move to a node that falls silent ends with the reason", () => {
+  const cluster = evenCluster({ nodeCount: 5, replicationFactor: 3, partitionCount: 1 });
+  const changeId = cluster.ask({ kind: "moveReplica", partitionId: 0, from: 1, to: 4 });
+  cluster.silent.add(4);
+  cluster.finish();
+  assert.match(cluster.change(changeId).error, /partition 0 had to move elsewhere/);
+  checkPlaces(cluster.view);
+});
+
 test("voters of group 0 are odd, few, and keep their vote", () => {
   const voters = (nodeCount: number, current: readonly number[], replicationFactor = 3) =>
     clusterVoters(
@@ -274,7 +330,11 @@ function live(seed: number): void {
       : randomReplicas(random, { nodeCount, replicationFactor, partitionCount }),
   });
   const late: ClusterCommand[] = [];
-  for (let count = random.below(200); count > 0; count--) act(cluster, { random, late });
+  for (let count = random.below(200); count > 0; count--) {
+    act(cluster, { random, late });
+    if (random.chance(10)) fallSilentOrSpeak(cluster, random);
+  }
+  cluster.silent.clear();
   cluster.ask({ kind: "rebalance" });
   cluster.finish();
   assert.is(cluster.plan(), undefined);
@@ -304,7 +364,13 @@ function act(
 }
 
 function reached(cluster: PlannedCluster, random: SeededRandom): ClusterCommand | undefined {
-  return cluster.moving.length === 0 ? undefined : cluster.reach(random.pick(cluster.moving));
+  const able = cluster.moving.filter((partitionId) => cluster.canReach(partitionId));
+  return able.length === 0 ? undefined : cluster.reach(random.pick(able));
+}
+
+function fallSilentOrSpeak({ silent, view }: PlannedCluster, random: SeededRandom): void {
+  const nodeId = random.pick([...view.nodes.keys()]);
+  if (!silent.delete(nodeId)) silent.add(nodeId);
 }
 
 function randomRequest(view: ClusterView, random: SeededRandom): ChangeRequest {

@@ -1,12 +1,13 @@
 /**
  * Which replica should move next: first those on nodes that are to leave, then from the node with most replicas to the one
- * with fewest. What is counted is where replicas are to be, so that moves under way are not planned twice.
+ * with fewest. What is counted is where replicas are to be, so that moves under way are not planned twice. Nothing is
+ * moved to a node that is silent, and what was on its way to one goes elsewhere.
  *
  * @module
  */
 
 import type { NodeId } from "../../raft/mod.ts";
-import { openChanges } from "./change_list.ts";
+import { openChange, openChanges } from "./change_list.ts";
 import { REPAIR_CHANGE_ID } from "./cluster_state.ts";
 import { isMoving, isStaying, replaced, stayingNodes, withPartition } from "./cluster_view.ts";
 import type { ClusterChange, ClusterCommand, ClusterPartition, ClusterView } from "./types.ts";
@@ -16,6 +17,15 @@ export const MOVES_MAX = 2;
 
 type SetTarget = Extract<ClusterCommand, { readonly kind: "setTarget" }>;
 type Counts = Map<NodeId, number>;
+
+/** Whether nothing has been heard of the node for long. */
+export type IsSilent = (nodeId: NodeId) => boolean;
+
+/** What a move is planned from. */
+interface Situation {
+  readonly view: ClusterView;
+  readonly isSilent: IsSilent;
+}
 
 /** Where a partition should be, and for which change. */
 interface Move {
@@ -32,47 +42,64 @@ export function balancingChange(view: ClusterView): ClusterChange | undefined {
 }
 
 /** The next move; `undefined` when none is needed or too many are under way. */
-export function planMove(view: ClusterView): SetTarget | undefined {
-  const move = planEscape(view) ?? planFilling(view) ?? planEvening(view);
+export function planMove(view: ClusterView, isSilent: IsSilent): SetTarget | undefined {
+  const situation = { view, isSilent };
+  const move = planEscape(situation) ?? planFilling(situation) ?? planEvening(situation);
   if (move === undefined) return undefined;
   const { partition, target, changeId } = move;
   const { partitionId, target: expected } = partition;
   const after = withPartition(view, { ...partition, target, changeId });
-  const remaining = countSteps(after, changeId);
+  const remaining = countSteps({ view: after, isSilent }, changeId);
   return { kind: "setTarget", partitionId, expected, target, changeId, remaining };
 }
 
 /** A partition that moves already may be sent elsewhere: it could wait for a node that is gone. */
-function planEscape(view: ClusterView): Move | undefined {
-  const partition = misplacedPartitions(view).find((each) => isMoving(each) || hasRoom(view));
-  if (partition === undefined) return undefined;
-  const move = escape(view, { partition, counts: replicaCounts(view) });
-  return move.target === partition.target ? undefined : move;
+function planEscape(situation: Situation): Move | undefined {
+  const { view } = situation;
+  for (const partition of misplacedPartitions(situation)) {
+    if (!isMoving(partition) && !hasRoom(view)) continue;
+    const move = escape(situation, { partition, counts: replicaCounts(view) });
+    if (move.target !== partition.target) return move;
+  }
+  return undefined;
 }
 
-/** Finds a place for every replica of the partition that is to lie on a node that leaves; `counts` then count them. */
+/** Finds a place for every replica of the partition that is misplaced; `counts` then count them. */
 function escape(
-  view: ClusterView,
+  situation: Situation,
   { partition, counts }: { readonly partition: ClusterPartition; readonly counts: Counts },
 ): Move {
+  const { view, isSilent } = situation;
   let { target, changeId } = partition;
   for (const nodeId of partition.target) {
-    if (isStaying(view, nodeId)) continue;
-    const by = emptiestNode(counts, target);
+    if (!isMisplaced(situation, { partition, nodeId })) continue;
+    const by = emptiestNode(counts, (each) => target.includes(each) || isSilent(each));
     if (by === undefined) break;
     target = replaced(target, { nodeId, by });
     counts.set(by, counts.get(by)! + 1);
-    changeId = removalOf(view, nodeId);
+    if (counts.has(nodeId)) counts.set(nodeId, counts.get(nodeId)! - 1);
+    changeId = isStaying(view, nodeId) ? detourOf(view, changeId) : removalOf(view, nodeId);
   }
   return { partition, target, changeId };
 }
 
+/** It is to leave, or the replica was on its way there when it fell silent. */
+function isMisplaced(
+  { view, isSilent }: Situation,
+  { partition, nodeId }: { readonly partition: ClusterPartition; readonly nodeId: NodeId },
+): boolean {
+  return !isStaying(view, nodeId) || (!partition.replicas.includes(nodeId) && isSilent(nodeId));
+}
+
 /** Only a mistake could leave a partition with too few replicas; it is put right all the same. */
-function planFilling(view: ClusterView): Move | undefined {
+function planFilling({ view, isSilent }: Situation): Move | undefined {
   const wanted = Math.min(view.replicationFactor, stayingNodes(view).length);
   const partition = view.partitions.find(({ target }) => target.length < wanted);
   if (partition === undefined || !(isMoving(partition) || hasRoom(view))) return undefined;
-  const nodeId = emptiestNode(replicaCounts(view), partition.target);
+  const nodeId = emptiestNode(
+    replicaCounts(view),
+    (each) => partition.target.includes(each) || isSilent(each),
+  );
   if (nodeId === undefined) return undefined;
   return { partition, target: [...partition.target, nodeId], changeId: REPAIR_CHANGE_ID };
 }
@@ -81,11 +108,12 @@ function planFilling(view: ClusterView): Move | undefined {
  * One move is always there: the fuller node has at least two partitions that the emptier one has not, and while there is
  * room at most one of them moves already.
  */
-function planEvening(view: ClusterView): Move | undefined {
+function planEvening({ view, isSilent }: Situation): Move | undefined {
   const change = balancingChange(view);
   if (change === undefined || !hasRoom(view)) return undefined;
   const leads = leadCounts(view);
-  const nodes = [...replicaCounts(view)].sort(([leftId, left], [rightId, right]) =>
+  const awake = [...replicaCounts(view)].filter(([nodeId]) => !isSilent(nodeId));
+  const nodes = awake.sort(([leftId, left], [rightId, right]) =>
     right - left || leads.get(rightId)! - leads.get(leftId)! || leftId - rightId
   );
   const [fullest, emptiest] = [nodes[0], nodes.at(-1)];
@@ -109,10 +137,10 @@ function hasRoom(view: ClusterView): boolean {
   return view.partitions.filter(isMoving).length < MOVES_MAX;
 }
 
-/** Partitions that are to lie on a node that does not stay; those that move already first. */
-function misplacedPartitions(view: ClusterView): readonly ClusterPartition[] {
-  const misplaced = view.partitions.filter(({ target }) =>
-    !target.every((nodeId) => isStaying(view, nodeId))
+/** Partitions that are to lie where they cannot; those that move already first. */
+function misplacedPartitions(situation: Situation): readonly ClusterPartition[] {
+  const misplaced = situation.view.partitions.filter((partition) =>
+    partition.target.some((nodeId) => isMisplaced(situation, { partition, nodeId }))
   );
   return [...misplaced.filter(isMoving), ...misplaced.filter((each) => !isMoving(each))];
 }
@@ -124,9 +152,21 @@ function removalOf(view: ClusterView, nodeId: NodeId): string {
   return change?.changeId ?? REPAIR_CHANGE_ID;
 }
 
+/** In whose name a partition goes elsewhere than the change says; one that is about this very place will have failed. */
+function detourOf(view: ClusterView, changeId: string): string {
+  const kind = openChange(view, changeId)?.request.kind;
+  return kind === undefined || kind === "moveReplica" ? REPAIR_CHANGE_ID : changeId;
+}
+
 /** Replicas that are to be on each node that stays. */
 function replicaCounts(view: ClusterView): Counts {
   return count(view, ({ target }) => target);
+}
+
+/** Whether the nodes that stay have as many replicas each as can be, silent ones too. */
+export function areReplicasEven(view: ClusterView): boolean {
+  const replicas = [...replicaCounts(view).values()];
+  return Math.max(...replicas) - Math.min(...replicas) <= 1;
 }
 
 /** Partitions that each node that stays is to lead. */
@@ -145,11 +185,11 @@ function count(view: ClusterView, nodesOf: (partition: ClusterPartition) => read
   return counts;
 }
 
-/** Of the nodes that are not in `taken`, the one with fewest replicas, and of several the one with the smallest id. */
-function emptiestNode(counts: Counts, taken: readonly NodeId[]): NodeId | undefined {
+/** Of the nodes that are not excluded, the one with fewest replicas, and of several the one with the smallest id. */
+function emptiestNode(counts: Counts, isExcluded: (nodeId: NodeId) => boolean): NodeId | undefined {
   let best: { readonly nodeId: NodeId; readonly replicas: number } | undefined;
   for (const [nodeId, replicas] of counts) {
-    if (taken.includes(nodeId)) continue;
+    if (isExcluded(nodeId)) continue;
     if (best === undefined || replicas < best.replicas) best = { nodeId, replicas };
   }
   return best?.nodeId;
@@ -159,9 +199,12 @@ function emptiestNode(counts: Counts, taken: readonly NodeId[]): NodeId | undefi
  * Moves that will yet end for the change, those under way included, if nothing else is asked for: what the functions above
  * will do, without the room they wait for.
  */
-function countSteps(view: ClusterView, changeId: string): number {
+function countSteps(situation: Situation, changeId: string): number {
+  const { view } = situation;
   const counts = replicaCounts(view);
-  const escaping = misplacedPartitions(view).map((partition) => escape(view, { partition, counts }));
+  const escaping = misplacedPartitions(situation).map((partition) =>
+    escape(situation, { partition, counts })
+  );
   const changeOf = new Map(escaping.map((move) => [move.partition, move.changeId]));
   const underWay =
     view.partitions.filter((each) => (changeOf.get(each) ?? each.changeId) === changeId).length;

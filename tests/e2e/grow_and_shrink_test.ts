@@ -64,11 +64,34 @@ test("a node whose disk is gone is replaced, and whoever coordinates that is kil
   });
 }, { limitMs: 300_000 });
 
+test("two of three founders go while the third is down, which then comes back and knows nobody", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 6 });
+  await underLoad(cluster, async (step, client) => {
+    await step("nodes 4, 5 and 6 join", async () => {
+      for (const id of [4, 5, 6]) await cluster.join(id, 1);
+      return 3;
+    });
+    await cluster.kill(3, "SIGKILL");
+    await step("nodes 1 and 2 are removed", async () => {
+      for (const id of [1, 2]) await client.cluster.removeNode(id);
+      return 2;
+    });
+    for (const id of [1, 2]) assert.is((await cluster.process(id).ended).code, 0, cluster.output(id));
+    await cluster.restart(3);
+    await step("everything is evened out", () => client.cluster.rebalance().then(() => 1));
+    await replicasMustBeEven(cluster, [3, 4, 5, 6]);
+    await cluster.waitReady([3]);
+  });
+}, { limitMs: 300_000 });
+
 /** Begins as many changes as `begin` says and waits for their end. */
 type Step = (name: string, begin: () => Promise<number>) => Promise<void>;
 
 /** Runs `body` under load, and judges the load's history and the cargo afterwards. */
-async function underLoad(cluster: ProcessCluster, body: (step: Step) => Promise<void>): Promise<void> {
+async function underLoad(
+  cluster: ProcessCluster,
+  body: (step: Step, client: PrkDbClient) => Promise<void>,
+): Promise<void> {
   await using client = await PrkDbClient.connect(cluster.addresses());
   const cargo = new Map(Array.from({ length: CARGO }, (_, number) => [`cargo-${number}`, `${number}`]));
   const written = await client.writeBatch([...cargo].map(([key, value]) => ({ kind: "put", key, value })));
@@ -86,7 +109,7 @@ async function underLoad(cluster: ProcessCluster, body: (step: Step) => Promise<
     const seconds = (performance.now() - before.ms) / 1000;
     console.log(`${name}: ${seconds.toFixed(1)} s, ${load.answered - before.answers} answers`);
     while (load.answered < before.answers + ANSWERS_PER_CHANGE_MIN) await sleep(20);
-  });
+  }, client);
   await load.stop();
   const verdict = checkLinearizable(recorder.history());
   console.log(

@@ -47,6 +47,8 @@ export function evenReplicas(
 export class PlannedCluster {
   /** What each group really is. */
   readonly #groups: (readonly NodeId[])[];
+  /** Nodes of which nothing is heard. A group never becomes what it should be while that needs one more of them. */
+  readonly silent = new Set<NodeId>();
   readonly #state: ClusterState;
   #settled = 0;
   #changeCount = 0;
@@ -83,7 +85,8 @@ export class PlannedCluster {
   /** What a coordinator would propose now. Leaders are where they should be, unless `facts` say otherwise. */
   plan(facts: Partial<PlannerFacts> = {}): ClusterCommand | undefined {
     const leaderOf = (partitionId: number) => this.view.partitions[partitionId]!.replicas[0]!;
-    return planNext(this.view, { leaderOf, votes: () => false, ageMs: () => 0, ...facts });
+    const isSilent = (nodeId: NodeId) => this.silent.has(nodeId);
+    return planNext(this.view, { leaderOf, votes: () => false, isSilent, ageMs: () => 0, ...facts });
   }
 
   /** @returns whether anything changed */
@@ -127,8 +130,16 @@ export class PlannedCluster {
   }
 
   #nextReport(): ClusterCommand | undefined {
-    const [partitionId] = this.moving;
+    const partitionId = this.moving.find((each) => this.canReach(each));
     return partitionId === undefined ? undefined : this.reach(partitionId);
+  }
+
+  /** Whether the partition's group can become what it should be: a silent node takes in nothing. */
+  canReach(partitionId: number): boolean {
+    const newcomers = this.view.partitions[partitionId]!.target.filter((nodeId) =>
+      !this.#groups[partitionId]!.includes(nodeId)
+    );
+    return newcomers.every((nodeId) => !this.silent.has(nodeId));
   }
 
   #checkForgotten(): void {
