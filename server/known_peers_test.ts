@@ -1,3 +1,9 @@
+/**
+ * Who is let in, and where he is answered.
+ *
+ * @module
+ */
+
 import { assert, suite } from "../tests/harness.ts";
 import { type ClusterView, foundingView } from "./cluster/mod.ts";
 import { KnownPeers } from "./known_peers.ts";

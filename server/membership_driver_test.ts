@@ -1,3 +1,9 @@
+/**
+ * The next step of a group on its way to its members, in every situation.
+ *
+ * @module
+ */
+
 import type { FollowerView, Membership, MembershipTarget, NodeId, ReplicaView } from "../raft/mod.ts";
 import { assert, suite } from "../tests/harness.ts";
 import { type DrivenRaft, MembershipDriver } from "./membership_driver.ts";

@@ -1,3 +1,9 @@
+/**
+ * Who counts as silent, and when.
+ *
+ * @module
+ */
+
 import { assert, suite } from "../tests/harness.ts";
 import { SilenceWatch } from "./silence.ts";
 

@@ -5,7 +5,8 @@
  */
 
 import { assert, suite } from "../../tests/harness.ts";
-import { addressOf, evenReplicas, PlannedCluster } from "../../tests/support/planned_cluster.ts";
+import { addressOf } from "../../tests/support/node_address.ts";
+import { evenReplicas, PlannedCluster } from "../../tests/support/planned_cluster.ts";
 import { SeededRandom } from "../../tests/support/seeded_random.ts";
 import { clusterVoters } from "./cluster_voters.ts";
 import { foundingView, isStaying, stayingNodes } from "./cluster_view.ts";

@@ -6,6 +6,7 @@
  */
 
 import type { UnaryCall, UnaryCaller } from "../../client/caller.ts";
+import { addressOf } from "../support/node_address.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
 import type { Life } from "./life.ts";
 import type { Machine } from "./machine.ts";
@@ -16,11 +17,6 @@ import type { World } from "./world.ts";
 interface OpenCall {
   readonly resolve: (response: Uint8Array) => void;
   readonly reject: (error: unknown) => void;
-}
-
-/** Base URL of a node, for clients. */
-export function addressOf(nodeId: number): string {
-  return `node-${nodeId}.test:50051`;
 }
 
 /** See the module comment. */

@@ -6,7 +6,7 @@
  */
 
 import type { NodeId } from "../../raft/mod.ts";
-import { addressOf } from "./client_link.ts";
+import { addressOf } from "../support/node_address.ts";
 import { Machine, type MachineOptions, type MachineWatcher } from "./machine.ts";
 import type { Network } from "./network.ts";
 import type { World } from "./world.ts";

@@ -14,7 +14,7 @@ import type { PeerBatch } from "../../server/peer_batch.ts";
 import type { PeerTransport } from "../../server/ports.ts";
 import { decodePeerBatch, encodePeerBatch } from "../../server/rpc/raft_codec.ts";
 import { WireWriter } from "../../server/rpc/wire.ts";
-import { addressOf } from "./client_link.ts";
+import { addressOf } from "../support/node_address.ts";
 import type { Life } from "./life.ts";
 import type { Promises } from "./promises.ts";
 import type { Weather } from "./weather.ts";

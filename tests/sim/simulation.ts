@@ -7,10 +7,11 @@
 
 import { PrkDbClient, PrkDbError } from "../../client/mod.ts";
 import { CLUSTER_GROUP } from "../../server/cluster_layout.ts";
+import { addressOf } from "../support/node_address.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { Calm } from "./calm.ts";
 import { Chaos } from "./chaos.ts";
-import { addressOf, balanced, ClientLink } from "./client_link.ts";
+import { balanced, ClientLink } from "./client_link.ts";
 import { Fleet } from "./fleet.ts";
 import { Judge } from "./judge.ts";
 import { guardAgainstLeaks } from "./leak_guard.ts";

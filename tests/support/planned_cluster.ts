@@ -20,6 +20,7 @@ import {
   planNext,
 } from "../../server/cluster/mod.ts";
 import type { NodeId } from "../../raft/mod.ts";
+import { addressOf } from "./node_address.ts";
 
 /** How a cluster begins. */
 export interface Beginning {
@@ -150,11 +151,6 @@ export class PlannedCluster {
       }
     }
   }
-}
-
-/** The address of a node. */
-export function addressOf(nodeId: NodeId): string {
-  return `node-${nodeId}.test:50051`;
 }
 
 function checkProgress(before: ClusterView, after: ClusterView): void {
