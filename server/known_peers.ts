@@ -24,7 +24,7 @@ export interface KnownPeersOptions {
   /** What it knows of the cluster now. */
   readonly view: () => ClusterView;
   readonly leaderOf: (group: GroupId) => NodeId;
-  /** Somebody is known who was not. */
+  /** A guest was let in: there is one peer more. */
   readonly onGuest: () => void;
 }
 
@@ -56,7 +56,10 @@ export class KnownPeers {
     return (isFounder ? founded ?? current : current ?? founded) ?? this.#guests.get(node) ?? "";
   }
 
-  /** Whether `id`, who knows the cluster's id and says that it serves at `address`, may speak with this node. */
+  /**
+   * Whether `id`, who knows the cluster's id and says that it serves at `address`, may speak with this node. Whoever is let
+   * in as a guest is a peer from now on.
+   */
   admits(id: NodeId, address: string): boolean {
     if (this.ids().includes(id)) return true;
     const isLost = this.#options.leaderOf(CLUSTER_GROUP) === NO_NODE;
