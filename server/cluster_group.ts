@@ -141,8 +141,10 @@ export class ClusterGroup {
   /** Everybody is a member of group 0, some vote. */
   #driveCluster(): void {
     const { voters } = this.#driver.membershipOf(CLUSTER_GROUP);
-    // A node that is down cannot take the place of one that goes.
-    const wanted = clusterVoters(this.view, [...voters, ...this.#livingLearners()]);
+    const silent = voters.filter((node) => this.#isSilent(node));
+    const heard = voters.filter((node) => !silent.includes(node));
+    // Whoever is down keeps its vote only as long as nobody else can have it.
+    const wanted = clusterVoters(this.view, [...heard, ...this.#livingLearners(), ...silent]);
     const learners = [...this.view.nodes.keys()].filter((node) => !wanted.includes(node));
     this.#driver.drive(CLUSTER_GROUP, { voters: wanted, learners });
   }
@@ -156,6 +158,10 @@ export class ClusterGroup {
   #livingFollowers(): Set<NodeId> {
     const { followers } = this.#options.multiRaft.view(CLUSTER_GROUP)!;
     return new Set(followers.filter(({ active }) => active).map(({ node }) => node));
+  }
+
+  #isSilent(nodeId: NodeId): boolean {
+    return this.#silence.isSilent(nodeId, this.#options.clock.monotonicMs());
   }
 
   #listen(): void {
@@ -172,7 +178,7 @@ export class ClusterGroup {
     const command = planNext(this.view, {
       votes: (nodeId) => voters.includes(nodeId) || votersOutgoing.includes(nodeId),
       leaderOf: (partitionId) => leaderOf(groupOfPartition(partitionId)),
-      isSilent: (nodeId) => this.#silence.isSilent(nodeId, clock.monotonicMs()),
+      isSilent: (nodeId) => this.#isSilent(nodeId),
       ageMs: (changeId) => clock.monotonicMs() - (this.#seenMs.get(changeId) ?? clock.monotonicMs()),
     });
     if (command !== undefined) this.#proposeOnce(command, "plan");

@@ -149,6 +149,33 @@ test("with five replicas a partition, one of six nodes goes", async () => {
   });
 }, { limitMs: 60_000 });
 
+test(
+  "a voter of the cluster's own group that stays away gives its vote to another, so that one more may go",
+  async () => {
+    await withCluster(3, async (cluster) => {
+      await cluster.join(1, 4);
+      await change(cluster.node(1), addition(4));
+      await finished(cluster);
+      await cluster.stop(3);
+      const voters = (id: number) => cluster.node(id).clusterMembership();
+      await until(
+        () => [1, 2, 4].every((id) => `${voters(id).voters}/${voters(id).votersOutgoing}` === "1,2,4/"),
+        "4 votes",
+      );
+      await cluster.stop(1);
+      await until(() => cluster.node(4).readiness().isReady, "the others have leaders again");
+      await change(cluster.node(2), { kind: "rebalance" });
+      await cluster.start(3);
+      await until(
+        () => cluster.node(3).clusterMembership().learners.includes(3),
+        "3 learns that it votes no more",
+      );
+      await finished(cluster);
+    });
+  },
+  { limitMs: 60_000 },
+);
+
 test("a change that makes no sense is refused with the reason", async () => {
   await withCluster(3, async (cluster) => {
     const refused: readonly [ChangeRequest, RegExp][] = [
@@ -172,6 +199,15 @@ function addition(nodeId: number): ChangeRequest {
 
 function change(node: Node, request: ChangeRequest): Promise<string> {
   return node.changeCluster(request, { timeoutMs: 20_000 });
+}
+
+/** As `change`, also while there is no leader to take it. */
+async function changeInTime(node: Node, request: ChangeRequest): Promise<void> {
+  let isTaken = false;
+  const ask = (): Promise<unknown> =>
+    change(node, request).then(() => isTaken = true, () => pause(100).then(ask));
+  void ask();
+  await until(() => isTaken, "a change is taken");
 }
 
 /** Every node knows all changes, and that they have ended; who took a change knows it at once, the others later. */

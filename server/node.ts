@@ -6,7 +6,7 @@
  */
 
 import { hashRangeStart, partitionOfKey } from "../proto/mod.ts";
-import type { MultiRaft, NodeId } from "../raft/mod.ts";
+import type { Membership, MultiRaft, NodeId } from "../raft/mod.ts";
 import { type RecoveryReport, type SyncPolicy, Wal, WalError } from "../wal-wasm/mod.ts";
 import { createMultiRaft, reviveGroups, TICKS_PER_HEARTBEAT } from "./birth.ts";
 import { CallGate } from "./call_gate.ts";
@@ -258,6 +258,11 @@ export class Node implements NodeApi {
   /** The cluster's own state as this node knows it. */
   clusterView(): ClusterView {
     return this.#cluster.view;
+  }
+
+  /** The members of the cluster's own group, as far as this node knows; for tests. */
+  clusterMembership(): Membership {
+    return this.#multiRaft.view(CLUSTER_GROUP)!.membership;
   }
 
   status(): NodeStatus {

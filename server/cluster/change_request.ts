@@ -20,6 +20,7 @@ import {
   isMoving,
   isStaying,
   replaced,
+  sentTo,
   stayingNodes,
   withNode,
   withPartition,
@@ -208,7 +209,7 @@ function beginToMove(
   });
   const partition = mustPartition(undone, partitionId);
   const target = replaced(partition.target, { nodeId: from, by: to });
-  return withPartition(undone, { ...partition, target, changeId });
+  return withPartition(undone, sentTo(partition, { target, changeId }));
 }
 
 /** Who was to lead before is not waited for any more. */

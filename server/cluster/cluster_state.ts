@@ -14,6 +14,7 @@ import {
   isSameList,
   isSameSet,
   isStaying,
+  sentTo,
   withNode,
   withNodes,
   withPartition,
@@ -98,7 +99,7 @@ function setTarget(view: ClusterView, command: SetTarget): ClusterView {
   if (changeId !== REPAIR_CHANGE_ID && openChange(view, changeId) === undefined) return view;
   const update = (change: ClusterChange) => ({ ...change, total: change.done + remaining });
   const next = updateOpenChange(view, { changeId, update });
-  return withPartition(next, { ...partition, target, changeId });
+  return withPartition(next, sentTo(partition, { target, changeId }));
 }
 
 /** Who should lead may have changed since it was proposed, so the order does not count. */
@@ -109,7 +110,7 @@ function settle(view: ClusterView, { partitionId, target, changeId }: Settle): C
   const update = (change: ClusterChange) =>
     change.request.kind === "moveReplica" ? ended(stepped(change), "") : stepped(change);
   const next = updateOpenChange(view, { changeId: partition.changeId, update });
-  return withPartition(next, { ...partition, replicas: partition.target, changeId: "" });
+  return withPartition(next, { ...partition, replicas: partition.target, left: [], changeId: "" });
 }
 
 function prefer(view: ClusterView, { partitionId, nodeId }: Prefer): ClusterView {

@@ -29,6 +29,7 @@ export function foundingView({ nodes, replicationFactor, replicas }: Founding): 
       partitionId,
       replicas: list,
       target: list,
+      left: [],
       changeId: "",
     })),
     changes: [],
@@ -87,6 +88,15 @@ export function withNode(view: ClusterView, node: ClusterNode): ClusterView {
 /** The view with `partition` in place of the one with its id. */
 export function withPartition(view: ClusterView, partition: ClusterPartition): ClusterView {
   return { ...view, partitions: view.partitions.with(partition.partitionId, partition) };
+}
+
+/** The partition, which is to move to `target` for the change. */
+export function sentTo(
+  partition: ClusterPartition,
+  { target, changeId }: { readonly target: readonly NodeId[]; readonly changeId: string },
+): ClusterPartition {
+  const removed = partition.target.filter((nodeId) => !target.includes(nodeId));
+  return { ...partition, target, changeId, left: [...new Set([...partition.left, ...removed])] };
 }
 
 /** The view in which the partition should be led by `nodeId`; the same one if it already should, or has no such replica. */

@@ -15,7 +15,7 @@ const VOTERS_WANTED = 3;
  * The nodes that should vote, ascending: an odd number, as many as a partition has replicas but at least three, as far as
  * there are nodes that stay.
  *
- * @param preferred first those that vote now, who keep their vote while they stay, then those that can vote at once
+ * @param preferred first those that should keep their vote, then those that can vote at once
  */
 export function clusterVoters(view: ClusterView, preferred: readonly NodeId[]): readonly NodeId[] {
   const staying = stayingNodes(view);

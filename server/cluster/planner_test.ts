@@ -238,6 +238,18 @@ test("an operator's move to a node that falls silent ends with the reason", () =
   checkPlaces(cluster.view);
 });
 
+test("what a group may have left already is not taken for held when its node is silent", () => {
+  const cluster = evenCluster({ nodeCount: 5, replicationFactor: 3, partitionCount: 1 });
+  cluster.ask({ kind: "moveReplica", partitionId: 0, from: 3, to: 4 });
+  cluster.reach(0);
+  cluster.ask({ kind: "moveReplica", partitionId: 0, from: 4, to: 3 });
+  cluster.silent.add(3);
+  cluster.finish();
+  assert.is(cluster.moving.length, 0);
+  assert.not(cluster.view.partitions[0]!.replicas.includes(3));
+  checkPlaces(cluster.view);
+});
+
 test("voters of group 0 are odd, few, and keep their vote", () => {
   const voters = (nodeCount: number, current: readonly number[], replicationFactor = 3) =>
     clusterVoters(

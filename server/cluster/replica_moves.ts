@@ -9,7 +9,7 @@
 import type { NodeId } from "../../raft/mod.ts";
 import { openChange, openChanges } from "./change_list.ts";
 import { REPAIR_CHANGE_ID } from "./cluster_state.ts";
-import { isMoving, isStaying, replaced, stayingNodes, withPartition } from "./cluster_view.ts";
+import { isMoving, isStaying, replaced, sentTo, stayingNodes, withPartition } from "./cluster_view.ts";
 import type { ClusterChange, ClusterCommand, ClusterPartition, ClusterView } from "./types.ts";
 
 /** Partitions that move at the same time. Each sends its whole log to a new node, beside what clients want. */
@@ -48,7 +48,7 @@ export function planMove(view: ClusterView, isSilent: IsSilent): SetTarget | und
   if (move === undefined) return undefined;
   const { partition, target, changeId } = move;
   const { partitionId, target: expected } = partition;
-  const after = withPartition(view, { ...partition, target, changeId });
+  const after = withPartition(view, sentTo(partition, { target, changeId }));
   const remaining = countSteps({ view: after, isSilent }, changeId);
   return { kind: "setTarget", partitionId, expected, target, changeId, remaining };
 }
@@ -83,12 +83,13 @@ function escape(
   return { partition, target, changeId };
 }
 
-/** It is to leave, or the replica was on its way there when it fell silent. */
+/** It is to leave, or it is silent and has to take in a replica. */
 function isMisplaced(
   { view, isSilent }: Situation,
   { partition, nodeId }: { readonly partition: ClusterPartition; readonly nodeId: NodeId },
 ): boolean {
-  return !isStaying(view, nodeId) || (!partition.replicas.includes(nodeId) && isSilent(nodeId));
+  const isNew = !partition.replicas.includes(nodeId) || partition.left.includes(nodeId);
+  return !isStaying(view, nodeId) || (isNew && isSilent(nodeId));
 }
 
 /** Only a mistake could leave a partition with too few replicas; it is put right all the same. */

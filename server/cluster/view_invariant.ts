@@ -25,6 +25,9 @@ function checkPartition(view: ClusterView, partition: ClusterPartition): void {
   checkMembers(view, { partitionId, list: replicas });
   checkMembers(view, { partitionId, list: target });
   const isSettled = replicas.length === target.length && replicas.every((id, place) => id === target[place]);
+  if (changeId === "" && partition.left.length > 0) {
+    violated(`partition ${partitionId} leaves nodes while it moves`);
+  }
   if (changeId === "" && !isSettled) violated(`partition ${partitionId} moves for a change`);
 }
 

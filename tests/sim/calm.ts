@@ -13,12 +13,16 @@ import type { Ledger } from "./ledger.ts";
 import type { Machine } from "./machine.ts";
 import type { Observer } from "./observer.ts";
 import type { Operator } from "./operator.ts";
+import { renew } from "./renewal.ts";
 import { findUnsettled } from "./settlement.ts";
 import type { Records } from "./workload.ts";
 import type { World } from "./world.ts";
 
 /** Simulated time within which everything must have come right. */
 const LIMIT_MS = 60_000;
+/** Of runs in which the cluster changes, how many end with a renewal, if that does not take too many machines. */
+const RENEWAL_PERCENT = 30;
+const RENEWAL_REPLICAS_MAX = 3;
 
 /** What is judged. */
 export interface CalmOptions {
@@ -62,9 +66,17 @@ export class Calm {
 
   /** Whatever an operator began ends, and the cluster is what it says. */
   async #changeOver(): Promise<void> {
-    const { fleet, operator } = this.#options;
+    const { fleet, operator, world: { random } } = this.#options;
     if (!operator.isActive) return;
     await this.#await(operator.finish(), "the operator has an answer to everything");
+    await this.#settle();
+    if (operator.replicationFactor > RENEWAL_REPLICAS_MAX || !random.chance(RENEWAL_PERCENT)) return;
+    await this.#await(renew({ fleet, operator, random }), "everybody but one is replaced");
+    await this.#settle();
+  }
+
+  async #settle(): Promise<void> {
+    const { fleet, operator } = this.#options;
     let missing: string | undefined;
     await this.#until(
       () => (missing = findUnsettled(fleet, operator)) === undefined,
@@ -154,11 +166,16 @@ export class Calm {
   }
 
   #describe(): string {
-    return this.#options.fleet.machines.map(({ id, state, node }) => {
+    const machines = this.#options.fleet.machines.map(({ id, state, node }) => {
       const replicas = (node?.status().replicas ?? []).map((
-        { group, role, term, commit, applied, lastIndex },
-      ) => `group ${group} ${role} term ${term} applied ${applied} of ${commit} of ${lastIndex}`);
+        { group, role, term, commit, applied, lastIndex, membership: { voters, votersOutgoing, learners } },
+      ) =>
+        `group ${group} ${role} term ${term} applied ${applied} of ${commit} of ${lastIndex}, ` +
+        `members ${voters}/${votersOutgoing}/${learners}`
+      );
       return `node ${id} ${state}: ${replicas.join("; ")}`;
-    }).join("\n");
+    });
+    const { nodes, partitions } = this.#options.operator.newestView();
+    return [...machines, JSON.stringify([...nodes.values()]), JSON.stringify(partitions)].join("\n");
   }
 }

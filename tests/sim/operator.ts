@@ -89,6 +89,10 @@ export class Operator {
     this.#founderCount = options.fleet.machines.length;
   }
 
+  get replicationFactor(): number {
+    return this.#options.replicationFactor;
+  }
+
   /** Whether it does anything at all. */
   get isActive(): boolean {
     return this.#options.everyMs < Infinity;
@@ -116,6 +120,20 @@ export class Operator {
     this.#switchOffRemoved();
     for (let lost = this.#lostMember(); lost !== undefined; lost = this.#lostMember()) {
       await this.#replace(lost);
+    }
+  }
+
+  /** Has one more node taken in. */
+  async takeIn(): Promise<void> {
+    const guide = this.#guide();
+    if (guide?.node !== undefined) this.#applicant = originOf(guide.node.metadata());
+    while (this.#applicant !== undefined) await this.#apply();
+  }
+
+  /** Asks for a node to be removed until it is promised. */
+  async remove(nodeId: NodeId): Promise<void> {
+    while (await this.#ask({ kind: "removeNode", nodeId }, this.#guide()) !== "taken") {
+      await this.pause(RETRY_MS);
     }
   }
 
@@ -176,7 +194,7 @@ export class Operator {
     const { fleet } = this.#options;
     const nodeId = fleet.nextId;
     const answer = await this.#ask({ kind: "addNode", nodeId, address: addressOf(nodeId) }, this.#guide());
-    if (answer === "unknown") return await this.#pause(RETRY_MS);
+    if (answer === "unknown") return await this.pause(RETRY_MS);
     const origin = this.#applicant!;
     this.#applicant = undefined;
     if (answer === "taken") fleet.add(origin).start();
@@ -185,18 +203,14 @@ export class Operator {
   /** Takes a step towards a cluster without the node `id`, which never comes back. */
   async #replace(id: NodeId): Promise<void> {
     const { fleet, replicationFactor } = this.#options;
-    const left = this.#members().filter(({ nodeId, isLeaving }) =>
+    const left = this.members().filter(({ nodeId, isLeaving }) =>
       !isLeaving && fleet.machine(nodeId).state !== "lost"
     );
     const guide = this.#guide();
-    if (guide?.node === undefined) return await this.#pause(RETRY_MS);
-    if (left.length < replicationFactor) {
-      this.#applicant = originOf(guide.node.metadata());
-      while (this.#applicant !== undefined) await this.#apply();
-    } else {
-      await this.#ask({ kind: "removeNode", nodeId: id }, guide);
-    }
-    await this.#pause(RETRY_MS);
+    if (guide?.node === undefined) return await this.pause(RETRY_MS);
+    if (left.length < replicationFactor) await this.takeIn();
+    else await this.#ask({ kind: "removeNode", nodeId: id }, guide);
+    await this.pause(RETRY_MS);
   }
 
   /**
@@ -204,7 +218,7 @@ export class Operator {
    * is told by nobody, for the cluster no longer speaks with it: somebody has to switch it off.
    */
   #switchOffRemoved(): void {
-    const { nodes: members, retired } = this.#newestView();
+    const { nodes: members, retired } = this.newestView();
     for (const machine of this.#options.fleet.serving()) {
       const { nodes } = machine.node!.clusterView();
       if (retired.has(machine.id) && ![...nodes.keys()].some((id) => members.has(id))) machine.lose();
@@ -214,18 +228,19 @@ export class Operator {
   /** A node that never comes back, and that nobody has removed yet. */
   #lostMember(): NodeId | undefined {
     const { fleet } = this.#options;
-    return this.#members().find(({ nodeId, isLeaving }) =>
+    return this.members().find(({ nodeId, isLeaving }) =>
       !isLeaving && fleet.machine(nodeId).state === "lost"
     )
       ?.nodeId;
   }
 
-  #members(): readonly ClusterNode[] {
-    return [...this.#newestView().nodes.values()];
+  /** As far as anybody who serves knows. */
+  members(): readonly ClusterNode[] {
+    return [...this.newestView().nodes.values()];
   }
 
   /** What the best informed node knows. */
-  #newestView(): ClusterView {
+  newestView(): ClusterView {
     const views = this.#options.fleet.serving().map(({ node }) => node!.clusterView());
     return views.reduce((best, view) => view.epoch > best.epoch ? view : best);
   }
@@ -241,7 +256,7 @@ export class Operator {
     world.trace.note(`operator asks node ${guide.id} for ${JSON.stringify(request)}`);
     const answer = await Promise.race([
       this.#answer(request, guide),
-      this.#pause(SILENCE_MS).then(() => "unknown" as const),
+      this.pause(SILENCE_MS).then(() => "unknown" as const),
     ]);
     world.trace.note(`operator hears of ${request.kind}: ${answer}`);
     if (answer === "taken") this.#note(request);
@@ -273,7 +288,8 @@ export class Operator {
     return "unknown";
   }
 
-  #pause(delayMs: number): Promise<void> {
+  /** Milliseconds of the world's time. */
+  pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => void this.#options.world.plan(delayMs, "operator waits", resolve));
   }
 }

@@ -165,7 +165,7 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
       },
       {
         file: "server/cluster/planner.ts",
-        find: "return isEven(view) && mayForget(view, request.nodeId) &&",
+        find: "return isAtRest(view) && mayForget(view, request.nodeId) &&",
         replace: "return mayForget(view, request.nodeId) &&",
       },
     ],
@@ -176,6 +176,30 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
       file: "server/cluster_group.ts",
       find: "votes: (nodeId) => voters.includes(nodeId) || votersOutgoing.includes(nodeId),",
       replace: "votes: (nodeId) => [...voters, ...votersOutgoing].includes(-nodeId),",
+    }],
+  },
+  {
+    name: "a leader that is to go waits for a voter that is down",
+    edits: [{
+      file: "server/membership_driver.ts",
+      find: "    else if (newcomers.length > 0) this.#change(",
+      replace: "    else if (newcomers.length === target.voters.length) this.#change(",
+    }],
+  },
+  {
+    name: "replicas are moved to nodes that are down",
+    edits: [{
+      file: "server/cluster_group.ts",
+      find: "isSilent: (nodeId) => this.#isSilent(nodeId),",
+      replace: "isSilent: (nodeId) => this.#isSilent(nodeId) && nodeId < 0,",
+    }],
+  },
+  {
+    name: "a node that knows nobody any more refuses everybody",
+    edits: [{
+      file: "server/known_peers.ts",
+      find: "const isLost = this.#options.leaderOf(CLUSTER_GROUP) === NO_NODE;",
+      replace: "const isLost = this.#options.leaderOf(CLUSTER_GROUP) < NO_NODE;",
     }],
   },
   {

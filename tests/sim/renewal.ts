@@ -1,0 +1,31 @@
+/**
+ * The longest absence there is: one machine is away while everybody else is replaced, and comes back to a cluster in which
+ * it knows nobody. Nobody may wait for it meanwhile, and it has to find its way home.
+ *
+ * @module
+ */
+
+import type { SeededRandom } from "../support/seeded_random.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Operator } from "./operator.ts";
+
+const LOOK_MS = 200;
+
+/** Resolves when the others are gone and the machine has been started again. All members must be up. */
+export async function renew(
+  { fleet, operator, random }: {
+    readonly fleet: Fleet;
+    readonly operator: Operator;
+    readonly random: SeededRandom;
+  },
+): Promise<void> {
+  const members = operator.members().map(({ nodeId }) => nodeId);
+  const away = random.pick(members);
+  const others = members.filter((id) => id !== away);
+  fleet.machine(away).kill();
+  // Nothing is moved to whoever is away, so there must be enough without it.
+  for (let count = 0; count < operator.replicationFactor; count++) await operator.takeIn();
+  for (const id of others) await operator.remove(id);
+  while (others.some((id) => fleet.machine(id).state !== "removed")) await operator.pause(LOOK_MS);
+  fleet.machine(away).start();
+}
