@@ -150,7 +150,7 @@ test("with five replicas a partition, one of six nodes goes", async () => {
 }, { limitMs: 60_000 });
 
 test(
-  "a voter of the cluster's own group that stays away gives its vote to another, so that one more may go",
+  "a voter of the cluster's own group that stays away loses its vote, so that one more may go",
   async () => {
     await withCluster(3, async (cluster) => {
       await cluster.join(1, 4);
@@ -163,8 +163,7 @@ test(
         "4 votes",
       );
       await cluster.stop(1);
-      await until(() => cluster.node(4).readiness().isReady, "the others have leaders again");
-      await change(cluster.node(2), { kind: "rebalance" });
+      await changeInTime(cluster.node(2), { kind: "rebalance" });
       await cluster.start(3);
       await until(
         () => cluster.node(3).clusterMembership().learners.includes(3),
