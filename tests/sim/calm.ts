@@ -173,7 +173,8 @@ export class Calm {
         `group ${group} ${role} term ${term} applied ${applied} of ${commit} of ${lastIndex}, ` +
         `members ${voters}/${votersOutgoing}/${learners}`
       );
-      return `node ${id} ${state}: ${replicas.join("; ")}`;
+      const cluster = JSON.stringify(node?.clusterMembership());
+      return `node ${id} ${state}: ${replicas.join("; ")}; group 0 ${cluster}`;
     });
     const { nodes, partitions } = this.#options.operator.newestView();
     return [...machines, JSON.stringify([...nodes.values()]), JSON.stringify(partitions)].join("\n");

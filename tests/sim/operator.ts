@@ -130,9 +130,10 @@ export class Operator {
     while (this.#applicant !== undefined) await this.#apply();
   }
 
-  /** Asks for a node to be removed until it is promised. */
+  /** Asks for a node to be removed until it is promised, or has been done without an answer. */
   async remove(nodeId: NodeId): Promise<void> {
-    while (await this.#ask({ kind: "removeNode", nodeId }, this.#guide()) !== "taken") {
+    while (!this.newestView().retired.has(nodeId)) {
+      if (await this.#ask({ kind: "removeNode", nodeId }, this.#guide()) === "taken") return;
       await this.pause(RETRY_MS);
     }
   }
