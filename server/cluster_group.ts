@@ -140,24 +140,28 @@ export class ClusterGroup {
 
   /** Everybody is a member of group 0, some vote. */
   #driveCluster(): void {
-    const { voters } = this.#driver.membershipOf(CLUSTER_GROUP);
-    const silent = voters.filter((node) => this.#isSilent(node));
-    const heard = voters.filter((node) => !silent.includes(node));
-    // Whoever is down keeps its vote only as long as nobody else can have it.
-    const wanted = clusterVoters(this.view, [...heard, ...this.#livingLearners(), ...silent]);
-    const learners = [...this.view.nodes.keys()].filter((node) => !wanted.includes(node));
-    this.#driver.drive(CLUSTER_GROUP, { voters: wanted, learners });
+    const voters = this.#wantedVoters();
+    const learners = [...this.view.nodes.keys()].filter((node) => !voters.includes(node));
+    this.#driver.drive(CLUSTER_GROUP, { voters, learners });
   }
 
-  #livingLearners(): readonly NodeId[] {
-    const { learners } = this.#driver.membershipOf(CLUSTER_GROUP);
-    return [...this.#livingFollowers()].filter((node) => learners.includes(node));
+  /** Who is away for a moment keeps its vote, but none is given to anybody who is not there. */
+  #wantedVoters(): readonly NodeId[] {
+    const { voters, learners } = this.#driver.membershipOf(CLUSTER_GROUP);
+    const living = this.#living();
+    const livingLearners = learners.filter((node) => living.has(node));
+    const present = voters.filter((node) => !this.#isSilent(node));
+    const wanted = clusterVoters(this.view, [...present, ...livingLearners, ...voters]);
+    if (wanted.every((node) => voters.includes(node)) && wanted.length === voters.length) return wanted;
+    const livingVoters = voters.filter((node) => living.has(node));
+    return clusterVoters(this.view, [...livingVoters, ...livingLearners, ...voters]);
   }
 
-  /** Every node is a member of group 0, so its leader hears them all. */
-  #livingFollowers(): Set<NodeId> {
+  /** Whoever is heard, and this node. Every node is a member of group 0, so its leader hears them all. */
+  #living(): ReadonlySet<NodeId> {
     const { followers } = this.#options.multiRaft.view(CLUSTER_GROUP)!;
-    return new Set(followers.filter(({ active }) => active).map(({ node }) => node));
+    const heard = followers.filter(({ active }) => active).map(({ node }) => node);
+    return new Set([this.#options.nodeId, ...heard]);
   }
 
   #isSilent(nodeId: NodeId): boolean {
@@ -165,7 +169,7 @@ export class ClusterGroup {
   }
 
   #listen(): void {
-    const living = this.#livingFollowers().add(this.#options.nodeId);
+    const living = this.#living();
     const nowMs = this.#options.clock.monotonicMs();
     this.#silence.look(this.view.nodes.keys(), { isHeard: (node) => living.has(node), nowMs });
   }

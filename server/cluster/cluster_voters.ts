@@ -15,13 +15,12 @@ const VOTERS_WANTED = 3;
  * The nodes that should vote, ascending: an odd number, as many as a partition has replicas but at least three, as far as
  * there are nodes that stay.
  *
- * @param preferred first those that should keep their vote, then those that can vote at once
+ * @param preferred the best first; the same one twice does no harm
  */
 export function clusterVoters(view: ClusterView, preferred: readonly NodeId[]): readonly NodeId[] {
   const staying = stayingNodes(view);
   const most = Math.min(Math.max(VOTERS_WANTED, view.replicationFactor), staying.length);
   const odd = Math.max(1, most % 2 === 0 ? most - 1 : most);
   const first = preferred.filter((nodeId) => staying.includes(nodeId));
-  const others = staying.filter((nodeId) => !preferred.includes(nodeId));
-  return [...first, ...others].slice(0, odd).sort((left, right) => left - right);
+  return [...new Set([...first, ...staying])].slice(0, odd).sort((left, right) => left - right);
 }
