@@ -13,7 +13,7 @@ import type { Ledger } from "./ledger.ts";
 import type { Machine } from "./machine.ts";
 import type { Observer } from "./observer.ts";
 import type { Operator } from "./operator.ts";
-import { renew } from "./renewal.ts";
+import { canRenew, renew } from "./renewal.ts";
 import { findUnsettled } from "./settlement.ts";
 import type { Records } from "./workload.ts";
 import type { World } from "./world.ts";
@@ -70,7 +70,8 @@ export class Calm {
     if (!operator.isActive) return;
     await this.#await(operator.finish(), "the operator has an answer to everything");
     await this.#settle();
-    if (operator.replicationFactor > RENEWAL_REPLICAS_MAX || !random.chance(RENEWAL_PERCENT)) return;
+    const isTooLarge = operator.replicationFactor > RENEWAL_REPLICAS_MAX;
+    if (isTooLarge || !canRenew(operator) || !random.chance(RENEWAL_PERCENT)) return;
     await this.#await(renew({ fleet, operator, random }), "everybody but one is replaced");
     await this.#settle();
   }

@@ -10,7 +10,13 @@ import type { Fleet } from "./fleet.ts";
 import type { Operator } from "./operator.ts";
 
 const LOOK_MS = 200;
-const MAJORITY_OF_THREE = 2;
+/** Of group 0, at least. */
+const VOTERS = 3;
+
+/** Whether the cluster can do without any one of its members. */
+export function canRenew(operator: Operator): boolean {
+  return operator.members().length >= VOTERS;
+}
 
 /** Resolves when the others are gone and the machine has been started again. All members must be up. */
 export async function renew(
@@ -24,8 +30,8 @@ export async function renew(
   const away = random.pick(members);
   const others = members.filter((id) => id !== away);
   fleet.machine(away).kill();
-  // Nothing is moved to whoever is away, and group 0 needs a majority too, so there must be enough without it.
-  const needed = Math.max(MAJORITY_OF_THREE, operator.replicationFactor);
+  // Nothing is moved to whoever is away, no vote of group 0 either: so there must be enough without it.
+  const needed = Math.max(VOTERS, operator.replicationFactor);
   for (let count = 0; count < needed; count++) await operator.takeIn();
   for (const id of others) await operator.remove(id);
   while (others.some((id) => fleet.machine(id).state !== "removed")) await operator.pause(LOOK_MS);

@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { ClusterView } from "../../server/cluster/mod.ts";
+import { type ClusterView, clusterVoters } from "../../server/cluster/mod.ts";
+import type { Node } from "../../server/node.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Machine } from "./machine.ts";
 import type { Operator } from "./operator.ts";
@@ -25,6 +26,7 @@ export function findUnsettled(fleet: Fleet, operator: Operator): string | undefi
   if (first === undefined) return "nobody lives";
   return findOpen(first.view) ?? findBroken(first.view, operator) ?? findDifference([first, ...others]) ??
     findStranger(first.view, living) ??
+    findWrongVoters(first.machine.node!) ??
     findMisplaced(first.view, fleet);
 }
 
@@ -64,6 +66,19 @@ function findOpen(
 function findStranger({ nodes }: ClusterView, living: readonly Machine[]): string | undefined {
   const stranger = living.find(({ id }) => !nodes.has(id));
   return stranger === undefined ? undefined : `node ${stranger.id} is no member and lives on`;
+}
+
+/** Group 0 is made of all members, and as many of them vote as should. */
+function findWrongVoters(node: Node): string | undefined {
+  const { voters, votersOutgoing, learners } = node.clusterMembership();
+  const view = node.clusterView();
+  const members = [...voters, ...learners].sort((a, b) => a - b);
+  const wanted = clusterVoters(view, voters).length;
+  const isRight = voters.length === wanted && votersOutgoing.length === 0 &&
+    members.join() === [...view.nodes.keys()].join();
+  return isRight
+    ? undefined
+    : `the cluster's own group is made of ${JSON.stringify(node.clusterMembership())}`;
 }
 
 function findMisplaced({ partitions }: ClusterView, fleet: Fleet): string | undefined {
