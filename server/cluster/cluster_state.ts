@@ -139,9 +139,11 @@ function finishRemoval(
 }
 
 /**
- * Whether a member can go. While a partition moves, its group may still be where it was to go before it was sent elsewhere,
- * and that may be this node: so nothing may move at all.
+ * Whether a member can go. While a partition moves, its group may still be where it was, and wherever it was to go before it
+ * was sent elsewhere.
  */
 export function mayForget(view: ClusterView, nodeId: NodeId): boolean {
-  return view.partitions.every((partition) => !isMoving(partition) && !partition.replicas.includes(nodeId));
+  return view.partitions.every(({ left, replicas, target }) =>
+    ![replicas, target, left].flat().includes(nodeId)
+  );
 }

@@ -9,7 +9,7 @@ import { openChanges } from "./change_list.ts";
 import { mayForget } from "./cluster_state.ts";
 import { isMoving } from "./cluster_view.ts";
 import { areLeadersEven, planLeader } from "./preferred_leaders.ts";
-import { areReplicasEven, planMove } from "./replica_moves.ts";
+import { areReplicasEven, partitionsUnderWay, planMove } from "./replica_moves.ts";
 import type { NodeId } from "../../raft/mod.ts";
 import type { ChangeRequest, ClusterChange, ClusterCommand, ClusterView } from "./types.ts";
 import { unreachable } from "./view_invariant.ts";
@@ -36,7 +36,7 @@ export interface PlannerFacts {
  */
 export function planNext(view: ClusterView, facts: PlannerFacts): ClusterCommand | undefined {
   if (!view.isFounded) return undefined;
-  return planMove(view, facts.isSilent) ?? planLeader(view) ?? planFinish(view, facts);
+  return planMove({ view, isSilent: facts.isSilent }) ?? planLeader(view) ?? planFinish(view, facts);
 }
 
 /** What it takes to call a change done or failed: the reason when failed, `undefined` while there is something to do. */
@@ -61,12 +61,11 @@ function endOf(
     case "addNode":
     case "rebalance":
       // A silent node that should have more may come back, or be removed.
-      return isAtRest(view) && areReplicasEven(view) ? DONE : undefined;
-    case "removeNode":
-      // It stops as soon as it is removed.
-      return isAtRest(view) && mayForget(view, request.nodeId) && !facts.votes(request.nodeId)
+      return !view.partitions.some(isMoving) && areReplicasEven(view) && areLeadersEven(view)
         ? DONE
         : undefined;
+    case "removeNode":
+      return endOfRemoval(view, { facts, nodeId: request.nodeId });
     case "moveReplica":
       return endOfMove(view, { changeId, request });
     case "transferLeadership":
@@ -80,9 +79,16 @@ function endOf(
   }
 }
 
-/** When nothing moves, {@linkcode planMove} has nothing left; leaders may still wait for an operator's transfer. */
-function isAtRest(view: ClusterView): boolean {
-  return !view.partitions.some(isMoving) && areLeadersEven(view);
+/**
+ * It stops as soon as it is removed. When nothing is under way, {@linkcode planMove} has nothing left that can be done now;
+ * leaders may still wait for an operator's transfer.
+ */
+function endOfRemoval(
+  view: ClusterView,
+  { facts: { isSilent, votes }, nodeId }: { readonly facts: PlannerFacts; readonly nodeId: NodeId },
+): End {
+  const isAtRest = partitionsUnderWay({ view, isSilent }).length === 0 && areLeadersEven(view);
+  return isAtRest && mayForget(view, nodeId) && !votes(nodeId) ? DONE : undefined;
 }
 
 /** A move ends with its partition's settling, unless the partition was sent elsewhere meanwhile. */

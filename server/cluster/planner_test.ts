@@ -250,6 +250,24 @@ test("what a group may have left already is not taken for held when its node is 
   checkPlaces(cluster.view);
 });
 
+test("a group without a majority moves nowhere, and nobody else waits for it", () => {
+  const replicas = [[1], [1], [2], [2], [3]];
+  const cluster = new PlannedCluster({ nodeCount: 3, replicationFactor: 1, replicas });
+  const addition = cluster.ask({ kind: "addNode", nodeId: 4, address: addressOf(4) });
+  assert.is(step(cluster).kind, "setTarget");
+  cluster.silent.add(1);
+  const removal = cluster.ask({ kind: "removeNode", nodeId: 2 });
+  cluster.finish();
+  assert.ok(cluster.change(removal).isFinished);
+  assert.not(cluster.change(addition).isFinished);
+  assert.is(cluster.moving.length, 1, "the one that had begun");
+  cluster.silent.clear();
+  cluster.finish();
+  assert.ok(cluster.change(addition).isFinished);
+  checkPlaces(cluster.view);
+  checkEven(cluster.view);
+});
+
 test("voters of group 0 are odd, few, and keep their vote", () => {
   const voters = (nodeCount: number, current: readonly number[], replicationFactor = 3) =>
     clusterVoters(

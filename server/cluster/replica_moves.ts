@@ -22,7 +22,7 @@ type Counts = Map<NodeId, number>;
 export type IsSilent = (nodeId: NodeId) => boolean;
 
 /** What a move is planned from. */
-interface Situation {
+export interface Situation {
   readonly view: ClusterView;
   readonly isSilent: IsSilent;
 }
@@ -42,14 +42,14 @@ export function balancingChange(view: ClusterView): ClusterChange | undefined {
 }
 
 /** The next move; `undefined` when none is needed or too many are under way. */
-export function planMove(view: ClusterView, isSilent: IsSilent): SetTarget | undefined {
-  const situation = { view, isSilent };
+export function planMove(situation: Situation): SetTarget | undefined {
+  const { view } = situation;
   const move = planEscape(situation) ?? planFilling(situation) ?? planEvening(situation);
   if (move === undefined) return undefined;
   const { partition, target, changeId } = move;
   const { partitionId, target: expected } = partition;
   const after = withPartition(view, sentTo(partition, { target, changeId }));
-  const remaining = countSteps({ view: after, isSilent }, changeId);
+  const remaining = countSteps({ ...situation, view: after }, changeId);
   return { kind: "setTarget", partitionId, expected, target, changeId, remaining };
 }
 
@@ -57,7 +57,7 @@ export function planMove(view: ClusterView, isSilent: IsSilent): SetTarget | und
 function planEscape(situation: Situation): Move | undefined {
   const { view } = situation;
   for (const partition of misplacedPartitions(situation)) {
-    if (!isMoving(partition) && !hasRoom(view)) continue;
+    if (!canMove(situation, partition) || !(isMoving(partition) || hasRoom(situation))) continue;
     const move = escape(situation, { partition, counts: replicaCounts(view) });
     if (move.target !== partition.target) return move;
   }
@@ -93,10 +93,11 @@ function isMisplaced(
 }
 
 /** Only a mistake could leave a partition with too few replicas; it is put right all the same. */
-function planFilling({ view, isSilent }: Situation): Move | undefined {
+function planFilling(situation: Situation): Move | undefined {
+  const { view, isSilent } = situation;
   const wanted = Math.min(view.replicationFactor, stayingNodes(view).length);
   const partition = view.partitions.find(({ target }) => target.length < wanted);
-  if (partition === undefined || !(isMoving(partition) || hasRoom(view))) return undefined;
+  if (partition === undefined || !(isMoving(partition) || hasRoom(situation))) return undefined;
   const nodeId = emptiestNode(
     replicaCounts(view),
     (each) => partition.target.includes(each) || isSilent(each),
@@ -109,9 +110,10 @@ function planFilling({ view, isSilent }: Situation): Move | undefined {
  * One move is always there: the fuller node has at least two partitions that the emptier one has not, and while there is
  * room at most one of them moves already.
  */
-function planEvening({ view, isSilent }: Situation): Move | undefined {
+function planEvening(situation: Situation): Move | undefined {
+  const { view, isSilent } = situation;
   const change = balancingChange(view);
-  if (change === undefined || !hasRoom(view)) return undefined;
+  if (change === undefined || !hasRoom(situation)) return undefined;
   const leads = leadCounts(view);
   const awake = [...replicaCounts(view)].filter(([nodeId]) => !isSilent(nodeId));
   const nodes = awake.sort(([leftId, left], [rightId, right]) =>
@@ -121,7 +123,8 @@ function planEvening({ view, isSilent }: Situation): Move | undefined {
   if (fullest === undefined || emptiest === undefined || fullest[1] - emptiest[1] < 2) return undefined;
   const [from, to] = [fullest[0], emptiest[0]];
   const candidates = view.partitions.filter((partition) =>
-    !isMoving(partition) && partition.target.includes(from) && !partition.target.includes(to)
+    !isMoving(partition) && canMove(situation, partition) && partition.target.includes(from) &&
+    !partition.target.includes(to)
   );
   // The new replica takes the place of the old one, so its leadership comes with it.
   const givesLead = leads.get(from)! - leads.get(to)! >= 2;
@@ -134,8 +137,20 @@ function planEvening({ view, isSilent }: Situation): Move | undefined {
   };
 }
 
-function hasRoom(view: ClusterView): boolean {
-  return view.partitions.filter(isMoving).length < MOVES_MAX;
+function hasRoom(situation: Situation): boolean {
+  return partitionsUnderWay(situation).length < MOVES_MAX;
+}
+
+/** Partitions that move and get on with it. */
+export function partitionsUnderWay(situation: Situation): readonly ClusterPartition[] {
+  return situation.view.partitions.filter((partition) =>
+    isMoving(partition) && canMove(situation, partition)
+  );
+}
+
+/** Without a majority of its replicas a group changes nothing, its members neither. */
+function canMove({ isSilent }: Situation, { replicas }: ClusterPartition): boolean {
+  return replicas.filter(isSilent).length * 2 < replicas.length;
 }
 
 /** Partitions that are to lie where they cannot; those that move already first. */

@@ -160,13 +160,13 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
       {
         file: "server/cluster/cluster_state.ts",
         find:
-          "return view.partitions.every((partition) => !isMoving(partition) && !partition.replicas.includes(nodeId));",
-        replace: "return view.partitions.every((partition) => !partition.target.includes(nodeId));",
+          "return view.partitions.every(({ left, replicas, target }) => ![replicas, target, left].flat().includes(nodeId));",
+        replace: "return view.partitions.every(({ target }) => !target.includes(nodeId));",
       },
       {
         file: "server/cluster/planner.ts",
-        find: "return isAtRest(view) && mayForget(view, request.nodeId) &&",
-        replace: "return mayForget(view, request.nodeId) &&",
+        find: "return isAtRest && mayForget(view, nodeId)",
+        replace: "return (isAtRest || true) && mayForget(view, nodeId)",
       },
     ],
   },

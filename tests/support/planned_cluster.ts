@@ -135,12 +135,12 @@ export class PlannedCluster {
     return partitionId === undefined ? undefined : this.reach(partitionId);
   }
 
-  /** Whether the partition's group can become what it should be: a silent node takes in nothing. */
+  /** Whether the partition's group can become what it should be: a silent node takes in nothing, and a majority must agree. */
   canReach(partitionId: number): boolean {
-    const newcomers = this.view.partitions[partitionId]!.target.filter((nodeId) =>
-      !this.#groups[partitionId]!.includes(nodeId)
-    );
-    return newcomers.every((nodeId) => !this.silent.has(nodeId));
+    const group = this.#groups[partitionId]!;
+    const silent = group.filter((nodeId) => this.silent.has(nodeId));
+    const newcomers = this.view.partitions[partitionId]!.target.filter((nodeId) => !group.includes(nodeId));
+    return silent.length * 2 < group.length && newcomers.every((nodeId) => !this.silent.has(nodeId));
   }
 
   #checkForgotten(): void {
