@@ -159,14 +159,28 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
     edits: [
       {
         file: "server/cluster/cluster_state.ts",
-        find:
-          "return view.partitions.every(({ left, replicas, target }) => ![replicas, target, left].flat().includes(nodeId));",
-        replace: "return view.partitions.every(({ target }) => !target.includes(nodeId));",
+        find: "![replicas, target, left].flat().includes(nodeId)",
+        replace: "!target.includes(nodeId)",
       },
       {
         file: "server/cluster/planner.ts",
         find: "return isAtRest && mayForget(view, nodeId)",
-        replace: "return (isAtRest || true) && mayForget(view, nodeId)",
+        replace: "return mayForget(view, nodeId)",
+      },
+    ],
+  },
+  {
+    name: "a node is removed on which a move that was taken back may still lie",
+    edits: [
+      {
+        file: "server/cluster/cluster_state.ts",
+        find: "![replicas, target, left].flat().includes(nodeId)",
+        replace: "![replicas, target].flat().includes(nodeId)",
+      },
+      {
+        file: "server/cluster/planner.ts",
+        find: "return isAtRest && mayForget(view, nodeId)",
+        replace: "return mayForget(view, nodeId)",
       },
     ],
   },
