@@ -110,7 +110,7 @@ function settle(view: ClusterView, { partitionId, target, changeId }: Settle): C
   const update = (change: ClusterChange) =>
     change.request.kind === "moveReplica" ? ended(stepped(change), "") : stepped(change);
   const next = updateOpenChange(view, { changeId: partition.changeId, update });
-  return withPartition(next, { ...partition, replicas: partition.target, left: [], changeId: "" });
+  return withPartition(next, { ...partition, replicas: partition.target, former: [], changeId: "" });
 }
 
 function prefer(view: ClusterView, { partitionId, nodeId }: Prefer): ClusterView {
@@ -143,7 +143,7 @@ function finishRemoval(
  * was sent elsewhere.
  */
 export function mayForget(view: ClusterView, nodeId: NodeId): boolean {
-  return view.partitions.every(({ left, replicas, target }) =>
-    ![replicas, target, left].flat().includes(nodeId)
+  return view.partitions.every(({ former, replicas, target }) =>
+    ![replicas, target, former].flat().includes(nodeId)
   );
 }

@@ -69,7 +69,7 @@ test("the founding replaces what a node was started with, once", () => {
   assert.is(view.epoch, 1);
   assert.equal([...view.nodes.keys()], [1, 2, 3, 4]);
   assert.equal(view.partitions[1], {
-    ...{ partitionId: 1, replicas: [2, 3, 4], target: [2, 3, 4], left: [], changeId: "" },
+    ...{ partitionId: 1, replicas: [2, 3, 4], target: [2, 3, 4], former: [], changeId: "" },
   });
   cluster.passesOver(FOUND);
 });
@@ -147,7 +147,7 @@ test("changes that make no sense are refused with the reason", () => {
 test("a moved replica takes the place of the old one, and the change ends with the move", () => {
   const cluster = Cluster.founded();
   cluster.ask("a", { kind: "moveReplica", partitionId: 0, from: 1, to: 4 });
-  const moving = { partitionId: 0, replicas: [1, 2, 3], target: [4, 2, 3], left: [1], changeId: "a" };
+  const moving = { partitionId: 0, replicas: [1, 2, 3], target: [4, 2, 3], former: [1], changeId: "a" };
   assert.equal(cluster.partition(0), moving);
   assert.equal(steps(cluster.change("a")), [0, 1]);
   cluster.passesOver({ kind: "settle", partitionId: 0, target: [1, 2, 3] });
@@ -156,7 +156,7 @@ test("a moved replica takes the place of the old one, and the change ends with t
     cluster.state.apply({ kind: "settle", partitionId: 0, target: [2, 3, 4], changeId: "a" }),
     "order is no matter",
   );
-  assert.equal(cluster.partition(0), { ...moving, replicas: [4, 2, 3], left: [], changeId: "" });
+  assert.equal(cluster.partition(0), { ...moving, replicas: [4, 2, 3], former: [], changeId: "" });
   assert.ok(isDone(cluster.change("a")));
   assert.equal(steps(cluster.change("a")), [1, 1]);
   cluster.passesOver({ kind: "settle", partitionId: 0, target: [4, 2, 3] });
@@ -171,7 +171,7 @@ test("a move is taken back by its opposite, which ends when the group is back", 
     partitionId: 0,
     replicas: [1, 2, 3],
     target: [1, 2, 3],
-    left: [1, 4],
+    former: [1, 4],
     changeId: "b",
   });
   assert.ok(isMoving(cluster.partition(0)), "the group may be at its new place already");
@@ -211,7 +211,7 @@ test("a target is set only from the state it was planned on, and to nodes that s
     partitionId: 0,
     replicas: [1, 2, 3],
     target: [1, 2, 5],
-    left: [3],
+    former: [3],
     changeId: "a",
   });
   assert.equal(steps(cluster.change("a")), [0, 2]);
@@ -286,7 +286,7 @@ test("leadership goes to the front of the replicas, and a later transfer replace
     partitionId: 0,
     replicas: [3, 1, 2],
     target: [3, 1, 2],
-    left: [],
+    former: [],
     changeId: "",
   });
   cluster.ask("b", { kind: "transferLeadership", partitionId: 0, to: 2 });
@@ -316,7 +316,7 @@ test("of a partition that moves, the leader is set where it is and where it goes
     partitionId: 0,
     replicas: [3, 1, 2],
     target: [3, 4, 2],
-    left: [1],
+    former: [1],
     changeId: "a",
   });
   assert.ok(cluster.state.apply({ kind: "prefer", partitionId: 0, nodeId: 4 }));

@@ -29,7 +29,7 @@ export function foundingView({ nodes, replicationFactor, replicas }: Founding): 
       partitionId,
       replicas: list,
       target: list,
-      left: [],
+      former: [],
       changeId: "",
     })),
     changes: [],
@@ -96,7 +96,7 @@ export function sentTo(
   { target, changeId }: { readonly target: readonly NodeId[]; readonly changeId: string },
 ): ClusterPartition {
   const removed = partition.target.filter((nodeId) => !target.includes(nodeId));
-  return { ...partition, target, changeId, left: [...new Set([...partition.left, ...removed])] };
+  return { ...partition, target, changeId, former: [...new Set([...partition.former, ...removed])] };
 }
 
 /** The view in which the partition should be led by `nodeId`; the same one if it already should, or has no such replica. */

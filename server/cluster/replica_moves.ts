@@ -88,7 +88,7 @@ function isMisplaced(
   { view, isSilent }: Situation,
   { partition, nodeId }: { readonly partition: ClusterPartition; readonly nodeId: NodeId },
 ): boolean {
-  const isNew = !partition.replicas.includes(nodeId) || partition.left.includes(nodeId);
+  const isNew = !partition.replicas.includes(nodeId) || partition.former.includes(nodeId);
   return !isStaying(view, nodeId) || (isNew && isSilent(nodeId));
 }
 

@@ -24,7 +24,7 @@ export interface ClusterPartition {
   /** Where it should be; the same as `replicas` unless it moves. A move that was taken back goes on until it is undone. */
   readonly target: readonly NodeId[];
   /** Nodes that were taken out of `target` since it began to move: whatever `replicas` says, its group may have left them. */
-  readonly left: readonly NodeId[];
+  readonly former: readonly NodeId[];
   /** The change for which it moves, never empty while it does and empty when it does not. */
   readonly changeId: string;
 }

@@ -24,9 +24,10 @@ function checkPartition(view: ClusterView, partition: ClusterPartition): void {
   if (view.partitions[partitionId] !== partition) violated(`partition ${partitionId} stands in its place`);
   checkMembers(view, { partitionId, list: replicas });
   checkMembers(view, { partitionId, list: target });
+  checkMembers(view, { partitionId, list: partition.former });
   const isSettled = replicas.length === target.length && replicas.every((id, place) => id === target[place]);
-  if (changeId === "" && partition.left.length > 0) {
-    violated(`partition ${partitionId} leaves nodes while it moves`);
+  if (changeId === "" && partition.former.length > 0) {
+    violated(`partition ${partitionId} has former targets while it moves`);
   }
   if (changeId === "" && !isSettled) violated(`partition ${partitionId} moves for a change`);
 }

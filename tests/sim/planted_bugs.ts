@@ -159,7 +159,7 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
     edits: [
       {
         file: "server/cluster/cluster_state.ts",
-        find: "![replicas, target, left].flat().includes(nodeId)",
+        find: "![replicas, target, former].flat().includes(nodeId)",
         replace: "!target.includes(nodeId)",
       },
       {
@@ -174,7 +174,7 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
     edits: [
       {
         file: "server/cluster/cluster_state.ts",
-        find: "![replicas, target, left].flat().includes(nodeId)",
+        find: "![replicas, target, former].flat().includes(nodeId)",
         replace: "![replicas, target].flat().includes(nodeId)",
       },
       {
