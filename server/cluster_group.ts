@@ -6,8 +6,8 @@
  * @module
  */
 
-import { type GroupId, type MultiRaft, NO_NODE, type NodeId } from "../raft/mod.ts";
-import type { WriteCall } from "./call.ts";
+import type { GroupId, MultiRaft, NodeId, Term } from "../raft/mod.ts";
+import type { Call, CallResult } from "./call.ts";
 import {
   type ChangeRequest,
   checkClusterCommand,
@@ -22,6 +22,7 @@ import {
 import { CLUSTER_GROUP, CLUSTER_PARTITION, groupOfPartition } from "./cluster_layout.ts";
 import { ClusterMachine } from "./cluster_machine.ts";
 import { DomainError, invalidArgument } from "./error.ts";
+import type { Outcome } from "./kv/mod.ts";
 import { MembershipDriver } from "./membership_driver.ts";
 import { Partition } from "./partition.ts";
 import type { Clock } from "./ports.ts";
@@ -52,7 +53,7 @@ export interface ClusterGroupOptions {
   /** Whether this node does. */
   readonly leads: (group: GroupId) => boolean;
   /** Puts a call before the node's loop. */
-  readonly submit: (call: WriteCall) => void;
+  readonly submit: (call: Call) => void;
   /** The view is another one now. */
   readonly onChange: (view: ClusterView) => void;
 }
@@ -70,6 +71,9 @@ export class ClusterGroup {
   readonly #seenMs = new Map<string, number>();
   #moving: readonly ClusterPartition[] = [];
   #transfers: readonly TransferRequest[] = [];
+  /** In which terms this node leads groups it had something to do with, and since when at the latest. */
+  readonly #leading = new Map<GroupId, { readonly term: Term; readonly sinceMs: number }>();
+  #isRefreshing = false;
   /** Up to here partitions have been looked at in this round. */
   #checked = 0;
   #changeCount = 0;
@@ -116,12 +120,8 @@ export class ClusterGroup {
     if (this.view.isFounded) this.#driveCluster();
   }
 
-  /**
-   * All partitions in turn. One that does not move needs nothing, unless its leader has just driven it by a picture that
-   * was out of date; so whoever may have such a picture does nothing here.
-   */
+  /** All partitions in turn. One that does not move needs nothing, unless something has gone wrong with it. */
   #nextToCheck(): readonly ClusterPartition[] {
-    if (this.#options.leaderOf(CLUSTER_GROUP) === NO_NODE) return [];
     const { partitions } = this.view;
     const count = Math.ceil(partitions.length / TICKS_PER_ROUND);
     const start = this.#checked >= partitions.length ? 0 : this.#checked;
@@ -132,17 +132,48 @@ export class ClusterGroup {
   #drivePartition({ partitionId, target, changeId }: ClusterPartition): void {
     const group = groupOfPartition(partitionId);
     if (!this.#options.leads(group)) return;
-    const isReached = this.#driver.drive(group, { voters: target, learners: [] });
-    if (isReached && changeId !== "") {
-      this.#proposeOnce({ kind: "settle", partitionId, target, changeId }, `settle ${partitionId}`);
-    }
+    const goal = { voters: target, learners: [] };
+    const isReached = this.#driver.isReached(group, goal);
+    if ((isReached && changeId === "") || !this.#hasPictureOfToday(group)) return;
+    if (!isReached) return this.#driver.step(group, goal);
+    this.#proposeOnce({ kind: "settle", partitionId, target, changeId }, `settle ${partitionId}`);
+  }
+
+  /**
+   * Whether the view is at least as new as this node's leadership of the group. An older one might send the group to a node
+   * that was removed since. What comes later does no harm: while this node leads, nobody else can have brought the group
+   * anywhere and settled it.
+   */
+  #hasPictureOfToday(group: GroupId): boolean {
+    const { clock, multiRaft } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const { term } = multiRaft.view(group)!;
+    let lead = this.#leading.get(group);
+    if (lead?.term !== term) this.#leading.set(group, lead = { term, sinceMs: nowMs });
+    if (this.replica.isFresh(nowMs, nowMs - lead.sinceMs)) return true;
+    this.#refresh();
+    return false;
+  }
+
+  /** Asks group 0 how far the view has to come to be of today. */
+  #refresh(): void {
+    if (this.#isRefreshing) return;
+    this.#isRefreshing = true;
+    const deadlineMs = this.#options.clock.monotonicMs() + PROPOSAL_LIMIT_MS;
+    this.#options.submit({
+      ...{ kind: "read", partitionId: CLUSTER_PARTITION, keys: [], deadlineMs, mayForward: false },
+      ...{ consistency: "follower", maxStalenessMs: 0 },
+      settle: () => this.#isRefreshing = false,
+    });
   }
 
   /** Everybody is a member of group 0, some vote. */
   #driveCluster(): void {
     const voters = this.#wantedVoters();
     const learners = [...this.view.nodes.keys()].filter((node) => !voters.includes(node));
-    this.#driver.drive(CLUSTER_GROUP, { voters, learners });
+    const goal = { voters, learners };
+    if (this.#driver.isReached(CLUSTER_GROUP, goal) || !this.#hasPictureOfToday(CLUSTER_GROUP)) return;
+    this.#driver.step(CLUSTER_GROUP, goal);
   }
 
   /** Who is away for a moment keeps its vote, but none is given to anybody who is not there. */
@@ -224,7 +255,7 @@ export class ClusterGroup {
       this.#options.submit({
         ...{ kind: "write", partitionId: CLUSTER_PARTITION, command: encodeClusterCommand(command) },
         ...{ deadlineMs, mayForward: true },
-        settle: (result) => result.ok ? resolve() : reject(result.error),
+        settle: (result: CallResult<Outcome>) => result.ok ? resolve() : reject(result.error),
       })
     );
   }

@@ -31,22 +31,22 @@ export class MembershipDriver {
     return this.#multiRaft.view(group)!.membership;
   }
 
-  /** Takes a step towards `target`, unless it is reached; returns whether it is. Only for groups that this node leads. */
-  drive(group: GroupId, target: MembershipTarget): boolean {
+  /** Whether the group has become what it should be. Until the change is sealed it might need those who are to go. */
+  isReached(group: GroupId, target: MembershipTarget): boolean {
+    return isMadeOf(this.membershipOf(group), target) && this.#multiRaft.view(group)!.isSealed;
+  }
+
+  /** Takes a step towards `target`, if there is one to take. Only for groups that this node leads. */
+  step(group: GroupId, target: MembershipTarget): void {
     const membership = this.membershipOf(group);
-    if (membership.votersOutgoing.length > 0) return false;
-    const { voters, learners } = membership;
-    if (isSameSet(voters, target.voters) && isSameSet(learners, target.learners)) {
-      // Until then the group might need those who are to go.
-      return this.#multiRaft.view(group)!.isSealed;
-    }
+    const { voters, votersOutgoing, learners } = membership;
+    if (votersOutgoing.length > 0 || isMadeOf(membership, target)) return;
     const wanted = [...target.voters, ...target.learners];
     const missing = wanted.filter((node) => !voters.includes(node) && !learners.includes(node));
     const kept = learners.filter((node) => wanted.includes(node));
     if (missing.length > 0) this.#change(group, { voters, learners: [...kept, ...missing] });
     else if (target.voters.includes(this.#self)) this.#change(group, target);
     else this.#leave(group, { voters, target });
-    return false;
   }
 
   /** A leader that is to go hands over to one that stays; if none that is heard votes yet, the others begin to. */
@@ -66,6 +66,11 @@ export class MembershipDriver {
   #change(group: GroupId, target: MembershipTarget): void {
     this.#multiRaft.changeMembership(group, target);
   }
+}
+
+function isMadeOf({ voters, votersOutgoing, learners }: Membership, target: MembershipTarget): boolean {
+  return votersOutgoing.length === 0 && isSameSet(voters, target.voters) &&
+    isSameSet(learners, target.learners);
 }
 
 function isSameSet(a: readonly NodeId[], b: readonly NodeId[]): boolean {

@@ -48,7 +48,9 @@ function stepTowards(voters: readonly NodeId[], situation: Situation): readonly 
       return NOT_NOW;
     },
   };
-  if (new MembershipDriver(raft, SELF).drive(GROUP, { voters, learners: [] })) done.push("reached");
+  const driver = new MembershipDriver(raft, SELF);
+  driver.step(GROUP, { voters, learners: [] });
+  if (driver.isReached(GROUP, { voters, learners: [] })) done.push("reached");
   return done;
 }
 

@@ -201,6 +201,14 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
     }],
   },
   {
+    name: "a leader moves its group by a picture of the past",
+    edits: [{
+      file: "server/cluster_group.ts",
+      find: "if (this.replica.isFresh(nowMs, nowMs - lead.sinceMs)) return true;",
+      replace: "if (lead.sinceMs <= nowMs) return true;",
+    }],
+  },
+  {
     name: "replicas are moved to nodes that are down",
     edits: [{
       file: "server/cluster_group.ts",
