@@ -136,8 +136,8 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
     name: "a move is called done when its learners are there",
     edits: [{
       file: "server/membership_driver.ts",
-      find: "if (isSameSet(voters, target.voters) && isSameSet(learners, target.learners)) {",
-      replace: "if (target.voters.every((node) => [...voters, ...learners].includes(node))) {",
+      find: "isSameSet(voters, target.voters) &&\n    isSameSet(learners, target.learners);",
+      replace: "target.voters.every((node) => [...voters, ...learners].includes(node));",
     }],
   },
   {

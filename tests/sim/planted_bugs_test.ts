@@ -44,6 +44,12 @@ for (const bug of SIMULATED_BUGS) {
   }, { limitMs: LIMIT_MS });
 }
 
+test("every bug can be planted, the rare ones too", () => {
+  for (const edit of SIMULATED_BUGS.flatMap(({ edits }) => edits)) {
+    edited(Deno.readTextFileSync(new URL(edit.file, ROOT)), edit);
+  }
+});
+
 test("the copy without a bug passes", async () => {
   const root = plant({ name: "no bug", edits: [] });
   const { failures } = await runSeeds(root, (seed) => seed <= 5);
@@ -70,7 +76,10 @@ function runSeeds(root: string, wants: (seed: number) => boolean, onFailure = ()
 function plant(bug: SimulatedBug): string {
   const root = `${folder}/${bug.name.replaceAll(/[^a-z]+/g, "_")}`;
   for (const name of FOLDERS) copyFolder(name, root);
-  for (const edit of bug.edits) applyEdit(`${root}/${edit.file}`, edit);
+  for (const edit of bug.edits) {
+    const path = `${root}/${edit.file}`;
+    Deno.writeTextFileSync(path, edited(Deno.readTextFileSync(path), edit));
+  }
   return `file://${root}`;
 }
 
@@ -83,11 +92,10 @@ function copyFolder(path: string, root: string): void {
   }
 }
 
-function applyEdit(path: string, edit: Edit): void {
-  const source = Deno.readTextFileSync(path);
-  const parts = source.split(edit.find);
-  assert.is(parts.length, 2, `${edit.file} must hold the text to edit exactly once: ${edit.find}`);
-  Deno.writeTextFileSync(path, parts.join(edit.replace));
+function edited(source: string, { file, find, replace }: Edit): string {
+  const parts = source.split(find);
+  assert.is(parts.length, 2, `${file} must hold the text to edit exactly once: ${find}`);
+  return parts.join(replace);
 }
 
 /** What was found, without the line that replays it. */
