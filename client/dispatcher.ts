@@ -27,6 +27,7 @@ import {
   isWanted,
   type ItemFailures,
   latestDeadline,
+  noteOutcome,
   type Part,
   partsOf,
   rejectEach,
@@ -150,7 +151,7 @@ class Run<Item extends AnyPending> {
   #sort(group: readonly Part<Item>[], outcome: Outcome): readonly Part<Item>[] {
     if (outcome.kind === "failed") {
       for (const part of group) {
-        part.lastFailure = group.length === 1 ? outcome.failure : unhinted(outcome.failure);
+        noteOutcome(part, group.length === 1 ? outcome.failure : unhinted(outcome.failure));
       }
       return group;
     }
@@ -159,7 +160,7 @@ class Run<Item extends AnyPending> {
     for (const part of group) {
       const own = failures?.slice(position, position + part.items.length);
       position += part.items.length;
-      part.lastFailure = own === undefined ? undefined : decisiveOf(own);
+      noteOutcome(part, own === undefined ? undefined : decisiveOf(own));
       // A failure for good may differ from item to item, so each gets its own.
       if (part.lastFailure !== undefined && isForGood(part.lastFailure)) rejectEach(part, own!);
     }
@@ -240,7 +241,7 @@ class Run<Item extends AnyPending> {
       const now = this.#context.clock.now();
       for (const part of parts) {
         for (const item of part.items) {
-          if (item.deadline <= now) item.reject(deadlineError(part.lastFailure));
+          if (item.deadline <= now) item.reject(deadlineError(part.lastReason ?? part.lastFailure));
         }
       }
       arm();

@@ -83,10 +83,10 @@ export function errorOf(failure: CallFailure): PrkDbError {
   return new PrkDbError(codeOf(failure), failure.message);
 }
 
-/** The error for a call whose deadline has passed; `last` is what its last attempt came to, if any has ended. */
+/** The error for a call whose deadline has passed; `last` is why it had not succeeded before, if any attempt has ended. */
 export function deadlineError(last: CallFailure | undefined): PrkDbError {
   if (last === undefined) return new PrkDbError("deadline_exceeded", "No node answered before the deadline");
-  const message = `The deadline passed; the last attempt failed with ${codeOf(last)}: ${last.message}`;
+  const message = `The deadline passed; before it, the call failed with ${codeOf(last)}: ${last.message}`;
   return new PrkDbError("deadline_exceeded", message, { cause: errorOf(last) });
 }
 

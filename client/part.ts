@@ -15,7 +15,10 @@ export interface Part<Item> {
   readonly route: PartitionRoute;
   readonly items: readonly Item[];
   readonly backoff: Backoff;
+  /** What the last attempt came to; `undefined` before its end and when it succeeded. */
   lastFailure: CallFailure | undefined;
+  /** The last failure that says more than that time ran out. */
+  lastReason: CallFailure | undefined;
 }
 
 /** What came of one item: a failure, or `undefined` when it succeeded. */
@@ -40,7 +43,14 @@ export function partsOf<Item extends AnyPending>(
     items: list,
     backoff: new Backoff(backoff),
     lastFailure: undefined,
+    lastReason: undefined,
   }));
+}
+
+/** Notes what an attempt came to: `failure`, or `undefined` for success. */
+export function noteOutcome<Item>(part: Part<Item>, failure: CallFailure | undefined): void {
+  part.lastFailure = failure;
+  if (failure?.kind !== "deadline") part.lastReason = failure;
 }
 
 /** Whether anybody still waits for something in `part`. */

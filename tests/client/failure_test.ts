@@ -6,16 +6,17 @@
  */
 
 import { Code } from "@connectrpc/connect";
-import { PreconditionError, PrkDbClient, type PrkDbError } from "../../client/mod.ts";
+import { type ClientOptions, PreconditionError, PrkDbClient, type PrkDbError } from "../../client/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
 import { freePorts } from "../support/free_port.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { FakeCluster, type Fault, type SeenCall } from "./fake_cluster.ts";
 
 const test = suite("client under failures");
 
 async function using(
   body: (cluster: FakeCluster, client: PrkDbClient) => Promise<void>,
-  options: { readonly attempts?: number; readonly timeoutMs?: number } = {},
+  options: Pick<ClientOptions, "attempts" | "timeoutMs" | "clock"> = {},
 ): Promise<void> {
   const cluster = new FakeCluster();
   try {
@@ -233,15 +234,23 @@ test("a leader that was deposed while it kept silent is not waited for", () =>
     assert.equal(cluster.calls.map((call) => call.sequence), [1, 1]);
   }));
 
-test("a call whose deadline passes says so, and what its last attempt came to", () =>
-  using(async (cluster, client) => {
-    cluster.fault = () => ({ kind: "error", code: Code.Unavailable });
-    const error = await assertRejects(() => client.put("key", "x", { timeoutMs: 300 })) as PrkDbError;
+test("a call whose deadline passes says so, and why it had failed before", async () => {
+  const clock = new ManualClock();
+  await using(async (cluster, client) => {
+    const refused: Fault = { kind: "error", code: Code.Unavailable };
+    cluster.fault = (call) => cluster.calls[0] === call ? refused : { kind: "hang" };
+    const put = assertRejects(() => client.put("key", "x", { timeoutMs: 60_000 }));
+    while (cluster.calls.length < 2) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      clock.advance(1);
+    }
+    // The last attempt is cut off by the deadline itself, which must not hide the reason.
+    clock.advance(60_000);
+    const error = await put as PrkDbError;
     assert.is(error.code, "deadline_exceeded");
     assert.is((error.cause as PrkDbError).code, "unavailable");
-    const read = await assertRejects(() => client.get("key", { timeoutMs: 100 })) as PrkDbError;
-    assert.is(read.code, "deadline_exceeded");
-  }));
+  }, { clock });
+});
 
 test("the deadline of the client ends calls that hang and calls that wait behind them", () =>
   using(async (cluster, client) => {
