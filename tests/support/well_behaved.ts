@@ -18,7 +18,7 @@ export interface Service {
   /** Each in words. */
   readonly failures: readonly string[];
   readonly medianMs: number;
-  readonly p99Ms: number;
+  readonly p90Ms: number;
   readonly slowestMs: number;
 }
 
@@ -40,6 +40,11 @@ export class WellBehaved {
     return new WellBehaved(address);
   }
 
+  /** Resolves when `count` calls have ended since the start. */
+  async hasMade(count: number): Promise<void> {
+    while (this.#durationsMs.length < count) await sleep(PAUSE_MS);
+  }
+
   /** Ends with the answer to the call under way. */
   async stop(): Promise<Service> {
     this.#isStopping = true;
@@ -50,7 +55,7 @@ export class WellBehaved {
       calls: sorted.length,
       failures: this.#failures,
       medianMs: at(0.5),
-      p99Ms: at(0.99),
+      p90Ms: at(0.9),
       slowestMs: at(1),
     };
   }
