@@ -33,7 +33,7 @@ for (const state of ["hanging", "refusing"] as const) {
       const minority = await processes.leaderOf(0);
       const majority = processes.ids.filter((id) => id !== minority);
       await everyPartition((partition) =>
-        put(processes.address(1), { partition, key: "kept", value: "before" })
+        eventually(() => put(processes.address(1), { partition, key: "kept", value: "before" }))
       );
       await assertEqual(cluster, { key: "kept", pattern: /^before$/ });
 
@@ -45,7 +45,9 @@ for (const state of ["hanging", "refusing"] as const) {
       for (const id of majority) {
         await everyPartition(async (partition) => {
           await eventually(() => put(processes.address(id), { partition, key: "kept", value: `by ${id}` }));
-          assert.is(await get(processes.address(id), { partition, key: "kept" }), `by ${id}`);
+          await eventually(async () =>
+            assert.is(await get(processes.address(id), { partition, key: "kept" }), `by ${id}`)
+          );
         });
       }
       await everyPartition(async (partition) => {
@@ -61,7 +63,7 @@ for (const state of ["hanging", "refusing"] as const) {
       // What was refused may have been kept or not, but not in two ways.
       await assertEqual(cluster, { key: "refused", pattern: /^(lost [123]|nothing)$/ });
       await everyPartition((partition) =>
-        put(processes.address(minority), { partition, key: "kept", value: "after" })
+        eventually(() => put(processes.address(minority), { partition, key: "kept", value: "after" }))
       );
       await assertEqual(cluster, { key: "kept", pattern: /^after$/ });
     },
