@@ -11,6 +11,7 @@ import { PrkDbClient } from "../../client/mod.ts";
 import { Consistency, KvService } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { checkLinearizable, describeVerdict, staleReadComplaints } from "../linearizability/mod.ts";
+import { eventually } from "../support/eventually.ts";
 import { HistoryRecorder, type RecordedClient } from "../support/history.ts";
 import { MixedLoad } from "../support/mixed_load.ts";
 import { callNode } from "../support/node_call.ts";
@@ -198,9 +199,9 @@ async function readEverything(recorder: HistoryRecorder, cluster: ProxiedCluster
     for (const key of KEYS) {
       const operation = recorder.begin({ client: 200 + id, key, action: { kind: "get" } });
       const input = { key: new TextEncoder().encode(key) };
-      const { value, version } = await callNode(cluster.processes.address(id), KvService.method.get, {
-        input,
-      });
+      const { value, version } = await eventually(() =>
+        callNode(cluster.processes.address(id), KvService.method.get, { input })
+      );
       recorder.end(
         operation,
         value === undefined

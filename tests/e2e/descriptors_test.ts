@@ -7,6 +7,7 @@
 
 import { KvService } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
+import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free_port.ts";
 import { callNode } from "../support/node_call.ts";
 import { sleep } from "../support/process_cluster.ts";
@@ -16,7 +17,6 @@ import { closeAll, tryOpenMany } from "../support/raw_socket.ts";
 const DESCRIPTORS_MAX = 200;
 const CONNECTIONS = 400;
 const ROUNDS = 3;
-const LIMIT_MS = 20_000;
 const KEY = new TextEncoder().encode("kept");
 
 const test = suite("descriptors");
@@ -32,16 +32,13 @@ test("more connections than a node may have end neither it nor its service", asy
   try {
     for (let round = 0; round < ROUNDS; round++) {
       const value = new TextEncoder().encode(`round ${round}`);
-      await eventually(node, () => callNode(address, KvService.method.put, { input: { key: KEY, value } }));
+      await eventually(() => callNode(address, KvService.method.put, { input: { key: KEY, value } }));
       const connections = await tryOpenMany(port, CONNECTIONS);
       await sleep(1_000);
       assert.ok(node.isRunning, `the node ended: ${node.standardError}`);
       assert.ok(openDescriptors(node) >= DESCRIPTORS_MAX - 10, "the limit must have been reached");
       closeAll(connections);
-      const got = await eventually(
-        node,
-        () => callNode(address, KvService.method.get, { input: { key: KEY } }),
-      );
+      const got = await eventually(() => callNode(address, KvService.method.get, { input: { key: KEY } }));
       assert.equal(got.value, value);
     }
     node.signal("SIGTERM");
@@ -55,20 +52,6 @@ test("more connections than a node may have end neither it nor its service", asy
 
 function openDescriptors(node: ProcessNode): number {
   return [...Deno.readDirSync(`/proc/${node.pid}/fd`)].length;
-}
-
-/** Calls until it succeeds; fails at once when the node has ended. */
-async function eventually<T>(node: ProcessNode, call: () => Promise<T>): Promise<T> {
-  const untilMs = performance.now() + LIMIT_MS;
-  for (;;) {
-    try {
-      return await call();
-    } catch (error) {
-      assert.ok(node.isRunning, `the node ended: ${node.standardError}`);
-      if (performance.now() > untilMs) throw error;
-      await sleep(100);
-    }
-  }
 }
 
 test.run();

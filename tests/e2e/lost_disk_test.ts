@@ -8,6 +8,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ClusterService, KvService } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
+import { eventually } from "../support/eventually.ts";
 import { callNode } from "../support/node_call.ts";
 import { ProcessCluster, sleep } from "../support/process_cluster.ts";
 
@@ -20,7 +21,7 @@ const test = suite("lost disk");
 
 test("a node with an empty disk is sent away and says why; the others serve on", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1 });
-  await put(cluster.address(1), "kept");
+  await eventually(() => put(cluster.address(1), "kept"));
   await caughtUp(cluster);
   const [lost, ...others] = cluster.ids as [number, number, number];
   await cluster.kill(lost);
@@ -34,13 +35,13 @@ test("a node with an empty disk is sent away and says why; the others serve on",
 
 test("a node with an empty disk does not help to forget an acknowledged write", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1 });
-  await put(cluster.address(1), "before");
+  await eventually(() => put(cluster.address(1), "before"));
   const leader = await cluster.leaderOf(0);
   const [witness, absent] = cluster.ids.filter((id) => id !== leader) as [number, number];
   await caughtUp(cluster);
   await cluster.kill(absent);
   // Acknowledged by the leader and the witness only.
-  await put(cluster.address(leader), "after");
+  await eventually(() => put(cluster.address(leader), "after"));
   await cluster.kill(leader);
   await cluster.kill(witness);
   await Deno.remove(cluster.dataDirectory(witness), { recursive: true });

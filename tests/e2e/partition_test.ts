@@ -10,6 +10,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { PrkDbClient } from "../../client/mod.ts";
 import { Consistency, KvService, partitionOfKey } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
+import { eventually } from "../support/eventually.ts";
 import { callNode } from "../support/node_call.ts";
 import { sleep } from "../support/process_cluster.ts";
 import { ProxiedCluster } from "../support/proxied_cluster.ts";
@@ -213,20 +214,6 @@ async function readiness(address: string): Promise<number> {
   const response = await fetch(`${address}/readyz`, { signal: AbortSignal.timeout(5_000) });
   await response.body?.cancel();
   return response.status;
-}
-
-/** Repeats `body` until it does not throw; its last error if that takes too long. */
-async function eventually(body: () => Promise<unknown>): Promise<void> {
-  const untilMs = performance.now() + SETTLE_LIMIT_MS;
-  for (;;) {
-    try {
-      await body();
-      return;
-    } catch (error) {
-      if (performance.now() > untilMs) throw error;
-      await sleep(100);
-    }
-  }
 }
 
 test.run();

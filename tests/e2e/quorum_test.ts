@@ -9,6 +9,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Consistency, KvService, partitionOfKey } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
+import { eventually } from "../support/eventually.ts";
 import { callNode } from "../support/node_call.ts";
 import { ProcessCluster, sleep } from "../support/process_cluster.ts";
 
@@ -16,14 +17,13 @@ const PARTITIONS = 8;
 /** A refusal must come within the caller's deadline; this one is short so that the test is. */
 const SHORT_MS = 700;
 const LONG_MS = 15_000;
-const SETTLE_LIMIT_MS = 20_000;
 
 const test = suite("quorum");
 
 test("four nodes, two missing: partitions with two replicas left go on, the others refuse", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 4, partitions: PARTITIONS });
   for (let partition = 0; partition < PARTITIONS; partition++) {
-    await put(cluster.address(1), { partition, value: "before" });
+    await eventually(() => put(cluster.address(1), { partition, value: "before" }));
   }
   const missing = [3, 4];
   await Promise.all(missing.map((id) => cluster.kill(id, "SIGKILL")));
@@ -41,7 +41,7 @@ test("four nodes, two missing: partitions with two replicas left go on, the othe
     const address = cluster.address(id);
     for (const partition of alive) {
       await eventually(() => put(address, { partition, value: `during ${id}` }));
-      assert.is(await get(address, { partition }), `during ${id}`);
+      assert.is(await eventually(() => get(address, { partition })), `during ${id}`);
     }
   }
   for (const id of [1, 2]) {
@@ -56,14 +56,16 @@ test("four nodes, two missing: partitions with two replicas left go on, the othe
   await cluster.waitReady();
   for (const id of cluster.ids) {
     const address = cluster.address(id);
-    for (const partition of alive) assert.is(await get(address, { partition }), "during 2");
+    for (const partition of alive) assert.is(await eventually(() => get(address, { partition })), "during 2");
     // A refused write may or may not have been kept; nothing else may be there.
-    for (const partition of dead) assert.match(await get(address, { partition }), /^(before|lost)$/);
+    for (const partition of dead) {
+      assert.match(await eventually(() => get(address, { partition })), /^(before|lost)$/);
+    }
   }
   for (const id of cluster.ids) {
     for (let partition = 0; partition < PARTITIONS; partition++) {
-      await put(cluster.address(id), { partition, value: `after ${id}` });
-      assert.is(await get(cluster.address(5 - id), { partition }), `after ${id}`);
+      await eventually(() => put(cluster.address(id), { partition, value: `after ${id}` }));
+      assert.is(await eventually(() => get(cluster.address(5 - id), { partition })), `after ${id}`);
     }
   }
 }, { limitMs: 120_000 });
@@ -83,14 +85,14 @@ test("without a quorum /readyz says no and /healthz says yes, until the quorum i
   assert.match(await answer.text(), /^partition \d+ has no leader\n$/);
   await cluster.restart(2);
   await cluster.waitReady([1, 2]);
-  await put(cluster.address(1), { partition: 0, value: "again" });
+  await eventually(() => put(cluster.address(1), { partition: 0, value: "again" }));
 }, { limitMs: 90_000 });
 
 test("a node whose two peers are paused refuses reads instead of answering from memory", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1 });
   const leader = await cluster.leaderOf(0);
   const peers = cluster.ids.filter((id) => id !== leader);
-  await put(cluster.address(leader), { partition: 0, value: "before", of: 1 });
+  await eventually(() => put(cluster.address(leader), { partition: 0, value: "before", of: 1 }));
   await Promise.all(peers.map((id) => cluster.kill(id, "SIGSTOP")));
   // At once, while it still takes itself for the leader, and later, when it does not any more.
   for (const waitMs of [0, 3_000]) {
@@ -102,7 +104,7 @@ test("a node whose two peers are paused refuses reads instead of answering from 
   }
   await Promise.all(peers.map((id) => cluster.kill(id, "SIGCONT")));
   await cluster.waitReady();
-  assert.is(await get(cluster.address(leader), { partition: 0, of: 1 }), "before");
+  assert.is(await eventually(() => get(cluster.address(leader), { partition: 0, of: 1 })), "before");
 }, { limitMs: 60_000 });
 
 /** A call about the one key of `partition` among `of` partitions, {@linkcode PARTITIONS} unless given. */
@@ -166,19 +168,6 @@ async function staleReadsWork(
     const holder = ids.find((id) => all[partition]!.replicas.includes(id))!;
     const value = await get(cluster.address(holder), { partition, consistency: Consistency.STALE });
     assert.is(value, "before");
-  }
-}
-
-/** Repeats `body` until it does not throw; its last error if that takes too long. */
-async function eventually(body: () => Promise<void>): Promise<void> {
-  const untilMs = performance.now() + SETTLE_LIMIT_MS;
-  for (;;) {
-    try {
-      return await body();
-    } catch (error) {
-      if (performance.now() > untilMs) throw error;
-      await sleep(100);
-    }
   }
 }
 

@@ -10,6 +10,7 @@ import { PrkDbClient } from "../../client/mod.ts";
 import { Consistency, KvService, partitionOfKey } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { checkLinearizable, describeVerdict, staleReadComplaints } from "../linearizability/mod.ts";
+import { eventually } from "../support/eventually.ts";
 import { HistoryRecorder, type RecordedClient } from "../support/history.ts";
 import { MixedLoad } from "../support/mixed_load.ts";
 import { callNode } from "../support/node_call.ts";
@@ -67,8 +68,9 @@ for (const role of ["follower", "leader"] as const) {
     const other = processes.ids.find((id) => id !== leader)!;
     const [victim, witness] = role === "leader" ? [leader, other] : [other, leader];
     const address = processes.address(victim);
-    await put(processes.address(leader), { key, value: "old" });
-    assert.is(await get(address, { key, consistency: Consistency.FOLLOWER }), "old");
+    await eventually(() => put(processes.address(leader), { key, value: "old" }));
+    const follower = { key, consistency: Consistency.FOLLOWER };
+    assert.is(await eventually(() => get(address, follower)), "old");
     cluster.isolate([victim]);
     const cutMs = performance.now();
     await eventually(() => put(processes.address(witness), { key, value: "new" }));
@@ -86,8 +88,8 @@ for (const role of ["follower", "leader"] as const) {
     cluster.heal();
     await processes.waitReady();
     const bounded = { key, consistency: Consistency.STALE, maxStalenessMs: BigInt(BOUND_MS) };
-    assert.is(await get(address, bounded), "new");
-    assert.is(await get(address, { key, consistency: Consistency.FOLLOWER }), "new");
+    assert.is(await eventually(() => get(address, bounded)), "new");
+    assert.is(await eventually(() => get(address, follower)), "new");
   }, { limitMs: 60_000 });
 }
 
@@ -197,20 +199,6 @@ async function isRefused(call: () => Promise<unknown>): Promise<void> {
 
 function textOf(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
-}
-
-/** Repeats `body` until it does not throw; its last error if that takes too long. */
-async function eventually(body: () => Promise<unknown>): Promise<void> {
-  const untilMs = performance.now() + LONG_MS;
-  for (;;) {
-    try {
-      await body();
-      return;
-    } catch (error) {
-      if (performance.now() > untilMs) throw error;
-      await sleep(50);
-    }
-  }
 }
 
 test.run();
