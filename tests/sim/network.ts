@@ -6,7 +6,7 @@
  * @module
  */
 
-import { EntryKind, type Message, type NodeId } from "../../raft/mod.ts";
+import type { Message, NodeId } from "../../raft/mod.ts";
 import type { Inbox } from "../../server/inbox.ts";
 import type { Node } from "../../server/node.ts";
 import type { PeerStatus } from "../../server/node_api.ts";
@@ -44,7 +44,8 @@ interface Link {
   lastMs: number;
 }
 
-interface Route {
+/** One direction of a pair. */
+export interface Route {
   readonly from: NodeId;
   readonly to: NodeId;
 }
@@ -52,10 +53,8 @@ interface Route {
 /** See the module comment. */
 export class Network {
   weather: Weather;
-  /** Told when a leader asks another node to stand. */
-  onHandOver: (leader: NodeId) => void = () => {};
-  /** Told when a leader sends somebody a change of its group's membership. */
-  onMembership: (leader: NodeId) => void = () => {};
+  /** Told of each message before it leaves. */
+  onMessage: (message: Message) => void = () => {};
   readonly #world: World;
   readonly #promises: Promises;
   readonly #stations = new Map<NodeId, Station>();
@@ -87,8 +86,7 @@ export class Network {
   send(route: Route, batch: PeerBatch): boolean {
     for (const message of batch.messages) {
       this.#promises.hear(message);
-      if (message.kind === "timeoutNowRequest") this.onHandOver(route.from);
-      if (changesMembership(message)) this.onMembership(route.from);
+      this.onMessage(message);
     }
     const station = this.#stations.get(route.to);
     const { hasStreams, lossPercent, duplicationPercent } = this.weather;
@@ -228,11 +226,6 @@ export class Network {
     }
     return link;
   }
-}
-
-function changesMembership(message: Message): boolean {
-  return message.kind === "appendRequest" &&
-    message.entries.some(({ kind }) => kind === EntryKind.membership);
 }
 
 /** The port of one process. */

@@ -5,14 +5,15 @@
  * @module
  */
 
-import { PrkDbClient, PrkDbError } from "../../client/mod.ts";
 import { CLUSTER_GROUP } from "../../server/cluster_layout.ts";
-import { addressOf } from "../support/node_address.ts";
-import { SeededRandom } from "../support/seeded_random.ts";
+import type { SeededRandom } from "../support/seeded_random.ts";
+import { Ambush } from "./ambush.ts";
 import { Calm } from "./calm.ts";
 import { Chaos } from "./chaos.ts";
-import { balanced, ClientLink } from "./client_link.ts";
+import { ClientLink } from "./client_link.ts";
+import { Crowd } from "./crowd.ts";
 import { Fleet } from "./fleet.ts";
+import { Havoc } from "./havoc.ts";
 import { Judge } from "./judge.ts";
 import { guardAgainstLeaks } from "./leak_guard.ts";
 import { Ledger } from "./ledger.ts";
@@ -20,10 +21,10 @@ import type { Machine } from "./machine.ts";
 import { Network } from "./network.ts";
 import { Observer } from "./observer.ts";
 import { Operator } from "./operator.ts";
-import { clientClock } from "./process_clock.ts";
 import { Promises } from "./promises.ts";
+import type { Mission } from "./scout.ts";
 import { CALM, drawWeather, type Weather } from "./weather.ts";
-import { Records, Workload } from "./workload.ts";
+import { Records } from "./workload.ts";
 import { World } from "./world.ts";
 
 /** What to run. */
@@ -99,11 +100,12 @@ class Simulation {
   readonly #operator: Operator;
   readonly #ledger: Ledger;
   readonly #observer: Observer;
+  readonly #havoc: Havoc;
   readonly #chaos: Chaos;
+  readonly #ambush: Ambush;
   readonly #link: ClientLink;
+  readonly #crowd: Crowd;
   readonly #records = new Records();
-  readonly #workers: Promise<void>[] = [];
-  #isCalm = false;
   #births = 0;
 
   constructor(options: SimulationOptions) {
@@ -118,18 +120,31 @@ class Simulation {
     this.#ledger = new Ledger({ judge: this.#judge, promises, partitionCount });
     this.#observer = new Observer({
       ...{ judge: this.#judge, ledger: this.#ledger, promises },
-      onElection: (machine) => this.#chaos.onElection(machine),
+      onElection: (machine) => this.#ambush.onElection(machine),
     });
     this.#fleet = this.#buildFleet();
     const { machines } = this.#fleet;
     const replicationFactor = this.#replicationFactor;
     this.#link = new ClientLink(this.#world, { weather: this.#weather, machines });
-    this.#chaos = new Chaos({
-      ...{ world: this.#world, network: this.#network, machines, weather: this.#weather },
-      ...{ link: this.#link, electionTimeoutMs: this.#plan.electionTimeoutMs },
-      ...{ partitionCount, lossesMax: (replicationFactor - 1) / 2 },
+    this.#crowd = new Crowd({
+      ...{ world: this.#world, judge: this.#judge, ledger: this.#ledger, records: this.#records },
+      ...{ link: this.#link, fleet: this.#fleet, plan: this.#plan, keys: this.#keys },
+      thinkMsMax: this.#weather.thinkMsMax,
+    });
+    const place = { world: this.#world, network: this.#network, machines, weather: this.#weather };
+    const { electionTimeoutMs, leaseReads } = this.#plan;
+    const sendScout = (mission: Mission) => this.#crowd.send(mission);
+    this.#havoc = new Havoc({
+      ...{ ...place, link: this.#link, electionTimeoutMs, partitionCount },
+      lossesMax: (replicationFactor - 1) / 2,
+      sendScout,
       coordinator: () => promises.leaderOf(CLUSTER_GROUP),
     });
+    this.#chaos = new Chaos({ ...place, havoc: this.#havoc });
+    this.#ambush = new Ambush({
+      ...{ ...place, havoc: this.#havoc, electionTimeoutMs, leaseReads, sendScout },
+    });
+    this.#network.onMessage = (message) => this.#ambush.hear(message);
     this.#operator = new Operator({
       ...{ world: this.#world, judge: this.#judge, fleet: this.#fleet, partitionCount, replicationFactor },
       everyMs: this.#weather.changeEveryMs,
@@ -145,7 +160,7 @@ class Simulation {
     globalThis.addEventListener("unhandledrejection", onRejection);
     try {
       for (const machine of this.#fleet.machines) machine.start();
-      for (let number = 1; number <= this.#plan.clientCount; number++) this.#startClient(number);
+      this.#crowd.start();
       this.#chaos.start();
       this.#operator.start();
       await this.#runUntil(() => this.#world.steps >= this.#options.steps);
@@ -172,19 +187,19 @@ class Simulation {
 
   async #calmDown(): Promise<void> {
     this.#world.trace.note("calm");
-    this.#isCalm = true;
     this.#network.weather = { ...CALM };
     this.#link.weather = { ...CALM };
     this.#operator.stop();
-    this.#chaos.stop();
+    this.#havoc.stop();
+    const workers = this.#crowd.stop();
     const calm = new Calm({
       ...{ world: this.#world, fleet: this.#fleet, ledger: this.#ledger, observer: this.#observer },
       operator: this.#operator,
       ...{ judge: this.#judge, records: this.#records, partitionCount: this.#plan.partitionCount },
       keys: this.#keys,
       runUntil: (isOver) => this.#runUntil(isOver),
-      connect: () => this.#connect(0),
-      workers: Promise.all(this.#workers),
+      connect: () => this.#crowd.connect(),
+      workers,
     });
     await calm.check();
   }
@@ -216,56 +231,6 @@ class Simulation {
 
   get #keys(): readonly string[] {
     return Array.from({ length: this.#plan.keyCount }, (_, at) => `key-${at}`);
-  }
-
-  async #connect(number: number): Promise<PrkDbClient> {
-    const random = this.#world.fork();
-    // Every other client goes through a balancer that knows of no leaders: its calls are forwarded.
-    const caller = number % 2 === 0
-      ? this.#link
-      : balanced(this.#link, { random, machines: this.#fleet.machines });
-    const clock = clientClock(this.#world, `client ${number}`);
-    for (;;) {
-      const known = this.#fleet.machines.filter(({ state }) => state !== "removed");
-      const addresses = known.map(({ id }) => addressOf(id));
-      try {
-        return await PrkDbClient.connect(addresses, {
-          ...{ caller, clock },
-          random: () => random.word() / 2 ** 32,
-        });
-      } catch (error) {
-        if (!(error instanceof PrkDbError)) throw error;
-        await this.#pause(100);
-      }
-    }
-  }
-
-  #startClient(clientNumber: number): void {
-    const random = this.#world.fork();
-    const connected = this.#connect(clientNumber);
-    for (let worker = 0; worker < this.#plan.workersEach; worker++) {
-      this.#workers.push(this.#work(connected, { clientNumber, random: new SeededRandom(random.word()) }));
-    }
-  }
-
-  async #work(
-    connected: Promise<PrkDbClient>,
-    who: { readonly clientNumber: number; readonly random: SeededRandom },
-  ): Promise<void> {
-    const client = await connected;
-    const workload = new Workload({
-      ...who,
-      ...{ world: this.#world, judge: this.#judge, ledger: this.#ledger, records: this.#records, client },
-      ...{ keys: this.#keys, paddingMax: this.#plan.paddingMax },
-    });
-    while (!this.#isCalm) {
-      await workload.step();
-      await this.#pause(who.random.below(this.#weather.thinkMsMax + 1));
-    }
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => void this.#world.plan(delayMs, "pause", resolve));
   }
 
   #result(): SimulationResult {

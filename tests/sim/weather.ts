@@ -74,6 +74,8 @@ export interface Weather {
   readonly electionCrashPercent: number;
   /** Of leaders that ask another node to stand, how many do not hear what comes of it. */
   readonly deafHandOverPercent: number;
+  /** Of candidates, how many are held up so that somebody else stands in their term. */
+  readonly rivalryPercent: number;
   /** Of messages that change a group's membership, how many are followed by trouble. */
   readonly membershipTroublePercent: number;
   /** Mean time between two requests of an operator; infinite for none. */
@@ -100,6 +102,7 @@ export const CALM: Weather = {
   bouncePercent: 0,
   electionCrashPercent: 0,
   deafHandOverPercent: 0,
+  rivalryPercent: 0,
   membershipTroublePercent: 0,
   changeEveryMs: Infinity,
   lastsMsMax: 0,
@@ -107,38 +110,55 @@ export const CALM: Weather = {
   thinkMsMax: 20,
 };
 
+/** One of the kinds in `weights`, by their weights; `undefined` if none has any. */
+export function drawKind(
+  random: SeededRandom,
+  weights: ReadonlyMap<FaultKind, number>,
+): FaultKind | undefined {
+  const total = [...weights.values()].reduce((sum, weight) => sum + weight, 0);
+  if (total === 0) return undefined;
+  let dice = random.below(total);
+  for (const [kind, weight] of weights) if ((dice -= weight) < 0) return kind;
+}
+
 /** The weather of a run: mostly a mixture, sometimes one kind of trouble over and over on a fine day. */
 export function drawWeather(random: SeededRandom): Weather {
   return random.chance(FOCUS_PERCENT) ? drawFocus(random) : drawMixture(random);
 }
 
-const FOCUS_PERCENT = 25;
+const FOCUS_PERCENT = 30;
 /** Of mixtures, how many are changed by an operator. */
 const CHANGED_PERCENT = 50;
-/** What needs many tries to do harm. */
-const FOCUSES: readonly FaultKind[] = [
-  ...["freeze", "freeze", "crash", "kill", "transfer", "transfer", "partition"] as const,
-  ...["killCoordinator", "killCoordinator", "killCoordinator", "brokenDisk"] as const,
-];
+/** What needs many tries to do harm, and how often it is chosen. */
+const FOCUSES: ReadonlyMap<FaultKind, number> = new Map([
+  ["freeze", 3],
+  ["crash", 1],
+  ["kill", 1],
+  ["transfer", 3],
+  ["partition", 1],
+  ["killCoordinator", 3],
+  ["brokenDisk", 1],
+]);
 /** What a kind does harm with: a write that a disk has refused is missed when the power goes. */
 const COMPANIONS: ReadonlyMap<FaultKind, FaultKind> = new Map([["brokenDisk", "powerCut"]]);
 
 function drawFocus(random: SeededRandom): Weather {
-  const kind = random.pick(FOCUSES);
+  const kind = drawKind(random, FOCUSES)!;
   return {
     ...CALM,
     // What was answered before must not be overtaken by what came later.
     hasStreams: kind === "freeze" || random.chance(50),
     delayMsMax: random.pick([1, 5, 20]),
-    faultEveryMs: 1_500,
+    faultEveryMs: kind === "transfer" ? 750 : 1_500,
     faults: new Map([[kind, 2], [COMPANIONS.get(kind) ?? kind, 1]]),
     leaderPercent: 100,
     bouncePercent: 50,
-    deafHandOverPercent: kind === "transfer" ? 70 : 0,
+    deafHandOverPercent: kind === "transfer" ? 90 : 0,
+    rivalryPercent: kind === "crash" || kind === "kill" ? 50 : 0,
     membershipTroublePercent: kind === "killCoordinator" ? random.pick([0, 10, 25]) : 0,
     changeEveryMs: kind === "killCoordinator" ? 200 : Infinity,
     lastsMsMax: 500,
-    thinkMsMax: 5,
+    thinkMsMax: kind === "transfer" ? 50 : random.pick([5, 5, 50]),
   };
 }
 
@@ -161,6 +181,7 @@ function drawMixture(random: SeededRandom): Weather {
     bouncePercent: maybe(60, 80),
     electionCrashPercent: maybe(25, 50),
     deafHandOverPercent: maybe(30, 50),
+    rivalryPercent: maybe(20, 50),
     membershipTroublePercent: maybe(50, 20),
     changeEveryMs: random.chance(CHANGED_PERCENT) ? random.pick([200, 500, 1_500]) : Infinity,
     lastsMsMax: random.pick([100, 500, 2_000]),

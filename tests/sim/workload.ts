@@ -13,6 +13,7 @@ import {
   type PrkDbClient,
   PrkDbError,
 } from "../../client/mod.ts";
+import { partitionOfKey } from "../../proto/mod.ts";
 import type { Action, Condition, Operation, Outcome, StaleRead } from "../linearizability/mod.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
 import type { Judge } from "./judge.ts";
@@ -28,9 +29,12 @@ export interface WorkloadOptions {
   readonly clientNumber: number;
   readonly random: SeededRandom;
   readonly keys: readonly string[];
+  readonly partitionCount: number;
   /** Longest filling of a value, in bytes. */
   readonly paddingMax: number;
   readonly records: Records;
+  /** How long a call may take, one of these in milliseconds. */
+  readonly timeoutsMs: readonly number[];
 }
 
 /** What all workers remember. */
@@ -84,6 +88,17 @@ export class Workload {
   async create(): Promise<void> {
     const condition: Condition = { kind: "absent" };
     await this.#write({ key: this.#key(), action: { kind: "put", value: this.#value(), condition } });
+  }
+
+  /** One key of `partitionId` after the other, if it has any. */
+  async writeAndRead(partitionId: number): Promise<void> {
+    const { keys, partitionCount } = this.#options;
+    const encoder = new TextEncoder();
+    const own = keys.filter((key) => partitionOfKey(encoder.encode(key), partitionCount) === partitionId);
+    for (const key of own) {
+      await this.#write({ key, action: { kind: "put", value: this.#value() } });
+      await this.#readEntry(key);
+    }
   }
 
   /** Compare and set: what was read must still be there. */
@@ -249,7 +264,7 @@ export class Workload {
   }
 
   #limits(): CallOptions {
-    return { timeoutMs: this.#options.random.pick([500, 2_000, 5_000]) };
+    return { timeoutMs: this.#options.random.pick(this.#options.timeoutsMs) };
   }
 
   #key(): string {
