@@ -268,28 +268,19 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
 
 /**
  * Bugs that random lives meet too seldom for CI; `SIM_RARE=1` looks for them in hundreds of seeds. Those of the core are
- * caught in every run all the same, by the scripts and schedules of `tests/raft/`. TODO(sim): provoke them more often.
+ * caught in every run all the same, by the scripts and schedules of `tests/raft/`; the cluster moves one replica at a
+ * time, and then any two majorities overlap, so three of them can hardly do harm here.
  */
 export const RARELY_MET: ReadonlySet<string> = new Set([
   "a leader moves its group by a picture of the past",
-  "the vote is forgotten in a restart",
-  "a waiter is answered for another leader's entry at its index",
   "forwarded calls are numbered from one in every life of a node",
-  "stale reads ignore their bound",
-  "a new leader serves reads before it has committed in its term",
-  "any answer to a heartbeat confirms the newest round of reads",
-  "a lease goes on after somebody was asked to stand",
-  "a lease is counted from the answer",
-  "a lease survives a pause",
-  "a lease needs no majority",
+  "a node is removed that group 0 needs for a majority",
+  "the end of a rebalance is taken for the end of a removal",
   "a move is called done that was taken back meanwhile",
   "in a joint membership one majority commits",
   "a membership is in force as soon as it is appended",
   "a change may begin before the last one is in force",
   "a node that knows nobody shows nobody that it lives",
-  "learners count",
-  "a node is removed that group 0 needs for a majority",
-  "the end of a rebalance is taken for the end of a removal",
 ]);
 
 function ofTheCore(name: string): SimulatedBug {
