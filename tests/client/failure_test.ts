@@ -10,17 +10,19 @@ import { type ClientOptions, PreconditionError, PrkDbClient, type PrkDbError } f
 import { assert, assertRejects, suite } from "../harness.ts";
 import { freePorts } from "../support/free_port.ts";
 import { ManualClock } from "../support/manual_clock.ts";
+import { SteadyClock } from "../support/steady_clock.ts";
 import { FakeCluster, type Fault, type SeenCall } from "./fake_cluster.ts";
 
 const test = suite("client under failures");
 
-async function using(
+async function inCluster(
   body: (cluster: FakeCluster, client: PrkDbClient) => Promise<void>,
   options: Pick<ClientOptions, "attempts" | "timeoutMs" | "clock"> = {},
 ): Promise<void> {
   const cluster = new FakeCluster();
+  using clock = new SteadyClock();
   try {
-    const client = await PrkDbClient.connect(cluster.addresses, { timeoutMs: 10_000, ...options });
+    const client = await PrkDbClient.connect(cluster.addresses, { timeoutMs: 10_000, clock, ...options });
     await body(cluster, client);
     await client.close();
   } finally {
@@ -35,7 +37,7 @@ function script(...faults: readonly (Fault | undefined)[]): (call: SeenCall) => 
 }
 
 test("an answer that is lost after the write took effect is asked for again, and the write counts once", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     cluster.fault = script({ kind: "loseAnswer" }, { kind: "loseAnswer" });
     assert.is((await client.put("key", "x")).version, 1);
     assert.equal(cluster.applied, ["key"]);
@@ -43,7 +45,7 @@ test("an answer that is lost after the write took effect is asked for again, and
   }));
 
 test("the same for hundreds of joined writes over all partitions", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     let calls = 0;
     cluster.fault = () => ++calls % 3 === 1 ? { kind: "loseAnswer" } : undefined;
     const keys = Array.from({ length: 600 }, (_, number) => `key-${number}`);
@@ -52,7 +54,7 @@ test("the same for hundreds of joined writes over all partitions", () =>
   }));
 
 test("the same for a compare-and-set, which must not be refused by its own first attempt", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     cluster.fault = script({ kind: "loseAnswer" });
     assert.is((await client.put("key", "x", { precondition: { absent: true } })).version, 1);
     cluster.fault = script({ kind: "loseAnswer" });
@@ -60,7 +62,7 @@ test("the same for a compare-and-set, which must not be refused by its own first
   }));
 
 test("NOT_LEADER leads to the leader it names, without asking anybody else", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     cluster.elect(cluster.partitionOf("key"), 2);
     const asked = cluster.metadataCalls;
     await client.put("key", "x", { precondition: { absent: true } });
@@ -71,7 +73,7 @@ test("NOT_LEADER leads to the leader it names, without asking anybody else", () 
   }));
 
 test("a hint of an older term is not believed", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const partition = cluster.partitionOf("key");
     for (let term = 2; term < 200; term++) cluster.elect(partition, cluster.leaderOf("key"));
     await client.metadata();
@@ -83,7 +85,7 @@ test("a hint of an older term is not believed", () =>
   }));
 
 test("a batch of which one partition has moved sends only that partition again, as it was, to its new leader", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const moved = cluster.keysIn(0, 5);
     const stayed = cluster.keysIn(3, 5);
     assert.is(cluster.leaderOf(moved[0]!), cluster.leaderOf(stayed[0]!));
@@ -95,7 +97,7 @@ test("a batch of which one partition has moved sends only that partition again, 
   }));
 
 test("failed partitions that go to different leaders keep their common sequence", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const [first, second] = [cluster.keysIn(0, 3), cluster.keysIn(3, 3)];
     cluster.elect(0, 1);
     cluster.elect(3, 2);
@@ -108,7 +110,7 @@ test("failed partitions that go to different leaders keep their common sequence"
   }));
 
 test("an outcome that is unknown is settled by repetition under the same request id", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     cluster.fault = script({ kind: "error", code: Code.Aborted, reason: "OUTCOME_UNKNOWN" });
     await client.put("key", "x");
     assert.equal(cluster.calls.map((call) => call.sequence), [1, 1]);
@@ -122,7 +124,7 @@ test("an outcome that is unknown is settled by repetition under the same request
   }));
 
 test("`unavailable` does not use up attempts: an election may last longer than three", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     cluster.fault = script(
       ...Array.from({ length: 6 }, () => ({ kind: "error", code: Code.Unavailable }) as const),
     );
@@ -131,7 +133,7 @@ test("`unavailable` does not use up attempts: an election may last longer than t
   }));
 
 test("`resource_exhausted` is retried three times and then surfaces", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     cluster.fault = () => ({ kind: "error", code: Code.ResourceExhausted });
     const error = await assertRejects(() => client.put("key", "x")) as PrkDbError;
     assert.is(error.code, "resource_exhausted");
@@ -140,14 +142,14 @@ test("`resource_exhausted` is retried three times and then surfaces", () =>
   }));
 
 test("the number of attempts can be chosen", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     cluster.fault = () => ({ kind: "error", code: Code.ResourceExhausted });
     await assertRejects(() => client.put("key", "x"));
     assert.is(cluster.calls.length, 1);
   }, { attempts: 1 }));
 
 test("an answer that is for good is not retried", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     for (const code of [Code.InvalidArgument, Code.PermissionDenied, Code.Unimplemented, Code.Internal]) {
       cluster.calls.length = 0;
       cluster.fault = () => ({ kind: "error", code });
@@ -158,7 +160,7 @@ test("an answer that is for good is not retried", () =>
   }));
 
 test("a dead node is left: the write goes on when its partitions have a new leader", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const key = cluster.keysIn(0, 1)[0]!;
     await cluster.stopNode(0);
     const put = client.put(key, "x");
@@ -175,7 +177,7 @@ test("a dead node is left: the write goes on when its partitions have a new lead
   }));
 
 test("partitions with a leader are served while another has none", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const [lost, fine] = [cluster.keysIn(0, 20), cluster.keysIn(3, 20)];
     cluster.elect(0, -1);
     const waiting = Promise.all(lost.map((key) => client.put(key, "x")));
@@ -187,7 +189,7 @@ test("partitions with a leader are served while another has none", () =>
   }));
 
 test("calls to a partition without a leader pile up in one queue instead of many calls", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const keys = cluster.keysIn(0, 200);
     cluster.elect(0, -1);
     const puts: Promise<unknown>[] = [];
@@ -202,20 +204,17 @@ test("calls to a partition without a leader pile up in one queue instead of many
   }));
 
 test("a paused node is found out and its calls go elsewhere, under the same request id", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const key = cluster.keysIn(0, 1)[0]!;
     cluster.paused.add(0);
-    const started = performance.now();
     const put = client.put(key, "x");
     cluster.elect(0, 1);
     await put;
-    const elapsedMs = performance.now() - started;
-    assert.ok(elapsedMs < 6_000, `took ${elapsedMs} ms of the 10,000 it had`);
     assert.equal(cluster.applied, [key]);
-  }));
+  }, { timeoutMs: 6_000 }));
 
 test("a slow node that is alive is waited for, and its call is not sent twice", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const until = new Promise<void>((resolve) => setTimeout(resolve, 2_600));
     cluster.fault = script({ kind: "delay", until });
     await client.put("key", "x");
@@ -223,7 +222,7 @@ test("a slow node that is alive is waited for, and its call is not sent twice", 
   }));
 
 test("a leader that was deposed while it kept silent is not waited for", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     cluster.fault = script({ kind: "hang" });
     const put = client.put("key", "x");
     while (cluster.calls.length < 1) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -236,7 +235,7 @@ test("a leader that was deposed while it kept silent is not waited for", () =>
 
 test("a call whose deadline passes says so, and why it had failed before", async () => {
   const clock = new ManualClock();
-  await using(async (cluster, client) => {
+  await inCluster(async (cluster, client) => {
     const refused: Fault = { kind: "error", code: Code.Unavailable };
     cluster.fault = (call) => cluster.calls[0] === call ? refused : { kind: "hang" };
     const put = assertRejects(() => client.put("key", "x", { timeoutMs: 60_000 }));
@@ -253,7 +252,7 @@ test("a call whose deadline passes says so, and why it had failed before", async
 });
 
 test("the deadline of the client ends calls that hang and calls that wait behind them", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     cluster.fault = () => ({ kind: "hang" });
     const keys = cluster.keysIn(0, 6);
     const calls = [];
@@ -271,7 +270,7 @@ test("the deadline of the client ends calls that hang and calls that wait behind
   }, { timeoutMs: 700 }));
 
 test("a signal ends the wait with its reason; queued writes are not sent", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const keys = cluster.keysIn(0, 3);
     let release = () => {};
     const until = new Promise<void>((resolve) => release = resolve);
@@ -295,7 +294,7 @@ test("a signal ends the wait with its reason; queued writes are not sent", () =>
   }));
 
 test("a read of several partitions is retried only where it failed", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const [moved, stayed] = [cluster.keysIn(0, 1)[0]!, cluster.keysIn(3, 1)[0]!];
     await client.put(moved, "m");
     await client.put(stayed, "s");
@@ -305,7 +304,7 @@ test("a read of several partitions is retried only where it failed", () =>
   }));
 
 test("damaged data is read from another replica as a follower read; writes give up", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     await client.put("key", "x");
     cluster.calls.length = 0;
     cluster.fault = script({ kind: "error", code: Code.DataLoss });
@@ -318,7 +317,7 @@ test("damaged data is read from another replica as a follower read; writes give 
   }));
 
 test("seeds are the fallback when no node of the metadata answers", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     await cluster.stopNode(1);
     await cluster.stopNode(2);
     for (let partition = 0; partition < 6; partition++) cluster.elect(partition, 0);
@@ -355,7 +354,7 @@ test("a foreign cluster at a known address is not taken for ours", async () => {
 });
 
 test("a retried compare-and-set that was really refused still says so", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     await client.put("key", "x");
     cluster.fault = script({ kind: "error", code: Code.Unavailable });
     const error = await assertRejects(() => client.put("key", "y", { precondition: { absent: true } }));
@@ -364,7 +363,7 @@ test("a retried compare-and-set that was really refused still says so", () =>
   }));
 
 test("more than a client may hold is refused at once and the rest succeeds", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const puts = Array.from({ length: 100_001 }, (_, number) => client.put(`key-${number % 50}`, ""));
     const results = await Promise.allSettled(puts);
     const refused = results.filter((result) => result.status === "rejected");
@@ -374,7 +373,7 @@ test("more than a client may hold is refused at once and the rest succeeds", () 
   }));
 
 test("random failures: every acknowledged write took effect exactly once", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     let state = 20_261_101;
     const random = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
     cluster.fault = () => {
