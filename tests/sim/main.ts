@@ -47,9 +47,13 @@ async function main(args: readonly string[]): Promise<number> {
     : performance.now() + Number(values.minutes) * 60_000;
   const end = values.seeds === undefined ? Infinity : firstSeed + Number(values.seeds);
   return await runMany({
-    ...{ firstSeed, steps, workers: Number(values.workers) },
-    wants: (seed) => seed < end && performance.now() < untilMs,
+    ...{ steps, workers: Number(values.workers) },
+    seeds: seedsWhile(firstSeed, (seed) => seed < end && performance.now() < untilMs),
   });
+}
+
+function* seedsWhile(first: number, isWanted: (seed: number) => boolean): Generator<number> {
+  for (let seed = first; isWanted(seed); seed++) yield seed;
 }
 
 async function runOne(options: { seed: number; steps: number; keepsTrace: boolean }): Promise<number> {
@@ -71,7 +75,7 @@ async function runOne(options: { seed: number; steps: number; keepsTrace: boolea
 }
 
 async function runMany(
-  options: { firstSeed: number; steps: number; workers: number; wants: (seed: number) => boolean },
+  options: { readonly seeds: Iterable<number>; readonly steps: number; readonly workers: number },
 ): Promise<number> {
   const startedMs = performance.now();
   const totals = await runManySeeds({

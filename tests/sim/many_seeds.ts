@@ -8,9 +8,8 @@ import type { WorkerAnswer } from "./worker.ts";
 
 /** What to run. */
 export interface ManySeeds {
-  readonly firstSeed: number;
-  /** Whether to go on with `seed`; asked once for each, in order. */
-  readonly wants: (seed: number) => boolean;
+  /** Asked for one at a time, so that they may end when enough has been seen. */
+  readonly seeds: Iterable<number>;
   readonly steps: number;
   /** Cores to use. */
   readonly workers: number;
@@ -34,6 +33,11 @@ export interface Totals {
   readonly failures: { readonly seed: number; readonly message: string }[];
 }
 
+/** `count` seeds from `first` on. */
+export function seedsFrom(first: number, count: number): readonly number[] {
+  return Array.from({ length: count }, (_, at) => first + at);
+}
+
 /** Runs them all, also after a failure. */
 export async function runManySeeds(options: ManySeeds): Promise<Totals> {
   const totals: Totals = {
@@ -49,8 +53,8 @@ export async function runManySeeds(options: ManySeeds): Promise<Totals> {
     },
     ...{ faults: {}, failures: [] },
   };
-  let seed = options.firstSeed;
-  const next = () => options.wants(seed) ? seed++ : undefined;
+  const seeds = options.seeds[Symbol.iterator]();
+  const next = (): number | undefined => seeds.next().value;
   const onAnswer = (answer: WorkerAnswer) => {
     add(totals, answer);
     options.onAnswer?.(answer);

@@ -8,12 +8,14 @@
 
 import { assert, suite } from "../harness.ts";
 import type { Edit } from "../raft/planted_bugs.ts";
-import { runManySeeds } from "./many_seeds.ts";
+import { runManySeeds, seedsFrom } from "./many_seeds.ts";
 import { RARELY_MET, SIMULATED_BUGS, type SimulatedBug } from "./planted_bugs.ts";
 
 const isSearch = Deno.env.has("SIM_RARE");
 /** As many as CI runs of the source as it is. */
 const SEEDS_MAX = isSearch ? 400 : 200;
+/** Of those, seeds that have caught something hidden before are tried first, to save time. */
+const SEEDS_FIRST: readonly number[] = [1, 4, 8, 13, 29, 67, 74, 88];
 const STEPS = 10_000;
 const LIMIT_MS = 300_000;
 const ROOT = new URL("../../", import.meta.url);
@@ -53,19 +55,26 @@ test("every bug can be planted, the rare ones too", () => {
 
 test("the copy without a bug passes", async () => {
   const root = plant({ name: "no bug", edits: [] });
-  const { failures } = await runSeeds(root, (seed) => seed <= 5);
+  const { failures } = await runSeeds(root, seedsFrom(1, 5));
   assert.equal(failures, []);
 }, { limitMs: LIMIT_MS });
 
 async function firstFailure(root: string) {
   let isCaught = false;
-  const { failures } = await runSeeds(root, (seed) => seed <= SEEDS_MAX && !isCaught, () => isCaught = true);
+  const seeds = new Set([...SEEDS_FIRST, ...seedsFrom(1, SEEDS_MAX)]);
+  function* seedsUntilCaught() {
+    for (const seed of seeds) {
+      if (isCaught) return;
+      yield seed;
+    }
+  }
+  const { failures } = await runSeeds(root, seedsUntilCaught(), () => isCaught = true);
   return failures[0];
 }
 
-function runSeeds(root: string, wants: (seed: number) => boolean, onFailure = () => {}) {
+function runSeeds(root: string, seeds: Iterable<number>, onFailure = () => {}) {
   return runManySeeds({
-    ...{ firstSeed: 1, steps: STEPS, workers: 2, wants },
+    ...{ seeds, steps: STEPS, workers: 2 },
     workerUrl: new URL(`${root}/tests/sim/worker.ts`),
     onAnswer: (answer) => {
       if (answer.kind === "failed") onFailure();

@@ -6,7 +6,7 @@
  */
 
 import { assert, suite } from "../harness.ts";
-import { describeTotals, runManySeeds } from "./many_seeds.ts";
+import { describeTotals, runManySeeds, seedsFrom } from "./many_seeds.ts";
 import { runSimulation } from "./simulation.ts";
 import { CHANGE_KINDS } from "./operator.ts";
 import { FAULT_KINDS } from "./weather.ts";
@@ -34,8 +34,7 @@ test("a seed runs the same way twice", async () => {
 test(`${SEEDS} seeds of ${STEPS} steps keep every promise and recover`, async () => {
   const startedMs = performance.now();
   const totals = await runManySeeds({
-    firstSeed: FIRST_SEED,
-    wants: (seed) => seed < FIRST_SEED + SEEDS,
+    seeds: seedsFrom(FIRST_SEED, SEEDS),
     steps: STEPS,
     workers: WORKERS,
   });
