@@ -14,7 +14,7 @@ import { type AttemptContext, type Outcome, runAttempt } from "./attempt.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { sleep } from "./clock.ts";
 import { PrkDbError } from "./error.ts";
-import { type CallFailure, deadlineError, errorOf } from "./failure.ts";
+import { type CallFailure, deadlineError, errorOf, tellingOf } from "./failure.ts";
 
 /** A method, with its request encoded. */
 export interface Change {
@@ -64,14 +64,16 @@ export async function beginChange(context: ChangeCallContext, call: ChangeCall):
 async function askUntilBegun({ context, backoff }: ChangeCallContext, call: ChangeCall): Promise<string> {
   const deadline = context.clock.now() + call.timeoutMs;
   const budget = new Backoff(backoff);
+  let reason: CallFailure | undefined;
   for (;;) {
     const outcome = await attempt(context, call, { deadline });
     if (outcome.kind === "answered") return fromBinary(ChangeResponseSchema, outcome.response).changeId;
     const { failure, isSent } = outcome;
+    reason = tellingOf(reason, failure);
     if (isSent && !call.isRepeatable && mayHaveBegun(failure)) throw unknownOutcome(failure);
     const verdict = budget.judge(failure);
     if (verdict.kind === "giveUp") throw errorOf(failure);
-    if (context.clock.now() + verdict.delayMs >= deadline) throw deadlineError(failure);
+    if (context.clock.now() + verdict.delayMs >= deadline) throw deadlineError(reason);
     if (verdict.refresh) await context.discovery.tryRefresh();
     await sleep(context.clock, verdict.delayMs);
     call.signal?.throwIfAborted();

@@ -241,7 +241,7 @@ class Run<Item extends AnyPending> {
       const now = this.#context.clock.now();
       for (const part of parts) {
         for (const item of part.items) {
-          if (item.deadline <= now) item.reject(deadlineError(part.lastReason ?? part.lastFailure));
+          if (item.deadline <= now) item.reject(deadlineError(part.reason));
         }
       }
       arm();

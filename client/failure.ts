@@ -83,6 +83,11 @@ export function errorOf(failure: CallFailure): PrkDbError {
   return new PrkDbError(codeOf(failure), failure.message);
 }
 
+/** The more telling of two failures in a row: that time ran out says less than what came before. */
+export function tellingOf(earlier: CallFailure | undefined, later: CallFailure): CallFailure {
+  return later.kind === "deadline" && earlier !== undefined ? earlier : later;
+}
+
 /** The error for a call whose deadline has passed; `last` is why it had not succeeded before, if any attempt has ended. */
 export function deadlineError(last: CallFailure | undefined): PrkDbError {
   if (last === undefined) return new PrkDbError("deadline_exceeded", "No node answered before the deadline");

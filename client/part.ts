@@ -6,7 +6,7 @@
  */
 
 import { Backoff, type BackoffOptions } from "./backoff.ts";
-import { type CallFailure, errorOf } from "./failure.ts";
+import { type CallFailure, errorOf, tellingOf } from "./failure.ts";
 import type { Pending } from "./pending.ts";
 import type { PartitionRoute } from "./routes.ts";
 
@@ -17,8 +17,8 @@ export interface Part<Item> {
   readonly backoff: Backoff;
   /** What the last attempt came to; `undefined` before its end and when it succeeded. */
   lastFailure: CallFailure | undefined;
-  /** The last failure that says more than that time ran out. */
-  lastReason: CallFailure | undefined;
+  /** Why it has not succeeded yet, as far as any attempt could tell. */
+  reason: CallFailure | undefined;
 }
 
 /** What came of one item: a failure, or `undefined` when it succeeded. */
@@ -43,14 +43,14 @@ export function partsOf<Item extends AnyPending>(
     items: list,
     backoff: new Backoff(backoff),
     lastFailure: undefined,
-    lastReason: undefined,
+    reason: undefined,
   }));
 }
 
 /** Notes what an attempt came to: `failure`, or `undefined` for success. */
 export function noteOutcome<Item>(part: Part<Item>, failure: CallFailure | undefined): void {
   part.lastFailure = failure;
-  if (failure?.kind !== "deadline") part.lastReason = failure;
+  part.reason = failure && tellingOf(part.reason, failure);
 }
 
 /** Whether anybody still waits for something in `part`. */

@@ -8,25 +8,13 @@
 import { PreconditionError, PrkDbClient, type PrkDbError } from "../../client/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
 import { FakeCluster } from "./fake_cluster.ts";
+import { inCluster } from "./in_cluster.ts";
 
 const test = suite("client");
 
 /** Runs `body` with a fresh cluster and a client of it. */
-async function using(
-  body: (cluster: FakeCluster, client: PrkDbClient) => Promise<void>,
-): Promise<void> {
-  const cluster = new FakeCluster();
-  try {
-    const client = await PrkDbClient.connect([cluster.addresses[0]!], { timeoutMs: 5_000 });
-    await body(cluster, client);
-    await client.close();
-  } finally {
-    await cluster.close();
-  }
-}
-
 test("put, get and delete one key", () =>
-  using(async (_, client) => {
+  inCluster(async (_, client) => {
     assert.equal(await client.put("user:1", "Alice"), { version: 1 });
     assert.equal(await client.get("user:1"), new TextEncoder().encode("Alice"));
     assert.is(await client.getText("user:1"), "Alice");
@@ -37,7 +25,7 @@ test("put, get and delete one key", () =>
   }));
 
 test("bytes go in and come out as they are, the empty value too", () =>
-  using(async (_, client) => {
+  inCluster(async (_, client) => {
     const key = Uint8Array.of(0, 255, 123, 125);
     const value = Uint8Array.of(1, 0, 2);
     await client.put(key, value);
@@ -48,7 +36,7 @@ test("bytes go in and come out as they are, the empty value too", () =>
   }));
 
 test("JSON is parsed", () =>
-  using(async (_, client) => {
+  inCluster(async (_, client) => {
     await client.put("json", JSON.stringify({ a: [1, 2] }));
     assert.equal(await client.getJson("json"), { a: [1, 2] });
     assert.is(await client.getJson("none"), undefined);
@@ -57,7 +45,7 @@ test("JSON is parsed", () =>
   }));
 
 test("every call goes to the leader of its key, and the key alone decides", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     for (let number = 0; number < 30; number++) await client.put(`key-${number}`, "x");
     assert.is(cluster.calls.length, 30);
     for (const call of cluster.calls) {
@@ -68,7 +56,7 @@ test("every call goes to the leader of its key, and the key alone decides", () =
   }));
 
 test("calls made together travel together: one call to each leader", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const keys = Array.from({ length: 500 }, (_, number) => `key-${number}`);
     await Promise.all(keys.map((key) => client.put(key, `value of ${key}`)));
     assert.is(cluster.calls.length, 3);
@@ -84,7 +72,7 @@ test("calls made together travel together: one call to each leader", () =>
   }));
 
 test("a lone call leaves at once though others are in flight; more than that are collected", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const keys = cluster.keysIn(0, 40);
     let release = () => {};
     const until = new Promise<void>((resolve) => release = resolve);
@@ -107,14 +95,14 @@ test("a lone call leaves at once though others are in flight; more than that are
   }));
 
 test("batches are cut at 8 MiB", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const value = new Uint8Array(1_000_000);
     await Promise.all(cluster.keysIn(1, 20).map((key) => client.put(key, value)));
     assert.equal(cluster.calls.map((call) => call.keys.length).sort((a, b) => a - b), [4, 8, 8]);
   }));
 
 test("batches are cut at 10,000 mutations", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const puts = Array.from({ length: 30_500 }, (_, number) => client.put(`key-${number}`, "x"));
     await Promise.all(puts);
     assert.is(cluster.applied.length, 30_500);
@@ -123,14 +111,14 @@ test("batches are cut at 10,000 mutations", () =>
   }));
 
 test("sequences grow and nothing is acknowledged that may be sent again", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     for (let number = 0; number < 5; number++) await client.put("key", String(number));
     assert.equal(cluster.calls.map((call) => call.sequence), [1, 2, 3, 4, 5]);
     assert.equal(cluster.calls.map((call) => call.acknowledgedBelow), [1, 2, 3, 4, 5]);
   }));
 
 test("a sequence in flight holds the acknowledgement back", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const [held, other] = [cluster.keysIn(0, 1)[0]!, cluster.keysIn(1, 1)[0]!];
     let release = () => {};
     const until = new Promise<void>((resolve) => release = resolve);
@@ -146,7 +134,7 @@ test("a sequence in flight holds the acknowledgement back", () =>
   }));
 
 test("a precondition that holds lets the write through, one that does not tells the version", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const first = await client.put("key", "one", { precondition: { absent: true } });
     const error = await assertRejects(() => client.put("key", "two", { precondition: { absent: true } }));
     assert.instance(error, PreconditionError);
@@ -163,7 +151,7 @@ test("a precondition that holds lets the write through, one that does not tells 
   }));
 
 test("a batch is atomic in each partition and says what became of each mutation", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const [a, b] = cluster.keysIn(0, 2);
     const [c] = cluster.keysIn(1, 1);
     await client.put(b!, "there");
@@ -184,7 +172,7 @@ test("a batch is atomic in each partition and says what became of each mutation"
   }));
 
 test("a write without a precondition is not dragged down by somebody else's", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const [a, b] = cluster.keysIn(2, 2);
     await client.put(a!, "there");
     const [refused, put] = await Promise.allSettled([
@@ -196,7 +184,7 @@ test("a write without a precondition is not dragged down by somebody else's", ()
   }));
 
 test("getMany keeps the order of its keys over all partitions", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     await client.put("a", "1");
     await client.put("c", "3");
     cluster.calls.length = 0;
@@ -206,7 +194,7 @@ test("getMany keeps the order of its keys over all partitions", () =>
   }));
 
 test("stale and follower reads go to replicas that do not lead, bounded ones as Get", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     await client.put("key", "x");
     cluster.calls.length = 0;
     for (let round = 0; round < 6; round++) await client.get("key", { consistency: "follower" });
@@ -220,14 +208,14 @@ test("stale and follower reads go to replicas that do not lead, bounded ones as 
   }));
 
 test("small reads are sent as GET, large ones as POST", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     await client.get("key");
     await client.get("k".repeat(3_000));
     assert.equal(cluster.calls.map((call) => call.httpMethod), ["GET", "POST"]);
   }));
 
 test("wrong arguments are TypeError and RangeError and send nothing", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const isRange = (error: Error) => error instanceof RangeError;
     const isType = (error: Error) => error instanceof TypeError;
     await assertRejects(() => client.put("", "x"), isRange);
@@ -249,7 +237,7 @@ test("wrong arguments are TypeError and RangeError and send nothing", () =>
   }));
 
 test("metadata and status describe the cluster", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const { clusterId, nodes, partitions } = await client.metadata();
     assert.is(clusterId, "fake");
     assert.is(nodes.length, 3);
@@ -272,7 +260,7 @@ test("an address without a scheme will do, and connecting to nobody fails at onc
 });
 
 test("a closed client refuses calls, and closing waits for those under way", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     let release = () => {};
     const until = new Promise<void>((resolve) => release = resolve);
     cluster.fault = () => ({ kind: "delay", until });

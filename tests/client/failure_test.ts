@@ -6,29 +6,14 @@
  */
 
 import { Code } from "@connectrpc/connect";
-import { type ClientOptions, PreconditionError, PrkDbClient, type PrkDbError } from "../../client/mod.ts";
+import { PreconditionError, PrkDbClient, type PrkDbError } from "../../client/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
 import { freePorts } from "../support/free_port.ts";
 import { ManualClock } from "../support/manual_clock.ts";
-import { SteadyClock } from "../support/steady_clock.ts";
 import { FakeCluster, type Fault, type SeenCall } from "./fake_cluster.ts";
+import { inCluster } from "./in_cluster.ts";
 
 const test = suite("client under failures");
-
-async function inCluster(
-  body: (cluster: FakeCluster, client: PrkDbClient) => Promise<void>,
-  options: Pick<ClientOptions, "attempts" | "timeoutMs" | "clock"> = {},
-): Promise<void> {
-  const cluster = new FakeCluster();
-  using clock = new SteadyClock();
-  try {
-    const client = await PrkDbClient.connect(cluster.addresses, { timeoutMs: 10_000, clock, ...options });
-    await body(cluster, client);
-    await client.close();
-  } finally {
-    await cluster.close();
-  }
-}
 
 /** Faults for the first calls, in their order; what follows passes. */
 function script(...faults: readonly (Fault | undefined)[]): (call: SeenCall) => Fault | undefined {

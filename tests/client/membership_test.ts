@@ -8,27 +8,17 @@
 import { PrkDbClient } from "../../client/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { FakeCluster } from "./fake_cluster.ts";
+import { inCluster } from "./in_cluster.ts";
 
 const test = suite("client while nodes come and go");
 const PARTITIONS = [0, 1, 2, 3, 4, 5];
-
-async function using(body: (cluster: FakeCluster, client: PrkDbClient) => Promise<void>): Promise<void> {
-  const cluster = new FakeCluster();
-  try {
-    const client = await PrkDbClient.connect(cluster.addresses);
-    await body(cluster, client);
-    await client.close();
-  } finally {
-    await cluster.close();
-  }
-}
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 test("a leader that the client has never heard of is followed, and the nodes are looked up", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const node = cluster.addNode();
     cluster.move(cluster.partitionOf("key"), [node, 0, 1]);
     const asked = cluster.metadataCalls;
@@ -45,7 +35,7 @@ test("a leader that the client has never heard of is followed, and the nodes are
   }));
 
 test("a joined batch follows a leader that has just been added", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const node = cluster.addNode();
     cluster.move(0, [node, 0, 1]);
     const keys = [...cluster.keysIn(0, 20), ...cluster.keysIn(3, 20)];
@@ -55,7 +45,7 @@ test("a joined batch follows a leader that has just been added", () =>
   }));
 
 test("writes on their way to a node that vanishes arrive elsewhere under the same request id", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const key = cluster.keysIn(0, 1)[0]!;
     const queued = cluster.keysIn(3, 30);
     const node = cluster.addNode();
@@ -75,7 +65,7 @@ test("writes on their way to a node that vanishes arrive elsewhere under the sam
 test(
   "all nodes of the start are replaced, one after the other, under load",
   () =>
-    using(async (cluster, client) => {
+    inCluster(async (cluster, client) => {
       let isOver = false;
       const acknowledged: string[] = [];
       const writer = async (name: number) => {
@@ -112,7 +102,7 @@ test(
 );
 
 test("a removed node that lives on and knows only the past leads nobody astray", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const node = cluster.addNode();
     cluster.freeze(0);
     for (const partition of PARTITIONS) cluster.move(partition, [node, 1, 2]);
@@ -146,7 +136,7 @@ test("a client that knows only a removed node finds the cluster through what tha
 });
 
 test("when every member is out of reach, former members and the first addresses are asked", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     const node = cluster.addNode();
     for (const partition of PARTITIONS) cluster.move(partition, [node]);
     for (const old of [0, 1, 2]) cluster.removeNode(old);
@@ -163,7 +153,7 @@ test("when every member is out of reach, former members and the first addresses 
   }));
 
 test("reads of followers leave nodes that hold the partition no more", () =>
-  using(async (cluster, client) => {
+  inCluster(async (cluster, client) => {
     await client.put("key", "x");
     const node = cluster.addNode();
     cluster.move(cluster.partitionOf("key"), [node, 1]);

@@ -30,7 +30,7 @@ const TAKEOVER_MAX_MS = 10_000;
 const READS_BEFORE_WAKING = 60;
 const READS_AFTER_WAKING = 300;
 
-const READS_MIN = 50;
+const READS_MIN = 20;
 
 const KEY = new TextEncoder().encode("moment");
 
