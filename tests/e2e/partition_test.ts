@@ -46,9 +46,8 @@ for (const state of ["hanging", "refusing"] as const) {
       for (const id of majority) {
         await everyPartition(async (partition) => {
           await eventually(() => put(processes.address(id), { partition, key: "kept", value: `by ${id}` }));
-          await eventually(async () =>
-            assert.is(await get(processes.address(id), { partition, key: "kept" }), `by ${id}`)
-          );
+          const kept = await eventually(() => get(processes.address(id), { partition, key: "kept" }));
+          assert.is(kept, `by ${id}`);
         });
       }
       await everyPartition(async (partition) => {

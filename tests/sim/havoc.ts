@@ -210,9 +210,8 @@ export class Havoc {
           this.later(delayMs, () => this.#cut([link]));
         }
         return;
-      case "clog": {
+      case "clog":
         return this.hold([this.#random.pick(this.#links())], this.#duration());
-      }
     }
   }
 

@@ -72,7 +72,7 @@ export interface Weather {
   readonly bouncePercent: number;
   /** Of elections, how many the winner does not survive for long. */
   readonly electionCrashPercent: number;
-  /** Of leaders that ask another node to stand, how many do not hear what comes of it. */
+  /** Of leaders that ask another node to stand, how many do not hear what comes of it, or are heard too late. */
   readonly deafHandOverPercent: number;
   /** Of candidates, how many are held up so that somebody else stands in their term. */
   readonly rivalryPercent: number;
