@@ -1,6 +1,6 @@
 /**
- * prkdb: a replicated key-value database for Deno. What strangers may use: the client, and a node inside one's own
- * process.
+ * prkdb: a replicated key-value database for Deno. What strangers may use: the client, and a node inside
+ * one's own process.
  *
  * ```ts
  * import { PrkDb, PrkDbClient } from "./mod.ts";
@@ -22,12 +22,12 @@ import {
   type CallOptions,
   type DeleteOptions,
   type DeleteResult,
-  type Entry,
   type GetOptions,
   PrkDbClient,
   type PutOptions,
   type PutResult,
   type ReadOptions,
+  type VersionedValue,
 } from "./client/mod.ts";
 
 export * from "./client/mod.ts";
@@ -84,7 +84,7 @@ export class PrkDb {
   }
 
   /** See {@linkcode PrkDbClient.getEntry}. */
-  getEntry(key: Bytes, options?: GetOptions): Promise<Entry | undefined> {
+  getEntry(key: Bytes, options?: GetOptions): Promise<VersionedValue | undefined> {
     return this.#client.getEntry(key, options);
   }
 

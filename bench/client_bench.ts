@@ -1,7 +1,7 @@
 /**
- * `deno task bench:client`: what the smart client itself costs, with a cluster that costs nothing behind it. The node
- * is a function in this process that answers every batch with a prepared response of the right length, so what remains
- * is the client: argument checks, routing, joining, encoding, decoding and promises.
+ * `deno task bench:client`: what the smart client itself costs, with a cluster that costs nothing behind it.
+ * The node is a function in this process that answers every batch with a prepared response of the right
+ * length, so what remains is the client: argument checks, routing, joining, encoding, decoding and promises.
  *
  * Flags: `--seconds N` a workload (3), `--json`.
  *
@@ -11,7 +11,8 @@
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { PrkDbClient, type UnaryCaller } from "../client/mod.ts";
+import { PrkDbClient } from "../client/mod.ts";
+import type { UnaryCaller } from "../client/transport/caller.ts";
 import {
   GetManyResponseSchema,
   GetMetadataResponseSchema,

@@ -1,20 +1,21 @@
 /**
- * `deno task bench:cluster`: three nodes as three processes on loopback, every acknowledgement synced on a majority,
- * loaded from this process; etcd beside it in the same run when `etcd` is installed.
+ * `deno task bench:cluster`: three nodes as three processes on loopback, every acknowledgement synced on a
+ * majority, loaded from this process; etcd beside it in the same run when `etcd` is installed.
  *
- * `duel` are plain puts at both by turns. Flags: `--seconds N` a workload (5), `--only WORD` workloads whose name contains it, `--no-etcd`, `--json`.
+ * `duel` are plain puts at both by turns. Flags: `--seconds N` a workload (5), `--only WORD` workloads whose
+ * name contains it, `--no-etcd`, `--json`.
  *
  * @module
  */
 
 import { parseArgs } from "node:util";
 import { PrkDbClient } from "../client/mod.ts";
-import { ProcessCluster } from "../tests/support/process_cluster.ts";
+import { partitionOfKey } from "../proto/mod.ts";
+import { ProcessCluster } from "../tests/support/cluster/process_cluster.ts";
 import { runDuel } from "./duel.ts";
 import { measureFailover } from "./failover.ts";
 import { EtcdCluster, etcdGet, etcdPut, etcdVersion } from "./peers/etcd.ts";
 import { type PlainTarget, prkdbTarget, runPlainLoad } from "./plain_load.ts";
-import { partitionOfKey } from "../proto/mod.ts";
 import { type Figure, machine, printFigures, rounded } from "./report.ts";
 import { type LoadResult, randomKey, runClosedLoop, VALUE } from "./workload.ts";
 

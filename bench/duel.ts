@@ -1,6 +1,6 @@
 /**
- * Plain puts at prkdb and at etcd by turns, both clusters up all the time: on a machine that is now faster, now slower,
- * only what was measured a moment apart can be compared.
+ * Plain puts at prkdb and at etcd by turns, both clusters up all the time: on a machine that is now faster,
+ * now slower, only what was measured a moment apart can be compared.
  *
  * @module
  */

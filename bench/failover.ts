@@ -1,12 +1,12 @@
 /**
- * Workload 9: kill −9 of a node that leads a third of the partitions, under load; how long until every key can be
- * written again.
+ * Workload 9: kill −9 of a node that leads a third of the partitions, under load; how long until every key
+ * can be written again.
  *
  * @module
  */
 
 import type { PrkDbClient } from "../client/mod.ts";
-import type { ProcessCluster } from "../tests/support/process_cluster.ts";
+import type { ProcessCluster } from "../tests/support/cluster/process_cluster.ts";
 import { VALUE } from "./workload.ts";
 
 const WRITERS = 90;

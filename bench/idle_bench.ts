@@ -1,22 +1,26 @@
 /**
- * `deno task bench:idle`: what three nodes cost when nobody calls, with few and with many partitions: the time until all
- * can serve, and each node's processor time at rest, with all nodes up and with one killed.
+ * `deno task bench:idle`: what three nodes cost when nobody calls, with few and with many partitions: the
+ * time until all can serve, and each node's processor time at rest, with all nodes up and with one killed.
  *
- * Flags: `--seconds N` of rest that are measured (20), `--partitions N` instead of 9, 100 and 1,000, `--json`. Linux only:
- * processor time is read from `/proc`.
+ * Flags: `--seconds N` of rest that are measured (20), `--partitions N` instead of 9, 100 and 1,000,
+ * `--json`. Linux only: processor time is read from `/proc`.
  *
  * @module
  */
 
 import { parseArgs } from "node:util";
-import { ProcessCluster, sleep } from "../tests/support/process_cluster.ts";
+import { ProcessCluster, sleep } from "../tests/support/cluster/process_cluster.ts";
 import { type Figure, machine, printFigures, rounded } from "./report.ts";
 
-/** Quiet groups fall asleep two election timeouts after their last entry; the runtime settles meanwhile, too. */
+/**
+ * Quiet groups fall asleep two election timeouts after their last entry; the runtime settles meanwhile, too.
+ */
 const SETTLE_MS = 15_000;
 /** The kernel counts processor time in ticks of a hundredth of a second. */
 const TICKS_PER_SECOND = 100;
-/** Positions of user and system time among the fields behind the process's name (proc(5), `/proc/PID/stat`). */
+/**
+ * Positions of user and system time among the fields behind the process's name (proc(5), `/proc/PID/stat`).
+ */
 const USER_TIME = 11;
 const SYSTEM_TIME = 12;
 

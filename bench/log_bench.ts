@@ -1,12 +1,12 @@
 /**
- * `deno bench` of the log: one group commit of the given batch, unsynced and synced, on the real disk. The whole table,
- * against raw writes, is `deno task bench:wal`.
+ * `deno bench` of the log: one group commit of the given batch, unsynced and synced, on the real disk. The
+ * whole table, against raw writes, is `deno task bench:wal`.
  *
  * @module
  */
 
-import { makeBatch } from "./wal_bench_log.ts";
 import { DenoFileSystem, type SyncPolicy, Wal } from "../wal-wasm/mod.ts";
+import { makeBatch } from "./wal_bench_log.ts";
 
 const RECORD_BYTES = 100;
 const SEGMENT_BYTES = 64 * 1024 * 1024;

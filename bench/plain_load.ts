@@ -1,13 +1,13 @@
 /**
- * Load from plain clients: one call a put or get, over connections that stay open, spread evenly over all nodes. Unless
- * told who leads a key, a plain client knows nothing of partitions: two of three calls are forwarded by the node they
- * reach.
+ * Load from plain clients: one call a put or get, over connections that stay open, spread evenly over all
+ * nodes. Unless told who leads a key, a plain client knows nothing of partitions: two of three calls are
+ * forwarded by the node they reach.
  *
  * @module
  */
 
-import { type LoadResult, randomKey, runClosedLoop, VALUE } from "./workload.ts";
 import { postRequest, RawConnection } from "./raw_http.ts";
+import { type LoadResult, randomKey, runClosedLoop, VALUE } from "./workload.ts";
 
 /** Different requests a node gets, again and again in random order. */
 const REQUESTS_PREPARED = 20_000;

@@ -1,6 +1,6 @@
 /**
- * `deno bench` of the consensus core alone: three replicas in one process, disk and network that cost nothing. A round
- * proposes, replicates, commits and hands out.
+ * `deno bench` of the consensus core alone: three replicas in one process, disk and network that cost
+ * nothing. A round proposes, replicates, commits and hands out.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * A load generator's HTTP/1.1 connection: one request in flight, written and read by hand over TCP with Nagle's
- * algorithm off. Costs a third of `fetch`, so that the figures are the server's.
+ * A load generator's HTTP/1.1 connection: one request in flight, written and read by hand over TCP with
+ * Nagle's algorithm off. Costs a third of `fetch`, so that the figures are the server's.
  *
  * @module
  */
@@ -71,7 +71,9 @@ export function postRequest(
 const CARRIAGE_RETURN = 13;
 const LENGTH_NAME = encoder.encode("content-length:");
 
-/** Bytes of the whole answer that `bytes[0 … length)` begins, `undefined` while its headers are not complete. */
+/**
+ * Bytes of the whole answer that `bytes[0 … length)` begins, `undefined` while its headers are not complete.
+ */
 function answerLength(bytes: Uint8Array, length: number): number | undefined {
   let bodyLength: number | undefined;
   for (let lineStart = 0;;) {

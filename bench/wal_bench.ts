@@ -1,10 +1,11 @@
 /**
  * What the log costs, against what the disk and the runtime allow, measured in one run on the same bytes.
  *
- * (a) `Deno.FsFile.writeSync` of prebuilt frames, the same few again and again, so that they stay in the processor's
- * cache: the limit. ("cold": every frame from memory of its own; "grow": into a file that is not prepared.) (b) The whole append path from separate key and value
- * arrays, unsynced. (c) The same, synced per batch. (d) One log in each of one and two Workers. (e) CRC-32C alone.
- * (f) Recovery. Medians of several rounds; raw and append rounds alternate, so that both meet the same machine.
+ * (a) `Deno.FsFile.writeSync` of prebuilt frames, the same few again and again, so that they stay in the
+ * processor's cache: the limit. ("cold": every frame from memory of its own; "grow": into a file that is not
+ * prepared.) (b) The whole append path from separate key and value arrays, unsynced. (c) The same, synced per
+ * batch. (d) One log in each of one and two Workers. (e) CRC-32C alone. (f) Recovery. Medians of several
+ * rounds; raw and append rounds alternate, so that both meet the same machine.
  *
  * `deno task bench:wal [--json] [--quick] [--directory DIR]`
  *
@@ -120,7 +121,9 @@ async function benchUnsynced(directory: string, cell: { bytes: number; records: 
   }
 }
 
-/** Milliseconds of writing `frames` `times` times behind each other, from the start of the file if it is full. */
+/**
+ * Milliseconds of writing `frames` `times` times behind each other, from the start of the file if it is full.
+ */
 function writeRaw(raw: RawFile, frames: readonly Uint8Array[], times: number): number {
   const started = performance.now();
   for (let count = 0; count < times; count++) {

@@ -1,6 +1,6 @@
 /**
- * The things `wal_bench.ts` measures: a log on the real disk with its segments prepared, and a plain file prepared in
- * the same way.
+ * The things `wal_bench.ts` measures: a log on the real disk with its segments prepared, and a plain file
+ * prepared in the same way.
  *
  * @module
  */
@@ -24,7 +24,10 @@ export function median(values: readonly number[]): number {
   return values.toSorted((left, right) => left - right)[values.length >> 1]!;
 }
 
-/** A batch with keys and values in arrays of their own, over 64 groups in ascending order, as a node writes them. */
+/**
+ * A batch with keys and values in arrays of their own, over 64 groups in ascending order, as a node writes
+ * them.
+ */
 export function makeBatch(cell: { readonly bytes: number; readonly records: number }): WalRecord[] {
   const keyBytes = Math.min(KEY_BYTES_MAX, cell.bytes / 2);
   return Array.from({ length: cell.records }, (_, index) => ({
@@ -155,7 +158,10 @@ export function openPreparedFile(path: string): RawFile {
   };
 }
 
-/** Bytes by which the heap grows for each record appended, least of several tries, as anything may collect or grow. */
+/**
+ * Bytes by which the heap grows for each record appended, least of several tries, as anything may collect or
+ * grow.
+ */
 export async function measureAllocation(log: BenchLog, batch: readonly WalRecord[]): Promise<number> {
   const tries: number[] = [];
   for (let count = 0; count < 5; count++) {

@@ -1,6 +1,6 @@
 /**
- * What every cluster benchmark shares: keys and values, a closed loop with a given number of calls in flight, and the
- * figures it comes to.
+ * What every cluster benchmark shares: keys and values, a closed loop with a given number of calls in flight,
+ * and the figures it comes to.
  *
  * @module
  */

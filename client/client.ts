@@ -1,6 +1,6 @@
 /**
- * The smart client: routes by key, follows leaders, joins concurrent calls into batches, and repeats what failed under
- * one request id until it has succeeded, has failed for good, or has run out of time.
+ * The smart client: routes by key, follows leaders, joins concurrent calls into batches, and repeats what
+ * failed under one request id until it has succeeded, has failed for good, or has run out of time.
  *
  * ```ts
  * const client = await PrkDbClient.connect(["http://127.0.0.1:50051", "http://127.0.0.1:50052"]);
@@ -9,53 +9,47 @@
  * await client.close();
  * ```
  *
- * Calls that run at the same time have no order among themselves: two that do not wait for each other and touch the
- * same key may take effect in either order.
+ * Calls that run at the same time have no order among themselves: two that do not wait for each other and
+ * touch the same key may take effect in either order.
  *
  * @module
  */
 
 import { DEFAULT_TIMEOUT_MS } from "../proto/mod.ts";
 import {
+  ATTEMPTS_DEFAULT,
   baseUrls,
+  BATCHES_IN_FLIGHT_DEFAULT,
+  BATCHES_IN_FLIGHT_MAX,
+  type BatchMutation,
+  type BatchResult,
+  batchResultOf,
   type Bytes,
+  type CallOptions,
+  type ClientOptions,
+  type DeleteOptions,
+  encodableBatch,
+  type GetOptions,
   keyBytes,
   preconditionOf,
+  type PutOptions,
+  type ReadOptions,
   timeoutOf,
   ttlOf,
   valueBytes,
   wholeNumber,
-} from "./argument.ts";
-import { type BatchMutation, type BatchResult, batchResultOf, encodableBatch } from "./batch.ts";
-import type { UnaryCaller } from "./caller.ts";
-import { systemClock } from "./clock.ts";
-import { ClusterClient } from "./cluster_client.ts";
-import { type ClusterView, clusterViewOf } from "./cluster_view.ts";
-import { CONSISTENCY_NUMBER, type EncodableMutation } from "./codec.ts";
-import { Discovery } from "./discovery.ts";
-import {
-  ATTEMPTS_DEFAULT,
-  BATCHES_IN_FLIGHT_DEFAULT,
-  BATCHES_IN_FLIGHT_MAX,
-  type CallOptions,
-  type ClientOptions,
-  type DeleteOptions,
-  type GetOptions,
-  type PutOptions,
-  type ReadOptions,
-} from "./options.ts";
-import { type CallLimits, Pipeline } from "./pipeline.ts";
-import type { ReadMode } from "./reads.ts";
-import { Routes } from "./routes.ts";
-import { randomClientId, Session } from "./session.ts";
-import { askStatus, type NodeReport } from "./status.ts";
-import { fetchCaller } from "./transport.ts";
+} from "./arguments/mod.ts";
+import { askStatus, ClusterClient, type ClusterView, clusterViewOf, type NodeReport } from "./cluster/mod.ts";
+import { CONSISTENCY_NUMBER, type EncodableMutation } from "./codec/mod.ts";
+import { type CallLimits, Pipeline, randomClientId, type ReadMode, Session } from "./pipeline/mod.ts";
+import { Discovery, Routes } from "./routing/mod.ts";
+import { fetchCaller, systemClock, type UnaryCaller } from "./transport/mod.ts";
 
 /** Stands for the one node behind a caller that does not look at addresses. */
 const ADDRESS_OF_CALLER = "http://localhost";
 
 /** A key's value and the version at which it was written. */
-export interface Entry {
+export interface VersionedValue {
   readonly value: Uint8Array;
   /** The log index in the key's partition; grows with every change of the key. */
   readonly version: number;
@@ -77,8 +71,9 @@ export interface DeleteResult {
 }
 
 /**
- * See the module comment. Unless said otherwise, every method rejects with a `PrkDbError` when the cluster could not do
- * what was asked, with `TypeError` or `RangeError` for wrong arguments, and with the reason of its `signal`.
+ * See the module comment. Unless said otherwise, every method rejects with a `PrkDbError` when the cluster
+ * could not do what was asked, with `TypeError` or `RangeError` for wrong arguments, and with the reason of
+ * its `signal`.
  */
 export class PrkDbClient {
   /** Changes to the cluster itself: nodes, replicas, leaders. */
@@ -112,11 +107,11 @@ export class PrkDbClient {
   }
 
   /**
-   * A client of the cluster to which the nodes at `addresses` belong. One of them suffices; the others are found, and
-   * those given are asked again when no other answers.
+   * A client of the cluster to which the nodes at `addresses` belong. One of them suffices; the others are
+   * found, and those given are asked again when no other answers.
    *
-   * @param addresses `http://host:port`, `https://host:port` or `host:port`; nodes that are found are spoken to with
-   *   the scheme of the first
+   * @param addresses `http://host:port`, `https://host:port` or `host:port`; nodes that are found are spoken
+   *   to with the scheme of the first
    * @throws {PrkDbError} `unavailable` when none of them answers usably
    */
   static async connect(addresses: readonly string[], options: ClientOptions = {}): Promise<PrkDbClient> {
@@ -152,9 +147,9 @@ export class PrkDbClient {
   }
 
   /**
-   * Applies `mutations`: those of one partition all or none, each partition for itself. Failures of single mutations
-   * are in the results, one a mutation, in their order; it rejects only for wrong arguments, a closed client and its
-   * signal.
+   * Applies `mutations`: those of one partition all or none, each partition for itself. Failures of single
+   * mutations are in the results, one a mutation, in their order; it rejects only for wrong arguments, a
+   * closed client and its signal.
    */
   async writeBatch(
     mutations: readonly BatchMutation[],
@@ -173,7 +168,7 @@ export class PrkDbClient {
   }
 
   /** The value of `key` with its version, `undefined` when there is no such key. */
-  async getEntry(key: Bytes, options: GetOptions = {}): Promise<Entry | undefined> {
+  async getEntry(key: Bytes, options: GetOptions = {}): Promise<VersionedValue | undefined> {
     const { value, version, expiresAtMs } = await this.#pipeline.read(
       keyBytes(key),
       modeOf(options),
@@ -198,7 +193,9 @@ export class PrkDbClient {
     return text === undefined ? undefined : JSON.parse(text);
   }
 
-  /** The values of `keys`, in their order. Each key is read for itself: the values need not be of one moment. */
+  /**
+   * The values of `keys`, in their order. Each key is read for itself: the values need not be of one moment.
+   */
   async getMany(
     keys: readonly Bytes[],
     options: ReadOptions = {},
@@ -227,8 +224,8 @@ export class PrkDbClient {
   }
 
   /**
-   * Lets nothing new in and resolves when all calls under way have ended, at the latest at their deadlines. Watches
-   * end at once.
+   * Lets nothing new in and resolves when all calls under way have ended, at the latest at their deadlines.
+   * Watches end at once.
    */
   close(): Promise<void> {
     this.cluster.close();

@@ -1,40 +1,48 @@
 /**
- * The client of prkdb, for Deno, Node.js from 20 and browsers: the smart client, its errors and options, and a Connect
- * transport for those who want the generated services.
+ * The client of prkdb, for Deno, Node.js from 20 and browsers: the smart client, its errors and options, and
+ * a Connect transport for those who want the generated services.
  *
  * @module
  */
 
-export { type DeleteResult, type Entry, PrkDbClient, type PutResult } from "./client.ts";
-export type { Bytes, PreconditionOption } from "./argument.ts";
-export type { BatchMutation, BatchResult } from "./batch.ts";
-export type { StreamCall, StreamCaller, UnaryCall, UnaryCaller } from "./caller.ts";
-export type { ChangeProgress } from "./change_watch.ts";
-export type { Clock } from "./clock.ts";
-export type { ClusterClient, WaitOptions } from "./cluster_client.ts";
+export { type DeleteResult, PrkDbClient, type PutResult, type VersionedValue } from "./client.ts";
 export type {
-  ClusterView,
-  FollowerView,
-  NodeView,
-  PartitionView,
-  PeerView,
-  ReplicaView,
-} from "./cluster_view.ts";
-export type { Consistency } from "./codec.ts";
-export { type ErrorCode, PreconditionError, PrkDbError } from "./error.ts";
-export type {
+  BatchMutation,
+  BatchResult,
+  Bytes,
   CallOptions,
   ClientOptions,
   DeleteOptions,
   GetOptions,
+  PreconditionOption,
   PutOptions,
   ReadOptions,
-} from "./options.ts";
-export type { NodeReport } from "./status.ts";
+} from "./arguments/mod.ts";
 export {
+  type ClientClock,
   createPrkDbTransport,
+  type ErrorCode,
   fetchCaller,
   type FetchCallerOptions,
   type FetchFunction,
+  PreconditionError,
+  PrkDbError,
+  type StreamCall,
+  type StreamCaller,
   type TransportOptions,
-} from "./transport.ts";
+  type UnaryCall,
+  type UnaryCaller,
+} from "./transport/mod.ts";
+export {
+  type ChangeProgress,
+  ClusterClient,
+  type ClusterView,
+  type FollowerStatus,
+  type NodeReport,
+  type NodeView,
+  type PartitionView,
+  type PeerView,
+  type ReplicaView,
+  type WaitOptions,
+} from "./cluster/mod.ts";
+export type { Consistency } from "./codec/mod.ts";

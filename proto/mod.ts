@@ -1,6 +1,6 @@
 /**
- * The contract between clients and nodes: services and messages generated from `prkdb/v1/*.proto`, the limits,
- * and the way from a key to its partition. Imports no other room.
+ * The contract between clients and nodes: services and messages generated from `prkdb/v1/*.proto`, the
+ * limits, and the way from a key to its partition. Imports no other room.
  *
  * @module
  */
@@ -11,3 +11,4 @@ export * from "./gen/prkdb/v1/cluster_log_pb.ts";
 export * from "./gen/prkdb/v1/raft_pb.ts";
 export * from "./limits.ts";
 export * from "./partition_key.ts";
+export { WireReader, WireWriter } from "./wire.ts";

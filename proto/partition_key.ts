@@ -1,7 +1,7 @@
 /**
- * From a key to the partition that owns it: xxHash32 (seed 0) of the key, or of its hash tag, looked up in equal
- * contiguous ranges of the 32-bit hash space. Node and client compute the same answer alone; the vectors in
- * `tests/partition_vectors.json` pin it for implementations in other languages.
+ * From a key to the partition that owns it: xxHash32 (seed 0) of the key, or of its hash tag, looked up in
+ * equal contiguous ranges of the 32-bit hash space. Node and client compute the same answer alone; the
+ * vectors in `tests/partition_vectors.json` pin it for implementations in other languages.
  *
  * Source: the xxHash fast digest algorithm, format description 0.1.1, section XXH32.
  *

@@ -1,6 +1,7 @@
 /**
- * How a replica that stands for election reacts, before (`preCandidate`) and after (`candidate`) it has raised its
- * term (§5.2). A leader of its own term turns it into a follower before its message is looked at (`replica.ts`).
+ * How a replica that stands for election reacts, before (`preCandidate`) and after (`candidate`) it has
+ * raised its term (§5.2). A leader of its own term turns it into a follower before its message is looked at
+ * (`replica.ts`).
  *
  * @module
  */

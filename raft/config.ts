@@ -1,5 +1,6 @@
 /**
- * What a host decides when it starts the core, and the limits that keep everything bounded. Time is counted in ticks.
+ * What a host decides when it starts the core, and the limits that keep everything bounded. Time is counted
+ * in ticks.
  *
  * @module
  */
@@ -13,8 +14,8 @@ const MIB = 1024 * KIB;
 export interface MultiRaftConfig {
   readonly nodeId: NodeId;
   /**
-   * Any safe integer. A different one for each start of a process: numbers drawn from it tell the questions of this
-   * life from those of an earlier one.
+   * Any safe integer. A different one for each start of a process: numbers drawn from it tell the questions
+   * of this life from those of an earlier one.
    */
   readonly seed: number;
   /** A follower that hears nothing for this long, and up to twice as long, stands for election. */
@@ -33,12 +34,15 @@ export interface MultiRaftConfig {
   readonly committedBytesMax?: number;
   /** Reads of one group that wait for their confirmation. */
   readonly readsWaitingMax?: number;
-  /** A group in which nothing has happened for so many ticks falls quiet (`quiet.ts`); 0: never. The same on all nodes. */
+  /**
+   * A group in which nothing has happened for so many ticks falls quiet (`quiet.ts`); 0: never. The same on
+   * all nodes.
+   */
   readonly quietAfterTicks?: number;
   /**
-   * Whether a leader whose lease holds answers reads without a round (`lease.ts`). Needs a host that calls `setClock` in
-   * every turn, and clocks that differ by less than a fifth. A replica that comes back votes for nobody for an election
-   * timeout then.
+   * Whether a leader whose lease holds answers reads without a round (`lease.ts`). Needs a host that calls
+   * `setClock` in every turn, and clocks that differ by less than a fifth. A replica that comes back votes
+   * for nobody for an election timeout then.
    */
   readonly leaseReads?: boolean;
   /** Whether a leader hands over to the preferred replica when that one is fit to lead. */

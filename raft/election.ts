@@ -1,5 +1,6 @@
 /**
- * How a replica changes its role (figure 4 of the paper, with the pre-vote of §9.6 of the thesis), and how it votes.
+ * How a replica changes its role (figure 4 of the paper, with the pre-vote of §9.6 of the thesis), and how it
+ * votes.
  *
  * ```
  *             timeout                 majority would                majority did
@@ -9,8 +10,8 @@
  *                a leader or a later term was seen, or the quorum was lost
  * ```
  *
- * A pre-candidate changes nothing, neither here nor elsewhere: a node that cannot be reached, or whose log is too old,
- * never raises the term and so never disturbs a leader.
+ * A pre-candidate changes nothing, neither here nor elsewhere: a node that cannot be reached, or whose log is
+ * too old, never raises the term and so never disturbs a leader.
  *
  * @module
  */
@@ -71,8 +72,8 @@ export function startCandidacy(state: ReplicaState, options: { readonly transfer
 }
 
 /**
- * Stands as the leader has asked, whose lease does not count against it. Often the news of a membership comes just before
- * that request and has to be applied first; but not for longer than the leader waits.
+ * Stands as the leader has asked, whose lease does not count against it. Often the news of a membership comes
+ * just before that request and has to be applied first; but not for longer than the leader waits.
  */
 export function maybeStandAsAsked(state: ReplicaState): void {
   const { askedToStandAt, now, config, isPromotable } = state;
@@ -131,8 +132,9 @@ interface Window {
 }
 
 /**
- * Replicas draw from the windows [T, 2T) cut among them by priority, so that two of them rarely stand at once. Whoever
- * failed draws from all of it: a window that always comes first must not keep a fit replica from being elected.
+ * Replicas draw from the windows [T, 2T) cut among them by priority, so that two of them rarely stand at
+ * once. Whoever failed draws from all of it: a window that always comes first must not keep a fit replica
+ * from being elected.
  */
 function timeoutWindow(
   state: ReplicaState,
@@ -155,7 +157,8 @@ function cutOut(
   { timeout, rank, ranks }: { readonly timeout: number; readonly rank: number; readonly ranks: number },
 ): Window {
   const share = timeout / ranks;
-  // One tick above T: the others let go of the old leader at T, and their ticks need not fall together with ours.
+  // One tick above T: the others let go of the old leader at T, and their ticks need not fall together with
+  // ours.
   const start = Math.max(timeout + 1, timeout + Math.floor(rank * share));
   const end = timeout + Math.floor((rank + 1) * share);
   return { start, width: Math.max(1, end - start) };
@@ -234,10 +237,10 @@ function isLogComplete(state: ReplicaState, message: PreVoteRequest | VoteReques
 }
 
 /**
- * Whether this replica votes no more in any membership that a candidate whose log ends in `end` may go by, and that
- * candidate holds the entry which said so. That entry is committed, so a majority of the voters it names, who hold
- * whatever was committed since, has to grant their votes anyway. The longer log of one who cannot stand must not keep
- * those from being elected who do not know yet that they need it no more.
+ * Whether this replica votes no more in any membership that a candidate whose log ends in `end` may go by,
+ * and that candidate holds the entry which said so. That entry is committed, so a majority of the voters it
+ * names, who hold whatever was committed since, has to grant their votes anyway. The longer log of one who
+ * cannot stand must not keep those from being elected who do not know yet that they need it no more.
  */
 function isRetiredFor(state: ReplicaState, end: LogPosition): boolean {
   const { log, membership, membershipIndex, self } = state;

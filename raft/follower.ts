@@ -1,13 +1,13 @@
 /**
- * How a follower reacts (§5.1, §5.3): it takes over what its leader sends, answers what it can promise, and stands for
- * election when it hears nothing.
+ * How a follower reacts (§5.1, §5.3): it takes over what its leader sends, answers what it can promise, and
+ * stands for election when it hears nothing.
  *
  * @module
  */
 
 import { becomeFollower, maybeStandAsAsked, startPreCandidacy } from "./election.ts";
-import type { AppendRequest, HeartbeatRequest, Message, TimeoutNowRequest } from "./message.ts";
 import { promiseLease } from "./lease.ts";
+import type { AppendRequest, HeartbeatRequest, Message, TimeoutNowRequest } from "./message.ts";
 import { onQuietRequest } from "./quiet.ts";
 import { expireForwardedReads, onReadIndexResponse } from "./read_index.ts";
 import { followLeader, type ReplicaState } from "./state.ts";
@@ -57,7 +57,8 @@ function onAppendRequest(state: ReplicaState, message: AppendRequest): void {
   }
   log.merge(entries);
   const lastProven = prevLogIndex + entries.length;
-  // Beyond what this message proves, this log may differ from the leader's (figure 2, step 5 of the receiver).
+  // Beyond what this message proves, this log may differ from the leader's (figure 2, step 5 of the
+  // receiver).
   log.commitTo(Math.min(message.commit, lastProven));
   answerAppend(state, { message, matchIndex: lastProven });
 }
@@ -99,7 +100,10 @@ function answerAppend(
   });
 }
 
-/** Tells the leader how far back it may skip: to the last entry here whose term is not above the one it expects. */
+/**
+ * Tells the leader how far back it may skip: to the last entry here whose term is not above the one it
+ * expects.
+ */
 function refuseAppend(state: ReplicaState, message: AppendRequest): void {
   const { log } = state;
   const conflictIndex = log.highestAgreeable({ index: message.prevLogIndex, term: message.prevLogTerm });

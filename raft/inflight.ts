@@ -1,6 +1,6 @@
 /**
- * The window of appends that are on their way to one follower, bounded by messages and by bytes. A queue in order of
- * index: an acknowledgement of an index frees everything up to it.
+ * The window of appends that are on their way to one follower, bounded by messages and by bytes. A queue in
+ * order of index: an acknowledgement of an index frees everything up to it.
  *
  * @module
  */
@@ -36,7 +36,10 @@ export class InflightWindow {
     return this.#bytes;
   }
 
-  /** Whether nothing more may be sent for now. A single append may exceed the bytes, or it could never be sent. */
+  /**
+   * Whether nothing more may be sent for now. A single append may exceed the bytes, or it could never be
+   * sent.
+   */
   get isFull(): boolean {
     return this.messages >= this.#limits.inflightMessagesMax || this.#bytes >= this.#limits.inflightBytesMax;
   }

@@ -1,6 +1,6 @@
 /**
- * How code states what must hold. On hot paths the caller writes the condition out and calls `violated` only when it
- * fails, so that no message is built while all is well.
+ * How code states what must hold. On hot paths the caller writes the condition out and calls `violated` only
+ * when it fails, so that no message is built while all is well.
  *
  * @module
  */

@@ -1,13 +1,13 @@
 /**
- * How a leader reacts: it counts acknowledgements, keeps its authority alive, gives it up when a quorum is gone
- * (§6.2 of the thesis, "CheckQuorum"), and hands it over on request or to the preferred replica (§3.10 of the thesis).
+ * How a leader reacts: it counts acknowledgements, keeps its authority alive, gives it up when a quorum is
+ * gone (§6.2 of the thesis, "CheckQuorum"), and hands it over on request or to the preferred replica (§3.10
+ * of the thesis).
  *
  * @module
  */
 
 import { becomeFollower } from "./election.ts";
 import { violated } from "./invariant.ts";
-import { askToStand } from "./last_words.ts";
 import { isVoter } from "./membership.ts";
 import type { AppendResponse, HeartbeatResponse, Message } from "./message.ts";
 import type { Progress } from "./progress.ts";
@@ -25,6 +25,7 @@ import {
   sendAppends,
 } from "./replication.ts";
 import { COOLDOWN_TIMEOUTS_MIN, type ReplicaState } from "./state.ts";
+import { sendTimeoutNow } from "./transfer.ts";
 import { NO_NODE, type NodeId } from "./types.ts";
 
 /** The longest cool-down between two handovers, in election timeouts. */
@@ -125,13 +126,13 @@ function maybeAskToStand(state: ReplicaState, target: Progress): void {
   if (transfer === undefined || transfer.isAsked || transfer.to !== target.node) return;
   if (target.matchIndex !== state.log.lastIndex) return;
   transfer.isAsked = true;
-  askToStand(state, target.node);
+  sendTimeoutNow(state, target.node);
 }
 
 /**
- * Gives leadership to the preferred replica once that has been close behind for an election timeout, so that leaders
- * spread over the nodes as planned. The pauses between attempts double: a replica that can take leadership but not
- * keep it must not stop writes again and again.
+ * Gives leadership to the preferred replica once that has been close behind for an election timeout, so that
+ * leaders spread over the nodes as planned. The pauses between attempts double: a replica that can take
+ * leadership but not keep it must not stop writes again and again.
  */
 function maybeHandOver(state: ReplicaState, progress: ProgressTable): void {
   const { handover, config, now } = state;

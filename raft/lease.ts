@@ -1,6 +1,6 @@
 /**
- * The leader's lease (§6.4.1 of Ongaro's thesis): for a while after a round of heartbeats nobody else can have been
- * elected, so reads need no round of their own.
+ * The leader's lease (§6.4.1 of Ongaro's thesis): for a while after a round of heartbeats nobody else can
+ * have been elected, so reads need no round of their own.
  *
  * ```
  *              sent (leader's clock)                      lease over      first possible vote
@@ -9,11 +9,12 @@
  *  follower ────────────────┼───── votes for nobody else for a whole T ──────────┤
  * ```
  *
- * A follower that answers a heartbeat promises to vote for nobody, itself included, for an election timeout T of its
- * own ticks. The promise is not tied to a term, and a replica that may have forgotten one because its process died
- * keeps it again from its birth. The leader counts its lease from when it *sent* what a majority has answered, by the
- * host's clock, and ends it early for clocks that differ. Once it has asked somebody to stand, that request may arrive
- * at any time and overrides all promises: from then on this leadership has no lease.
+ * A follower that answers a heartbeat promises to vote for nobody, itself included, for an election timeout T
+ * of its own ticks. The promise is not tied to a term, and a replica that may have forgotten one because its
+ * process died keeps it again from its birth. The leader counts its lease from when it *sent* what a majority
+ * has answered, by the host's clock, and ends it early for clocks that differ. Once it has asked somebody to
+ * stand, that request may arrive at any time and overrides all promises: from then on this leadership has no
+ * lease.
  *
  * @module
  */
@@ -23,7 +24,9 @@ import type { ProgressTable } from "./progress_table.ts";
 import type { ReplicaState } from "./state.ts";
 import { NO_NODE } from "./types.ts";
 
-/** The share of the election timeout for which a lease holds: two clocks may differ by a fifth in that time. */
+/**
+ * The share of the election timeout for which a lease holds: two clocks may differ by a fifth in that time.
+ */
 const LEASE_FRACTION = 0.8;
 /** Both clocks are read in whole ticks, rounded down. */
 const ROUNDING_TICKS = 1;
@@ -54,8 +57,8 @@ export function promiseLease(state: ReplicaState, sentAt: number): number {
 }
 
 /**
- * Whether nobody else should be elected now: a leader was heard so recently (§4.2.3 of the thesis), or a promise holds.
- * A leader itself holds on to this until it has lost its quorum and steps down.
+ * Whether nobody else should be elected now: a leader was heard so recently (§4.2.3 of the thesis), or a
+ * promise holds. A leader itself holds on to this until it has lost its quorum and steps down.
  */
 export function isVoteForbidden(state: ReplicaState): boolean {
   const { role, leader, now, electionStart, config } = state;

@@ -1,6 +1,6 @@
 /**
- * The log of one replica, in memory (§5.3 of the paper). Entry `i` of the log is *not* element `i` of the array: what
- * a snapshot covers is gone from it.
+ * The log of one replica, in memory (§5.3 of the paper). Entry `i` of the log is *not* element `i` of the
+ * array: what a snapshot covers is gone from it.
  *
  * ```
  *   snapshotIndex        applied    committed        durable      written     last
@@ -12,8 +12,8 @@
  *
  * Committed may run ahead of durable on a follower; what is handed out never does.
  *
- * Invariants: snapshotIndex ≤ applied ≤ committed ≤ last; applied ≤ durable ≤ written ≤ last; terms never fall along
- * the log; committed entries are never removed but by `compactTo`.
+ * Invariants: snapshotIndex ≤ applied ≤ committed ≤ last; applied ≤ durable ≤ written ≤ last; terms never
+ * fall along the log; committed entries are never removed but by `compactTo`.
  *
  * @module
  */
@@ -165,9 +165,9 @@ export class RaftLog {
   }
 
   /**
-   * Takes over what a leader sent, `entries` being contiguous and the one before them known to be equal (§5.3, step 3
-   * and 4 of the receiver). Entries that are already here stay, and so does what follows them: an old message that
-   * arrives late must not cut off what came after it.
+   * Takes over what a leader sent, `entries` being contiguous and the one before them known to be equal
+   * (§5.3, step 3 and 4 of the receiver). Entries that are already here stay, and so does what follows them:
+   * an old message that arrives late must not cut off what came after it.
    */
   merge(entries: readonly Entry[]): void {
     const fresh = this.#firstDifference(entries);
@@ -211,8 +211,8 @@ export class RaftLog {
   }
 
   /**
-   * The highest index, at most `position.index`, whose term is at most `position.term`; the snapshot's index when there
-   * is none. Both sides of a conflict skip whole terms with it (§5.3, last paragraphs).
+   * The highest index, at most `position.index`, whose term is at most `position.term`; the snapshot's index
+   * when there is none. Both sides of a conflict skip whole terms with it (§5.3, last paragraphs).
    */
   highestAgreeable(position: LogPosition): LogIndex {
     let low = this.#snapshotIndex;

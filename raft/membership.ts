@@ -1,5 +1,6 @@
 /**
- * Questions to a `Membership`, and the memberships that a change goes through (§6 of the paper, joint consensus):
+ * Questions to a `Membership`, and the memberships that a change goes through (§6 of the paper, joint
+ * consensus):
  *
  * ```
  * voters 1 2 3 ──▶ voters 2 3 4, outgoing 1 2 3 ──▶ voters 2 3 4

@@ -1,13 +1,14 @@
 /**
- * The bytes of a membership entry: the whole membership that takes effect with it, so that the last such entry of a log
- * says everything.
+ * The bytes of a membership entry: the whole membership that takes effect with it, so that the last such
+ * entry of a log says everything.
  *
  * ```
- * voters · votersOutgoing · learners · learnersNext        each: count varint · first id varint · distances varint …
+ * voters · votersOutgoing · learners · learnersNext
+ * each: count varint · first id varint · distances varint …
  * ```
  *
- * Valid if and only if there is a voter, every list ascends without duplicates, ids are 1 to 2^32−1, numbers are in their
- * shortest form, nothing follows, and no voter is a learner.
+ * Valid if and only if there is a voter, every list ascends without duplicates, ids are 1 to 2^32−1, numbers
+ * are in their shortest form, nothing follows, and no voter is a learner.
  *
  * @module
  */

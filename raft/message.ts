@@ -1,6 +1,6 @@
 /**
- * What replicas of a group say to each other. `term` is the sender's term, but in pre-vote requests the term the
- * sender would stand for, and in granted pre-vote responses that same term.
+ * What replicas of a group say to each other. `term` is the sender's term, but in pre-vote requests the term
+ * the sender would stand for, and in granted pre-vote responses that same term.
  *
  * @module
  */
@@ -56,7 +56,10 @@ export interface AppendRequest extends Envelope {
 export interface AppendResponse extends Envelope {
   readonly kind: "appendResponse";
   readonly success: boolean;
-  /** On success: the last index that this request proved equal. On refusal: `prevLogIndex` of the refused request. */
+  /**
+   * On success: the last index that this request proved equal. On refusal: `prevLogIndex` of the refused
+   * request.
+   */
   readonly matchIndex: LogIndex;
   /** On refusal: the highest index at which the logs may still agree. */
   readonly conflictIndex: LogIndex;
@@ -78,11 +81,16 @@ export interface HeartbeatRequest extends Envelope {
 export interface HeartbeatResponse extends Envelope {
   readonly kind: "heartbeatResponse";
   readonly readRound: number;
-  /** Repeats that of the request as a promise to vote for nobody for an election timeout; 0 promises nothing. */
+  /**
+   * Repeats that of the request as a promise to vote for nobody for an election timeout; 0 promises nothing.
+   */
   readonly sentAt: number;
 }
 
-/** Nothing is going on: the sender, which leads, falls silent, and the receiver may stop its timer (`quiet.ts`). */
+/**
+ * Nothing is going on: the sender, which leads, falls silent, and the receiver may stop its timer
+ * (`quiet.ts`).
+ */
 export interface QuietRequest extends Envelope {
   readonly kind: "quietRequest";
   /** The sender's last entry, which is committed and of its own term. */
@@ -110,10 +118,14 @@ export interface TimeoutNowRequest extends Envelope {
   readonly kind: "timeoutNowRequest";
 }
 
-/** Sign of life of a whole node, for all groups that are quiet. It belongs to no group: group and term are 0. */
+/**
+ * Sign of life of a whole node, for all groups that are quiet. It belongs to no group: group and term are 0.
+ */
 export interface Beat extends Envelope {
   readonly kind: "beat";
-  /** Sent only because the receiver shows that it counts on the sender, who would not have sent one by itself. */
+  /**
+   * Sent only because the receiver shows that it counts on the sender, who would not have sent one by itself.
+   */
   readonly isAnswer: boolean;
 }
 

@@ -13,7 +13,10 @@ export function isWellFormed(message: Message): boolean {
   return message.term >= 0 && (message.kind !== "appendRequest" || isSoundAppend(message));
 }
 
-/** Entries follow each other, their terms do not fall, and none is of a later term than the leader that sends it. */
+/**
+ * Entries follow each other, their terms do not fall, and none is of a later term than the leader that sends
+ * it.
+ */
 function isSoundAppend(message: AppendRequest): boolean {
   const { entries } = message;
   let index = message.prevLogIndex;

@@ -5,8 +5,8 @@
  */
 
 import { assert, suite } from "../tests/harness.ts";
-import { isWellFormed } from "./message_check.ts";
 import type { AppendRequest } from "./message.ts";
+import { isWellFormed } from "./message_check.ts";
 
 const test = suite("message check");
 

@@ -1,6 +1,6 @@
 /**
- * All replicas of one node behind one door. Only replicas to which something happened are asked what they want; a turn
- * costs what is going on, not how many groups there are.
+ * All replicas of one node behind one door. Only replicas to which something happened are asked what they
+ * want; a turn costs what is going on, not how many groups there are.
  *
  * @module
  */
@@ -68,17 +68,17 @@ export class MultiRaft {
   }
 
   /**
-   * Tells the time: the host's monotonic clock, in ticks rounded down. A host that wants leases does so at the start of
-   * every turn, before anything else; without it reads take a round.
+   * Tells the time: the host's monotonic clock, in ticks rounded down. A host that wants leases does so at
+   * the start of every turn, before anything else; without it reads take a round.
    */
   setClock(ticks: number): void {
     this.#node.setClock(ticks);
   }
 
   /**
-   * Ends the replica of `group` here, if there is one. Reads that wait in it are refused in the next batch, batches that
-   * are out may still come back. Only for a replica whose node is no member any more, and not before the others have
-   * elected a leader without it: until then its vote may be needed.
+   * Ends the replica of `group` here, if there is one. Reads that wait in it are refused in the next batch,
+   * batches that are out may still come back. Only for a replica whose node is no member any more, and not
+   * before the others have elected a leader without it: until then its vote may be needed.
    */
   removeGroup(group: GroupId): void {
     const replica = this.#byGroup.get(group);
@@ -105,10 +105,11 @@ export class MultiRaft {
   }
 
   /**
-   * Takes a message from a peer. What is not for a replica of this node, or could not have been sent by a sound peer,
-   * is ignored.
+   * Takes a message from a peer. What is not for a replica of this node, or could not have been sent by a
+   * sound peer, is ignored.
    *
-   * @throws {InvariantViolation} when the message proves that consensus is broken, as two leaders in a term would
+   * @throws {InvariantViolation} when the message proves that consensus is broken, as two leaders in a term
+   *   would
    */
   step(message: Message): void {
     if (message.to !== this.#config.nodeId || message.from === message.to || !isWellFormed(message)) return;
@@ -130,9 +131,9 @@ export class MultiRaft {
   }
 
   /**
-   * Asks from which index on a linearizable read may be answered here, on the leader or on a follower. When accepted,
-   * the answer comes exactly once, as `ReadReady` with this `readId`. The host chooses ids; they need not differ from
-   * those of answered reads.
+   * Asks from which index on a linearizable read may be answered here, on the leader or on a follower. When
+   * accepted, the answer comes exactly once, as `ReadReady` with this `readId`. The host chooses ids; they
+   * need not differ from those of answered reads.
    */
   readIndex(group: GroupId, readId: number): RequestResult {
     const replica = this.#byGroup.get(group);
@@ -143,8 +144,9 @@ export class MultiRaft {
   }
 
   /**
-   * Asks the leader here to hand over to `to`, a voter that was heard lately and lacks no more than one append. Nothing
-   * can be proposed until that leads, or an election timeout is over; which it is, is seen in `transitions`.
+   * Asks the leader here to hand over to `to`, a voter that was heard lately and lacks no more than one
+   * append. Nothing can be proposed until that leads, or an election timeout is over; which it is, is seen in
+   * `transitions`.
    */
   transferLeadership(group: GroupId, to: NodeId): RequestResult {
     const replica = this.#byGroup.get(group);
@@ -155,9 +157,9 @@ export class MultiRaft {
   }
 
   /**
-   * Changes the order in which replicas of `group` should lead, the preferred first, as of `GroupOptions`. It counts
-   * for the next election timeout that is drawn, and a leader hands over to the new preferred replica as soon as that
-   * is fit to lead. Does nothing when the group is not here.
+   * Changes the order in which replicas of `group` should lead, the preferred first, as of `GroupOptions`. It
+   * counts for the next election timeout that is drawn, and a leader hands over to the new preferred replica
+   * as soon as that is fit to lead. Does nothing when the group is not here.
    */
   setPriority(group: GroupId, nodes: readonly NodeId[]): void {
     const replica = this.#byGroup.get(group);
@@ -167,9 +169,9 @@ export class MultiRaft {
   }
 
   /**
-   * Asks the leader here to change who belongs to the group. Nodes that are to vote must have been learners long enough to
-   * hold all but one append of the log. Which membership is in force is seen in `memberships`; the change is over with
-   * the first one that is not joint.
+   * Asks the leader here to change who belongs to the group. Nodes that are to vote must have been learners
+   * long enough to hold all but one append of the log. Which membership is in force is seen in `memberships`;
+   * the change is over with the first one that is not joint.
    */
   changeMembership(group: GroupId, target: MembershipTarget): ProposeResult {
     const replica = this.#byGroup.get(group);
@@ -197,8 +199,8 @@ export class MultiRaft {
   /**
    * What the host must do now, for all groups. Batches that came before may still be under way.
    *
-   * @param canWrite false while the disk is so busy that one more write would only wait: the batch asks for none, and
-   *   what is to be written gathers for a later one
+   * @param canWrite false while the disk is so busy that one more write would only wait: the batch asks for
+   *   none, and what is to be written gathers for a later one
    */
   ready(canWrite = true): ReadyBatch {
     const parts: ReadyParts = {
@@ -297,8 +299,8 @@ export class MultiRaft {
   }
 
   /**
-   * A node counts on this one that is no peer as far as is known here: it may lead a group to which this node has just
-   * been added, or added again, and rest until this node is heard.
+   * A node counts on this one that is no peer as far as is known here: it may lead a group to which this node
+   * has just been added, or added again, and rest until this node is heard.
    */
   #answerBeat({ from, isAnswer }: Beat): void {
     if (isAnswer || this.#node.peers.has(from) || this.#beats.some(({ to }) => to === from)) return;

@@ -1,7 +1,8 @@
 /**
- * What all replicas of a node share: its time, and which other nodes are alive. Time comes in two kinds. Ticks drive timers; they may come late and stand
- * still while the process does, which only makes a replica more patient. The clock is what the host read at the start
- * of the turn; it goes on while the process stands still, so only the clock can tell that a lease has run out.
+ * What all replicas of a node share: its time, and which other nodes are alive. Time comes in two kinds.
+ * Ticks drive timers; they may come late and stand still while the process does, which only makes a replica
+ * more patient. The clock is what the host read at the start of the turn; it goes on while the process stands
+ * still, so only the clock can tell that a lease has run out.
  *
  * @module
  */

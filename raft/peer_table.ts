@@ -1,6 +1,6 @@
 /**
- * Which other nodes are alive, as far as this one has heard. Quiet groups rest on it: they exchange nothing of their own,
- * so a node that is heard stands for all its quiet replicas, and its silence wakes theirs here.
+ * Which other nodes are alive, as far as this one has heard. Quiet groups rest on it: they exchange nothing
+ * of their own, so a node that is heard stands for all its quiet replicas, and its silence wakes theirs here.
  *
  * @module
  */

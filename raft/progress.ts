@@ -10,10 +10,10 @@
  *   └── one append at a time           └──── an append at the first index took ────┘
  * ```
  *
- * In `probe` one append at a time finds out where the logs agree; a heartbeat's answer allows the next, so that a lost
- * one is no dead end. In `replicate` appends leave without waiting, `nextIndex` being raised when they are sent. In
- * `snapshot` the replica lacks entries this log no longer holds; it is probed at the first index that is left, once a
- * heartbeat, until it has got there by other means.
+ * In `probe` one append at a time finds out where the logs agree; a heartbeat's answer allows the next, so
+ * that a lost one is no dead end. In `replicate` appends leave without waiting, `nextIndex` being raised when
+ * they are sent. In `snapshot` the replica lacks entries this log no longer holds; it is probed at the first
+ * index that is left, once a heartbeat, until it has got there by other means.
  *
  * Invariant: matchIndex < nextIndex.
  *
@@ -100,8 +100,8 @@ export class Progress {
   }
 
   /**
-   * The replica refused an append after `refusedIndex`; the logs may agree up to `agreeableIndex`. Returns false for
-   * the refusal of something that is no longer being asked.
+   * The replica refused an append after `refusedIndex`; the logs may agree up to `agreeableIndex`. Returns
+   * false for the refusal of something that is no longer being asked.
    */
   refused(options: { readonly refusedIndex: LogIndex; readonly agreeableIndex: LogIndex }): boolean {
     const { refusedIndex, agreeableIndex } = options;

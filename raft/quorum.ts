@@ -1,6 +1,7 @@
 /**
- * Majorities, alone and joint (§5.2 and §6 of the paper): how many are enough, what a majority has reached, and
- * whether a vote is won. Two majorities of the same voters always share a voter; all of Raft's safety rests on it.
+ * Majorities, alone and joint (§5.2 and §6 of the paper): how many are enough, what a majority has reached,
+ * and whether a vote is won. Two majorities of the same voters always share a voter; all of Raft's safety
+ * rests on it.
  *
  * @module
  */
@@ -16,8 +17,8 @@ export function majority(voterCount: number): number {
 }
 
 /**
- * The highest value that a majority has reached, given one value a voter. Sorts `values` in place. A list without
- * voters never holds anything back: its answer is `Infinity`.
+ * The highest value that a majority has reached, given one value a voter. Sorts `values` in place. A list
+ * without voters never holds anything back: its answer is `Infinity`.
  */
 export function reachedByMajority(values: number[]): number {
   if (values.length === 0) return Infinity;
@@ -26,8 +27,8 @@ export function reachedByMajority(values: number[]): number {
 }
 
 /**
- * Where the ballot of `votes` (true: granted, false: refused, absent: silent) stands under `membership`. In a joint
- * configuration both lists must be won, and losing either loses.
+ * Where the ballot of `votes` (true: granted, false: refused, absent: silent) stands under `membership`. In a
+ * joint configuration both lists must be won, and losing either loses.
  */
 export function voteOutcome(membership: Membership, votes: ReadonlyMap<NodeId, boolean>): VoteOutcome {
   const incoming = outcomeOf(membership.voters, votes);

@@ -1,6 +1,7 @@
 /**
- * Seeded random numbers: a counter that steps by an odd constant and is then mixed, as in SplitMix (Steele, Lea and
- * Flood, 2014), with the 32-bit finalizer of MurmurHash3. Good enough to spread timeouts, useless for secrets.
+ * Seeded random numbers: a counter that steps by an odd constant and is then mixed, as in SplitMix (Steele,
+ * Lea and Flood, 2014), with the 32-bit finalizer of MurmurHash3. Good enough to spread timeouts, useless for
+ * secrets.
  *
  * @module
  */

@@ -1,12 +1,12 @@
 /**
- * Linearizable reads without writing to the log (§6.4 of Ongaro's thesis). The leader notes its commit index, asks a
- * majority whether it still leads, and only then lets a state that has reached the index answer. All reads of a turn
- * share one round of heartbeats. A follower passes the reads of a turn on as one question.
+ * Linearizable reads without writing to the log (§6.4 of Ongaro's thesis). The leader notes its commit index,
+ * asks a majority whether it still leads, and only then lets a state that has reached the index answer. All
+ * reads of a turn share one round of heartbeats. A follower passes the reads of a turn on as one question.
  *
- * What makes it right: no round is opened before an entry of the leader's own term is committed, since until then its
- * commit index may lag behind writes of the leader before; a read waits for a round that is opened after it was asked;
- * a round's number is never used again, so no late answer confirms anything newer than it was asked for. A leader with
- * a lease (`lease.ts`) needs no round.
+ * What makes it right: no round is opened before an entry of the leader's own term is committed, since until
+ * then its commit index may lag behind writes of the leader before; a read waits for a round that is opened
+ * after it was asked; a round's number is never used again, so no late answer confirms anything newer than it
+ * was asked for. A leader with a lease (`lease.ts`) needs no round.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * The reads that wait at one replica: at a leader for a round of heartbeats, at a follower for its leader's answer.
+ * The reads that wait at one replica: at a leader for a round of heartbeats, at a follower for its leader's
+ * answer.
  *
  * @module
  */
@@ -55,8 +56,9 @@ export class ForwardedReads {
   #lastQuestionId: number;
 
   /**
-   * Question ids start at a random number: an answer that was under way when this process died must not be taken for
-   * the answer to a question of its next life, for its index may be older than writes that were acknowledged since.
+   * Question ids start at a random number: an answer that was under way when this process died must not be
+   * taken for the answer to a question of its next life, for its index may be older than writes that were
+   * acknowledged since.
    */
   constructor(random: Random) {
     this.#lastQuestionId = random.next() * QUESTIONS_A_LIFE;

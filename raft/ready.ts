@@ -4,11 +4,11 @@
  * 1. sends `messages` at once,
  * 2. begins to make `persist` durable, all groups in one write,
  * 3. applies `committed` in order, before it asks for the next batch,
- * 4. once this batch and all before it are durable: sends `messagesAfterPersist`, which promise what has just become
- *    so, and calls `advance` with the batch.
+ * 4. once this batch and all before it are durable: sends `messagesAfterPersist`, which promise what has just
+ *   become so, and calls `advance` with the batch.
  *
- * Further batches may be asked for while some are on their way to the disk; they are written, and come back, in the
- * order in which they went out.
+ * Further batches may be asked for while some are on their way to the disk; they are written, and come back,
+ * in the order in which they went out.
  *
  * @module
  */
@@ -22,13 +22,15 @@ export interface GroupPersist {
   /** Present when any part of it changed. */
   readonly hardState?: HardState;
   /**
-   * Contiguous and new. If the first index is not above the last durable one, all durable entries from that index on
-   * are replaced.
+   * Contiguous and new. If the first index is not above the last durable one, all durable entries from that
+   * index on are replaced.
    */
   readonly entries: readonly Entry[];
 }
 
-/** Entries of one group that may be applied: committed, durable here, contiguous with those handed out before. */
+/**
+ * Entries of one group that may be applied: committed, durable here, contiguous with those handed out before.
+ */
 export interface GroupCommitted {
   readonly group: GroupId;
   readonly entries: readonly Entry[];
@@ -45,8 +47,8 @@ export interface ReadReady {
 }
 
 /**
- * A membership of one group that has taken effect here. They come in the order of their entries; after a restart those
- * come again whose entries do.
+ * A membership of one group that has taken effect here. They come in the order of their entries; after a
+ * restart those come again whose entries do.
  */
 export interface GroupMembership {
   readonly group: GroupId;
@@ -74,7 +76,10 @@ export interface ReadyBatch {
   readonly transitions: readonly Transition[];
 }
 
-/** Why the core would not take a proposal, a read or a transfer. All are expected and safe to repeat elsewhere. */
+/**
+ * Why the core would not take a proposal, a read or a transfer. All are expected and safe to repeat
+ * elsewhere.
+ */
 export type Refusal =
   /** This replica does not lead; `leader` says who does, `NO_NODE` when unknown. */
   | "notLeader"
@@ -86,7 +91,10 @@ export type Refusal =
   | "unknownGroup"
   /** A change of membership is still under way. */
   | "changePending"
-  /** A node is to vote or to lead that is silent, no learner yet, or lacks too much of the log: it must catch up first. */
+  /**
+   * A node is to vote or to lead that is silent, no learner yet, or lacks too much of the log: it must catch
+   * up first.
+   */
   | "learnerBehind"
   /** The change, or the target of a transfer, makes no sense for this group. */
   | "invalid";
@@ -121,7 +129,10 @@ export interface ReplicaView {
   readonly leader: NodeId;
   /** As of the last change that was applied here. */
   readonly membership: Membership;
-  /** Of a leader: no change is under way, and who was replaced by the last one is needed no more (`reconfiguration.ts`). */
+  /**
+   * Of a leader: no change is under way, and who was replaced by the last one is needed no more
+   * (`reconfiguration.ts`).
+   */
   readonly isSealed: boolean;
   readonly commit: LogIndex;
   readonly applied: LogIndex;

@@ -1,27 +1,28 @@
 /**
  * Changes of membership (§6 of the paper): how they are asked for, when they take effect, and what follows.
  *
- * A membership takes effect on a replica when its entry is *applied* there, not when it is appended. That is safe because
- * there is only one change at a time: a leader appends the next membership entry when it has applied all before it. So
+ * A membership takes effect on a replica when its entry is *applied* there, not when it is appended. That is
+ * safe because there is only one change at a time: a leader appends the next membership entry when it has
+ * applied all before it. So
  *
- * - whoever holds a membership entry knows that the ones before it are committed, and has to have applied them before it
- *   stands for election; a restart counts them as committed, whatever the commit hint says;
- * - two memberships in force at one moment are neighbours, and every two of their majorities share a voter: neighbours
- *   differ in learners only, or one is joint and contains the other.
+ * - whoever holds a membership entry knows that the ones before it are committed, and has to have applied
+ *   them before it stands for election; a restart counts them as committed, whatever the commit hint says;
+ * - two memberships in force at one moment are neighbours, and every two of their majorities share a voter:
+ *   neighbours differ in learners only, or one is joint and contains the other.
  *
- * Who is replaced may be needed until a majority of those who stay knows for good that the joint membership is left: whoever
- * does not know it needs votes of both sides. So a leader that has left it appends an entry more, the seal. The appends that
- * bring it say that the membership before is committed, so whoever has it on disk knows that after a restart, too; when
- * the seal is committed, those who were replaced may disappear. A new leader's first entry is as good.
+ * Who is replaced may be needed until a majority of those who stay knows for good that the joint membership
+ * is left: whoever does not know it needs votes of both sides. So a leader that has left it appends an entry
+ * more, the seal. The appends that bring it say that the membership before is committed, so whoever has it on
+ * disk knows that after a restart, too; when the seal is committed, those who were replaced may disappear. A
+ * new leader's first entry is as good.
  *
- * The joint membership is left automatically, by whoever leads when it has been applied. A leader that is no voter of the
- * membership that was applied last steps down, and asks one of those who stay to take its place.
+ * The joint membership is left automatically, by whoever leads when it has been applied. A leader that is no
+ * voter of the membership that was applied last steps down, and asks one of those who stay to take its place.
  *
  * @module
  */
 
 import { becomeFollower, maybeStandAsAsked } from "./election.ts";
-import { sayFarewell } from "./last_words.ts";
 import {
   entered,
   isJoint,
@@ -39,6 +40,7 @@ import { confirmRounds } from "./read_index.ts";
 import type { GroupMembership, ProposeResult } from "./ready.ts";
 import { isCaughtUp, maybeCommit } from "./replication.ts";
 import type { ReplicaState } from "./state.ts";
+import { transferOnRemoval } from "./transfer.ts";
 import { type Entry, EntryKind, NO_NODE } from "./types.ts";
 
 /** Begins to change the group to `target`; the answer names the entry with which that begins. */
@@ -90,14 +92,16 @@ export function isSealed({ log, membership, role, sealIndex }: ReplicaState): bo
   return role === "leader" && !isJoint(membership) && sealIndex !== undefined && log.committed >= sealIndex;
 }
 
-/** One change at a time: until the last one is applied, and one's own term has begun, there can be no other. */
+/**
+ * One change at a time: until the last one is applied, and one's own term has begun, there can be no other.
+ */
 function isChangePending(state: ReplicaState): boolean {
   return isJoint(state.membership) || !isSettledHere(state);
 }
 
 /**
- * Whether every membership entry of this log is in force here. A new leader may lack the news that older entries are
- * committed, but not after it has committed one of its own.
+ * Whether every membership entry of this log is in force here. A new leader may lack the news that older
+ * entries are committed, but not after it has committed one of its own.
  */
 function isSettledHere(state: ReplicaState): boolean {
   const { log, membershipIndex, term } = state;
@@ -126,6 +130,6 @@ function reconfigureLeader(state: ReplicaState, progress: ProgressTable): void {
 }
 
 function stepDown(state: ReplicaState, progress: ProgressTable): void {
-  sayFarewell(state, progress);
+  transferOnRemoval(state, progress);
   becomeFollower(state, { term: state.term, leader: NO_NODE });
 }

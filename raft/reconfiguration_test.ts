@@ -5,8 +5,8 @@
  */
 
 import { assert, suite } from "../tests/harness.ts";
-import { encodeMembership } from "./membership_codec.ts";
 import { votersOnly } from "./membership.ts";
+import { encodeMembership } from "./membership_codec.ts";
 import { MultiRaft } from "./multi_raft.ts";
 import { type Entry, EntryKind, type Membership, type Restored } from "./types.ts";
 

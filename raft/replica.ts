@@ -1,7 +1,7 @@
 /**
- * One replica of one group: turns every input into a change of its state, and the state into what the host must do.
- * The rules that hold for all roles stand here: a later term wins (§5.1), an earlier one is told so, and whoever
- * leads in this term is followed.
+ * One replica of one group: turns every input into a change of its state, and the state into what the host
+ * must do. The rules that hold for all roles stand here: a later term wins (§5.1), an earlier one is told so,
+ * and whoever leads in this term is followed.
  *
  * @module
  */
@@ -35,7 +35,10 @@ import { type GroupId, NO_NODE, type NodeId } from "./types.ts";
 export class Replica {
   /** Whether this replica is in the dirty set of its `MultiRaft`. */
   isDirty = false;
-  /** Whether it is among those that tick, and the bytes it was last counted with; both belong to the `MultiRaft`. */
+  /**
+   * Whether it is among those that tick, and the bytes it was last counted with; both belong to the
+   * `MultiRaft`.
+   */
   isTicking = false;
   logBytesNoted = 0;
   /** Whether this replica is among those that wait for the disk. */
@@ -215,8 +218,9 @@ export class Replica {
   }
 
   /**
-   * Whether a message does not count as something happening: heartbeats of a group that is awake, and the question of a
-   * stranger, perhaps removed long ago, whom a replica with a living leader would refuse anyway.
+   * Whether a message does not count as something happening: heartbeats of a group that is awake, and the
+   * question of a stranger, perhaps removed long ago, whom a replica with a living leader would refuse
+   * anyway.
    */
   #isIdleTalk(message: Message): boolean {
     const state = this.#state;
@@ -256,8 +260,9 @@ export class Replica {
   }
 
   /**
-   * A message of an earlier term never changes anything here, timers least of all. Its sender is told the term: a
-   * leader that was cut off steps down, and one that its follower has outrun makes room for an election.
+   * A message of an earlier term never changes anything here, timers least of all. Its sender is told the
+   * term: a leader that was cut off steps down, and one that its follower has outrun makes room for an
+   * election.
    */
   #answerStale(message: Message): void {
     const { group, self, term, messages } = this.#state;

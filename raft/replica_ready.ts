@@ -1,7 +1,8 @@
 /**
- * Collects from a replica what its host must do, and decides what may leave before the disk. A message waits when it
- * promises something that is not durable: any message, if the term or the vote is new; the acknowledgement of entries,
- * if they are. Appends of a durable term do not wait, so followers write while the leader does.
+ * Collects from a replica what its host must do, and decides what may leave before the disk. A message waits
+ * when it promises something that is not durable: any message, if the term or the vote is new; the
+ * acknowledgement of entries, if they are. Appends of a durable term do not wait, so followers write while
+ * the leader does.
  *
  * @module
  */

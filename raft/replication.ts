@@ -1,7 +1,7 @@
 /**
- * The leader's side of AppendEntries (§5.3, §5.4.2): what is sent to whom at the end of a turn, and what answers mean.
- * Nothing is sent while a turn lasts, so that all proposals of a turn travel together and followers that are equally
- * far share the same list of entries.
+ * The leader's side of AppendEntries (§5.3, §5.4.2): what is sent to whom at the end of a turn, and what
+ * answers mean. Nothing is sent while a turn lasts, so that all proposals of a turn travel together and
+ * followers that are equally far share the same list of entries.
  *
  * @module
  */
@@ -26,7 +26,10 @@ export function sendAppends(state: ReplicaState, progress: ProgressTable): void 
   }
 }
 
-/** Tells every follower that this leader lives; `readRound` repeats the newest round, so that a lost one is made up. */
+/**
+ * Tells every follower that this leader lives; `readRound` repeats the newest round, so that a lost one is
+ * made up.
+ */
 export function broadcastHeartbeats(state: ReplicaState, progress: ProgressTable): void {
   const { followers } = progress;
   const readRound = state.reads.rounds.length === 0 ? 0 : state.reads.lastRound;
@@ -38,7 +41,8 @@ export function broadcastHeartbeats(state: ReplicaState, progress: ProgressTable
       from: state.self,
       to: follower.node,
       term: state.term,
-      // A follower may hold more than is known to match, and that may differ: it must not commit it on this word.
+      // A follower may hold more than is known to match, and that may differ: it must not commit it on this
+      // word.
       commit: Math.min(follower.matchIndex, state.log.committed),
       readRound,
       sentAt: leaseStamp(state),
@@ -72,8 +76,8 @@ export function onHeartbeatResponse(state: ReplicaState, message: HeartbeatRespo
 }
 
 /**
- * Commits what a majority has on disk. Only an entry of the leader's own term is ever counted; the ones before it are
- * committed with it (§5.4.2, figure 8). Returns whether the commit index rose.
+ * Commits what a majority has on disk. Only an entry of the leader's own term is ever counted; the ones
+ * before it are committed with it (§5.4.2, figure 8). Returns whether the commit index rose.
  */
 export function maybeCommit(state: ReplicaState, progress: ProgressTable): boolean {
   const { log } = state;

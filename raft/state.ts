@@ -1,6 +1,6 @@
 /**
- * Everything one replica knows (figure 2 of the paper, "state"), and the few changes that all roles share. The rooms
- * above it hold the rules; this file holds what they are about.
+ * Everything one replica knows (figure 2 of the paper, "state"), and the few changes that all roles share.
+ * The rooms above it hold the rules; this file holds what they are about.
  *
  * @module
  */
@@ -16,16 +16,25 @@ import type { ProgressTable } from "./progress_table.ts";
 import { Random, replicaSeed } from "./random.ts";
 import { ForwardedReads, LeaderReads } from "./read_state.ts";
 import type { ReadReady } from "./ready.ts";
-import type { GroupId, HardState, LogIndex, Membership, NodeId, Restored, Role, Term } from "./types.ts";
-import { NO_NODE } from "./types.ts";
+import {
+  type GroupId,
+  type HardState,
+  type LogIndex,
+  type Membership,
+  NO_NODE,
+  type NodeId,
+  type Restored,
+  type Role,
+  type Term,
+} from "./types.ts";
 
 /** What one replica is born from. */
 export interface GroupOptions {
   readonly group: GroupId;
   readonly restored: Restored;
   /**
-   * The replicas in order of preference to lead, the preferred first; empty when it does not matter. It may name nodes
-   * that are not members; members it does not name come last.
+   * The replicas in order of preference to lead, the preferred first; empty when it does not matter. It may
+   * name nodes that are not members; members it does not name come last.
    */
   readonly priority: readonly NodeId[];
 }
@@ -36,7 +45,9 @@ export interface Surroundings {
   readonly node: NodeState;
 }
 
-/** How the preferred replica gets its leadership back (`leader.ts`). Ticks are those of `ReplicaState.now`. */
+/**
+ * How the preferred replica gets its leadership back (`leader.ts`). Ticks are those of `ReplicaState.now`.
+ */
 export interface HandoverState {
   /** Since when the preferred replica has been fit to lead; `undefined` while it is not. */
   fitSince: number | undefined;
@@ -104,8 +115,8 @@ export class ReplicaState {
   /** Invariant: present if and only if this replica leads. */
   progress: ProgressTable | undefined;
   /**
-   * The entry with which the last change is sealed (`reconfiguration.ts`); `undefined` while this leader still has to
-   * append it.
+   * The entry with which the last change is sealed (`reconfiguration.ts`); `undefined` while this leader
+   * still has to append it.
    */
   sealIndex: LogIndex | undefined;
   transfer: Transfer | undefined;
@@ -169,8 +180,8 @@ export class ReplicaState {
   }
 
   /**
-   * Whether this replica may stand for election: as a voter, and not while it has to apply a membership that is known to
-   * be committed, for it would count by one that may be two behind.
+   * Whether this replica may stand for election: as a voter, and not while it has to apply a membership that
+   * is known to be committed, for it would count by one that may be two behind.
    */
   get isPromotable(): boolean {
     const { log, membership, self, membershipIndex } = this;
@@ -185,8 +196,8 @@ export class ReplicaState {
 }
 
 /**
- * The membership to begin with. Of the membership entries in a log all but the last are committed, or the last would not
- * have been appended (`reconfiguration.ts`); of the last one the commit hint decides.
+ * The membership to begin with. Of the membership entries in a log all but the last are committed, or the
+ * last would not have been appended (`reconfiguration.ts`); of the last one the commit hint decides.
  */
 function knownMembership(
   { snapshot, entries, hardState }: Restored,
@@ -198,7 +209,9 @@ function knownMembership(
   return { membership: decodeMembership(entries[index - snapshot.index - 1]!.data), index, commit };
 }
 
-/** The first cool-down between two handovers, in election timeouts; it doubles with each that follows closely. */
+/**
+ * The first cool-down between two handovers, in election timeouts; it doubles with each that follows closely.
+ */
 export const COOLDOWN_TIMEOUTS_MIN = 8;
 
 /** Of a preferred replica that was never handed anything. */

@@ -1,6 +1,6 @@
 /**
- * What must hold for a replica after every step, whatever arrived. Always on: a replica that breaks it would go on to
- * break its promises to clients.
+ * What must hold for a replica after every step, whatever arrived. Always on: a replica that breaks it would
+ * go on to break its promises to clients.
  *
  * @module
  */

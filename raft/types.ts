@@ -32,6 +32,12 @@ export const EntryKind = {
 /** One of the values of {@linkcode EntryKind}. */
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
 
+/** An entry kind from a number; throws `RangeError` for an unknown one. */
+export function decodeEntryKind(value: number): EntryKind {
+  if (value === 0 || value === 1 || value === 2) return value;
+  throw new RangeError(`Cannot decode an entry of kind ${value}`);
+}
+
 /** One entry of a group's log. Its bytes are made once, by the leader, and never change. */
 export interface Entry {
   readonly index: LogIndex;

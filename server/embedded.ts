@@ -5,11 +5,10 @@
  */
 
 import { DenoFileSystem } from "../wal-wasm/mod.ts";
-import { SYSTEM_CLOCK } from "./clock.ts";
-import type { ClusterShape } from "./cluster_layout.ts";
-import { DEFAULTS } from "./flags.ts";
-import { Inbox } from "./inbox.ts";
-import { Node } from "./node.ts";
+import type { ClusterShape } from "./cluster/mod.ts";
+import { DEFAULTS } from "./config/mod.ts";
+import { Inbox, Node } from "./node/mod.ts";
+import { SYSTEM_CLOCK } from "./ports/mod.ts";
 import { createLocalCaller, type LocalCall } from "./rpc/mod.ts";
 
 const NODE_ID = 1;

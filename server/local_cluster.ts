@@ -1,13 +1,13 @@
 /**
- * `deno task cluster`: three nodes as three processes on loopback, with their data under `./data`, until Ctrl-C.
- * A node that ends unexpectedly is reported, not restarted: that is the operator's to decide.
+ * `deno task cluster`: three nodes as three processes on loopback, with their data under `./data`, until
+ * Ctrl-C. A node that ends unexpectedly is reported, not restarted: that is the operator's to decide.
  *
  * Flags behind `--` or at the end go to every node (`deno task cluster --num-partitions 3`).
  *
  * @module
  */
 
-import { PERMISSIONS, V8_FLAGS } from "./runtime_flags.ts";
+import { PERMISSIONS, V8_FLAGS } from "./config/mod.ts";
 
 const NODE_COUNT = 3;
 const PORT_BASE = 50_050;

@@ -7,11 +7,10 @@
  */
 
 import { configure, getStreamSink } from "@logtape/logtape";
-import { parseConfig, type ServerConfig } from "./config.ts";
-import { ConfigError, ConfigNotice } from "./flags.ts";
-import { DataDirectoryError } from "./data_directory.ts";
+import { VERSION } from "./api/mod.ts";
+import { ConfigError, ConfigNotice, parseConfig, type ServerConfig } from "./config/mod.ts";
+import { DataDirectoryError } from "./data/mod.ts";
 import { Server } from "./server.ts";
-import { VERSION } from "./version.ts";
 
 const EXIT_UNUSABLE = 2;
 const EXIT_FATAL = 1;

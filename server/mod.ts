@@ -4,15 +4,9 @@
  * @module
  */
 
-export { parseConfig } from "./config.ts";
-export type { ServerConfig } from "./config.ts";
-export { ConfigError, ConfigNotice } from "./flags.ts";
-export { DataDirectoryError } from "./data_directory.ts";
-export { EmbeddedNode } from "./embedded.ts";
-export type { EmbeddedOptions } from "./embedded.ts";
-export { DomainError } from "./error.ts";
-export type { NodeApi } from "./node_api.ts";
-export { Node } from "./node.ts";
-export type { NodeOptions, Readiness } from "./node.ts";
+export { ConfigError, ConfigNotice, parseConfig, type ServerConfig } from "./config/mod.ts";
+export { DataDirectoryError } from "./data/mod.ts";
+export { EmbeddedNode, type EmbeddedOptions } from "./embedded.ts";
+export { DomainError, type NodeApi, VERSION } from "./api/mod.ts";
+export { Node, type NodeOptions, type Readiness } from "./node/mod.ts";
 export { Server } from "./server.ts";
-export { VERSION } from "./version.ts";

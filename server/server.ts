@@ -1,22 +1,20 @@
 /**
- * A node with its doors: the port for clients and peers, and the operators' port. Ports are bound before the data
- * directory is touched, so that a wrong start changes nothing.
+ * A node with its doors: the port for clients and peers, and the operators' port. Ports are bound before the
+ * data directory is touched, so that a wrong start changes nothing.
  *
  * @module
  */
 
 import { getLogger } from "@logtape/logtape";
 import { DenoFileSystem } from "../wal-wasm/mod.ts";
-import { SYSTEM_CLOCK } from "./clock.ts";
-import type { ServerConfig } from "./config.ts";
-import type { Identity } from "./data_directory.ts";
-import { Door } from "./door.ts";
-import { Inbox } from "./inbox.ts";
-import { type Invitation, obtainInvitation, shapeOf } from "./invitation.ts";
-import { Node, type NodeOptions } from "./node.ts";
+import type { ServerConfig } from "./config/mod.ts";
+import { type Identity, type JoinRecord, obtainJoinRecord, PeerIdentities, shapeOf } from "./data/mod.ts";
+import { HttpListener } from "./http/mod.ts";
+import { Inbox, Node, type NodeOptions } from "./node/mod.ts";
 import { handleOps, Metrics, type WalSample } from "./ops/mod.ts";
-import { PeerRegister } from "./peer_register.ts";
-import { createHttpHandler, type PeerEvent, RaftService, StreamTransport } from "./rpc/mod.ts";
+import { type PeerEvent, RaftService, StreamTransport } from "./peers/mod.ts";
+import { SYSTEM_CLOCK } from "./ports/mod.ts";
+import { createHttpHandler } from "./rpc/mod.ts";
 
 /** A peer silent for so many election timeouts is taken for gone. */
 const SILENT_ELECTION_TIMEOUTS = 3;
@@ -41,8 +39,8 @@ export interface ServerHooks {
 export class Server {
   readonly node: Node;
   readonly #config: ServerConfig;
-  readonly #door: Door;
-  readonly #opsDoor: Door;
+  readonly #door: HttpListener;
+  readonly #opsDoor: HttpListener;
   readonly #raftService: RaftService;
   readonly #metrics: Metrics;
   readonly #closing: AbortController;
@@ -53,8 +51,8 @@ export class Server {
     parts: {
       readonly node: Node;
       readonly config: ServerConfig;
-      readonly door: Door;
-      readonly opsDoor: Door;
+      readonly door: HttpListener;
+      readonly opsDoor: HttpListener;
       readonly raftService: RaftService;
       readonly metrics: Metrics;
       /** Ends the streams of clients. */
@@ -73,16 +71,19 @@ export class Server {
   /**
    * Binds the ports, opens the node and serves.
    *
-   * @param hooks `onFatal`: the node can no longer write its log and must end; `onRemoved`: the cluster has removed it and
-   *   it should be stopped
-   * @throws {InvitationError} when the cluster that is to take the node in does not
+   * @param hooks `onFatal`: the node can no longer write its log and must end; `onRemoved`: the cluster has
+   *   removed it and it should be stopped
+   * @throws {JoinError} when the cluster that is to take the node in does not
    * @throws {Deno.errors.AddrInUse} when a port is taken
    * @throws {DataDirectoryError} when the data directory cannot be used
    */
   static async start(config: ServerConfig, hooks: ServerHooks): Promise<Server> {
-    const doors: Door[] = [];
+    const doors: HttpListener[] = [];
     try {
-      doors.push(new Door(config.host, config.port), new Door(config.host, config.metricsPort));
+      doors.push(
+        new HttpListener(config.host, config.port),
+        new HttpListener(config.host, config.metricsPort),
+      );
       return await openServer(config, { door: doors[0]!, opsDoor: doors[1]!, ...hooks });
     } catch (error) {
       for (const door of doors) await door.close();
@@ -121,12 +122,15 @@ export class Server {
 
 async function openServer(
   config: ServerConfig,
-  { door, opsDoor, onFatal, onRemoved }: ServerHooks & { readonly door: Door; readonly opsDoor: Door },
+  { door, opsDoor, onFatal, onRemoved }: ServerHooks & {
+    readonly door: HttpListener;
+    readonly opsDoor: HttpListener;
+  },
 ): Promise<Server> {
   const metrics = new Metrics();
   const inbox = new Inbox();
   const closing = new AbortController();
-  const late: { streams?: StreamTransport; register?: PeerRegister } = {};
+  const late: { streams?: StreamTransport; register?: PeerIdentities } = {};
   const fileSystem = new DenoFileSystem();
   const node = await Node.open({
     ...config,
@@ -146,7 +150,7 @@ async function openServer(
     onFatal,
   });
   // Streams open below, when the register is there: only then the directory is known to be this node's.
-  const register = late.register = await PeerRegister.open(fileSystem, config.dataDirectory);
+  const register = late.register = await PeerIdentities.open(fileSystem, config.dataDirectory);
   const streams = late.streams!;
   const raftService = createRaftService(config, { node, inbox, streams, register, onFatal });
   metrics.open({
@@ -174,7 +178,7 @@ async function membershipOf(
   const { dataDirectory, nodeId, address, join, shape } = config;
   if (join === undefined) return { shape };
   const applicant = { nodeId, address, url: join, limitMs: JOIN_LIMIT_MS };
-  const joined: Invitation = await obtainInvitation(fileSystem, dataDirectory, applicant);
+  const joined: JoinRecord = await obtainJoinRecord(fileSystem, dataDirectory, applicant);
   return { shape: shapeOf(joined), joined };
 }
 
@@ -222,7 +226,7 @@ function createRaftService(
     readonly node: Node;
     readonly inbox: Inbox;
     readonly streams: StreamTransport;
-    readonly register: PeerRegister;
+    readonly register: PeerIdentities;
     readonly onFatal: (error: Error) => void;
   },
 ): RaftService {
@@ -232,7 +236,7 @@ function createRaftService(
     incarnation: node.identity.incarnation,
     recognizes: (peer, incarnation) => register.recognizes(peer, incarnation),
     onDisowned: (by) => onFatal(disowned(config, by)),
-    wasRemoved: (id) => node.clusterView().retired.has(id),
+    wasRemoved: (id) => node.clusterState().retired.has(id),
     admits: (id, address) => node.admits(id, address),
     onBatch: (from, batch) => {
       streams.heardFrom(from);

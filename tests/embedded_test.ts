@@ -4,7 +4,8 @@
  * @module
  */
 
-import { PreconditionError, PrkDb } from "../mod.ts";
+import { PreconditionError } from "../client/transport/error.ts";
+import { PrkDb } from "../mod.ts";
 import { assert, assertRejects, suite } from "./harness.ts";
 
 const test = suite("embedded database");

@@ -1,12 +1,12 @@
 /**
  * Whether the committed generated files are what their sources make: the protobuf code and the WASM module.
- * `deno task fresh` generates them anew and compares byte for byte; exit code 1 and one line a file that differs.
- * The working copy is not touched.
+ * `deno task fresh` generates them anew and compares byte for byte; exit code 1 and one line a file that
+ * differs. The working copy is not touched.
  *
  * @module
  */
 
-const ROOT = new URL("..", import.meta.url);
+const ROOT = new URL("../", import.meta.url);
 
 const stale = [...await staleProtobuf(), ...await staleWasm()];
 for (const line of stale) console.error(line);

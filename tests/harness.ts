@@ -1,6 +1,6 @@
 /**
- * How a test is written: uvu's suites with a time limit on every test. A test that hangs fails by name instead
- * of stopping the run.
+ * How a test is written: uvu's suites with a time limit on every test. A test that hangs fails by name
+ * instead of stopping the run.
  *
  * ```ts
  * import { assert, suite } from "../tests/harness.ts";

@@ -1,14 +1,15 @@
 /**
  * The house's bans that a compiler does not know, as a plugin of `deno lint` (`deno.json`, `lint.plugins`).
  *
- * - `pure-core`: nothing in `raft/`, `server/kv/` and `server/cluster/` touches the world or waits, so that the simulator decides
- *   everything that happens.
+ * - `pure-core`: nothing in `raft/`, `server/kv/` and `server/cluster/` touches the world or waits, so that
+ *   the simulator decides everything that happens.
  * - `no-bigint-in-core`: 64-bit wire numbers stop at `server/rpc/`; inside there are safe integers only.
  * - `banned-syntax`: no default exports, namespaces, decorators or `Proxy` anywhere.
  * - `function-lines`: no function above {@linkcode FUNCTION_LINES_MAX} lines.
  *
- * A rule finds a file's room by its path below the folder that holds `tests/`. It judges names, not bindings: a
- * local variable named `performance` is refused in the core too, because a reader would have to check which it is.
+ * A rule finds a file's room by its path below the folder that holds `tests/`. It judges names, not bindings:
+ * a local variable named `performance` is refused in the core too, because a reader would have to check which
+ * it is.
  *
  * @module
  */
@@ -18,7 +19,7 @@
 /** A longer function holds more than one thought. */
 export const FUNCTION_LINES_MAX = 70;
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = new URL("../", import.meta.url).pathname;
 
 /** Names that let the world, the time or chance in, each with what is used instead. */
 const IMPURE_NAMES: ReadonlyMap<string, string> = new Map([

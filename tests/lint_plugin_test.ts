@@ -1,6 +1,6 @@
 /**
- * Every ban of `lint_plugin.ts` on a small file that breaks it, and on neighbours that must pass. `deno lint` runs
- * once over a copy of the house with only these files in it.
+ * Every ban of `lint_plugin.ts` on a small file that breaks it, and on neighbours that must pass. `deno lint`
+ * runs once over a copy of the house with only these files in it.
  *
  * @module
  */

@@ -12,7 +12,7 @@ const PARALLEL_FILES = 2;
 const FILE_LIMIT_MS = 600_000;
 /** End-to-end files start real processes; they run alone so that their rates and delays mean something. */
 const ALONE = /^tests\/e2e\//;
-const SKIPPED_FOLDERS = new Set([".git", "node_modules", "dist", "data", "gen"]);
+const SKIPPED_FOLDERS = new Set([".git", "node_modules", "dist", "data", "proto/gen"]);
 
 /** What one file came to. */
 interface FileResult {
@@ -26,7 +26,7 @@ interface FileResult {
 await main(Deno.args);
 
 async function main(words: readonly string[]): Promise<void> {
-  const root = new URL("..", import.meta.url);
+  const root = new URL("../", import.meta.url);
   const all = [...testFiles(root, "")].sort();
   const chosen = all.filter((path) => words.length === 0 || words.some((word) => path.includes(word)));
   const together = chosen.filter((path) => !ALONE.test(path));
@@ -44,11 +44,9 @@ async function main(words: readonly string[]): Promise<void> {
 
 function* testFiles(root: URL, folder: string): Generator<string> {
   for (const entry of Deno.readDirSync(new URL(folder, root))) {
-    if (entry.isDirectory && !SKIPPED_FOLDERS.has(entry.name)) {
-      yield* testFiles(root, `${folder}${entry.name}/`);
-    } else if (entry.isFile && entry.name.endsWith("_test.ts")) {
-      yield `${folder}${entry.name}`;
-    }
+    const path = `${folder}${entry.name}`;
+    if (entry.isDirectory && !SKIPPED_FOLDERS.has(path)) yield* testFiles(root, `${path}/`);
+    else if (entry.isFile && path.endsWith("_test.ts")) yield path;
   }
 }
 

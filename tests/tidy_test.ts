@@ -1,19 +1,21 @@
 /**
- * Holds the house to its rules: imports, circles, orphans, lengths, module comments, forbidden words, pins. Each
- * rule is tried on a small house that breaks it before it judges this one.
+ * Holds the house to its rules: imports, circles, orphans, lengths, module comments, forbidden words, pins.
+ * Each rule is tried on a small house that breaks it before it judges this one.
  *
  * @module
  */
 
 import { assert, suite } from "./harness.ts";
-import { type ModuleGraph, readModuleGraph } from "./tidy/module_graph.ts";
 import {
   circles,
   importComplaints,
   inlinePackageComplaints,
   orphans,
+  roomSizeComplaints,
+  staircaseComplaints,
   unusedPackages,
 } from "./tidy/house_rules.ts";
+import { type ModuleGraph, readModuleGraph } from "./tidy/module_graph.ts";
 import {
   commandPinComplaints,
   denoVersions,
@@ -23,8 +25,15 @@ import {
 } from "./tidy/text_rules.ts";
 
 const test = suite("tidy");
-const root = new URL("..", import.meta.url);
-const SKIPPED_FOLDERS = new Set([".git", "node_modules", "dist", "data", "gen", "build"]);
+const root = new URL("../", import.meta.url);
+const SKIPPED_FOLDERS = new Set([
+  ".git/",
+  "node_modules/",
+  "dist/",
+  "data/",
+  "proto/gen/",
+  "wal-wasm/build/",
+]);
 const TEXT_FILE = /(\.(ts|md|json|yaml|yml|proto|sh|txt|html)|\.ci\/run)$/;
 
 const texts = new Map<string, string>();
@@ -39,6 +48,11 @@ const manifest = JSON.parse(texts.get("deno.json")!) as {
 
 test("imports go down, through the doors, and lead somewhere", () => {
   nothing(importComplaints(graph));
+});
+
+test("rooms form a staircase, and none holds too many files", () => {
+  nothing(staircaseComplaints());
+  nothing(roomSizeComplaints(graph));
 });
 
 test("packages are imported by the names that deno.json pins", () => {
@@ -84,19 +98,20 @@ test("the plugin of deno lint is content with every file, AssemblyScript too", a
 
 test("a bad import is refused", () => {
   const refused: readonly (readonly [string, string])[] = [
-    ["raft/log.ts", "server/error.ts"],
+    ["raft/log.ts", "server/api/error.ts"],
     ["raft/log.ts", "proto/mod.ts"],
     ["proto/limits.ts", "raft/mod.ts"],
     ["client/client.ts", "server/mod.ts"],
-    ["server/node.ts", "raft/log.ts"],
-    ["server/kv/command.ts", "server/error.ts"],
-    ["server/kv/command.ts", "proto/mod.ts"],
+    ["server/node/node.ts", "raft/log.ts"],
+    ["server/kv/command.ts", "server/api/error.ts"],
+    ["server/kv/command.ts", "server/cluster/mod.ts"],
+    ["server/kv/mod.ts", "wal-wasm/mod.ts"],
     ["server/rpc/http.ts", "server/kv/command.ts"],
     ["server/rpc/http.ts", "server/storage/mod.ts"],
-    ["server/node.ts", "wal-wasm/assembly/mod.ts"],
-    ["server/node.ts", "tests/harness.ts"],
-    ["server/node.ts", "https://example.com/x.ts"],
-    ["server/node.ts", "server/missing.ts"],
+    ["server/node/node.ts", "wal-wasm/assembly/mod.ts"],
+    ["server/node/node.ts", "tests/harness.ts"],
+    ["server/node/node.ts", "https://example.com/x.ts"],
+    ["server/node/node.ts", "server/missing.ts"],
     ["mod.ts", "raft/mod.ts"],
   ];
   for (const [from, to] of refused) {
@@ -111,13 +126,15 @@ test("a bad import is refused", () => {
 test("a good import is let pass", () => {
   const passed: readonly (readonly [string, string])[] = [
     ["mod.ts", "client/mod.ts"],
-    ["client/cli/main.ts", "client/routes.ts"],
-    ["server/node.ts", "raft/mod.ts"],
-    ["server/rpc/http.ts", "server/error.ts"],
-    ["server/rpc/http.ts", "server/kv/mod.ts"],
+    ["client/cli/main.ts", "client/mod.ts"],
+    ["client/client.ts", "client/routing/mod.ts"],
+    ["server/node/node.ts", "raft/mod.ts"],
+    ["server/rpc/http.ts", "server/api/mod.ts"],
+    ["server/rpc/http.ts", "server/rpc/kv/mod.ts"],
+    ["server/kv/command.ts", "proto/mod.ts"],
     ["server/rpc/http.ts", "node:fs"],
     ["server/rpc/http.ts", "npm:/left@1.0.0"],
-    ["server/error.ts", "raft/mod.ts"],
+    ["server/api/error.ts", "raft/mod.ts"],
     ["raft/log_test.ts", "tests/harness.ts"],
     ["tests/raft/log_test.ts", "raft/log.ts"],
   ];
@@ -177,7 +194,7 @@ function house(arrows: readonly (readonly [string, string])[], { missing = "" } 
 function* listFiles(folder: string): Generator<string> {
   for (const entry of Deno.readDirSync(new URL(folder || ".", root))) {
     const path = `${folder}${entry.name}`;
-    if (entry.isDirectory && !SKIPPED_FOLDERS.has(entry.name)) yield* listFiles(`${path}/`);
+    if (entry.isDirectory && !SKIPPED_FOLDERS.has(`${path}/`)) yield* listFiles(`${path}/`);
     else if (entry.isFile && TEXT_FILE.test(path)) yield path;
   }
 }

@@ -1,14 +1,14 @@
 /**
- * Turns records into frames. Records are copied straight from the callers' arrays into the memory of the WebAssembly
- * module, which completes the frame and computes its CRCs in one call; the frame is then written from that memory.
- * Nothing is allocated for a record.
+ * Turns records into frames. Records are copied straight from the callers' arrays into the memory of the
+ * WebAssembly module, which completes the frame and computes its CRCs in one call; the frame is then written
+ * from that memory. Nothing is allocated for a record.
  *
  * A frame is staged and sealed within one synchronous call of the log, so all logs share one module.
  *
  * @module
  */
 
-import { invariant } from "./error.ts";
+import { walInvariant } from "./error.ts";
 import {
   DIRECTORY_BYTES_MIN,
   FLAG_CONTINUES,
@@ -29,8 +29,8 @@ import type { SegmentSeeds } from "./segment_header.ts";
 import { sharedModule } from "./wasm_module.ts";
 
 /**
- * Frames are closed when they reach this size, however many records are waiting: what is staged, summed and written
- * should still be in the processor's cache. A single larger record makes a larger frame.
+ * Frames are closed when they reach this size, however many records are waiting: what is staged, summed and
+ * written should still be in the processor's cache. A single larger record makes a larger frame.
  */
 export const FRAME_BYTES_TARGET = 1024 * 1024;
 
@@ -67,8 +67,8 @@ export class FrameEncoder {
   #recordCount = 0;
 
   /**
-   * Stages records from index `from` on, as many as fit a frame of `capacityBytes` and its target size; returns the
-   * index of the first one that was left, `from` if none fits.
+   * Stages records from index `from` on, as many as fit a frame of `capacityBytes` and its target size;
+   * returns the index of the first one that was left, `from` if none fits.
    */
   stage(records: readonly WalRecord[], options: { from: number; capacityBytes: number }): number {
     const { bytes } = this.#module;
@@ -116,7 +116,7 @@ export class FrameEncoder {
     view.setUint32(STAGE + FrameField.previousCrc + 4, 0, true);
     const { header, body } = stamp.seeds;
     const length = exports.sealFrame(STAGE, this.#recordsEnd, this.groups.size, header, body);
-    invariant(length <= STAGE_BYTES, `a frame of ${length} bytes in a stage of ${STAGE_BYTES}`);
+    walInvariant(length <= STAGE_BYTES, `a frame of ${length} bytes in a stage of ${STAGE_BYTES}`);
     return { bytes: bytes.subarray(STAGE, STAGE + length), crc: view.getUint32(STAGE, true) };
   }
 

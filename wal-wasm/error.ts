@@ -1,6 +1,6 @@
 /**
- * What can go wrong with a log. Each error has a stable `code`; none of them is retryable, as after a failed write or
- * sync nobody knows what the disk holds.
+ * What can go wrong with a log. Each error has a stable `code`; none of them is retryable, as after a failed
+ * write or sync nobody knows what the disk holds.
  *
  * @module
  */
@@ -54,7 +54,7 @@ export function foreignSegment(place: WalErrorPlace, why: string): WalError {
 }
 
 /** Thrown when the program itself is wrong: the log must not go on. */
-export class InvariantViolation extends Error {
+export class WalInvariantViolation extends Error {
   override readonly name = "InvariantViolation";
   readonly code = "INVARIANT";
   readonly retryable = false;
@@ -65,6 +65,6 @@ export class InvariantViolation extends Error {
  *
  * @throws {InvariantViolation} when it does not
  */
-export function invariant(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new InvariantViolation(message);
+export function walInvariant(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new WalInvariantViolation(message);
 }

@@ -1,10 +1,11 @@
 /**
- * The port to the disk. All file access of the log goes through it, so that tests and the simulator can put a disk of
- * their own beneath it; `deno_file_system.ts` is the real one. Paths use `/`. Every call may fail with an error of
- * the implementation's choosing; after a failed call nothing is known about what it was to do.
+ * The port to the disk. All file access of the log goes through it, so that tests and the simulator can put a
+ * disk of their own beneath it; `deno_file_system.ts` is the real one. Paths use `/`. Every call may fail
+ * with an error of the implementation's choosing; after a failed call nothing is known about what it was to
+ * do.
  *
- * What a crash may do: bytes written but not synced are lost or torn sector by sector; names created, renamed or
- * removed since the directory was last synced are as they were or as they became.
+ * What a crash may do: bytes written but not synced are lost or torn sector by sector; names created, renamed
+ * or removed since the directory was last synced are as they were or as they became.
  *
  * @module
  */
@@ -34,7 +35,10 @@ export interface StoredFile {
   readonly path: string;
   /** Bytes in the file. */
   size(): Promise<number>;
-  /** Fills `into` from `position`; returns how many bytes there were, fewer than asked only at the end of the file. */
+  /**
+   * Fills `into` from `position`; returns how many bytes there were, fewer than asked only at the end of the
+   * file.
+   */
   readSync(into: Uint8Array, position: number): number;
   /** Writes all of `bytes` at `position` before it returns; `bytes` may change afterwards. */
   writeSync(bytes: Uint8Array, position: number): void;

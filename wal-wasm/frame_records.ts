@@ -1,6 +1,6 @@
 /**
- * Takes the records out of a frame that has been found valid. The WebAssembly module has proved that they fill the
- * frame exactly, so nothing here can read too far.
+ * Takes the records out of a frame that has been found valid. The WebAssembly module has proved that they
+ * fill the frame exactly, so nothing here can read too far.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Syncs for everybody at once. Callers say what they wrote and wait for it; while one sync is under way all who come
- * meanwhile share the next. Waiters are released in the order of their frames.
+ * Syncs for everybody at once. Callers say what they wrote and wait for it; while one sync is under way all
+ * who come meanwhile share the next. Waiters are released in the order of their frames.
  *
  * ```
  * frame 1 ──write──┐ sync A ────────┐ 1 is durable
@@ -8,14 +8,14 @@
  * frame 3 ──────write──┐            │                │
  * ```
  *
- * After a failed sync nothing is known about any byte that was not durable before, so nothing is retried: all waiters
- * get the error, and so does the owner.
+ * After a failed sync nothing is known about any byte that was not durable before, so nothing is retried: all
+ * waiters get the error, and so does the owner.
  *
  * @module
  */
 
 import type { StoredFile } from "./file_system.ts";
-import type { Timer } from "./timer.ts";
+import type { WalTimer } from "./timer.ts";
 
 /** Longest list of sync durations kept for whoever reads them; older ones are dropped. */
 const DURATIONS_MAX = 1024;
@@ -34,7 +34,7 @@ interface DirtyFile {
 
 /** See the module comment. */
 export class GroupCommit {
-  readonly #timer: Timer;
+  readonly #timer: WalTimer;
   readonly #waiters: Waiter[] = [];
   /** Files with bytes that are not durable, oldest first; all but the last are complete. */
   readonly #dirty: DirtyFile[] = [];
@@ -46,7 +46,7 @@ export class GroupCommit {
   #failure: { readonly error: unknown } | undefined;
 
   /** `durable` is the last sequence that is durable already. */
-  constructor(timer: Timer, durable: number) {
+  constructor(timer: WalTimer, durable: number) {
     this.#timer = timer;
     this.#durable = durable;
   }

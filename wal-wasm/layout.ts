@@ -1,5 +1,6 @@
 /**
- * The numbers of `FORMAT.md` on the host's side, and the check that the WebAssembly module was built with the same.
+ * The numbers of `FORMAT.md` on the host's side, and the check that the WebAssembly module was built with the
+ * same.
  *
  * @module
  */
@@ -67,7 +68,7 @@ export const FrameField = {
 } as const;
 
 /** What {@linkcode ModuleExports.verifyFrame} finds. */
-export const Verdict = {
+export const FrameVerdict = {
   /** No frame of this segment begins here. */
   none: 0,
   /** A frame begins here and is longer than the bytes at hand. */
@@ -78,8 +79,8 @@ export const Verdict = {
   valid: 3,
 } as const;
 
-/** One of the values of {@linkcode Verdict}. */
-export type Verdict = (typeof Verdict)[keyof typeof Verdict];
+/** One of the values of {@linkcode FrameVerdict}. */
+export type FrameVerdict = (typeof FrameVerdict)[keyof typeof FrameVerdict];
 
 /** What the module exports; pointers, lengths and CRCs are unsigned but come back signed. */
 export interface ModuleExports {

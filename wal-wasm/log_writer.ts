@@ -1,6 +1,6 @@
 /**
- * Writes frames to segments, one behind the other, and goes on to the next segment when one is full. Knows nothing of
- * syncs but what it is told.
+ * Writes frames to segments, one behind the other, and goes on to the next segment when one is full. Knows
+ * nothing of syncs but what it is told.
  *
  * @module
  */
@@ -108,8 +108,8 @@ export class LogWriter {
   }
 
   /**
-   * Writes the next frame of `batch` and advances it. False: a new segment is needed and not ready; nothing was
-   * written.
+   * Writes the next frame of `batch` and advances it. False: a new segment is needed and not ready; nothing
+   * was written.
    *
    * @throws what a failing write or the making of a segment throws
    */
@@ -139,7 +139,9 @@ export class LogWriter {
     return true;
   }
 
-  /** Closes files that are durable up to `durable`, and hands over segments that a durable frame has given up. */
+  /**
+   * Closes files that are durable up to `durable`, and hands over segments that a durable frame has given up.
+   */
   takeFreed(durable: number): readonly OlderSegment[] {
     for (const segment of this.#older) {
       if (segment.file === undefined || segment.lastSequence > durable) continue;

@@ -6,7 +6,7 @@
 
 import type { FileSystem } from "./file_system.ts";
 import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_HEADER_BYTES } from "./layout.ts";
-import type { Timer } from "./timer.ts";
+import type { WalTimer } from "./timer.ts";
 
 /**
  * When `append` resolves and the log is synced: after the sync; at once, with a sync at least every `ms`
@@ -30,7 +30,7 @@ export interface WalOptions {
   readonly segmentBytes: number;
   readonly sync: SyncPolicy;
   /** The machine's own by default. */
-  readonly timer?: Timer;
+  readonly timer?: WalTimer;
   /** An unpredictable whole number of 32 bits; the system's by default. Asked only when a log is made. */
   readonly randomWord?: () => number;
 }

@@ -1,20 +1,21 @@
 /**
- * Walks a log from its oldest frame to its newest and decides where it ends. Frames form a chain: each names its own
- * sequence, the CRC of the frame before and the sequence up to which the log was durable when it was made. Where the
- * chain breaks there are two cases, and telling them apart is what this file is for:
+ * Walks a log from its oldest frame to its newest and decides where it ends. Frames form a chain: each names
+ * its own sequence, the CRC of the frame before and the sequence up to which the log was durable when it was
+ * made. Where the chain breaks there are two cases, and telling them apart is what this file is for:
  *
- * - No later frame claims that the missing one was durable. It is a *torn tail*, never acknowledged: the log ends here.
- * - A later frame does. It is *corruption*: the log goes on behind the damage, and the groups with records in the
- *   damaged place are named, as far as the directory of the damaged frame can be believed; else any group may have
- *   lost records.
+ * - No later frame claims that the missing one was durable. It is a *torn tail*, never acknowledged: the log
+ *   ends here.
+ * - A later frame does. It is *corruption*: the log goes on behind the damage, and the groups with records in
+ *   the damaged place are named, as far as the directory of the damaged frame can be believed; else any group
+ *   may have lost records.
  *
- * A batch cut into several frames is delivered when its last frame has been seen, so that it survives whole or not at
- * all. Memory is bounded by one window and one batch.
+ * A batch cut into several frames is delivered when its last frame has been seen, so that it survives whole
+ * or not at all. Memory is bounded by one window and one batch.
  *
  * @module
  */
 
-import { foreignSegment, invariant } from "./error.ts";
+import { foreignSegment, walInvariant } from "./error.ts";
 import { type FrameCopy, visitRecords } from "./frame_records.ts";
 import { SEGMENT_HEADER_BYTES } from "./layout.ts";
 import type { RecoveredRecord } from "./record.ts";
@@ -111,7 +112,7 @@ class Walk {
     this.#segments = segments;
     this.#visit = options.visit;
     const model = segments.map(headerOf).find((header) => header !== undefined);
-    invariant(model !== undefined, "a log without any sound segment header is walked");
+    walInvariant(model !== undefined, "a log without any sound segment header is walked");
     this.#model = model;
     const window = new StageWindow(options.module);
     this.#readers = segments.map(({ file, id, size }) => () =>
@@ -126,7 +127,7 @@ class Walk {
       const offset = this.#walkSegment(index);
       if (offset !== undefined) end = { index, offset };
     }
-    invariant(end !== undefined, "the last segment of a log has no end");
+    walInvariant(end !== undefined, "the last segment of a log has no end");
     if (this.#held !== undefined) end = this.#dropHeld(this.#held);
     return {
       end,
@@ -231,7 +232,7 @@ class Walk {
 
   /** Makes `header` the last link of the chain. */
   #follow(header: FrameHeader): void {
-    invariant(
+    walInvariant(
       header.sequence >= this.#expected,
       `frame ${header.sequence} follows where ${this.#expected} is due`,
     );

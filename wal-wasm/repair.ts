@@ -1,7 +1,7 @@
 /**
- * Brings the files into the state that recovery found the log to be in, so that appending may begin. Everything here
- * may be interrupted and done again: a cut erases younger bytes before older ones, and nothing that is part of the
- * log changes.
+ * Brings the files into the state that recovery found the log to be in, so that appending may begin.
+ * Everything here may be interrupted and done again: a cut erases younger bytes before older ones, and
+ * nothing that is part of the log changes.
  *
  * @module
  */
@@ -27,8 +27,8 @@ export async function repairLog(segments: readonly SegmentFile[], walked: WalkRe
 }
 
 /**
- * Erases what follows the end, youngest segment first. Frames left there could be taken for the log's own once new
- * frames have been written in front of them.
+ * Erases what follows the end, youngest segment first. Frames left there could be taken for the log's own
+ * once new frames have been written in front of them.
  */
 async function eraseStale(segments: readonly SegmentFile[], { stale, end }: WalkResult): Promise<void> {
   for (const index of stale.toReversed()) {
@@ -46,8 +46,9 @@ async function eraseStale(segments: readonly SegmentFile[], { stale, end }: Walk
 }
 
 /**
- * Writes the frames nobody claims to be durable once more and syncs them. A sync that failed may have left them in
- * the system's memory only, marked as clean; read back they look sound, and only writing makes the next sync true.
+ * Writes the frames nobody claims to be durable once more and syncs them. A sync that failed may have left
+ * them in the system's memory only, marked as clean; read back they look sound, and only writing makes the
+ * next sync true.
  */
 async function rewriteUnsynced(segments: readonly SegmentFile[], walked: WalkResult): Promise<void> {
   const { unsyncedFrom, end } = walked;

@@ -1,6 +1,6 @@
 /**
- * Which groups need which segments. A group needs every segment from the one it was last released at (at first: the
- * one with its oldest record) as long as a record of it lies there or later.
+ * Which groups need which segments. A group needs every segment from the one it was last released at (at
+ * first: the one with its oldest record) as long as a record of it lies there or later.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Finds and opens the segments of a log and refuses those that cannot be its own. What their frames hold is not
- * looked at here.
+ * Finds and opens the segments of a log and refuses those that cannot be its own. What their frames hold is
+ * not looked at here.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { foreignSegment, WalError } from "./error.ts";
 import { type FileSystem, joinPath, type StoredFile } from "./file_system.ts";
 import { SEGMENT_HEADER_BYTES } from "./layout.ts";
 import { decodeSegmentHeader, type HeaderVerdict, parseSegmentName, segmentName } from "./segment_header.ts";
-import { UNFINISHED } from "./segment_pool.ts";
+import { UNFINISHED_SEGMENT } from "./segment_pool.ts";
 
 /** Whose log it must be. */
 export interface LogIdentity {
@@ -39,14 +39,15 @@ export interface SegmentFiles {
 /**
  * Opens all segments in `directory`, after removing files that never became segments.
  *
- * @throws {WalError} `WAL_FOREIGN_SEGMENT` when a header names another segment, node or cluster, or a file is cut short
+ * @throws {WalError} `WAL_FOREIGN_SEGMENT` when a header names another segment, node or cluster, or a file is
+ *   cut short
  */
 export async function openSegments(
   fileSystem: FileSystem,
   options: { readonly directory: string; readonly identity: LogIdentity },
 ): Promise<SegmentFiles> {
   const names = await fileSystem.list(options.directory);
-  const unfinished = names.filter((name) => name.endsWith(`.wal${UNFINISHED}`));
+  const unfinished = names.filter((name) => name.endsWith(`.wal${UNFINISHED_SEGMENT}`));
   for (const name of unfinished.sort()) await fileSystem.remove(joinPath(options.directory, name));
   const ids = names.map(parseSegmentName).filter((id) => id !== undefined).sort((left, right) =>
     left - right

@@ -1,5 +1,6 @@
 /**
- * The first page of a segment: whose it is, which one it is, and what came before it. See `FORMAT.md`, "Segment".
+ * The first page of a segment: whose it is, which one it is, and what came before it. See `FORMAT.md`,
+ * "Segment".
  *
  * @module
  */

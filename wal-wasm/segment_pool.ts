@@ -1,21 +1,21 @@
 /**
- * Keeps one segment ahead of the log, so that beginning a new one costs two writes and no waiting. A new segment is
- * written with zeros, synced, renamed to its number and its name synced, all in the background; a segment that nobody
- * needs any more is used again instead, with its header erased. Appending then overwrites blocks that exist, which
- * syncs in half the time of a growing file.
+ * Keeps one segment ahead of the log, so that beginning a new one costs two writes and no waiting. A new
+ * segment is written with zeros, synced, renamed to its number and its name synced, all in the background; a
+ * segment that nobody needs any more is used again instead, with its header erased. Appending then overwrites
+ * blocks that exist, which syncs in half the time of a growing file.
  *
  * Invariant: a file named like a segment has its full size, and its header is blank until the log begins it.
  *
  * @module
  */
 
-import { invariant } from "./error.ts";
+import { walInvariant } from "./error.ts";
 import { type FileSystem, joinPath, type StoredFile } from "./file_system.ts";
 import { SEGMENT_HEADER_BYTES } from "./layout.ts";
 import { segmentName } from "./segment_header.ts";
 
 /** Ends the name of a file that is not a segment yet, or no longer; recovery removes such files. */
-export const UNFINISHED = ".tmp";
+export const UNFINISHED_SEGMENT = ".tmp";
 
 /** Zeros are written in pieces of this size. */
 const ZERO_BYTES = 1024 * 1024;
@@ -76,7 +76,7 @@ export class SegmentPool {
    */
   tryTake(): StoredFile | undefined {
     if (this.#failure !== undefined) throw this.#failure.error;
-    invariant(
+    walInvariant(
       this.#spare !== undefined || this.#preparing !== undefined,
       "a segment is waited for that nobody prepares",
     );
@@ -102,7 +102,7 @@ export class SegmentPool {
   }
 
   async #make(id: number, header?: Uint8Array): Promise<StoredFile> {
-    const draft = joinPath(this.#directory, `${segmentName(id)}${UNFINISHED}`);
+    const draft = joinPath(this.#directory, `${segmentName(id)}${UNFINISHED_SEGMENT}`);
     const freed = this.#freed;
     this.#freed = undefined;
     const file = freed === undefined ? await this.#fileSystem.create(draft) : await this.#reuse(freed, draft);
@@ -119,7 +119,9 @@ export class SegmentPool {
     return await this.#fileSystem.open(path);
   }
 
-  /** Its old name must be gone for good before its header is erased, or a crash would leave a damaged segment. */
+  /**
+   * Its old name must be gone for good before its header is erased, or a crash would leave a damaged segment.
+   */
   async #reuse(freed: string, draft: string): Promise<StoredFile> {
     await this.#fileSystem.rename(freed, draft);
     await this.#fileSystem.syncDirectory(this.#directory);

@@ -1,6 +1,6 @@
 /**
- * Looks at the frames of one segment through a window in the memory of the WebAssembly module. The window moves
- * forward over the file, so a segment of any size is read in bounded memory.
+ * Looks at the frames of one segment through a window in the memory of the WebAssembly module. The window
+ * moves forward over the file, so a segment of any size is read in bounded memory.
  *
  * @module
  */
@@ -13,9 +13,9 @@ import {
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   FrameField,
+  FrameVerdict,
   STAGE,
   STAGE_BYTES,
-  Verdict,
 } from "./layout.ts";
 import type { SegmentSeeds } from "./segment_header.ts";
 import type { WalModule } from "./wasm_module.ts";
@@ -60,7 +60,10 @@ export class StageWindow {
     return STAGE + this.#end - this.#start;
   }
 
-  /** Where in memory `offset` of `file`, of which `size` bytes count, lies once `bytes` bytes from there are there. */
+  /**
+   * Where in memory `offset` of `file`, of which `size` bytes count, lies once `bytes` bytes from there are
+   * there.
+   */
   pointer(
     file: StoredFile,
     place: { readonly offset: number; readonly bytes: number; readonly size: number },
@@ -113,15 +116,17 @@ export class SegmentReader {
   look(offset: number): FrameFinding {
     if (offset + FRAME_HEADER_BYTES > this.#size) return NONE;
     let verdict = this.#verify(offset, FRAME_HEADER_BYTES);
-    if (verdict === Verdict.none) return NONE;
+    if (verdict === FrameVerdict.none) return NONE;
     const { length } = this.#header(offset);
     if (offset + length > this.#size) return NONE;
-    if (verdict === Verdict.short) verdict = this.#verify(offset, length);
+    if (verdict === FrameVerdict.short) verdict = this.#verify(offset, length);
     const header = this.#header(offset);
-    return { kind: verdict === Verdict.valid ? "valid" : "damaged", header };
+    return { kind: verdict === FrameVerdict.valid ? "valid" : "damaged", header };
   }
 
-  /** The first offset from `from` on where a frame header of this segment lies; `undefined` if there is none. */
+  /**
+   * The first offset from `from` on where a frame header of this segment lies; `undefined` if there is none.
+   */
   find(from: number): number | undefined {
     let offset = Math.ceil(from / FRAME_ALIGNMENT) * FRAME_ALIGNMENT;
     while (offset + FRAME_HEADER_BYTES <= this.#size) {
@@ -155,12 +160,12 @@ export class SegmentReader {
     );
   }
 
-  #verify(offset: number, bytes: number): Verdict {
+  #verify(offset: number, bytes: number): FrameVerdict {
     const pointer = this.#pointer(offset, bytes);
     const available = this.#window.limit - pointer;
     const { low, high } = this.#id;
     const { header, body } = this.#seeds;
-    return this.#module.exports.verifyFrame(pointer, available, low, high, header, body) as Verdict;
+    return this.#module.exports.verifyFrame(pointer, available, low, high, header, body) as FrameVerdict;
   }
 
   #header(offset: number): FrameHeader {

@@ -1,6 +1,6 @@
 /**
- * From a directory to a log that can be appended to: finds the segments, walks them, mends what a crash left behind,
- * and hands over the last segment and the spare.
+ * From a directory to a log that can be appended to: finds the segments, walks them, mends what a crash left
+ * behind, and hands over the last segment and the spare.
  *
  * @module
  */
@@ -174,7 +174,8 @@ async function removeUnused(
     await fileSystem.remove(path);
   }
   for (const path of found.leftovers) await fileSystem.remove(path);
-  // Even with nothing removed: a process that was killed may have named the spare without making its name durable.
+  // Even with nothing removed: a process that was killed may have named the spare without making its name
+  // durable.
   await fileSystem.syncDirectory(directory);
 }
 

@@ -5,15 +5,17 @@
  */
 
 /** See the module comment. */
-export interface Timer {
+export interface WalTimer {
   /** Milliseconds since some fixed moment, never going back. */
   now(): number;
-  /** Calls `callback` once, not before `delayMs` milliseconds have passed; the returned function calls it off. */
+  /**
+   * Calls `callback` once, not before `delayMs` milliseconds have passed; the returned function calls it off.
+   */
   after(delayMs: number, callback: () => void): () => void;
 }
 
 /** The time of this machine. */
-export const SYSTEM_TIMER: Timer = {
+export const SYSTEM_TIMER: WalTimer = {
   now: () => performance.now(),
   after: (delayMs, callback) => {
     const handle = setTimeout(callback, delayMs);

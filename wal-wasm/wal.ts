@@ -6,10 +6,10 @@
  *                        └── any failed write or sync ──> poisoned, for ever
  * ```
  *
- * Records are written within the call of `append`, in one frame or a few, and are durable when its promise resolves
- * (under the policy `always`). The log does not know what is in a record. Invariants: frames are written in the order
- * of their calls and resolve in it; a segment is given up only when a durable frame says that it is not needed; after
- * the first failure nothing is written.
+ * Records are written within the call of `append`, in one frame or a few, and are durable when its promise
+ * resolves (under the policy `always`). The log does not know what is in a record. Invariants: frames are
+ * written in the order of their calls and resolve in it; a segment is given up only when a durable frame says
+ * that it is not needed; after the first failure nothing is written.
  *
  * @module
  */
@@ -91,7 +91,8 @@ export class Wal {
   }
 
   /**
-   * Calls `visit` with every record that survived, oldest first, then makes the log ready for appending. Called once.
+   * Calls `visit` with every record that survived, oldest first, then makes the log ready for appending.
+   * Called once.
    *
    * @throws {WalError} `WAL_FOREIGN_SEGMENT` when a segment is missing, swapped, or not this node's
    */
@@ -114,14 +115,15 @@ export class Wal {
     const writer = new LogWriter(start, { pool: this.#pool, retention: this.#retention, segmentBytes });
     this.#log = { writer, commit: new GroupCommit(timer ?? SYSTEM_TIMER, start.sequence) };
     this.#state = "open";
-    // Without a later claim the next recovery would take the damage for a torn tail and cut off what is behind it.
+    // Without a later claim the next recovery would take the damage for a torn tail and cut off what is
+    // behind it.
     if (report.damages.length > 0) await this.#writeClaim();
     return report;
   }
 
   /**
-   * Writes all records, within this call unless a new segment is not ready yet, and resolves with the place of the
-   * first when they are durable under the sync policy. After a crash all or none of them are there.
+   * Writes all records, within this call unless a new segment is not ready yet, and resolves with the place
+   * of the first when they are durable under the sync policy. After a crash all or none of them are there.
    *
    * @throws {RangeError} for a group, kind or size outside its range; nothing was written
    * @throws {WalError} `WAL_POISONED` after any failed write or sync, `WAL_STATE` when the log is not open
@@ -148,8 +150,8 @@ export class Wal {
   }
 
   /**
-   * The groups that hold back the oldest segment, ascending. Appending their live records again and releasing them
-   * before the new place lets the log shrink.
+   * The groups that hold back the oldest segment, ascending. Appending their live records again and releasing
+   * them before the new place lets the log shrink.
    */
   groupsHoldingBack(): readonly number[] {
     return this.#retention.groupsNeeding(this.#opened().writer.oldestSegment);
@@ -175,7 +177,8 @@ export class Wal {
   }
 
   /**
-   * Makes everything durable, says so in a last frame, and gives the directory back. Calls after the first do nothing.
+   * Makes everything durable, says so in a last frame, and gives the directory back. Calls after the first do
+   * nothing.
    *
    * @throws {WalError} `WAL_POISONED` when the log failed, before or now; it is closed all the same
    */

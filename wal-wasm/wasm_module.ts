@@ -1,6 +1,7 @@
 /**
- * Instances of the WebAssembly module. One is shared by everything that stages, uses and forgets within a single
- * synchronous call; a recovery, which must keep bytes in the stage between calls, borrows one of its own.
+ * Instances of the WebAssembly module. One is shared by everything that stages, uses and forgets within a
+ * single synchronous call; a recovery, which must keep bytes in the stage between calls, borrows one of its
+ * own.
  *
  * @module
  */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { freePorts } from "../../tests/support/free_port.ts";
+import { freePorts } from "../../tests/support/cluster/free_port.ts";
 import { RawConnection } from "../raw_http.ts";
 
 const READY_LIMIT_MS = 20_000;

@@ -5,26 +5,26 @@
  */
 
 import type { Consistency, NodeReport, PreconditionOption } from "../mod.ts";
-import type { Action, ActionContext } from "./context.ts";
+import type { ActionContext, CliAction } from "./context.ts";
 import { formatBytes, parseBytes } from "./encoding.ts";
 import { print } from "./output.ts";
 
 /** Options of writes. */
-export interface WriteOptions {
+export interface CliWriteOptions {
   readonly ttlMs?: number;
   readonly ifAbsent?: boolean;
   readonly ifVersion?: number;
 }
 
 /** Options of reads. */
-export interface ReadOptions {
+export interface CliReadOptions {
   readonly stale?: boolean;
   readonly follower?: boolean;
   readonly raw?: boolean;
 }
 
 /** Sets a key and prints its version. */
-export function putKey(key: string, value: string, options: WriteOptions): Action {
+export function putKey(key: string, value: string, options: CliWriteOptions): CliAction {
   return async (context) => {
     const keyBytes = parseBytes(key, context.encoding);
     const bytes = value === "-" ? await context.readInput() : parseBytes(value, context.encoding);
@@ -36,7 +36,7 @@ export function putKey(key: string, value: string, options: WriteOptions): Actio
 }
 
 /** Removes a key; removing one that does not exist is fine, and said. */
-export function deleteKey(key: string, options: WriteOptions): Action {
+export function deleteKey(key: string, options: CliWriteOptions): CliAction {
   return async (context) => {
     const keyBytes = parseBytes(key, context.encoding);
     const { existed, version } = await context.client.delete(keyBytes, preconditionOf(options));
@@ -46,7 +46,7 @@ export function deleteKey(key: string, options: WriteOptions): Action {
 }
 
 /** Prints a value, or says on standard error that there is none. */
-export function getKey(key: string, options: ReadOptions): Action {
+export function getKey(key: string, options: CliReadOptions): CliAction {
   return async (context) => {
     const keyBytes = parseBytes(key, context.encoding);
     const entry = await context.client.getEntry(keyBytes, { consistency: consistencyOf(options) });
@@ -64,7 +64,7 @@ export function getKey(key: string, options: ReadOptions): Action {
 }
 
 /** Prints the values that exist; as JSON, those that do not as `null`. */
-export function getMany(keys: readonly string[], options: ReadOptions): Action {
+export function getMany(keys: readonly string[], options: CliReadOptions): CliAction {
   return async (context) => {
     const keyBytes = keys.map((key) => parseBytes(key, context.encoding));
     const values = await context.client.getMany(keyBytes, { consistency: consistencyOf(options) });
@@ -98,13 +98,13 @@ function linesOf(report: NodeReport): readonly string[] {
 }
 
 function preconditionOf(
-  { ifAbsent, ifVersion }: WriteOptions,
+  { ifAbsent, ifVersion }: CliWriteOptions,
 ): { readonly precondition?: PreconditionOption } {
   if (ifAbsent) return { precondition: { absent: true } };
   return ifVersion === undefined ? {} : { precondition: { version: ifVersion } };
 }
 
-function consistencyOf({ stale, follower }: ReadOptions): Consistency {
+function consistencyOf({ stale, follower }: CliReadOptions): Consistency {
   if (stale) return "stale";
   return follower ? "follower" : "linearizable";
 }

@@ -6,17 +6,19 @@
 
 import type { ClusterClient } from "../mod.ts";
 import { statusLines } from "./cluster_status.ts";
-import type { Action, ActionContext } from "./context.ts";
+import type { ActionContext, CliAction } from "./context.ts";
 import { UsageError } from "./encoding.ts";
 import { print } from "./output.ts";
 import { openProgress, progressText } from "./progress.ts";
 
 /** Options of all commands that change the cluster. */
-export interface ChangeOptions {
+export interface CliChangeOptions {
   readonly watch?: boolean;
 }
 
-/** Shows nodes, partitions and changes; exit code 1 when a node does not answer or a partition has no leader. */
+/**
+ * Shows nodes, partitions and changes; exit code 1 when a node does not answer or a partition has no leader.
+ */
 export async function showCluster(context: ActionContext): Promise<number> {
   const { client } = context;
   const nodes = await client.status();
@@ -30,38 +32,38 @@ export async function showCluster(context: ActionContext): Promise<number> {
 }
 
 /** Takes a node in. */
-export function addNode(nodeId: number, address: string, options: ChangeOptions): Action {
+export function addNode(nodeId: number, address: string, options: CliChangeOptions): CliAction {
   return change(options, (cluster) => cluster.addNode({ nodeId, address }));
 }
 
 /** Moves everything off a node and removes it. */
-export function removeNode(nodeId: number, options: ChangeOptions): Action {
+export function removeNode(nodeId: number, options: CliChangeOptions): CliAction {
   return change(options, (cluster) => cluster.removeNode(nodeId));
 }
 
 /** Moves one replica. */
 export function moveReplica(
   move: { readonly partitionId: number; readonly from: number; readonly to: number },
-  options: ChangeOptions,
-): Action {
+  options: CliChangeOptions,
+): CliAction {
   return change(options, (cluster) => cluster.moveReplica(move));
 }
 
 /** Hands a leadership over. */
 export function transferLeadership(
   transfer: { readonly partitionId: number; readonly to: number },
-  options: ChangeOptions,
-): Action {
+  options: CliChangeOptions,
+): CliAction {
   return change(options, (cluster) => cluster.transferLeadership(transfer));
 }
 
 /** Evens replicas and leaders out. */
-export function rebalance(options: ChangeOptions): Action {
+export function rebalance(options: CliChangeOptions): CliAction {
   return change(options, (cluster) => cluster.rebalance());
 }
 
 /** Begins a change, prints its id and with `--watch` stays until it has ended. */
-function change({ watch }: ChangeOptions, begin: (cluster: ClusterClient) => Promise<string>): Action {
+function change({ watch }: CliChangeOptions, begin: (cluster: ClusterClient) => Promise<string>): CliAction {
   return async (context) => {
     const { cluster } = context.client;
     const changeId = await begin(cluster);

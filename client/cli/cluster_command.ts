@@ -7,7 +7,7 @@
 import type { Command } from "commander";
 import {
   addNode,
-  type ChangeOptions,
+  type CliChangeOptions,
   moveReplica,
   numberArgument,
   rebalance,
@@ -15,40 +15,42 @@ import {
   showCluster,
   transferLeadership,
 } from "./cluster_actions.ts";
-import type { Action } from "./context.ts";
+import type { CliAction } from "./context.ts";
 
 const ID_MAX = 2 ** 32 - 1;
 const nodeId = (name: string) => numberArgument(name, { min: 1, max: ID_MAX });
 const partitionId = numberArgument("PARTITION", { min: 0, max: ID_MAX });
 
 /** Adds them to `program`. */
-export function addCluster(program: Command, choose: (action: Action) => void): void {
+export function addCluster(program: Command, choose: (action: CliAction) => void): void {
   const cluster = program.command("cluster").description("show and change nodes, replicas and leaders");
   cluster.command("status").description("show nodes, partitions with their replicas, and changes under way")
     .action(() => choose(showCluster));
   changing(cluster, ["add-node", "take in the node ID, which listens at HOST:PORT"])
     .argument("<id>", "", nodeId("ID")).argument("<host:port>")
-    .action((id: number, address: string, options: ChangeOptions) => choose(addNode(id, address, options)));
+    .action((id: number, address: string, options: CliChangeOptions) =>
+      choose(addNode(id, address, options))
+    );
   changing(cluster, ["remove-node", "move everything off the node ID and remove it; its id never comes back"])
     .argument("<id>", "", nodeId("ID"))
-    .action((id: number, options: ChangeOptions) => choose(removeNode(id, options)));
+    .action((id: number, options: CliChangeOptions) => choose(removeNode(id, options)));
   addMoves(cluster, choose);
 }
 
-function addMoves(cluster: Command, choose: (action: Action) => void): void {
+function addMoves(cluster: Command, choose: (action: CliAction) => void): void {
   changing(cluster, ["move-replica", "move a replica of PARTITION from the node FROM to the node TO"])
     .argument("<partition>", "", partitionId).argument("<from>", "", nodeId("FROM"))
     .argument("<to>", "", nodeId("TO"))
-    .action((partition: number, from: number, to: number, options: ChangeOptions) =>
+    .action((partition: number, from: number, to: number, options: CliChangeOptions) =>
       choose(moveReplica({ partitionId: partition, from, to }, options))
     );
   changing(cluster, ["transfer", "have the node TO lead PARTITION"])
     .argument("<partition>", "", partitionId).argument("<to>", "", nodeId("TO"))
-    .action((partition: number, to: number, options: ChangeOptions) =>
+    .action((partition: number, to: number, options: CliChangeOptions) =>
       choose(transferLeadership({ partitionId: partition, to }, options))
     );
   changing(cluster, ["rebalance", "make replicas and leaders even over the nodes"])
-    .action((options: ChangeOptions) => choose(rebalance(options)));
+    .action((options: CliChangeOptions) => choose(rebalance(options)));
 }
 
 function changing(cluster: Command, [name, description]: readonly [string, string]): Command {

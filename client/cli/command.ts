@@ -1,9 +1,10 @@
 /**
  * The command line of `prkdb`, apart from the process it runs in: arguments in, exit code out.
  *
- * Keys and values are text unless `--hex` or `--base64` is given, which then holds for all of them, in and out. A value
- * `-` is read from standard input as it is. A value is printed followed by a line feed; with `--raw` as it is. With
- * `--json` every command prints one line of JSON, with keys and values in the chosen notation.
+ * Keys and values are text unless `--hex` or `--base64` is given, which then holds for all of them, in and
+ * out. A value `-` is read from standard input as it is. A value is printed followed by a line feed; with
+ * `--raw` as it is. With `--json` every command prints one line of JSON, with keys and values in the chosen
+ * notation.
  *
  * @module
  */
@@ -12,7 +13,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { PrkDbClient, PrkDbError } from "../mod.ts";
 import { deleteKey, getKey, getMany, putKey, showStatus } from "./actions.ts";
 import { addCluster } from "./cluster_command.ts";
-import type { Action, CommandContext } from "./context.ts";
+import type { CliAction, CommandContext } from "./context.ts";
 import { type Encoding, UsageError } from "./encoding.ts";
 
 /** Where a node listens when it is started with node id 1 and nothing else. */
@@ -32,7 +33,7 @@ export interface GlobalOptions {
 
 /** Runs the command named by `args` and returns the exit code. Never rejects. */
 export async function runCommand(args: readonly string[], context: CommandContext): Promise<number> {
-  let chosen: Action | undefined;
+  let chosen: CliAction | undefined;
   const program = buildProgram(context, (action) => chosen = action);
   try {
     program.parse(args, { from: "user" });
@@ -44,7 +45,7 @@ export async function runCommand(args: readonly string[], context: CommandContex
 }
 
 async function runAction(
-  action: Action,
+  action: CliAction,
   { context, options }: { readonly context: CommandContext; readonly options: GlobalOptions },
 ): Promise<number> {
   const addresses = options.address ?? context.environment("PRKDB_ADDRESS")?.split(",") ?? [DEFAULT_ADDRESS];
@@ -75,7 +76,7 @@ function exitCodeOf(error: unknown, { writeError }: CommandContext): number {
   return isUsage ? EXIT_USAGE : EXIT_FAILED;
 }
 
-function buildProgram(context: CommandContext, choose: (action: Action) => void): Command {
+function buildProgram(context: CommandContext, choose: (action: CliAction) => void): Command {
   const program = new Command("prkdb")
     .description(
       "Reads and writes a prkdb cluster. Keys and values are text unless --hex or --base64 is given.",
@@ -102,7 +103,7 @@ function addressHelp(): string {
   return `a node, host:port or http://host:port; may be repeated (default: $PRKDB_ADDRESS, comma-separated, or ${DEFAULT_ADDRESS})`;
 }
 
-function addWrites(program: Command, choose: (action: Action) => void): void {
+function addWrites(program: Command, choose: (action: CliAction) => void): void {
   program.command("put").description("set KEY to VALUE; with VALUE - the value is read from standard input")
     .argument("<key>").argument("<value>")
     .option("--ttl-ms <ms>", "let the key expire after so many milliseconds", wholeNumber)
@@ -115,7 +116,7 @@ function addWrites(program: Command, choose: (action: Action) => void): void {
     .action((key, options) => choose(deleteKey(key, options)));
 }
 
-function addReads(program: Command, choose: (action: Action) => void): void {
+function addReads(program: Command, choose: (action: CliAction) => void): void {
   program.command("get").description("print the value of KEY; exit code 1 when there is no such key")
     .argument("<key>")
     .option("--raw", "print the value as it is, without a line feed")

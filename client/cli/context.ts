@@ -26,4 +26,4 @@ export interface ActionContext extends CommandContext {
 }
 
 /** Does its work and returns the exit code. */
-export type Action = (context: ActionContext) => Promise<number>;
+export type CliAction = (context: ActionContext) => Promise<number>;

@@ -1,6 +1,6 @@
 /**
- * How keys and values appear on the command line and in its output: as text, or as hexadecimal digits or base64 for
- * bytes that are no text.
+ * How keys and values appear on the command line and in its output: as text, or as hexadecimal digits or
+ * base64 for bytes that are no text.
  *
  * @module
  */

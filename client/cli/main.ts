@@ -1,6 +1,6 @@
 /**
- * The `prkdb` command: `prkdb put KEY VALUE`, `prkdb get KEY` and so on. Exit codes: 0 done, 1 the cluster could not do
- * it or there is no such key, 2 the command line is wrong.
+ * The `prkdb` command: `prkdb put KEY VALUE`, `prkdb get KEY` and so on. Exit codes: 0 done, 1 the cluster
+ * could not do it or there is no such key, 2 the command line is wrong.
  *
  * @module
  */

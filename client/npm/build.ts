@@ -1,10 +1,10 @@
 /**
- * `deno task npm`: the client as an npm package in `dist/npm` (or in the folder named by the only argument). Each
- * module becomes a JavaScript module and a declaration of its own; nothing is bundled, so the package's two
- * dependencies stay visible to whoever installs it.
+ * `deno task npm`: the client as an npm package in `dist/npm` (or in the folder named by the only argument).
+ * Each module becomes a JavaScript module and a declaration of its own; nothing is bundled, so the package's
+ * two dependencies stay visible to whoever installs it.
  *
- * Modules are translated one by one, without a type check (that is `deno task check`). Declarations therefore need a
- * type on every export; the build ends with an error where one is missing.
+ * Modules are translated one by one, without a type check (that is `deno task check`). Declarations therefore
+ * need a type on every export; the build ends with an error where one is missing.
  *
  * @module
  */
@@ -97,8 +97,9 @@ function withJsSpecifiers(text: string): string {
 }
 
 /**
- * `Symbol.asyncDispose` is younger than the library that most programs are checked against, and TypeScript declares a
- * method of that name twice when it translates a module by itself: as a property first, which is taken out.
+ * `Symbol.asyncDispose` is younger than the library that most programs are checked against, and TypeScript
+ * declares a method of that name twice when it translates a module by itself: as a property first, which is
+ * taken out.
  */
 function withDisposable(declaration: string): string {
   if (!declaration.includes("Symbol.asyncDispose")) return declaration;

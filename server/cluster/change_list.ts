@@ -1,12 +1,12 @@
 /**
- * The changes of a cluster: what was asked for, how far it is, how it ended. Finished ones stand first, in the order in
- * which they ended, then those under way in the order in which they were asked for.
+ * The changes of a cluster: what was asked for, how far it is, how it ended. Finished ones stand first, in
+ * the order in which they ended, then those under way in the order in which they were asked for.
  *
  * @module
  */
 
-import type { ChangeRequest, ClusterChange, ClusterView } from "./types.ts";
-import { unreachable } from "./view_invariant.ts";
+import type { ChangeRequest, ClusterChange, ClusterState } from "./types.ts";
+import { unreachable } from "../../raft/mod.ts";
 
 /** Finished changes that are kept: for people, and so that a repeated request is known. */
 export const FINISHED_CHANGES_MAX = 64;
@@ -15,56 +15,65 @@ export const FINISHED_CHANGES_MAX = 64;
 export const OPEN_CHANGES_MAX = 64;
 
 /** The change under way with this id. */
-export function openChange(view: ClusterView, changeId: string): ClusterChange | undefined {
-  return view.changes.find((change) => change.changeId === changeId && !change.isFinished);
+export function openChange(state: ClusterState, changeId: string): ClusterChange | undefined {
+  return state.changes.find((change) => change.changeId === changeId && !change.isFinished);
 }
 
 /** All changes under way, oldest first. */
-export function openChanges(view: ClusterView): readonly ClusterChange[] {
-  return view.changes.filter(({ isFinished }) => !isFinished);
+export function openChanges(state: ClusterState): readonly ClusterChange[] {
+  return state.changes.filter(({ isFinished }) => !isFinished);
 }
 
-/** The view with one change more. */
-export function withChange(view: ClusterView, change: ClusterChange): ClusterView {
-  return withChanges(view, [...view.changes, change]);
+/** The state with one change more. */
+export function withChange(state: ClusterState, change: ClusterChange): ClusterState {
+  return withChanges(state, [...state.changes, change]);
 }
 
-/** The view in which every change under way is what `update` makes of it. */
+/** The state in which every change under way is what `update` makes of it. */
 export function updateOpenChanges(
-  view: ClusterView,
+  state: ClusterState,
   update: (change: ClusterChange) => ClusterChange,
-): ClusterView {
-  return withChanges(view, view.changes.map((change) => change.isFinished ? change : update(change)));
+): ClusterState {
+  return withChanges(state, state.changes.map((change) => change.isFinished ? change : update(change)));
 }
 
-/** The view in which the change under way with this id, and all that wait for the same work, are what `update` makes of them. */
+/**
+ * The state in which the change under way with this id, and all that wait for the same work, are what
+ * `update` makes of them.
+ */
 export function updateOpenChange(
-  view: ClusterView,
+  state: ClusterState,
   { changeId, update }: {
     readonly changeId: string;
     readonly update: (change: ClusterChange) => ClusterChange;
   },
-): ClusterView {
-  const named = openChange(view, changeId);
-  if (named === undefined) return view;
+): ClusterState {
+  const named = openChange(state, changeId);
+  if (named === undefined) return state;
   return updateOpenChanges(
-    view,
+    state,
     (change) => isSameWork(change.request, named.request) || change === named ? update(change) : change,
   );
 }
 
-/** The view in which the change under way with this id has ended; a node that is removed for several requests is removed once. */
+/**
+ * The state in which the change under way with this id has ended; a node that is removed for several requests
+ * is removed once.
+ */
 export function endOpenChange(
-  view: ClusterView,
+  state: ClusterState,
   { changeId, error }: { readonly changeId: string; readonly error: string },
-): ClusterView {
-  const named = openChange(view, changeId);
-  if (named === undefined) return view;
+): ClusterState {
+  const named = openChange(state, changeId);
+  if (named === undefined) return state;
   const endsToo = (change: ClusterChange) => change === named || isSameRemoval(change.request, named.request);
-  return updateOpenChanges(view, (change) => endsToo(change) ? ended(change, error) : change);
+  return updateOpenChanges(state, (change) => endsToo(change) ? ended(change, error) : change);
 }
 
-/** A node that is removed for several requests is removed once, and whoever wants evenness waits for the same moves. */
+/**
+ * A node that is removed for several requests is removed once, and whoever wants evenness waits for the same
+ * moves.
+ */
 function isSameWork(left: ChangeRequest, right: ChangeRequest): boolean {
   if (left.kind === "rebalance" || right.kind === "rebalance") return isEvening(left) && isEvening(right);
   if (isSameRemoval(left, right)) return true;
@@ -79,12 +88,12 @@ function isEvening({ kind }: ChangeRequest): boolean {
   return kind === "addNode" || kind === "removeNode" || kind === "rebalance";
 }
 
-/** The view in which those changes under way for which `matches` holds have failed with `error`. */
+/** The state in which those changes under way for which `matches` holds have failed with `error`. */
 export function failOpenChanges(
-  view: ClusterView,
+  state: ClusterState,
   { matches, error }: { readonly matches: (change: ClusterChange) => boolean; readonly error: string },
-): ClusterView {
-  return updateOpenChanges(view, (change) => matches(change) ? ended(change, error) : change);
+): ClusterState {
+  return updateOpenChanges(state, (change) => matches(change) ? ended(change, error) : change);
 }
 
 /** The change after its end; all its steps are done when there is no `error`. */
@@ -124,10 +133,12 @@ export function describeRequest(request: ChangeRequest): string {
 }
 
 /** What has just ended goes behind what had ended before; the list keeps its bound. */
-function withChanges(view: ClusterView, changes: readonly ClusterChange[]): ClusterView {
-  const before = new Set(view.changes.filter(({ isFinished }) => isFinished).map(({ changeId }) => changeId));
+function withChanges(state: ClusterState, changes: readonly ClusterChange[]): ClusterState {
+  const before = new Set(
+    state.changes.filter(({ isFinished }) => isFinished).map(({ changeId }) => changeId),
+  );
   const finished = changes.filter(({ changeId }) => before.has(changeId));
   const justEnded = changes.filter(({ isFinished, changeId }) => isFinished && !before.has(changeId));
   const kept = [...finished, ...justEnded].slice(-FINISHED_CHANGES_MAX);
-  return { ...view, changes: [...kept, ...changes.filter(({ isFinished }) => !isFinished)] };
+  return { ...state, changes: [...kept, ...changes.filter(({ isFinished }) => !isFinished)] };
 }

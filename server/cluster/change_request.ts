@@ -1,11 +1,12 @@
 /**
- * What a request does to the cluster's state when its turn in the log comes: it begins, is done at once, or is refused with
- * a reason. Refusals are part of the state like everything else, because only here it is known what the request meets.
+ * What a request does to the cluster's state when its turn in the log comes: it begins, is done at once, or
+ * is refused with a reason. Refusals are part of the state like everything else, because only here it is
+ * known what the request meets.
  *
  * @module
  */
 
-import type { NodeId } from "../../raft/mod.ts";
+import { type NodeId, unreachable } from "../../raft/mod.ts";
 import {
   describeRequest,
   ended,
@@ -25,10 +26,9 @@ import {
   withNode,
   withPartition,
   withPreferred,
-} from "./cluster_view.ts";
+} from "./cluster_state.ts";
 import { NODES_MAX } from "./command_check.ts";
-import type { ChangeRequest, ClusterChange, ClusterPartition, ClusterView } from "./types.ts";
-import { unreachable } from "./view_invariant.ts";
+import type { ChangeRequest, ClusterChange, ClusterPartition, ClusterState } from "./types.ts";
 
 type AddNode = Extract<ChangeRequest, { readonly kind: "addNode" }>;
 type RemoveNode = Extract<ChangeRequest, { readonly kind: "removeNode" }>;
@@ -41,32 +41,32 @@ export interface NamedRequest {
   readonly request: ChangeRequest;
 }
 
-/** The view after the request; the same one if a change of that name is known. */
-export function beginChange(view: ClusterView, { changeId, request }: NamedRequest): ClusterView {
-  if (view.changes.some((change) => change.changeId === changeId)) return view;
+/** The state after the request; the same one if a change of that name is known. */
+export function beginChange(state: ClusterState, { changeId, request }: NamedRequest): ClusterState {
+  if (state.changes.some((change) => change.changeId === changeId)) return state;
   const change: ClusterChange = {
     ...{ changeId, request, description: describeRequest(request) },
     ...{ done: 0, total: stepsKnown(request), isFinished: false, error: "" },
   };
-  const error = refusal(view, request);
-  if (error !== "") return withChange(view, ended(change, error));
-  return begin(view, change);
+  const error = refusal(state, request);
+  if (error !== "") return withChange(state, ended(change, error));
+  return begin(state, change);
 }
 
 /** Why the request makes no sense; empty when it does. */
-function refusal(view: ClusterView, request: ChangeRequest): string {
-  if (isCrowded(view, request)) {
+function refusal(state: ClusterState, request: ChangeRequest): string {
+  if (isCrowded(state, request)) {
     return `${OPEN_CHANGES_MAX} changes are under way already`;
   }
   switch (request.kind) {
     case "addNode":
-      return refusalToAdd(view, request);
+      return refusalToAdd(state, request);
     case "removeNode":
-      return refusalToRemove(view, request);
+      return refusalToRemove(state, request);
     case "moveReplica":
-      return refusalToMove(view, request);
+      return refusalToMove(state, request);
     case "transferLeadership":
-      return refusalToTransfer(view, request);
+      return refusalToTransfer(state, request);
     case "rebalance":
       return "";
     default:
@@ -74,40 +74,42 @@ function refusal(view: ClusterView, request: ChangeRequest): string {
   }
 }
 
-/** The removal of a dead node always gets in: changes that wait for that node could fill the list for ever. */
-function isCrowded(view: ClusterView, request: ChangeRequest): boolean {
-  const isFirstRemoval = request.kind === "removeNode" && isStaying(view, request.nodeId);
-  return !isFirstRemoval && openChanges(view).length >= OPEN_CHANGES_MAX;
+/**
+ * The removal of a dead node always gets in: changes that wait for that node could fill the list for ever.
+ */
+function isCrowded(state: ClusterState, request: ChangeRequest): boolean {
+  const isFirstRemoval = request.kind === "removeNode" && isStaying(state, request.nodeId);
+  return !isFirstRemoval && openChanges(state).length >= OPEN_CHANGES_MAX;
 }
 
-function refusalToAdd(view: ClusterView, { nodeId, address }: AddNode): string {
-  if (view.retired.has(nodeId)) return `node ${nodeId} was removed, and node ids never come back`;
-  if (view.nodes.get(nodeId)?.isLeaving === true) return beingRemoved(nodeId);
-  const owner = [...view.nodes.values()].find((node) => node.address === address && node.nodeId !== nodeId);
+function refusalToAdd(state: ClusterState, { nodeId, address }: AddNode): string {
+  if (state.retired.has(nodeId)) return `node ${nodeId} was removed, and node ids never come back`;
+  if (state.nodes.get(nodeId)?.isLeaving === true) return beingRemoved(nodeId);
+  const owner = [...state.nodes.values()].find((node) => node.address === address && node.nodeId !== nodeId);
   if (owner !== undefined) return `${address} is the address of node ${owner.nodeId}`;
-  if (!view.nodes.has(nodeId) && view.nodes.size >= NODES_MAX) {
+  if (!state.nodes.has(nodeId) && state.nodes.size >= NODES_MAX) {
     return `the cluster has ${NODES_MAX} nodes already`;
   }
   return "";
 }
 
-function refusalToRemove(view: ClusterView, { nodeId }: RemoveNode): string {
-  if (view.retired.has(nodeId)) return "";
-  if (!view.nodes.has(nodeId)) return noSuchNode(nodeId);
-  if (!isStaying(view, nodeId)) return "";
-  const left = stayingNodes(view).length - 1;
-  if (left >= view.replicationFactor) return "";
+function refusalToRemove(state: ClusterState, { nodeId }: RemoveNode): string {
+  if (state.retired.has(nodeId)) return "";
+  if (!state.nodes.has(nodeId)) return noSuchNode(nodeId);
+  if (!isStaying(state, nodeId)) return "";
+  const left = stayingNodes(state).length - 1;
+  if (left >= state.replicationFactor) return "";
   return `without node ${nodeId} too few nodes are left for the replicas of a partition: ` +
-    `${left} of at least ${view.replicationFactor}`;
+    `${left} of at least ${state.replicationFactor}`;
 }
 
-function refusalToMove(view: ClusterView, request: MoveReplica): string {
+function refusalToMove(state: ClusterState, request: MoveReplica): string {
   const { partitionId, from, to } = request;
-  const partition = view.partitions[partitionId];
+  const partition = state.partitions[partitionId];
   if (partition === undefined) return noSuchPartition(partitionId);
-  for (const nodeId of [from, to]) if (!view.nodes.has(nodeId)) return noSuchNode(nodeId);
-  if (!isStaying(view, to)) return beingRemoved(to);
-  if (isMoving(partition) && oppositeMove(view, request) === undefined) {
+  for (const nodeId of [from, to]) if (!state.nodes.has(nodeId)) return noSuchNode(nodeId);
+  if (!isStaying(state, to)) return beingRemoved(to);
+  if (isMoving(partition) && oppositeMove(state, request) === undefined) {
     return `partition ${partitionId} is moving already, for the change ${partition.changeId}`;
   }
   if (!partition.target.includes(from)) return holdsNone({ partitionId, nodeId: from });
@@ -115,37 +117,40 @@ function refusalToMove(view: ClusterView, request: MoveReplica): string {
   return "";
 }
 
-function refusalToTransfer(view: ClusterView, { partitionId, to }: TransferLeadership): string {
-  const partition = view.partitions[partitionId];
+function refusalToTransfer(state: ClusterState, { partitionId, to }: TransferLeadership): string {
+  const partition = state.partitions[partitionId];
   if (partition === undefined) return noSuchPartition(partitionId);
-  if (!view.nodes.has(to)) return noSuchNode(to);
-  if (!isStaying(view, to)) return beingRemoved(to);
+  if (!state.nodes.has(to)) return noSuchNode(to);
+  if (!isStaying(state, to)) return beingRemoved(to);
   if (!partition.target.includes(to)) return holdsNone({ partitionId, nodeId: to });
   if (!partition.replicas.includes(to)) return `node ${to} has not got partition ${partitionId} yet`;
   return "";
 }
 
 /** The move under way that the request takes back. */
-function oppositeMove(view: ClusterView, { partitionId, from, to }: MoveReplica): ClusterChange | undefined {
-  const change = openChange(view, view.partitions[partitionId]?.changeId ?? "");
+function oppositeMove(
+  state: ClusterState,
+  { partitionId, from, to }: MoveReplica,
+): ClusterChange | undefined {
+  const change = openChange(state, state.partitions[partitionId]?.changeId ?? "");
   if (change?.request.kind !== "moveReplica") return undefined;
   return change.request.from === to && change.request.to === from ? change : undefined;
 }
 
-/** The view in which the change, which makes sense, has begun. */
-function begin(view: ClusterView, change: ClusterChange): ClusterView {
+/** The state in which the change, which makes sense, has begun. */
+function begin(state: ClusterState, change: ClusterChange): ClusterState {
   const { changeId, request } = change;
   switch (request.kind) {
     case "addNode":
-      return beginToAdd(view, { change, request });
+      return beginToAdd(state, { change, request });
     case "removeNode":
-      return beginToRemove(view, { change, request });
+      return beginToRemove(state, { change, request });
     case "moveReplica":
-      return withChange(beginToMove(view, { changeId, request }), change);
+      return withChange(beginToMove(state, { changeId, request }), change);
     case "transferLeadership":
-      return withChange(beginToTransfer(view, { changeId, request }), change);
+      return withChange(beginToTransfer(state, { changeId, request }), change);
     case "rebalance":
-      return withChange(view, change);
+      return withChange(state, change);
     default:
       return unreachable(request);
   }
@@ -153,31 +158,31 @@ function begin(view: ClusterView, change: ClusterChange): ClusterView {
 
 /** A member that is added again may have another address; that is all there is to do then. */
 function beginToAdd(
-  view: ClusterView,
+  state: ClusterState,
   { change, request }: { readonly change: ClusterChange; readonly request: AddNode },
-): ClusterView {
+): ClusterState {
   const { nodeId, address } = request;
-  const isDone = view.nodes.has(nodeId);
+  const isDone = state.nodes.has(nodeId);
   return withChange(
-    withNode(view, { nodeId, address, isLeaving: false }),
+    withNode(state, { nodeId, address, isLeaving: false }),
     isDone ? ended(change, "") : change,
   );
 }
 
 /** A node is removed once, however often that is asked for: whoever joins in is told the progress so far. */
 function beginToRemove(
-  view: ClusterView,
+  state: ClusterState,
   { change, request }: { readonly change: ClusterChange; readonly request: RemoveNode },
-): ClusterView {
+): ClusterState {
   const { nodeId } = request;
-  const node = view.nodes.get(nodeId);
-  if (node === undefined) return withChange(view, ended(change, ""));
-  const first = openChanges(view).find(({ request }) =>
+  const node = state.nodes.get(nodeId);
+  if (node === undefined) return withChange(state, ended(change, ""));
+  const first = openChanges(state).find(({ request }) =>
     request.kind === "removeNode" && request.nodeId === nodeId
   );
-  if (first !== undefined) return withChange(view, { ...change, done: first.done, total: first.total });
+  if (first !== undefined) return withChange(state, { ...change, done: first.done, total: first.total });
   const error = beingRemoved(nodeId);
-  const undone = failOpenChanges(view, { matches: ({ request }) => bringsTo(request) === nodeId, error });
+  const undone = failOpenChanges(state, { matches: ({ request }) => bringsTo(request) === nodeId, error });
   return withChange(withNode(undone, { ...node, isLeaving: true }), change);
 }
 
@@ -198,12 +203,12 @@ function bringsTo(request: ChangeRequest): NodeId | undefined {
 }
 
 function beginToMove(
-  view: ClusterView,
+  state: ClusterState,
   { changeId, request }: { readonly changeId: string; readonly request: MoveReplica },
-): ClusterView {
+): ClusterState {
   const { partitionId, from, to } = request;
-  const opposite = oppositeMove(view, request);
-  const undone = opposite === undefined ? view : failOpenChanges(view, {
+  const opposite = oppositeMove(state, request);
+  const undone = opposite === undefined ? state : failOpenChanges(state, {
     matches: (each) => each === opposite,
     error: `taken back by the change ${changeId}`,
   });
@@ -214,19 +219,19 @@ function beginToMove(
 
 /** Who was to lead before is not waited for any more. */
 function beginToTransfer(
-  view: ClusterView,
+  state: ClusterState,
   { changeId, request }: { readonly changeId: string; readonly request: TransferLeadership },
-): ClusterView {
+): ClusterState {
   const { partitionId, to } = request;
-  const undone = failOpenChanges(view, {
+  const undone = failOpenChanges(state, {
     matches: ({ request }) => request.kind === "transferLeadership" && request.partitionId === partitionId,
     error: `replaced by the change ${changeId}`,
   });
   return withPreferred(undone, { partitionId, nodeId: to });
 }
 
-function mustPartition(view: ClusterView, partitionId: number): ClusterPartition {
-  const partition = view.partitions[partitionId];
+function mustPartition(state: ClusterState, partitionId: number): ClusterPartition {
+  const partition = state.partitions[partitionId];
   if (partition === undefined) throw new RangeError(noSuchPartition(partitionId));
   return partition;
 }

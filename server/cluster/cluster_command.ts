@@ -1,7 +1,8 @@
 /**
- * The border between what group 0's log holds and bytes, in both directions. One byte with the version of the format,
- * then `ClusterLogCommand` of `proto/prkdb/v1/cluster_log.proto`. What leaves here can be read by every node, and
- * what comes from a peer is within the bounds of `command_check.ts` before anybody looks at it.
+ * The border between what group 0's log holds and bytes, in both directions. One byte with the version of the
+ * format, then `ClusterLogCommand` of `proto/prkdb/v1/cluster_log.proto`. What leaves here can be read by
+ * every node, and what comes from a peer is within the bounds of `command_check.ts` before anybody looks at
+ * it.
  *
  * @module
  */
@@ -16,7 +17,7 @@ import {
 } from "../../proto/mod.ts";
 import { checkClusterCommand } from "./command_check.ts";
 import type { ChangeRequest, ClusterCommand } from "./types.ts";
-import { unreachable } from "./view_invariant.ts";
+import { unreachable } from "../../raft/mod.ts";
 
 const FORMAT_VERSION = 1;
 

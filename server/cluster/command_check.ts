@@ -1,14 +1,13 @@
 /**
- * The bounds of everything that group 0's log may hold. What lies outside is never proposed and never applied, so that
- * the state can be built without looking at each number again.
+ * The bounds of everything that group 0's log may hold. What lies outside is never proposed and never
+ * applied, so that the state can be built without looking at each number again.
  *
  * @module
  */
 
 import { NODE_ID_MAX, PARTITIONS_MAX } from "../../proto/mod.ts";
-import type { NodeId } from "../../raft/mod.ts";
+import { type NodeId, unreachable } from "../../raft/mod.ts";
 import type { ChangeRequest, ClusterCommand } from "./types.ts";
-import { unreachable } from "./view_invariant.ts";
 
 /** Most members. Every node speaks with every other one, which ends well below this. */
 export const NODES_MAX = 1_000;

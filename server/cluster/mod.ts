@@ -1,14 +1,35 @@
 /**
- * The cluster's own state, replicated by group 0: who is in it, what lies where, and what is being changed. Pure: no clock,
- * no chance, no input or output.
+ * The cluster's own state, replicated by group 0: who is in it, what lies where, and what is being changed.
+ * Pure: no clock, no chance, no input or output.
  *
  * @module
  */
 
-export type * from "./types.ts";
 export { decodeClusterCommand, encodeClusterCommand } from "./cluster_command.ts";
+export { applyCommand } from "./apply_command.ts";
+export { clusterVoters, foundingState, isMoving } from "./cluster_state.ts";
 export { checkClusterCommand, isAddress, NODES_MAX } from "./command_check.ts";
-export { ClusterState } from "./cluster_state.ts";
-export { type Founding, foundingView, isMoving } from "./cluster_view.ts";
-export { clusterVoters } from "./cluster_voters.ts";
+export { FailureDetector } from "./failure_detector.ts";
+export {
+  CLUSTER_GROUP,
+  CLUSTER_PARTITION,
+  type ClusterShape,
+  describePartition,
+  foundingStateOf,
+  groupOfPartition,
+  initialClusterMembership,
+  initialMembership,
+  NO_MEMBERS,
+  partitionOfGroup,
+  placePartitions,
+} from "./founding.ts";
+export { MembershipDriver } from "./membership_driver.ts";
 export { type PlannerFacts, planNext } from "./planner.ts";
+export type {
+  ChangeRequest,
+  ClusterChange,
+  ClusterCommand,
+  ClusterNode,
+  ClusterPartition,
+  ClusterState,
+} from "./types.ts";

@@ -5,13 +5,12 @@
  */
 
 import { assert, suite } from "../../tests/harness.ts";
-import { addressOf } from "../../tests/support/node_address.ts";
-import { evenReplicas, PlannedCluster } from "../../tests/support/planned_cluster.ts";
+import { addressOf } from "../../tests/support/cluster/node_address.ts";
+import { evenReplicas, PlannedCluster } from "../../tests/support/cluster/planned_cluster.ts";
 import { SeededRandom } from "../../tests/support/seeded_random.ts";
-import { clusterVoters } from "./cluster_voters.ts";
-import { foundingView, isStaying, stayingNodes } from "./cluster_view.ts";
+import { clusterVoters, foundingState, isStaying, stayingNodes } from "./cluster_state.ts";
 import { planNext } from "./planner.ts";
-import type { ChangeRequest, ClusterCommand, ClusterView } from "./types.ts";
+import type { ChangeRequest, ClusterCommand, ClusterState } from "./types.ts";
 
 const test = suite("cluster planner");
 
@@ -32,8 +31,8 @@ function threeNodes(): PlannedCluster {
   return evenCluster({ nodeCount: 3, replicationFactor: 3, partitionCount: 9 });
 }
 
-function planFor(view: ClusterView): ClusterCommand | undefined {
-  return planNext(view, { leaderOf: () => 0, votes: () => false, isSilent: () => false, ageMs: () => 0 });
+function planFor(state: ClusterState): ClusterCommand | undefined {
+  return planNext(state, { leaderOf: () => 0, votes: () => false, isSilent: () => false, ageMs: () => 0 });
 }
 
 /** Plans and applies one command. */
@@ -50,7 +49,7 @@ test("without a change there is nothing to do", () => {
 });
 
 test("before the founding there is nothing to do", () => {
-  const view = foundingView({
+  const state = foundingState({
     nodes: new Map([[1, "a:1"], [2, "b:1"]]),
     replicationFactor: 1,
     replicas: [[1], [1]],
@@ -59,8 +58,8 @@ test("before the founding there is nothing to do", () => {
     ...{ changeId: "a", request: { kind: "rebalance" } as const, description: "" },
     ...{ done: 0, total: 0, isFinished: false, error: "" },
   }];
-  assert.is(planFor({ ...view, changes }), undefined);
-  assert.is(planFor({ ...view, changes, isFounded: true })?.kind, "setTarget");
+  assert.is(planFor({ ...state, changes }), undefined);
+  assert.is(planFor({ ...state, changes, isFounded: true })?.kind, "setTarget");
 });
 
 test("a new node is filled two partitions at a time", () => {
@@ -85,18 +84,18 @@ test("leaderships come along with the replicas that move", () => {
   const kinds = cluster.finish().map(({ kind }) => kind);
   assert.is(kinds.filter((kind) => kind === "setTarget").length, 6);
   assert.is(kinds.includes("prefer"), false);
-  checkEven(cluster.view);
+  checkEven(cluster.state);
 });
 
 test("replicas of a node that leaves go where fewest are, and the node goes last", () => {
   const cluster = evenCluster({ nodeCount: 5, replicationFactor: 3, partitionCount: 10 });
   const changeId = cluster.ask({ kind: "removeNode", nodeId: 2 });
   cluster.finish();
-  assert.is(cluster.view.nodes.has(2), false);
-  assert.ok(cluster.view.retired.has(2));
+  assert.is(cluster.state.nodes.has(2), false);
+  assert.ok(cluster.state.retired.has(2));
   assert.equal(steps(cluster, changeId), [6, 6]);
-  checkPlaces(cluster.view);
-  checkEven(cluster.view);
+  checkPlaces(cluster.state);
+  checkEven(cluster.state);
 });
 
 test("a partition that moves to a node that is removed goes elsewhere at once", () => {
@@ -113,7 +112,7 @@ test("a partition that moves to a node that is removed goes elsewhere at once", 
   }
   assert.is(cluster.plan(), undefined, "the groups may have been at node 4");
   cluster.finish();
-  assert.equal([...cluster.view.nodes.keys()], [1, 2, 3]);
+  assert.equal([...cluster.state.nodes.keys()], [1, 2, 3]);
 });
 
 test("leaders become even without a move, one step along a path at a time", () => {
@@ -127,7 +126,7 @@ test("leaders become even without a move, one step along a path at a time", () =
   assert.equal(step(cluster), { kind: "prefer", partitionId: 4, nodeId: 3 });
   assert.equal(step(cluster), { kind: "prefer", partitionId: 0, nodeId: 2 });
   assert.is(step(cluster).kind, "finish");
-  checkEven(cluster.view);
+  checkEven(cluster.state);
 });
 
 test("a transfer is done when the node leads, and fails when it does not in time", () => {
@@ -149,7 +148,7 @@ test("a rebalance leaves alone what an operator waits for, and goes on when it i
   assert.is(cluster.plan(nobodyLeads), undefined, "node 1 leads two, node 3 none, and both are waited for");
   cluster.finish();
   assert.ok(cluster.change(rebalance).isFinished);
-  checkEven(cluster.view);
+  checkEven(cluster.state);
 });
 
 test("a move whose partition had to go elsewhere ends with the reason", () => {
@@ -174,9 +173,9 @@ test("whoever waits for the same moves counts them", () => {
 });
 
 test("a partition with too few replicas is filled", () => {
-  const { view } = threeNodes();
-  const partitions = view.partitions.with(0, { ...view.partitions[0]!, replicas: [1], target: [1] });
-  assert.equal(planFor({ ...view, partitions }), {
+  const { state } = threeNodes();
+  const partitions = state.partitions.with(0, { ...state.partitions[0]!, replicas: [1], target: [1] });
+  assert.equal(planFor({ ...state, partitions }), {
     ...{ kind: "setTarget", partitionId: 0, expected: [1], target: [1, 2] },
     ...{ changeId: "repair", remaining: 1 },
   });
@@ -184,19 +183,19 @@ test("a partition with too few replicas is filled", () => {
 
 test("nothing moves to a silent node, and a removal does not wait for it", () => {
   const cluster = evenCluster({ nodeCount: 5, replicationFactor: 3, partitionCount: 10 });
-  const held = (nodeId: number) => cluster.view.partitions.filter(({ target }) => target.includes(nodeId));
+  const held = (nodeId: number) => cluster.state.partitions.filter(({ target }) => target.includes(nodeId));
   const before = held(3).length;
   cluster.silent.add(3);
   const changeId = cluster.ask({ kind: "removeNode", nodeId: 2 });
   cluster.finish();
   assert.ok(cluster.change(changeId).isFinished);
   assert.equal([1, 3, 4, 5].map((nodeId) => held(nodeId).length), [8, before, 8, 8]);
-  assert.equal([...cluster.view.nodes.keys()], [1, 3, 4, 5]);
-  checkPlaces(cluster.view);
+  assert.equal([...cluster.state.nodes.keys()], [1, 3, 4, 5]);
+  checkPlaces(cluster.state);
   cluster.silent.clear();
   cluster.ask({ kind: "rebalance" });
   cluster.finish();
-  checkEven(cluster.view);
+  checkEven(cluster.state);
 });
 
 test("a removal with nobody else to move to waits for a silent node", () => {
@@ -209,7 +208,7 @@ test("a removal with nobody else to move to waits for a silent node", () => {
   cluster.silent.clear();
   cluster.finish();
   assert.ok(cluster.change(changeId).isFinished);
-  checkPlaces(cluster.view);
+  checkPlaces(cluster.state);
 });
 
 test("what was on its way to a node that falls silent goes elsewhere, and comes when it speaks again", () => {
@@ -220,13 +219,13 @@ test("what was on its way to a node that falls silent goes elsewhere, and comes 
   cluster.silent.add(4);
   cluster.finish();
   assert.is(cluster.moving.length, 0);
-  assert.ok(cluster.view.partitions.every(({ target }) => !target.includes(4)));
+  assert.ok(cluster.state.partitions.every(({ target }) => !target.includes(4)));
   assert.not(cluster.change(changeId).isFinished, "it is not filled yet");
   cluster.silent.clear();
   cluster.finish();
   assert.ok(cluster.change(changeId).isFinished);
-  checkPlaces(cluster.view);
-  checkEven(cluster.view);
+  checkPlaces(cluster.state);
+  checkEven(cluster.state);
 });
 
 test("an operator's move to a node that falls silent ends with the reason", () => {
@@ -235,7 +234,7 @@ test("an operator's move to a node that falls silent ends with the reason", () =
   cluster.silent.add(4);
   cluster.finish();
   assert.match(cluster.change(changeId).error, /partition 0 had to move elsewhere/);
-  checkPlaces(cluster.view);
+  checkPlaces(cluster.state);
 });
 
 test("what a group may have left already is not taken for held when its node is silent", () => {
@@ -246,8 +245,8 @@ test("what a group may have left already is not taken for held when its node is 
   cluster.silent.add(3);
   cluster.finish();
   assert.is(cluster.moving.length, 0);
-  assert.not(cluster.view.partitions[0]!.replicas.includes(3));
-  checkPlaces(cluster.view);
+  assert.not(cluster.state.partitions[0]!.replicas.includes(3));
+  checkPlaces(cluster.state);
 });
 
 test("a group without a majority moves nowhere, and nobody else waits for it", () => {
@@ -264,15 +263,15 @@ test("a group without a majority moves nowhere, and nobody else waits for it", (
   cluster.silent.clear();
   cluster.finish();
   assert.ok(cluster.change(addition).isFinished);
-  checkPlaces(cluster.view);
-  checkEven(cluster.view);
+  checkPlaces(cluster.state);
+  checkEven(cluster.state);
 });
 
 test("voters of group 0 are odd, few, and keep their vote", () => {
   const voters = (nodeCount: number, current: readonly number[], replicationFactor = 3) =>
     clusterVoters(
       evenCluster({ nodeCount, replicationFactor: Math.min(replicationFactor, nodeCount), partitionCount: 1 })
-        .view,
+        .state,
       current,
     );
   assert.equal(voters(1, [1]), [1]);
@@ -285,14 +284,14 @@ test("voters of group 0 are odd, few, and keep their vote", () => {
   assert.equal(voters(7, [8, 9, 6], 1), [1, 2, 6]);
   const cluster = evenCluster({ nodeCount: 4, replicationFactor: 3, partitionCount: 1 });
   cluster.ask({ kind: "removeNode", nodeId: 2 });
-  assert.equal(clusterVoters(cluster.view, [1, 2, 3]), [1, 3, 4]);
+  assert.equal(clusterVoters(cluster.state, [1, 2, 3]), [1, 3, 4]);
   assert.equal(voters(6, [2, 3, 6]), [2, 3, 6]);
   assert.equal(voters(6, [3, 6, 5, 1]), [3, 5, 6]);
 });
 
 test("a node that group 0 may need for a majority is not let go", () => {
   const cluster = evenCluster({ nodeCount: 4, replicationFactor: 3, partitionCount: 1 });
-  const { replicas } = cluster.view.partitions[0]!;
+  const { replicas } = cluster.state.partitions[0]!;
   const nodeId = [1, 2, 3, 4].find((id) => !replicas.includes(id))!;
   cluster.ask({ kind: "removeNode", nodeId });
   assert.is(cluster.plan({ votes: (node) => node === nodeId }), undefined);
@@ -313,17 +312,17 @@ test("growing and shrinking moves no more than it must", () => {
     assert.is(grown, share, `growing ${JSON.stringify(shape)}`);
     assert.is(total, share);
     assert.equal(steps(cluster, added), [share, share]);
-    checkPlaces(cluster.view);
-    checkEven(cluster.view);
-    const held = cluster.view.partitions.filter(({ replicas }) => replicas.includes(1)).length;
+    checkPlaces(cluster.state);
+    checkEven(cluster.state);
+    const held = cluster.state.partitions.filter(({ replicas }) => replicas.includes(1)).length;
     const removed = cluster.ask({ kind: "removeNode", nodeId: 1 });
     const foretold = firstTotal(cluster, removed);
     cluster.finish();
     const shrunk = cluster.settledCount - begun - grown;
     assert.is(shrunk, foretold, `shrinking ${JSON.stringify(shape)}`);
     assert.ok(shrunk <= held + nodeCount, `${shrunk} moves for ${held} replicas: ${JSON.stringify(shape)}`);
-    checkPlaces(cluster.view);
-    checkEven(cluster.view);
+    checkPlaces(cluster.state);
+    checkEven(cluster.state);
   }
 }, { limitMs: 60_000 });
 
@@ -348,7 +347,10 @@ function* shapes(): Iterable<Shape> {
   }
 }
 
-/** One history: requests, plans that are late, groups that move, reports that are late; then everything is done. */
+/**
+ * One history: requests, plans that are late, groups that move, reports that are late; then everything is
+ * done.
+ */
 function live(seed: number): void {
   const random = new SeededRandom(seed);
   const replicationFactor = random.pick([1, 3, 5]);
@@ -369,10 +371,10 @@ function live(seed: number): void {
   cluster.ask({ kind: "rebalance" });
   cluster.finish();
   assert.is(cluster.plan(), undefined);
-  assert.ok(cluster.view.changes.every(({ isFinished }) => isFinished), "all changes have ended");
+  assert.ok(cluster.state.changes.every(({ isFinished }) => isFinished), "all changes have ended");
   assert.is(cluster.moving.length, 0);
-  checkPlaces(cluster.view);
-  checkEven(cluster.view);
+  checkPlaces(cluster.state);
+  checkEven(cluster.state);
   for (const command of late) cluster.apply(command);
 }
 
@@ -388,7 +390,7 @@ function act(
     : dice < 80
     ? reached(cluster, random)
     : late.splice(random.below(late.length), 1)[0];
-  if (dice < 8) cluster.ask(randomRequest(cluster.view, random));
+  if (dice < 8) cluster.ask(randomRequest(cluster.state, random));
   if (command === undefined) return;
   if (random.chance(25)) late.push(command);
   else cluster.apply(command);
@@ -399,32 +401,32 @@ function reached(cluster: PlannedCluster, random: SeededRandom): ClusterCommand 
   return able.length === 0 ? undefined : cluster.reach(random.pick(able));
 }
 
-function fallSilentOrSpeak({ silent, view }: PlannedCluster, random: SeededRandom): void {
-  const nodeId = random.pick([...view.nodes.keys()]);
+function fallSilentOrSpeak({ silent, state }: PlannedCluster, random: SeededRandom): void {
+  const nodeId = random.pick([...state.nodes.keys()]);
   if (!silent.delete(nodeId)) silent.add(nodeId);
 }
 
-function randomRequest(view: ClusterView, random: SeededRandom): ChangeRequest {
+function randomRequest(state: ClusterState, random: SeededRandom): ChangeRequest {
   const nodeId = 1 + random.below(NODES_MAX);
-  const partitionId = random.below(view.partitions.length);
-  const { target } = view.partitions[partitionId]!;
+  const partitionId = random.below(state.partitions.length);
+  const { target } = state.partitions[partitionId]!;
   switch (random.below(6)) {
     case 0: {
-      const unused = Math.max(...view.nodes.keys(), ...view.retired) + 1;
-      const newId = view.nodes.size < NODES_MAX ? unused : nodeId;
+      const unused = Math.max(...state.nodes.keys(), ...state.retired) + 1;
+      const newId = state.nodes.size < NODES_MAX ? unused : nodeId;
       return { kind: "addNode", nodeId: newId, address: addressOf(newId) };
     }
     case 1:
-      return { kind: "removeNode", nodeId: random.pick([...view.nodes.keys()]) };
+      return { kind: "removeNode", nodeId: random.pick([...state.nodes.keys()]) };
     case 2:
       return {
         kind: "moveReplica",
         partitionId,
         from: random.pick(target),
-        to: random.pick([...view.nodes.keys()]),
+        to: random.pick([...state.nodes.keys()]),
       };
     case 3:
-      return undoing(view, random) ?? { kind: "rebalance" };
+      return undoing(state, random) ?? { kind: "rebalance" };
     case 4:
       return { kind: "transferLeadership", partitionId, to: random.pick(target) };
     default:
@@ -433,8 +435,8 @@ function randomRequest(view: ClusterView, random: SeededRandom): ChangeRequest {
 }
 
 /** The opposite of a move under way. */
-function undoing(view: ClusterView, random: SeededRandom): ChangeRequest | undefined {
-  const moves = view.changes.flatMap(({ request, isFinished }) =>
+function undoing(state: ClusterState, random: SeededRandom): ChangeRequest | undefined {
+  const moves = state.changes.flatMap(({ request, isFinished }) =>
     request.kind === "moveReplica" && !isFinished ? [request] : []
   );
   if (moves.length === 0) return undefined;
@@ -453,28 +455,28 @@ function randomReplicas(random: SeededRandom, shape: Shape): readonly (readonly 
 }
 
 /** Every partition has as many replicas as it should, on different nodes that stay. */
-function checkPlaces(view: ClusterView): void {
-  for (const { replicas, target } of view.partitions) {
+function checkPlaces(state: ClusterState): void {
+  for (const { replicas, target } of state.partitions) {
     assert.equal(replicas, target);
-    assert.is(new Set(replicas).size, view.replicationFactor);
-    assert.ok(replicas.every((nodeId) => isStaying(view, nodeId)));
+    assert.is(new Set(replicas).size, state.replicationFactor);
+    assert.ok(replicas.every((nodeId) => isStaying(state, nodeId)));
   }
 }
 
 /** Replicas and leaders differ by one at most. */
-function checkEven(view: ClusterView): void {
-  const replicas = spread(view, ({ target }) => target);
+function checkEven(state: ClusterState): void {
+  const replicas = spread(state, ({ target }) => target);
   assert.ok(replicas <= 1, `replicas differ by ${replicas}`);
-  const leaders = spread(view, ({ target }) => target.slice(0, 1));
+  const leaders = spread(state, ({ target }) => target.slice(0, 1));
   assert.ok(leaders <= 1, `leaders differ by ${leaders}`);
 }
 
 function spread(
-  view: ClusterView,
-  nodesOf: (partition: ClusterView["partitions"][number]) => readonly number[],
+  state: ClusterState,
+  nodesOf: (partition: ClusterState["partitions"][number]) => readonly number[],
 ): number {
-  const held = view.partitions.flatMap(nodesOf);
-  const counts = stayingNodes(view).map((nodeId) => held.filter((each) => each === nodeId).length);
+  const held = state.partitions.flatMap(nodesOf);
+  const counts = stayingNodes(state).map((nodeId) => held.filter((each) => each === nodeId).length);
   return Math.max(...counts) - Math.min(...counts);
 }
 

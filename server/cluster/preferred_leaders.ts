@@ -1,19 +1,21 @@
 /**
- * Which partition should be led by another of its replicas, so that leaders are even without anything being moved. A node
- * that should lead too many hands one on to a node that should lead more; where they share no partition, along a path
- * of nodes that do, from its far end on, so that each step alone makes things even or shortens the path.
+ * Which partition should be led by another of its replicas, so that leaders are even without anything being
+ * moved. A node that should lead too many hands one on to a node that should lead more; where they share no
+ * partition, along a path of nodes that do, from its far end on, so that each step alone makes things even or
+ * shortens the path.
  *
- * When replicas are even and each partition has three or more, such a path is there whenever leaders are uneven: nodes that
- * can hand nothing on to anybody emptier would lead more partitions than their replicas allow.
+ * When replicas are even and each partition has three or more, such a path is there whenever leaders are
+ * uneven: nodes that can hand nothing on to anybody emptier would lead more partitions than their replicas
+ * allow.
  *
  * @module
  */
 
 import type { NodeId } from "../../raft/mod.ts";
 import { openChanges } from "./change_list.ts";
-import { isMoving, isStaying } from "./cluster_view.ts";
+import { isMoving, isStaying } from "./cluster_state.ts";
 import { balancingChange, leadCounts } from "./replica_moves.ts";
-import type { ClusterCommand, ClusterPartition, ClusterView } from "./types.ts";
+import type { ClusterCommand, ClusterPartition, ClusterState } from "./types.ts";
 
 type Prefer = Extract<ClusterCommand, { readonly kind: "prefer" }>;
 
@@ -27,29 +29,29 @@ interface Search {
 }
 
 /**
- * The next step; `undefined` when leaders are as even as they can be, something moves, or nobody asked for it. Partitions
- * for which an operator waits to see a certain leader are left alone.
+ * The next step; `undefined` when leaders are as even as they can be, something moves, or nobody asked for
+ * it. Partitions for which an operator waits to see a certain leader are left alone.
  */
-export function planLeader(view: ClusterView): Prefer | undefined {
+export function planLeader(state: ClusterState): Prefer | undefined {
   const waitedFor = new Set<number>();
-  for (const { request } of openChanges(view)) {
+  for (const { request } of openChanges(state)) {
     if (request.kind === "transferLeadership") waitedFor.add(request.partitionId);
   }
-  return findStep(view, (partition) => !waitedFor.has(partition.partitionId));
+  return findStep(state, (partition) => !waitedFor.has(partition.partitionId));
 }
 
 /** Whether leaders are as even as they can be. */
-export function areLeadersEven(view: ClusterView): boolean {
-  return findStep(view, () => true) === undefined;
+export function areLeadersEven(state: ClusterState): boolean {
+  return findStep(state, () => true) === undefined;
 }
 
 function findStep(
-  view: ClusterView,
+  state: ClusterState,
   mayChange: (partition: ClusterPartition) => boolean,
 ): Prefer | undefined {
-  if (balancingChange(view) === undefined || view.partitions.some(isMoving)) return undefined;
-  const counts = leadCounts(view);
-  const led = ledBy(view, mayChange);
+  if (balancingChange(state) === undefined || state.partitions.some(isMoving)) return undefined;
+  const counts = leadCounts(state);
+  const led = ledBy(state, mayChange);
   const fullestFirst = [...counts].sort(([leftId, left], [rightId, right]) =>
     right - left || leftId - rightId
   );
@@ -62,10 +64,10 @@ function findStep(
   return undefined;
 }
 
-function ledBy(view: ClusterView, mayChange: (partition: ClusterPartition) => boolean): Led {
+function ledBy(state: ClusterState, mayChange: (partition: ClusterPartition) => boolean): Led {
   const led = new Map<NodeId, ClusterPartition[]>();
-  for (const partition of view.partitions) {
-    const staying = partition.target.filter((nodeId) => isStaying(view, nodeId));
+  for (const partition of state.partitions) {
+    const staying = partition.target.filter((nodeId) => isStaying(state, nodeId));
     const leader = partition.target[0];
     if (leader === undefined || !mayChange(partition)) continue;
     const list = led.get(leader) ?? [];
@@ -75,7 +77,9 @@ function ledBy(view: ClusterView, mayChange: (partition: ClusterPartition) => bo
   return led;
 }
 
-/** The last step of the shortest path from `source` to a node that should lead at least two partitions fewer. */
+/**
+ * The last step of the shortest path from `source` to a node that should lead at least two partitions fewer.
+ */
 function lastStep(source: NodeId, { led, counts }: Search): Prefer | undefined {
   const wanted = counts.get(source)! - 2;
   const seen = new Set([source]);

@@ -1,18 +1,21 @@
 /**
- * Which replica should move next: first those on nodes that are to leave, then from the node with most replicas to the one
- * with fewest. What is counted is where replicas are to be, so that moves under way are not planned twice. Nothing is
- * moved to a node that is silent, and what was on its way to one goes elsewhere.
+ * Which replica should move next: first those on nodes that are to leave, then from the node with most
+ * replicas to the one with fewest. What is counted is where replicas are to be, so that moves under way are
+ * not planned twice. Nothing is moved to a node that is silent, and what was on its way to one goes
+ * elsewhere.
  *
  * @module
  */
 
 import type { NodeId } from "../../raft/mod.ts";
 import { openChange, openChanges } from "./change_list.ts";
-import { REPAIR_CHANGE_ID } from "./cluster_state.ts";
-import { isMoving, isStaying, replaced, sentTo, stayingNodes, withPartition } from "./cluster_view.ts";
-import type { ClusterChange, ClusterCommand, ClusterPartition, ClusterView } from "./types.ts";
+import { REPAIR_CHANGE_ID } from "./apply_command.ts";
+import { isMoving, isStaying, replaced, sentTo, stayingNodes, withPartition } from "./cluster_state.ts";
+import type { ClusterChange, ClusterCommand, ClusterPartition, ClusterState } from "./types.ts";
 
-/** Partitions that move at the same time. Each sends its whole log to a new node, beside what clients want. */
+/**
+ * Partitions that move at the same time. Each sends its whole log to a new node, beside what clients want.
+ */
 export const MOVES_MAX = 2;
 
 type SetTarget = Extract<ClusterCommand, { readonly kind: "setTarget" }>;
@@ -23,7 +26,7 @@ export type IsSilent = (nodeId: NodeId) => boolean;
 
 /** What a move is planned from. */
 export interface Situation {
-  readonly view: ClusterView;
+  readonly state: ClusterState;
   readonly isSilent: IsSilent;
 }
 
@@ -35,30 +38,30 @@ interface Move {
 }
 
 /** The change in whose name replicas and leaders are evened out: the oldest under way that wants it. */
-export function balancingChange(view: ClusterView): ClusterChange | undefined {
-  return openChanges(view).find(({ request: { kind } }) =>
+export function balancingChange(state: ClusterState): ClusterChange | undefined {
+  return openChanges(state).find(({ request: { kind } }) =>
     kind === "addNode" || kind === "removeNode" || kind === "rebalance"
   );
 }
 
 /** The next move; `undefined` when none is needed or too many are under way. */
 export function planMove(situation: Situation): SetTarget | undefined {
-  const { view } = situation;
+  const { state } = situation;
   const move = planEscape(situation) ?? planFilling(situation) ?? planEvening(situation);
   if (move === undefined) return undefined;
   const { partition, target, changeId } = move;
   const { partitionId, target: expected } = partition;
-  const after = withPartition(view, sentTo(partition, { target, changeId }));
-  const remaining = countSteps({ ...situation, view: after }, changeId);
+  const after = withPartition(state, sentTo(partition, { target, changeId }));
+  const remaining = countSteps({ ...situation, state: after }, changeId);
   return { kind: "setTarget", partitionId, expected, target, changeId, remaining };
 }
 
 /** A partition that moves already may be sent elsewhere: it could wait for a node that is gone. */
 function planEscape(situation: Situation): Move | undefined {
-  const { view } = situation;
+  const { state } = situation;
   for (const partition of misplacedPartitions(situation)) {
     if (!canMove(situation, partition) || !(isMoving(partition) || hasRoom(situation))) continue;
-    const move = escape(situation, { partition, counts: replicaCounts(view) });
+    const move = escape(situation, { partition, counts: replicaCounts(state) });
     if (move.target !== partition.target) return move;
   }
   return undefined;
@@ -69,7 +72,7 @@ function escape(
   situation: Situation,
   { partition, counts }: { readonly partition: ClusterPartition; readonly counts: Counts },
 ): Move {
-  const { view, isSilent } = situation;
+  const { state, isSilent } = situation;
   let { target, changeId } = partition;
   for (const nodeId of partition.target) {
     if (!isMisplaced(situation, { partition, nodeId })) continue;
@@ -78,28 +81,28 @@ function escape(
     target = replaced(target, { nodeId, by });
     counts.set(by, counts.get(by)! + 1);
     if (counts.has(nodeId)) counts.set(nodeId, counts.get(nodeId)! - 1);
-    changeId = isStaying(view, nodeId) ? detourOf(view, changeId) : removalOf(view, nodeId);
+    changeId = isStaying(state, nodeId) ? detourOf(state, changeId) : removalOf(state, nodeId);
   }
   return { partition, target, changeId };
 }
 
 /** It is to leave, or it is silent and has to take in a replica. */
 function isMisplaced(
-  { view, isSilent }: Situation,
+  { state, isSilent }: Situation,
   { partition, nodeId }: { readonly partition: ClusterPartition; readonly nodeId: NodeId },
 ): boolean {
   const isNew = !partition.replicas.includes(nodeId) || partition.former.includes(nodeId);
-  return !isStaying(view, nodeId) || (isNew && isSilent(nodeId));
+  return !isStaying(state, nodeId) || (isNew && isSilent(nodeId));
 }
 
 /** Only a mistake could leave a partition with too few replicas; it is put right all the same. */
 function planFilling(situation: Situation): Move | undefined {
-  const { view, isSilent } = situation;
-  const wanted = Math.min(view.replicationFactor, stayingNodes(view).length);
-  const partition = view.partitions.find(({ target }) => target.length < wanted);
+  const { state, isSilent } = situation;
+  const wanted = Math.min(state.replicationFactor, stayingNodes(state).length);
+  const partition = state.partitions.find(({ target }) => target.length < wanted);
   if (partition === undefined || !(isMoving(partition) || hasRoom(situation))) return undefined;
   const nodeId = emptiestNode(
-    replicaCounts(view),
+    replicaCounts(state),
     (each) => partition.target.includes(each) || isSilent(each),
   );
   if (nodeId === undefined) return undefined;
@@ -107,22 +110,22 @@ function planFilling(situation: Situation): Move | undefined {
 }
 
 /**
- * One move is always there: the fuller node has at least two partitions that the emptier one has not, and while there is
- * room at most one of them moves already.
+ * One move is always there: the fuller node has at least two partitions that the emptier one has not, and
+ * while there is room at most one of them moves already.
  */
 function planEvening(situation: Situation): Move | undefined {
-  const { view, isSilent } = situation;
-  const change = balancingChange(view);
+  const { state, isSilent } = situation;
+  const change = balancingChange(state);
   if (change === undefined || !hasRoom(situation)) return undefined;
-  const leads = leadCounts(view);
-  const awake = [...replicaCounts(view)].filter(([nodeId]) => !isSilent(nodeId));
+  const leads = leadCounts(state);
+  const awake = [...replicaCounts(state)].filter(([nodeId]) => !isSilent(nodeId));
   const nodes = awake.sort(([leftId, left], [rightId, right]) =>
     right - left || leads.get(rightId)! - leads.get(leftId)! || leftId - rightId
   );
   const [fullest, emptiest] = [nodes[0], nodes.at(-1)];
   if (fullest === undefined || emptiest === undefined || fullest[1] - emptiest[1] < 2) return undefined;
   const [from, to] = [fullest[0], emptiest[0]];
-  const candidates = view.partitions.filter((partition) =>
+  const candidates = state.partitions.filter((partition) =>
     !isMoving(partition) && canMove(situation, partition) && partition.target.includes(from) &&
     !partition.target.includes(to)
   );
@@ -143,7 +146,7 @@ function hasRoom(situation: Situation): boolean {
 
 /** Partitions that move and get on with it. */
 export function partitionsUnderWay(situation: Situation): readonly ClusterPartition[] {
-  return situation.view.partitions.filter((partition) =>
+  return situation.state.partitions.filter((partition) =>
     isMoving(partition) && canMove(situation, partition)
   );
 }
@@ -155,44 +158,47 @@ function canMove({ isSilent }: Situation, { replicas }: ClusterPartition): boole
 
 /** Partitions that are to lie where they cannot; those that move already first. */
 function misplacedPartitions(situation: Situation): readonly ClusterPartition[] {
-  const misplaced = situation.view.partitions.filter((partition) =>
+  const misplaced = situation.state.partitions.filter((partition) =>
     partition.target.some((nodeId) => isMisplaced(situation, { partition, nodeId }))
   );
   return [...misplaced.filter(isMoving), ...misplaced.filter((each) => !isMoving(each))];
 }
 
-function removalOf(view: ClusterView, nodeId: NodeId): string {
-  const change = openChanges(view).find(({ request }) =>
+function removalOf(state: ClusterState, nodeId: NodeId): string {
+  const change = openChanges(state).find(({ request }) =>
     request.kind === "removeNode" && request.nodeId === nodeId
   );
   return change?.changeId ?? REPAIR_CHANGE_ID;
 }
 
-/** In whose name a partition goes elsewhere than the change says; one that is about this very place will have failed. */
-function detourOf(view: ClusterView, changeId: string): string {
-  const kind = openChange(view, changeId)?.request.kind;
+/**
+ * In whose name a partition goes elsewhere than the change says; one that is about this very place will have
+ * failed.
+ */
+function detourOf(state: ClusterState, changeId: string): string {
+  const kind = openChange(state, changeId)?.request.kind;
   return kind === undefined || kind === "moveReplica" ? REPAIR_CHANGE_ID : changeId;
 }
 
 /** Replicas that are to be on each node that stays. */
-function replicaCounts(view: ClusterView): Counts {
-  return count(view, ({ target }) => target);
+function replicaCounts(state: ClusterState): Counts {
+  return count(state, ({ target }) => target);
 }
 
 /** Whether the nodes that stay have as many replicas each as can be, silent ones too. */
-export function areReplicasEven(view: ClusterView): boolean {
-  const replicas = [...replicaCounts(view).values()];
+export function areReplicasEven(state: ClusterState): boolean {
+  const replicas = [...replicaCounts(state).values()];
   return Math.max(...replicas) - Math.min(...replicas) <= 1;
 }
 
 /** Partitions that each node that stays is to lead. */
-export function leadCounts(view: ClusterView): Counts {
-  return count(view, ({ target }) => target.slice(0, 1));
+export function leadCounts(state: ClusterState): Counts {
+  return count(state, ({ target }) => target.slice(0, 1));
 }
 
-function count(view: ClusterView, nodesOf: (partition: ClusterPartition) => readonly NodeId[]): Counts {
-  const counts = new Map(stayingNodes(view).map((nodeId) => [nodeId, 0]));
-  for (const partition of view.partitions) {
+function count(state: ClusterState, nodesOf: (partition: ClusterPartition) => readonly NodeId[]): Counts {
+  const counts = new Map(stayingNodes(state).map((nodeId) => [nodeId, 0]));
+  for (const partition of state.partitions) {
     for (const nodeId of nodesOf(partition)) {
       const known = counts.get(nodeId);
       if (known !== undefined) counts.set(nodeId, known + 1);
@@ -201,7 +207,10 @@ function count(view: ClusterView, nodesOf: (partition: ClusterPartition) => read
   return counts;
 }
 
-/** Of the nodes that are not excluded, the one with fewest replicas, and of several the one with the smallest id. */
+/**
+ * Of the nodes that are not excluded, the one with fewest replicas, and of several the one with the smallest
+ * id.
+ */
 function emptiestNode(counts: Counts, isExcluded: (nodeId: NodeId) => boolean): NodeId | undefined {
   let best: { readonly nodeId: NodeId; readonly replicas: number } | undefined;
   for (const [nodeId, replicas] of counts) {
@@ -212,19 +221,19 @@ function emptiestNode(counts: Counts, isExcluded: (nodeId: NodeId) => boolean): 
 }
 
 /**
- * Moves that will yet end for the change, those under way included, if nothing else is asked for: what the functions above
- * will do, without the room they wait for.
+ * Moves that will yet end for the change, those under way included, if nothing else is asked for: what the
+ * functions above will do, without the room they wait for.
  */
 function countSteps(situation: Situation, changeId: string): number {
-  const { view } = situation;
-  const counts = replicaCounts(view);
+  const { state } = situation;
+  const counts = replicaCounts(state);
   const escaping = misplacedPartitions(situation).map((partition) =>
     escape(situation, { partition, counts })
   );
   const changeOf = new Map(escaping.map((move) => [move.partition, move.changeId]));
   const underWay =
-    view.partitions.filter((each) => (changeOf.get(each) ?? each.changeId) === changeId).length;
-  return balancingChange(view)?.changeId === changeId ? underWay + countEvening(counts) : underWay;
+    state.partitions.filter((each) => (changeOf.get(each) ?? each.changeId) === changeId).length;
+  return balancingChange(state)?.changeId === changeId ? underWay + countEvening(counts) : underWay;
 }
 
 /** Each move from the fullest node to the emptiest takes one replica from what is too much somewhere. */

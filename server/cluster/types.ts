@@ -1,6 +1,6 @@
 /**
- * What group 0 replicates: the cluster's nodes, where every partition's replicas are and should be, and the changes under
- * way; and the commands that change it. Every node holds a copy.
+ * What group 0 replicates: the cluster's nodes, where every partition's replicas are and should be, and the
+ * changes under way; and the commands that change it. Every node holds a copy.
  *
  * @module
  */
@@ -21,9 +21,15 @@ export interface ClusterPartition {
   readonly partitionId: number;
   /** Where it was last known to be complete; the preferred leader first. */
   readonly replicas: readonly NodeId[];
-  /** Where it should be; the same as `replicas` unless it moves. A move that was taken back goes on until it is undone. */
+  /**
+   * Where it should be; the same as `replicas` unless it moves. A move that was taken back goes on until it
+   * is undone.
+   */
   readonly target: readonly NodeId[];
-  /** Nodes that were taken out of `target` since it began to move: whatever `replicas` says, its group may have left them. */
+  /**
+   * Nodes that were taken out of `target` since it began to move: whatever `replicas` says, its group may
+   * have left them.
+   */
   readonly former: readonly NodeId[];
   /** The change for which it moves, never empty while it does and empty when it does not. */
   readonly changeId: string;
@@ -59,7 +65,7 @@ export interface ClusterChange {
 }
 
 /** The whole state. */
-export interface ClusterView {
+export interface ClusterState {
   /** False until the founders' first command: what stands here is what this node was started with. */
   readonly isFounded: boolean;
   /** Grows with every command that changed anything. */
@@ -75,7 +81,10 @@ export interface ClusterView {
   readonly changes: readonly ClusterChange[];
 }
 
-/** What group 0's log holds. Each is applied on every node in the same order; what does not fit any more does nothing. */
+/**
+ * What group 0's log holds. Each is applied on every node in the same order; what does not fit any more does
+ * nothing.
+ */
 export type ClusterCommand =
   /** The founders' nodes and places, once. */
   | {

@@ -1,6 +1,6 @@
 /**
- * Keys as JavaScript strings of one character a byte. They hash well in a `Map` and compare in byte order with
- * `<`, which typed arrays do not.
+ * Keys as JavaScript strings of one character a byte. They hash well in a `Map` and compare in byte order
+ * with `<`, which typed arrays do not.
  *
  * @module
  */

@@ -1,12 +1,13 @@
 /**
- * The border between commands and bytes, in both directions. A command is all that one client call wants done in one
- * partition; it is encoded once, by the node that took the call, stamped with the time by the leader, and the
- * same bytes go into every replica's log.
+ * The border between commands and bytes, in both directions. A command is all that one client call wants done
+ * in one partition; it is encoded once, by the node that took the call, stamped with the time by the leader,
+ * and the same bytes go into every replica's log.
  *
  * ```
  * command  = version u8 (1) · flags u8 · time u48 LE (ms since 1970) · [request] · count varint · mutation*
  * request  = client id 8 bytes · sequence varint · acknowledged below varint          if flags has bit 0
- * mutation = tag u8 · [version varint] · key length varint · key · [ttl varint] · [value length varint · value]
+ * mutation = tag u8 · [version varint] · key length varint · key · [ttl varint]
+ *            · [value length varint · value]
  * tag      = bit 0: delete · bits 1–2: precondition (0 none, 1 absent, 2 version) · bit 3: has a ttl
  * ```
  *

@@ -1,11 +1,11 @@
 /**
- * What became of a command: the same on every replica, remembered in its session, and sent to the node that took
- * the call.
+ * What became of a command: the same on every replica, remembered in its session, and sent to the node that
+ * took the call.
  *
  * ```
- * outcome = 0 u8 · version varint · count varint · position varint*     applied; the deletes that found a key
- *         | 1 u8 · count varint · (position varint · version varint)*   refused; the preconditions that failed
- *         | 2 u8                                                        forgotten
+ * outcome = 0 u8 · version varint · count varint · position varint*    applied; the deletes that found a key
+ *         | 1 u8 · count varint · (position varint · version varint)*  refused; what failed
+ *         | 2 u8                                                       forgotten
  * ```
  *
  * @module

@@ -1,11 +1,11 @@
 /**
- * Memory of which writes have taken effect, so that a retried one does not take effect again (§6.3 of Ongaro's
- * thesis). Part of the replicated state: every replica forgets the same results at the same entry.
+ * Memory of which writes have taken effect, so that a retried one does not take effect again (§6.3 of
+ * Ongaro's thesis). Part of the replicated state: every replica forgets the same results at the same entry.
  *
  * A result is kept until its client acknowledges it, the client has been silent for 15 minutes of replicated
  * time, more than 65,536 clients have come after it, or the client has 4,096 younger results here. A retry
- * that comes after one of the last three is a new write; clients give up long before (their longest deadline is five
- * minutes).
+ * that comes after one of the last three is a new write; clients give up long before (their longest deadline
+ * is five minutes).
  *
  * @module
  */

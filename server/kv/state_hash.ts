@@ -5,13 +5,15 @@
  */
 
 import { encodeOutcome } from "./outcome.ts";
-import type { StateMachine } from "./state_machine.ts";
+import type { KvStateMachine } from "./state_machine.ts";
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
-/** An unsigned 32-bit hash of every key, value, version and remembered result (FNV-1a a part, parts added up). */
-export function stateHash(machine: StateMachine): number {
+/**
+ * An unsigned 32-bit hash of every key, value, version and remembered result (FNV-1a a part, parts added up).
+ */
+export function stateHash(machine: KvStateMachine): number {
   let hash = machine.appliedIndex >>> 0;
   for (const [key, { value, version }] of machine.entries()) {
     hash = (hash + hashBytes(hashText(FNV_OFFSET, `${key.length}:${key}:${version}`), value)) >>> 0;

@@ -1,9 +1,9 @@
 /**
- * The keys and values of one partition: what its committed entries, applied in order, amount to. Deterministic: the
- * same entries make the same state on every replica.
+ * The keys and values of one partition: what its committed entries, applied in order, amount to.
+ * Deterministic: the same entries make the same state on every replica.
  *
- * Values are views of the entries' own bytes; nothing is copied. TODO(storage): the state lives in memory and is
- * rebuilt from the log at start; the state store takes its place.
+ * Values are views of the entries' own bytes; nothing is copied. TODO(storage): the state lives in memory and
+ * is rebuilt from the log at start; the state store takes its place.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface Item {
 }
 
 /** See the module comment. */
-export class StateMachine {
+export class KvStateMachine {
   readonly #items = new Map<string, Item>();
   readonly #sessions = new Sessions();
   /** Replicated time: the highest the leaders have stamped. Never goes back. */

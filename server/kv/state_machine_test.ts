@@ -9,7 +9,7 @@ import { encodeCommand, stampCommand } from "./command.ts";
 import { decodeOutcome, encodeOutcome, type Outcome } from "./outcome.ts";
 import { SESSION_AGE_MS_MAX, SESSION_RESULTS_MAX, Sessions, SESSIONS_MAX } from "./session.ts";
 import { stateHash } from "./state_hash.ts";
-import { StateMachine } from "./state_machine.ts";
+import { KvStateMachine } from "./state_machine.ts";
 import type { Mutation, Precondition, RequestId } from "./types.ts";
 
 const test = suite("state machine");
@@ -29,7 +29,7 @@ function request(sequence: number, acknowledgedBelow = 0, clientId = "0000000000
 
 /** A machine with a counter for indexes. */
 class Script {
-  readonly machine = new StateMachine();
+  readonly machine = new KvStateMachine();
   #index = 0;
 
   run(mutations: readonly Mutation[], requestId?: RequestId, timeMs = 0): Outcome {
@@ -136,7 +136,7 @@ test("outcomes come back as they were", () => {
 });
 
 test("entries are applied once, in order", () => {
-  const machine = new StateMachine();
+  const machine = new KvStateMachine();
   machine.skip(5);
   assert.throws(() => machine.apply(5, encodeCommand([put("a", "1")], undefined)), /again/);
 });

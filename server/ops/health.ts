@@ -1,11 +1,11 @@
 /**
- * The operators' door, on its own port: `/metrics`, `/healthz` (the process works) and `/readyz` (it can serve all
- * partitions).
+ * The operators' door, on its own port: `/metrics`, `/healthz` (the process works) and `/readyz` (it can
+ * serve all partitions).
  *
  * @module
  */
 
-import type { Readiness } from "../node.ts";
+import type { Readiness } from "../node/mod.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** What the answers are made from. */

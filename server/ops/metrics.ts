@@ -1,13 +1,13 @@
 /**
- * What a node measures, as Prometheus reads it. Counters and histograms are fed as things happen; gauges are read
- * from the node when they are asked for.
+ * What a node measures, as Prometheus reads it. Counters and histograms are fed as things happen; gauges are
+ * read from the node when they are asked for.
  *
  * @module
  */
 
 import client from "prom-client";
-import type { NodeStatus, PeerStatus, ReplicaStatus } from "../node_api.ts";
-import type { LoopMeters } from "../node_loop.ts";
+import type { NodeStatus, PeerStatus, ReplicaStatus } from "../api/mod.ts";
+import type { LoopMeters } from "../node/mod.ts";
 
 /** From a quarter of a millisecond to ten seconds. */
 const REQUEST_BUCKETS = [

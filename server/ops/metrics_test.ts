@@ -5,7 +5,7 @@
  */
 
 import { assert, suite } from "../../tests/harness.ts";
-import type { NodeStatus } from "../node_api.ts";
+import type { NodeStatus } from "../api/node_api.ts";
 import { Metrics } from "./metrics.ts";
 
 const test = suite("metrics");

@@ -4,6 +4,5 @@
  * @module
  */
 
-export { Metrics } from "./metrics.ts";
-export type { MetricsSource, WalSample } from "./metrics.ts";
 export { handleOps } from "./health.ts";
+export { Metrics, type WalSample } from "./metrics.ts";

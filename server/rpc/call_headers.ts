@@ -1,14 +1,14 @@
 /**
- * What the headers of a Connect call say about how to serve it: its deadline, its route, its protocol version.
+ * What the headers of a Connect call say about how to serve it: its deadline, its route, its protocol
+ * version.
  *
  * Source: Connect protocol reference, "Unary-Request".
  *
  * @module
  */
 
-import { invalidArgument } from "../error.ts";
-import type { CallOptions } from "../node_api.ts";
-import { callOptions } from "./unary.ts";
+import { invalidArgument, type NodeCallOptions } from "../api/mod.ts";
+import { callOptions } from "./method/mod.ts";
 
 const TIMEOUT = /^\d{1,10}$/;
 const PROTOCOL_VERSION = "1";
@@ -16,9 +16,10 @@ const PROTOCOL_VERSION = "1";
 /**
  * Options of a Connect call.
  *
- * @throws {DomainError} `invalidArgument` for a deadline that is no number, `deadline` for one that has passed
+ * @throws {DomainError} `invalidArgument` for a deadline that is no number, `deadline` for one that has
+ *   passed
  */
-export function readCallOptions(headers: Headers): CallOptions {
+export function readCallOptions(headers: Headers): NodeCallOptions {
   const timeout = headers.get("connect-timeout-ms");
   if (timeout === null) return callOptions(undefined, isDirect(headers));
   if (TIMEOUT.test(timeout)) return callOptions(Number(timeout), isDirect(headers));

@@ -11,7 +11,7 @@
  */
 
 import { base64Decode } from "@bufbuild/protobuf/wire";
-import { invalidArgument } from "../error.ts";
+import { invalidArgument } from "../api/mod.ts";
 
 const PERCENT = 0x25;
 const PLUS = 0x2b;
@@ -63,7 +63,9 @@ export function messageOf({ message, isBase64 }: GetQuery): Uint8Array {
   }
 }
 
-/** Any byte may stand behind a percent sign, so the result is bytes; a percent sign without digits is itself. */
+/**
+ * Any byte may stand behind a percent sign, so the result is bytes; a percent sign without digits is itself.
+ */
 function percentDecode(text: string): Uint8Array {
   const source = textEncoder.encode(text);
   const target = new Uint8Array(source.length);

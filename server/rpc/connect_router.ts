@@ -1,9 +1,9 @@
 /**
- * The general path: whatever is not a binary Connect unary call goes through the Connect router, which speaks JSON,
- * gRPC-Web and streams. The methods are those of the lean path.
+ * The general path: whatever is not a binary Connect unary call goes through the Connect router, which speaks
+ * JSON, gRPC-Web and streams. The methods are those of the lean path.
  *
- * The body is read here, within its limit, before the router sees it; a refusal is handed to the router, so that the
- * caller reads it in the protocol it speaks.
+ * The body is read here, within its limit, before the router sees it; a refusal is handed to the router, so
+ * that the caller reads it in the protocol it speaks.
  *
  * @module
  */
@@ -23,14 +23,19 @@ import {
   universalServerResponseToFetch,
 } from "@connectrpc/connect/protocol";
 import { REQUEST_BYTES_MAX, TIMEOUT_MS_MAX } from "../../proto/mod.ts";
-import { DomainError, invalidArgument } from "../error.ts";
+import { DomainError, invalidArgument } from "../api/mod.ts";
 import { checkProtocolVersion, isDirect } from "./call_headers.ts";
-import { toConnectError } from "./connect_error.ts";
 import { type GetQuery, messageOf } from "./connect_get.ts";
+import {
+  callOptions,
+  decodeGenerated,
+  earlyResponse,
+  type StreamMethod,
+  toConnectError,
+  type UnaryMethod,
+} from "./method/mod.ts";
 import { type BodyReader, GZIP } from "./request_body.ts";
 import { noteFailure, noteSuccess, type RequestObserver } from "./request_observer.ts";
-import { earlyResponse, type StreamMethod } from "./stream.ts";
-import { callOptions, decodeGenerated, type UnaryMethod } from "./unary.ts";
 
 /** Why a call is refused before its body is looked at. */
 const REFUSAL = createContextKey<ConnectError | undefined>(undefined);
@@ -149,7 +154,8 @@ function routed(handler: UniversalHandler, { requests, bodies, closing }: Routin
       values.set(REFUSAL, noteFailure(call, error));
     }
     const isStream = handler.method.methodKind === "server_streaming" && isStreamRequest(request);
-    // A caller that leaves is noticed where its answer is written; `request.signal` would fire after every answer.
+    // A caller that leaves is noticed where its answer is written; `request.signal` would fire after every
+    // answer.
     const end = createLinkedAbortController(isStream ? closing : undefined);
     const header = withinLongest(request.headers);
     const answer = handler({
@@ -193,8 +199,8 @@ function withinLongest(headers: Headers): Headers {
 }
 
 /**
- * Every method takes one message, so an enveloped body is one envelope. The router has other words, and calls a
- * message that it cannot decode an internal error though it is the caller's.
+ * Every method takes one message, so an enveloped body is one envelope. The router has other words, and calls
+ * a message that it cannot decode an internal error though it is the caller's.
  *
  * @throws {DomainError} `invalidArgument`
  */

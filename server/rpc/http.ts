@@ -17,9 +17,9 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { RaftService } from "../../proto/mod.ts";
-import type { NodeApi } from "../node_api.ts";
-import { changeWatch } from "./change_watch.ts";
-import { clusterMethods } from "./cluster_service.ts";
+import type { NodeApi } from "../api/mod.ts";
+import { CorsPolicy } from "../http/mod.ts";
+import { changeWatch, clusterMethods } from "./cluster/mod.ts";
 import { type GetQuery, parseGetQuery } from "./connect_get.ts";
 import {
   type RoutedHandler,
@@ -27,12 +27,11 @@ import {
   type RoutingContext,
   type ServedMethods,
 } from "./connect_router.ts";
-import { CorsPolicy } from "./cors.ts";
-import { kvMethods, kvStreams } from "./kv_service.ts";
-import { errorResponse, serveGet, servePost } from "./lean_unary.ts";
+import { errorResponse, serveGet, servePost } from "./fast_unary.ts";
+import { kvMethods, kvStreams } from "./kv/mod.ts";
+import type { UnaryMethod } from "./method/mod.ts";
 import { BodyReader } from "./request_body.ts";
 import { noteFailure, type RequestObserver } from "./request_observer.ts";
-import type { UnaryMethod } from "./unary.ts";
 
 /** Behind `http://` and `https:/`, where the host begins. */
 const SCHEME_LENGTH_MIN = 7;

@@ -5,11 +5,10 @@
  */
 
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { NodeApi } from "../node_api.ts";
-import { clusterMethods } from "./cluster_service.ts";
-import { toConnectError } from "./connect_error.ts";
-import { kvMethods } from "./kv_service.ts";
-import { callOptions } from "./unary.ts";
+import type { NodeApi } from "../api/mod.ts";
+import { clusterMethods } from "./cluster/mod.ts";
+import { kvMethods } from "./kv/mod.ts";
+import { callOptions, toConnectError } from "./method/mod.ts";
 
 /** One call, encoded. */
 export interface LocalCall {

@@ -1,6 +1,6 @@
 /**
- * Request bodies, read whole and never beyond `REQUEST_BYTES_MAX`: what is announced larger is refused unread, what
- * announces nothing is counted as it comes, and what is compressed is counted as it unfolds.
+ * Request bodies, read whole and never beyond `REQUEST_BYTES_MAX`: what is announced larger is refused
+ * unread, what announces nothing is counted as it comes, and what is compressed is counted as it unfolds.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { REQUEST_BYTES_MAX } from "../../proto/mod.ts";
-import { DomainError, invalidArgument } from "../error.ts";
-import { toConnectError } from "./connect_error.ts";
+import { DomainError, invalidArgument } from "../api/mod.ts";
+import { toConnectError } from "./method/mod.ts";
 
 const gunzipBytes = promisify(gunzip) as unknown as (
   bytes: Uint8Array,
@@ -32,8 +32,8 @@ export class BodyReader {
   /**
    * The body of `request`.
    *
-   * @throws {DomainError} `invalidArgument` when it is too large, `overloaded` when too much is under way already,
-   *   `cancelled` when the caller breaks off or takes too long
+   * @throws {DomainError} `invalidArgument` when it is too large, `overloaded` when too much is under way
+   *   already, `cancelled` when the caller breaks off or takes too long
    */
   async read(request: Request): Promise<Uint8Array<ArrayBuffer>> {
     const announced = request.headers.get("content-length");
@@ -49,7 +49,10 @@ export class BodyReader {
     }
   }
 
-  /** Counted as announced, beyond that as it comes; all of it is given back when the body is complete or given up. */
+  /**
+   * Counted as announced, beyond that as it comes; all of it is given back when the body is complete or given
+   * up.
+   */
   async #readLarge(body: ReadableStream<Uint8Array>, announced: number): Promise<Uint8Array<ArrayBuffer>> {
     const reader = body.getReader();
     let isLate = false;

@@ -7,7 +7,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { getLogger } from "@logtape/logtape";
-import { isExpected, toConnectError } from "./connect_error.ts";
+import { isExpected, toConnectError } from "./method/mod.ts";
 
 const logger = getLogger(["prkdb", "rpc"]);
 

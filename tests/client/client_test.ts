@@ -1,11 +1,12 @@
 /**
- * The client against a fake cluster when nothing goes wrong: what its methods send and return, and how calls are
- * joined.
+ * The client against a fake cluster when nothing goes wrong: what its methods send and return, and how calls
+ * are joined.
  *
  * @module
  */
 
-import { PreconditionError, PrkDbClient, type PrkDbError } from "../../client/mod.ts";
+import { PrkDbClient } from "../../client/mod.ts";
+import { PreconditionError, type PrkDbError } from "../../client/transport/error.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
 import { FakeCluster } from "./fake_cluster.ts";
 import { inCluster } from "./in_cluster.ts";
@@ -85,7 +86,8 @@ test("a lone call leaves at once though others are in flight; more than that are
       puts.push(client.put(key, "later"));
       await Promise.resolve();
     }
-    // Two batches are in flight and a third must not be; a read on the same node shows that a call would have arrived.
+    // Two batches are in flight and a third must not be; a read on the same node shows that a call would have
+    // arrived.
     const read = client.get(keys[0]!);
     await arrivals(cluster, 3);
     assert.equal(cluster.calls.map((call) => call.method), ["WriteBatch", "WriteBatch", "GetMany"]);

@@ -1,12 +1,15 @@
 /**
- * Changes to the cluster by the client, against a fake cluster: what is sent, when it is asked again, and what of the
- * stream of changes arrives when nodes fail.
+ * Changes to the cluster by the client, against a fake cluster: what is sent, when it is asked again, and
+ * what of the stream of changes arrives when nodes fail.
  *
  * @module
  */
 
 import { Code } from "@connectrpc/connect";
-import { type ChangeProgress, fetchCaller, PrkDbClient, type PrkDbError } from "../../client/mod.ts";
+import type { ChangeProgress } from "../../client/cluster/change_watch.ts";
+import { PrkDbClient } from "../../client/mod.ts";
+import type { PrkDbError } from "../../client/transport/error.ts";
+import { fetchCaller } from "../../client/transport/fetch_caller.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
 import { FakeCluster } from "./fake_cluster.ts";
 import { inCluster } from "./in_cluster.ts";

@@ -1,15 +1,17 @@
 /**
- * The client against a fake cluster that fails: leaders that move, die, pause or lose their answers. What is asserted
- * is the outcome and how often a write took effect, not how long it took, except where the time is the point.
+ * The client against a fake cluster that fails: leaders that move, die, pause or lose their answers. What is
+ * asserted is the outcome and how often a write took effect, not how long it took, except where the time is
+ * the point.
  *
  * @module
  */
 
 import { Code } from "@connectrpc/connect";
-import { PreconditionError, PrkDbClient, type PrkDbError } from "../../client/mod.ts";
+import { PrkDbClient } from "../../client/mod.ts";
+import { PreconditionError, type PrkDbError } from "../../client/transport/error.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
-import { freePorts } from "../support/free_port.ts";
-import { ManualClock } from "../support/manual_clock.ts";
+import { ManualClock } from "../support/clock/manual_clock.ts";
+import { freePorts } from "../support/cluster/free_port.ts";
 import { FakeCluster, type Fault, type SeenCall } from "./fake_cluster.ts";
 import { inCluster } from "./in_cluster.ts";
 

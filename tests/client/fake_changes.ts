@@ -1,6 +1,6 @@
 /**
- * The part of a fake cluster that takes changes to the cluster: it writes down what was asked, tells watchers what a
- * test lets happen, and fails on demand.
+ * The part of a fake cluster that takes changes to the cluster: it writes down what was asked, tells watchers
+ * what a test lets happen, and fails on demand.
  *
  * @module
  */
@@ -40,7 +40,9 @@ interface Watcher {
 
 /** See the module comment. */
 export class FakeChanges {
-  /** Every change in the words of the fake, as `addNode 4 a:1`, with the position of the node that took it up. */
+  /**
+   * Every change in the words of the fake, as `addNode 4 a:1`, with the position of the node that took it up.
+   */
   readonly taken: { readonly node: number; readonly what: string }[] = [];
   /** Decides on the fate of a change; `undefined` lets it be taken up. */
   fault: (what: string, node: number) => ChangeFault | undefined = () => undefined;

@@ -1,8 +1,8 @@
 /**
- * A cluster that is none: several `Deno.serve` listeners over one map, speaking real Connect, with the rules of the
- * contract that a client depends on (one leader a partition, request ids applied once in each partition, batches all
- * or none in a partition) and with failures on demand. It keeps a journal of what was applied, so that a test can say
- * how often a write took effect.
+ * A cluster that is none: several `Deno.serve` listeners over one map, speaking real Connect, with the rules
+ * of the contract that a client depends on (one leader a partition, request ids applied once in each
+ * partition, batches all or none in a partition) and with failures on demand. It keeps a journal of what was
+ * applied, so that a test can say how often a write took effect.
  *
  * @module
  */
@@ -34,7 +34,7 @@ import {
   WriteBatchRequestSchema,
   WriteBatchResponseSchema,
 } from "../../proto/mod.ts";
-import { freePort } from "../support/free_port.ts";
+import { freePort } from "../support/cluster/free_port.ts";
 import { FakeChanges } from "./fake_changes.ts";
 
 /** What happens to one call instead of the ordinary. */
@@ -104,7 +104,9 @@ export class FakeCluster {
   fault: (call: SeenCall) => Fault | undefined = () => undefined;
   /** Positions of nodes that accept connections and answer nothing, like a stopped process. */
   readonly paused = new Set<number>();
-  /** What metadata says about where a node is; other than the truth when clients cannot reach that address. */
+  /**
+   * What metadata says about where a node is; other than the truth when clients cannot reach that address.
+   */
   advertise: (node: number) => string = (node) => `127.0.0.1:${this.#ports[node]}`;
   /** Nodes that were cut off from news, with the metadata they still believe in. */
   readonly frozen = new Map<number, Uint8Array<ArrayBuffer>>();

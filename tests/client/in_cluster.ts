@@ -4,8 +4,9 @@
  * @module
  */
 
-import { type ClientOptions, PrkDbClient } from "../../client/mod.ts";
-import { SteadyClock } from "../support/steady_clock.ts";
+import type { ClientOptions } from "../../client/arguments/options.ts";
+import { PrkDbClient } from "../../client/mod.ts";
+import { SteadyClock } from "../support/clock/steady_clock.ts";
 import { FakeCluster } from "./fake_cluster.ts";
 
 /** Runs `body` with both, and closes them; the client's time is that of a `SteadyClock` unless given. */

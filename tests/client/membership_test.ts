@@ -1,6 +1,7 @@
 /**
- * The client while nodes come and go under it: leaders it has never heard of, nodes that vanish with their batches, and
- * the nodes it was connected with gone for good. No call may fail within its deadline, and none take effect twice.
+ * The client while nodes come and go under it: leaders it has never heard of, nodes that vanish with their
+ * batches, and the nodes it was connected with gone for good. No call may fail within its deadline, and none
+ * take effect twice.
  *
  * @module
  */

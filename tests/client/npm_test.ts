@@ -1,6 +1,7 @@
 /**
- * The npm package, built into a temporary folder: Node.js runs it against a fake cluster, and its declarations
- * type-check for a program that uses it. Where there is no `node` on PATH the first part says so and is left out.
+ * The npm package, built into a temporary folder: Node.js runs it against a fake cluster, and its
+ * declarations type-check for a program that uses it. Where there is no `node` on PATH the first part says so
+ * and is left out.
  *
  * @module
  */

@@ -1,13 +1,17 @@
 /**
- * The Connect transport under connect-es's own client, against connect-es's own router and against answers that no
- * node would give.
+ * The Connect transport under connect-es's own client, against connect-es's own router and against answers
+ * that no node would give.
  *
  * @module
  */
 
 import { Code, ConnectError, createClient, createConnectRouter } from "@connectrpc/connect";
 import { createFetchHandler } from "@connectrpc/connect/protocol";
-import { createPrkDbTransport, fetchCaller, type FetchFunction } from "../../client/mod.ts";
+import {
+  createPrkDbTransport,
+  fetchCaller,
+  type FetchFunction,
+} from "../../client/transport/fetch_caller.ts";
 import { ErrorInfoSchema, KvService, NotLeaderSchema, RaftService } from "../../proto/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import { createHttpHandler, type HttpHandlerOptions } from "../../server/rpc/http.ts";
-import { type Answer, type Call, type Caller, connectAnswer } from "./callers.ts";
+import { type Answer, type Caller, type ConformanceCall, connectAnswer } from "./callers.ts";
 import { FakeNode } from "./fake_node.ts";
 
 /** Where requests go; nobody listens there. */
@@ -31,12 +31,12 @@ export function ask(request: Request): Response | Promise<Response> {
 }
 
 /** Asks it by `caller`. */
-export async function askBy(caller: Caller, asked: Call): Promise<Answer> {
+export async function askBy(caller: Caller, asked: ConformanceCall): Promise<Answer> {
   return await caller.answer(asked, await ask(await caller.request(asked, BASE)));
 }
 
 /** Asks it for `desc`, in Connect's unary protocol. */
-export async function answerOf(desc: Call["desc"], request: Request): Promise<Answer> {
+export async function answerOf(desc: ConformanceCall["desc"], request: Request): Promise<Answer> {
   return await connectAnswer({ desc, input: {} }, await ask(request));
 }
 

@@ -1,5 +1,6 @@
 /**
- * Broken, compressed and oversized bodies, on every path; callers that leave. And that the node is there afterwards.
+ * Broken, compressed and oversized bodies, on every path; callers that leave. And that the node is there
+ * afterwards.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The ways into a node, each as a function from a request message to an answer that can be compared: binary POST,
- * GET, gzip, JSON, gRPC-Web. They build requests by hand, so that nothing of the product checks itself.
+ * The ways into a node, each as a function from a request message to an answer that can be compared: binary
+ * POST, GET, gzip, JSON, gRPC-Web. They build requests by hand, so that nothing of the product checks itself.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export type Answer =
   };
 
 /** One call. */
-export interface Call<I extends DescMessage = DescMessage> {
+export interface ConformanceCall<I extends DescMessage = DescMessage> {
   readonly desc: DescMethod & { readonly input: I };
   readonly input: MessageInitShape<I>;
   readonly headers?: Readonly<Record<string, string>>;
@@ -44,8 +44,8 @@ export interface Caller {
   readonly name: string;
   /** Whether it serves methods without side effects only. */
   readonly isSafeOnly: boolean;
-  readonly request: (call: Call, base: string) => Promise<Request>;
-  readonly answer: (call: Call, response: Response) => Promise<Answer>;
+  readonly request: (call: ConformanceCall, base: string) => Promise<Request>;
+  readonly answer: (call: ConformanceCall, response: Response) => Promise<Answer>;
 }
 
 /** Header and length of an envelope. */
@@ -169,7 +169,7 @@ export async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<A
 }
 
 /** The answer of Connect's unary protocol. */
-export async function connectAnswer(call: Call, response: Response): Promise<Answer> {
+export async function connectAnswer(call: ConformanceCall, response: Response): Promise<Answer> {
   const type = response.headers.get("content-type");
   if (response.status === 200) {
     const message = type === "application/proto"
@@ -189,7 +189,7 @@ export async function connectAnswer(call: Call, response: Response): Promise<Ans
 }
 
 /** The answer of gRPC-Web: a message and trailers in one body. */
-async function grpcWebAnswer(call: Call, response: Response): Promise<Answer> {
+async function grpcWebAnswer(call: ConformanceCall, response: Response): Promise<Answer> {
   if (response.status !== 200) throw new Error(`gRPC-Web came with status ${response.status}`);
   const { messages, trailers } = splitGrpcWeb(await response.bytes());
   // An error before the first message may stand in the headers alone.
@@ -249,11 +249,11 @@ function statusDetails(bytes: Uint8Array): { readonly type: string; readonly val
   return details;
 }
 
-function binary({ desc, input }: Call): Uint8Array<ArrayBuffer> {
+function binary({ desc, input }: ConformanceCall): Uint8Array<ArrayBuffer> {
   return toBinary(desc.input, create(desc.input, input));
 }
 
-function json({ desc, input }: Call): Uint8Array<ArrayBuffer> {
+function json({ desc, input }: ConformanceCall): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify(toJson(desc.input, create(desc.input, input))));
 }
 
@@ -266,7 +266,7 @@ function percent(bytes: Uint8Array): string {
 }
 
 function post(
-  { desc, headers }: Call,
+  { desc, headers }: ConformanceCall,
   base: string,
   { type, body, encoding }: {
     readonly type: string;
@@ -283,7 +283,7 @@ function post(
   return Promise.resolve(new Request(base + pathOf(desc), { method: "POST", headers: all, body }));
 }
 
-function get({ desc, headers }: Call, base: string, query: string): Promise<Request> {
+function get({ desc, headers }: ConformanceCall, base: string, query: string): Promise<Request> {
   return Promise.resolve(
     new Request(`${base}${pathOf(desc)}?connect=v1&${query}`, { headers: headers ?? {} }),
   );

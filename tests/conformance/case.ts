@@ -13,24 +13,24 @@ import {
 } from "@bufbuild/protobuf";
 import { base64Encode } from "@bufbuild/protobuf/wire";
 import { ErrorInfoSchema, NotLeaderSchema } from "../../proto/mod.ts";
-import type { Answer, Call } from "./callers.ts";
+import type { Answer, ConformanceCall } from "./callers.ts";
 
 /** One thing a node must do. */
 export interface Case {
   readonly name: string;
   /** Made before the call; their answers do not matter. */
-  readonly before?: readonly Call[];
-  readonly call: Call;
+  readonly before?: readonly ConformanceCall[];
+  readonly call: ConformanceCall;
   readonly answer: Answer;
 }
 
 /** A call with its types checked against the method. */
 export function call<I extends DescMessage>(
-  desc: Call<I>["desc"],
+  desc: ConformanceCall<I>["desc"],
   input: MessageInitShape<I>,
   headers = {},
-): Call {
-  return { desc, input, headers } as unknown as Call;
+): ConformanceCall {
+  return { desc, input, headers } as unknown as ConformanceCall;
 }
 
 /** UTF-8. */

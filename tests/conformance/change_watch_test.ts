@@ -1,6 +1,6 @@
 /**
- * `WatchChanges` over real sockets, HTTP/1.1 and HTTP/2: what is sent and in which order, what a slow reader gets, and
- * that nothing of a watch is left when its caller has gone or the node stops.
+ * `WatchChanges` over real sockets, HTTP/1.1 and HTTP/2: what is sent and in which order, what a slow reader
+ * gets, and that nothing of a watch is left when its caller has gone or the node stops.
  *
  * @module
  */
@@ -15,9 +15,9 @@ import {
   toJson,
 } from "@bufbuild/protobuf";
 import { ClusterService, WatchChangesRequestSchema, WatchChangesResponseSchema } from "../../proto/mod.ts";
-import { createHttpHandler } from "../../server/rpc/http.ts";
-import { CHANGE_WATCHERS_MAX } from "../../server/rpc/change_watch.ts";
 import type { ClusterChange } from "../../server/cluster/mod.ts";
+import { CHANGE_WATCHERS_MAX } from "../../server/rpc/cluster/watch_changes.ts";
+import { createHttpHandler } from "../../server/rpc/http.ts";
 import { assert, suite } from "../harness.ts";
 import { envelope, pathOf } from "./callers.ts";
 import { bytes } from "./case.ts";

@@ -1,7 +1,7 @@
 /**
- * An ordinary client of somebody else: connect-es under Node.js, with its own generated-code runtime and its own HTTP
- * stack, against a real node. Connect and gRPC-Web, over HTTP/1.1 and HTTP/2, in protobuf and JSON. Where there is no
- * `node` on PATH this says so and is left out.
+ * An ordinary client of somebody else: connect-es under Node.js, with its own generated-code runtime and its
+ * own HTTP stack, against a real node. Connect and gRPC-Web, over HTTP/1.1 and HTTP/2, in protobuf and JSON.
+ * Where there is no `node` on PATH this says so and is left out.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 import { buildPackage } from "../../client/npm/build.ts";
 import { hasNode, linkPackages, runNode } from "../client/node_program.ts";
 import { assert, suite } from "../harness.ts";
-import { ProcessCluster } from "../support/process_cluster.ts";
+import { ProcessCluster } from "../support/cluster/process_cluster.ts";
 
 const test = suite("connect-node");
 const PACKAGES = ["@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node"];

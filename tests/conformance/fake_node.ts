@@ -1,22 +1,22 @@
 /**
- * A node in memory: one map, versions that count up, and ways to make it refuse. It takes the arguments of `NodeApi`
- * as they come and remembers them, so that a test sees what passed the border.
+ * A node in memory: one map, versions that count up, and ways to make it refuse. It takes the arguments of
+ * `NodeApi` as they come and remembers them, so that a test sees what passed the border.
  *
  * @module
  */
 
-import type { ChangeRequest, ClusterChange } from "../../server/cluster/mod.ts";
-import { DomainError, type Failure } from "../../server/error.ts";
-import type { Mutation } from "../../server/kv/mod.ts";
+import { DomainError, type Failure } from "../../server/api/error.ts";
 import type {
   ClusterMetadata,
   NodeApi,
+  NodeReadOptions,
   NodeStatus,
-  ReadOptions,
+  NodeWriteOptions,
   ReadResult,
-  WriteOptions,
   WriteResult,
-} from "../../server/node_api.ts";
+} from "../../server/api/node_api.ts";
+import type { ChangeRequest, ClusterChange } from "../../server/cluster/mod.ts";
+import type { Mutation } from "../../server/kv/mod.ts";
 
 /** A key that begins so is refused with the failure named after it, as in `fail:unavailable`. */
 export const FAIL_PREFIX = "fail:";
@@ -27,12 +27,12 @@ export const SLOW_KEY = "slow";
 
 /** One call, as the node got it. */
 export type Seen =
-  | { readonly kind: "write"; readonly mutations: readonly Mutation[]; readonly options: WriteOptions }
-  | { readonly kind: "read"; readonly keys: readonly Uint8Array[]; readonly options: ReadOptions }
-  | { readonly kind: "change"; readonly request: ChangeRequest; readonly options: ChangeOptions };
+  | { readonly kind: "write"; readonly mutations: readonly Mutation[]; readonly options: NodeWriteOptions }
+  | { readonly kind: "read"; readonly keys: readonly Uint8Array[]; readonly options: NodeReadOptions }
+  | { readonly kind: "change"; readonly request: ChangeRequest; readonly options: FakeChangeOptions };
 
 /** Of a change. */
-export interface ChangeOptions {
+export interface FakeChangeOptions {
   readonly timeoutMs: number;
 }
 
@@ -68,14 +68,14 @@ export class FakeNode implements NodeApi {
   readonly #values = new Map<string, { readonly value: Uint8Array; readonly version: number }>();
   #version = 0;
 
-  async write(mutations: readonly Mutation[], options: WriteOptions): Promise<readonly WriteResult[]> {
+  async write(mutations: readonly Mutation[], options: NodeWriteOptions): Promise<readonly WriteResult[]> {
     this.seen.push({ kind: "write", mutations, options });
     const results: WriteResult[] = [];
     for (const mutation of mutations) results.push(await this.#writeOne(mutation, options));
     return results;
   }
 
-  async read(keys: readonly Uint8Array[], options: ReadOptions): Promise<readonly ReadResult[]> {
+  async read(keys: readonly Uint8Array[], options: NodeReadOptions): Promise<readonly ReadResult[]> {
     this.seen.push({ kind: "read", keys, options });
     const results: ReadResult[] = [];
     for (const key of keys) {
@@ -86,7 +86,7 @@ export class FakeNode implements NodeApi {
     return results;
   }
 
-  changeCluster(request: ChangeRequest, options: ChangeOptions): Promise<string> {
+  changeCluster(request: ChangeRequest, options: FakeChangeOptions): Promise<string> {
     this.seen.push({ kind: "change", request, options });
     const nodeId = request.kind === "addNode" || request.kind === "removeNode" ? request.nodeId : 0;
     if (nodeId === BUG_NODE) return Promise.reject(new TypeError("secret detail of the inside"));
@@ -189,7 +189,7 @@ export class FakeNode implements NodeApi {
     };
   }
 
-  async #writeOne(mutation: Mutation, options: WriteOptions): Promise<WriteResult> {
+  async #writeOne(mutation: Mutation, options: NodeWriteOptions): Promise<WriteResult> {
     const key = textOf(mutation.key);
     const error = await failureOf(key, options.timeoutMs) ?? this.#preconditionError(mutation, key);
     if (error !== undefined) return { ok: false, error };

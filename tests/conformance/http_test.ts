@@ -1,6 +1,6 @@
 /**
- * What a node answers to requests that no well-meaning client sends: wrong paths, methods, types, versions and
- * deadlines, and noise. And who is told about them.
+ * What a node answers to requests that no well-meaning client sends: wrong paths, methods, types, versions
+ * and deadlines, and noise. And who is told about them.
  *
  * @module
  */

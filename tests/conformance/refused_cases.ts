@@ -1,12 +1,12 @@
 /**
- * Calls that a node refuses: wrong arguments, and every failure there is. Limits are written as numbers here, not as
- * the product's constants: a constant that changes by mistake must be noticed.
+ * Calls that a node refuses: wrong arguments, and every failure there is. Limits are written as numbers here,
+ * not as the product's constants: a constant that changes by mistake must be noticed.
  *
  * @module
  */
 
 import { ClusterService, Consistency, KvService } from "../../proto/mod.ts";
-import type { Failure } from "../../server/error.ts";
+import type { Failure } from "../../server/api/error.ts";
 import type { Answer } from "./callers.ts";
 import { bytes, call, type Case, errorInfo, invalid, notLeader, refused } from "./case.ts";
 

@@ -1,18 +1,19 @@
 /**
- * Every case over every way in, against the same answers; then some of them over real sockets, HTTP/1.1 and HTTP/2.
+ * Every case over every way in, against the same answers; then some of them over real sockets, HTTP/1.1 and
+ * HTTP/2.
  *
  * @module
  */
 
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { ClusterService, KvService } from "../../proto/mod.ts";
 import { createHttpHandler } from "../../server/rpc/http.ts";
 import { assert, suite } from "../harness.ts";
-import { type Answer, type Ask, type Call, type Caller, CALLERS } from "./callers.ts";
-import { bytes, call, type Case } from "./case.ts";
 import { ANSWERED_CASES } from "./answered_cases.ts";
-import { REFUSED_CASES } from "./refused_cases.ts";
+import { type Answer, type Ask, type Caller, CALLERS, type ConformanceCall } from "./callers.ts";
+import { bytes, call, type Case } from "./case.ts";
 import { FakeNode } from "./fake_node.ts";
-import { ClusterService, KvService } from "../../proto/mod.ts";
+import { REFUSED_CASES } from "./refused_cases.ts";
 
 const test = suite("services");
 const CASES: readonly Case[] = [...ANSWERED_CASES, ...REFUSED_CASES];
@@ -142,7 +143,7 @@ function isPossible(caller: Caller, { call }: Case, request: Request): boolean {
   return !caller.isSafeOnly || isSafe(call);
 }
 
-function isSafe({ desc }: Call): boolean {
+function isSafe({ desc }: ConformanceCall): boolean {
   return desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 

@@ -1,15 +1,15 @@
 /**
- * The checks of the other end-to-end tests, tested: a lost write, a changed one, one applied twice and a stale read
- * are each found.
+ * The checks of the other end-to-end tests, tested: a lost write, a changed one, one applied twice and a
+ * stale read are each found.
  *
  * @module
  */
 
 import { Consistency } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { ProcessCluster, sleep } from "../support/process_cluster.ts";
-import { RegisterLoad } from "../support/register_load.ts";
-import { missingAt, WriteLoad } from "../support/write_load.ts";
+import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { RegisterLoad } from "../support/load/register_load.ts";
+import { missingAt, WriteLoad } from "../support/load/write_load.ts";
 
 const FOUND_WITHIN_MS = 20_000;
 

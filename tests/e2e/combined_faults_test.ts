@@ -1,6 +1,7 @@
 /**
- * Everything at once: many clients put, delete, compare-and-set and read while nodes are killed, paused and cut off, two
- * at a time now and then. Whatever the clients were told must be explained by one order of operations a key.
+ * Everything at once: many clients put, delete, compare-and-set and read while nodes are killed, paused and
+ * cut off, two at a time now and then. Whatever the clients were told must be explained by one order of
+ * operations a key.
  *
  * `PRKDB_TEST_FAULTS_MS` sets how long; the nightly run takes minutes.
  *
@@ -10,13 +11,14 @@
 import { PrkDbClient } from "../../client/mod.ts";
 import { Consistency, KvService } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { checkLinearizable, describeVerdict, staleReadComplaints } from "../linearizability/mod.ts";
-import { eventually } from "../support/eventually.ts";
-import { HistoryRecorder, type RecordedClient } from "../support/history.ts";
-import { MixedLoad } from "../support/mixed_load.ts";
-import { callNode } from "../support/node_call.ts";
-import { sleep } from "../support/process_cluster.ts";
-import { ProxiedCluster } from "../support/proxied_cluster.ts";
+import { checkLinearizable, describeVerdict } from "../linearizability/checker.ts";
+import { staleReadComplaints } from "../linearizability/stale_reads.ts";
+import { eventually } from "../support/cluster/eventually.ts";
+import { callNode } from "../support/cluster/node_call.ts";
+import { sleep } from "../support/cluster/process_cluster.ts";
+import { ProxiedCluster } from "../support/cluster/proxied_cluster.ts";
+import { HistoryRecorder, type RecordedClient } from "../support/load/history.ts";
+import { MixedLoad } from "../support/load/mixed_load.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 
 const FAULTS_MS = Number(Deno.env.get("PRKDB_TEST_FAULTS_MS") ?? 25_000);

@@ -1,18 +1,18 @@
 /**
- * A node that has run out of file descriptors, because somebody holds more connections to it than it may have: it
- * does not end, and it serves again as soon as they are gone.
+ * A node that has run out of file descriptors, because somebody holds more connections to it than it may
+ * have: it does not end, and it serves again as soon as they are gone.
  *
  * @module
  */
 
 import { KvService } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { eventually } from "../support/eventually.ts";
-import { freePort } from "../support/free_port.ts";
-import { callNode } from "../support/node_call.ts";
-import { sleep } from "../support/process_cluster.ts";
-import { ProcessNode } from "../support/process_node.ts";
-import { closeAll, tryOpenMany } from "../support/raw_socket.ts";
+import { eventually } from "../support/cluster/eventually.ts";
+import { freePort } from "../support/cluster/free_port.ts";
+import { callNode } from "../support/cluster/node_call.ts";
+import { sleep } from "../support/cluster/process_cluster.ts";
+import { ProcessNode } from "../support/cluster/process_node.ts";
+import { closeAll, tryOpenMany } from "../support/cluster/raw_socket.ts";
 
 const DESCRIPTORS_MAX = 200;
 const CONNECTIONS = 400;

@@ -1,16 +1,19 @@
 /**
- * A cluster of three grows to five and shrinks back, and a node that has lost its disk is replaced, while many clients
- * call without end: not one of their calls fails, what they are told is linearizable, and nothing is lost.
+ * A cluster of three grows to five and shrinks back, and a node that has lost its disk is replaced, while
+ * many clients call without end: not one of their calls fails, what they are told is linearizable, and
+ * nothing is lost.
  *
  * @module
  */
 
-import { type ChangeProgress, PrkDbClient } from "../../client/mod.ts";
+import type { ChangeProgress } from "../../client/cluster/change_watch.ts";
+import { PrkDbClient } from "../../client/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { checkLinearizable, describeOperation, describeVerdict } from "../linearizability/mod.ts";
-import { HistoryRecorder } from "../support/history.ts";
-import { MixedLoad } from "../support/mixed_load.ts";
-import { ProcessCluster, sleep } from "../support/process_cluster.ts";
+import { checkLinearizable, describeVerdict } from "../linearizability/checker.ts";
+import { describeOperation } from "../linearizability/history.ts";
+import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { HistoryRecorder } from "../support/load/history.ts";
+import { MixedLoad } from "../support/load/mixed_load.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 
 const WORKERS = 8;
@@ -139,7 +142,10 @@ async function changesMustFinish(client: PrkDbClient, begun: number): Promise<vo
   }
 }
 
-/** Every node, whichever told of the end of the changes, gets to know the same members with an even share each. */
+/**
+ * Every node, whichever told of the end of the changes, gets to know the same members with an even share
+ * each.
+ */
 async function replicasMustBeEven(cluster: ProcessCluster, ids: readonly number[]): Promise<void> {
   for (const id of ids) {
     const { partitions } = await cluster.metadataWhen(

@@ -1,15 +1,16 @@
 /**
- * Clients that make a node hold what they never finish: requests of the largest size allowed, all but their last
- * bytes, on many connections. What a node holds for them is bounded, others are served, and all of it is given back.
+ * Clients that make a node hold what they never finish: requests of the largest size allowed, all but their
+ * last bytes, on many connections. What a node holds for them is bounded, others are served, and all of it is
+ * given back.
  *
  * @module
  */
 
 import { REQUEST_BYTES_MAX } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { ProcessCluster, sleep } from "../support/process_cluster.ts";
-import { ascii, closeAll, tryOpenMany, tryWrite } from "../support/raw_socket.ts";
-import { WellBehaved } from "../support/well_behaved.ts";
+import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { ascii, closeAll, tryOpenMany, tryWrite } from "../support/cluster/raw_socket.ts";
+import { WellBehaved } from "../support/load/well_behaved.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const CONNECTIONS = 120;

@@ -1,14 +1,15 @@
 /**
- * Every acknowledged write survives kill −9, under load: of one node, fifty times in a row, often the leader; and of
- * all nodes at once. All of them, not most. Nor does any read on the way go back in time, whichever node it asks.
+ * Every acknowledged write survives kill −9, under load: of one node, fifty times in a row, often the leader;
+ * and of all nodes at once. All of them, not most. Nor does any read on the way go back in time, whichever
+ * node it asks.
  *
  * @module
  */
 
 import { assert, suite } from "../harness.ts";
-import { ProcessCluster, sleep } from "../support/process_cluster.ts";
-import { RegisterLoad } from "../support/register_load.ts";
-import { missingAt, WriteLoad } from "../support/write_load.ts";
+import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { RegisterLoad } from "../support/load/register_load.ts";
+import { missingAt, WriteLoad } from "../support/load/write_load.ts";
 
 const KILLS = Number(Deno.env.get("PRKDB_TEST_KILLS") ?? 50);
 const ROUNDS_OF_ALL = 4;
@@ -17,7 +18,9 @@ const REGISTERS = { registers: 3, readers: 4 };
 const READS_MIN = 50;
 /** Far below what the slowest machine writes between two kills; an idle run has none. */
 const WRITES_PER_KILL_MIN = 5;
-/** Elections in half the usual time, so that fifty kills fit; still many times the pause of a busy machine. */
+/**
+ * Elections in half the usual time, so that fifty kills fit; still many times the pause of a busy machine.
+ */
 const FLAGS = ["--election-timeout-ms=500", "--heartbeat-ms=50"];
 
 const test = suite("kill -9");

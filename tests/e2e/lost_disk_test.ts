@@ -1,6 +1,6 @@
 /**
- * A node whose disk comes back empty: it has forgotten what it promised. One of three such disks must never cost an
- * acknowledged write, and no node may answer as if the write had never been.
+ * A node whose disk comes back empty: it has forgotten what it promised. One of three such disks must never
+ * cost an acknowledged write, and no node may answer as if the write had never been.
  *
  * @module
  */
@@ -8,9 +8,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ClusterService, KvService } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { eventually } from "../support/eventually.ts";
-import { callNode } from "../support/node_call.ts";
-import { ProcessCluster, sleep } from "../support/process_cluster.ts";
+import { eventually } from "../support/cluster/eventually.ts";
+import { callNode } from "../support/cluster/node_call.ts";
+import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
 
 const KEY = new TextEncoder().encode("promise");
 const CATCH_UP_LIMIT_MS = 20_000;

@@ -1,14 +1,14 @@
 /**
- * More writes to one partition than any internal page or window holds: all of them are there, on every node, before
- * and after all nodes were ended and started again.
+ * More writes to one partition than any internal page or window holds: all of them are there, on every node,
+ * before and after all nodes were ended and started again.
  *
  * @module
  */
 
-import { assert, suite } from "../harness.ts";
-import { ProcessCluster } from "../support/process_cluster.ts";
-import { type Acknowledgement, missingAt } from "../support/write_load.ts";
 import { PrkDbClient } from "../../client/mod.ts";
+import { assert, suite } from "../harness.ts";
+import { ProcessCluster } from "../support/cluster/process_cluster.ts";
+import { type Acknowledgement, missingAt } from "../support/load/write_load.ts";
 
 const WRITES = 15_000;
 const BATCH = 250;

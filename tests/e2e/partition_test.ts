@@ -1,7 +1,7 @@
 /**
- * Networks that break between nodes while all of them live: a minority refuses writes and linearizable reads in plain
- * words, the majority goes on, and when the links are mended all nodes have the same data again. Also where a link
- * breaks in one direction only.
+ * Networks that break between nodes while all of them live: a minority refuses writes and linearizable reads
+ * in plain words, the majority goes on, and when the links are mended all nodes have the same data again.
+ * Also where a link breaks in one direction only.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { PrkDbClient } from "../../client/mod.ts";
 import { Consistency, KvService, partitionOfKey } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { eventually } from "../support/eventually.ts";
-import { callNode } from "../support/node_call.ts";
-import { sleep } from "../support/process_cluster.ts";
-import { ProxiedCluster } from "../support/proxied_cluster.ts";
+import { eventually } from "../support/cluster/eventually.ts";
+import { callNode } from "../support/cluster/node_call.ts";
+import { sleep } from "../support/cluster/process_cluster.ts";
+import { ProxiedCluster } from "../support/cluster/proxied_cluster.ts";
 
 const PARTITIONS = 6;
 /** Long enough to be answered by a node that has all it needs, short enough to be refused often. */

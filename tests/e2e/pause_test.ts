@@ -1,7 +1,7 @@
 /**
- * Processes that pause and come back (SIGSTOP, SIGCONT), which is harder than death: their connections stay open and
- * they do not know that time has passed. A paused follower disturbs nobody; a paused leader is replaced, and once it
- * wakes it never answers from before its pause.
+ * Processes that pause and come back (SIGSTOP, SIGCONT), which is harder than death: their connections stay
+ * open and they do not know that time has passed. A paused follower disturbs nobody; a paused leader is
+ * replaced, and once it wakes it never answers from before its pause.
  *
  * `PRKDB_TEST_PAUSE_MS` sets how long the follower pauses; the long mode of the nightly run is 30,000.
  *
@@ -9,13 +9,14 @@
  */
 
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createPrkDbTransport, PrkDbClient } from "../../client/mod.ts";
+import { PrkDbClient } from "../../client/mod.ts";
+import { createPrkDbTransport } from "../../client/transport/fetch_caller.ts";
 import { KvService } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { ProcessCluster, sleep } from "../support/process_cluster.ts";
-import { RegisterLoad } from "../support/register_load.ts";
-import { SteadyClock } from "../support/steady_clock.ts";
-import { missingAt, WriteLoad } from "../support/write_load.ts";
+import { SteadyClock } from "../support/clock/steady_clock.ts";
+import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { RegisterLoad } from "../support/load/register_load.ts";
+import { missingAt, WriteLoad } from "../support/load/write_load.ts";
 
 const FOLLOWER_PAUSE_MS = Number(Deno.env.get("PRKDB_TEST_PAUSE_MS") ?? 8_000);
 /** Were the follower waited for, the gap would be its whole pause; a busy machine makes gaps of its own. */

@@ -1,13 +1,14 @@
 /**
- * The `.proto` files are enough: whoever has them and an HTTP client can use every node, without any code of this
- * project. Connect with JSON as `curl` sends it, Connect GET, Connect with protobuf, and gRPC-Web, written here by
- * hand from the protocols' descriptions, on every node of a real cluster, for keys of every partition.
+ * The `.proto` files are enough: whoever has them and an HTTP client can use every node, without any code of
+ * this project. Connect with JSON as `curl` sends it, Connect GET, Connect with protobuf, and gRPC-Web,
+ * written here by hand from the protocols' descriptions, on every node of a real cluster, for keys of every
+ * partition.
  *
  * @module
  */
 
 import { assert, suite } from "../harness.ts";
-import { ProcessCluster } from "../support/process_cluster.ts";
+import { ProcessCluster } from "../support/cluster/process_cluster.ts";
 
 const PARTITIONS = 6;
 const KEYS = 60;
@@ -125,7 +126,9 @@ async function json(id: number, method: string, message: unknown): Promise<unkno
   return answer;
 }
 
-/** One framed message there, one framed message and the framed trailers back (gRPC-Web protocol description). */
+/**
+ * One framed message there, one framed message and the framed trailers back (gRPC-Web protocol description).
+ */
 async function grpcWeb(
   id: number,
   { method, message }: { readonly method: string; readonly message: Uint8Array<ArrayBuffer> },

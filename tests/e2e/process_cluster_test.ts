@@ -1,12 +1,12 @@
 /**
- * The tool of the other end-to-end tests, on a real cluster of three: it starts, finds leaders, kills, restarts and
- * cleans up.
+ * The tool of the other end-to-end tests, on a real cluster of three: it starts, finds leaders, kills,
+ * restarts and cleans up.
  *
  * @module
  */
 
 import { assert, suite } from "../harness.ts";
-import { ProcessCluster } from "../support/process_cluster.ts";
+import { ProcessCluster } from "../support/cluster/process_cluster.ts";
 
 const test = suite("process cluster");
 

@@ -1,7 +1,7 @@
 /**
- * What goes on and what does not when nodes are missing: a partition works as long as most of its replicas do, for
- * callers of every node; one that has lost its majority refuses writes and linearizable reads in plain words; and all
- * works again when the nodes are back. `/readyz` says which it is, `/healthz` stays up.
+ * What goes on and what does not when nodes are missing: a partition works as long as most of its replicas
+ * do, for callers of every node; one that has lost its majority refuses writes and linearizable reads in
+ * plain words; and all works again when the nodes are back. `/readyz` says which it is, `/healthz` stays up.
  *
  * @module
  */
@@ -9,9 +9,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Consistency, KvService, partitionOfKey } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { eventually } from "../support/eventually.ts";
-import { callNode } from "../support/node_call.ts";
-import { ProcessCluster, sleep } from "../support/process_cluster.ts";
+import { eventually } from "../support/cluster/eventually.ts";
+import { callNode } from "../support/cluster/node_call.ts";
+import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
 
 const PARTITIONS = 8;
 /** A refusal must come within the caller's deadline; this one is short so that the test is. */
@@ -136,8 +136,8 @@ function keyIn({ partition, of = PARTITIONS }: Question): Uint8Array {
 }
 
 /**
- * Asserts that the call ends up refused with `unavailable`. In the first moments, while a leader does not know yet
- * that it is alone, the deadline may strike instead.
+ * Asserts that the call ends up refused with `unavailable`. In the first moments, while a leader does not
+ * know yet that it is alone, the deadline may strike instead.
  */
 async function refusedAsUnavailable(call: () => Promise<unknown>): Promise<void> {
   await eventually(async () => {

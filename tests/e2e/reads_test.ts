@@ -1,6 +1,7 @@
 /**
- * Reads that need not go to the leader, on every node: follower reads are as fresh as any other, on replicas and on
- * nodes that hold none; stale reads are what the node has, and never older than the bound they come with.
+ * Reads that need not go to the leader, on every node: follower reads are as fresh as any other, on replicas
+ * and on nodes that hold none; stale reads are what the node has, and never older than the bound they come
+ * with.
  *
  * @module
  */
@@ -9,13 +10,14 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { PrkDbClient } from "../../client/mod.ts";
 import { Consistency, KvService, partitionOfKey } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { checkLinearizable, describeVerdict, staleReadComplaints } from "../linearizability/mod.ts";
-import { eventually } from "../support/eventually.ts";
-import { HistoryRecorder, type RecordedClient } from "../support/history.ts";
-import { MixedLoad } from "../support/mixed_load.ts";
-import { callNode } from "../support/node_call.ts";
-import { ProcessCluster, sleep } from "../support/process_cluster.ts";
-import { ProxiedCluster } from "../support/proxied_cluster.ts";
+import { checkLinearizable, describeVerdict } from "../linearizability/checker.ts";
+import { staleReadComplaints } from "../linearizability/stale_reads.ts";
+import { eventually } from "../support/cluster/eventually.ts";
+import { callNode } from "../support/cluster/node_call.ts";
+import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { ProxiedCluster } from "../support/cluster/proxied_cluster.ts";
+import { HistoryRecorder, type RecordedClient } from "../support/load/history.ts";
+import { MixedLoad } from "../support/load/mixed_load.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 
 const PARTITIONS = 8;

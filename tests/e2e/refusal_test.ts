@@ -1,14 +1,14 @@
 /**
- * A node that cannot start as asked says so in one line on standard error, ends with exit code 2, and has touched
- * nothing: no file in the data directory and none beside it.
+ * A node that cannot start as asked says so in one line on standard error, ends with exit code 2, and has
+ * touched nothing: no file in the data directory and none beside it.
  *
  * @module
  */
 
 import { assert, suite } from "../harness.ts";
-import { freePort } from "../support/free_port.ts";
-import { folderState } from "../support/folder_state.ts";
-import { ProcessNode } from "../support/process_node.ts";
+import { freePort } from "../support/cluster/free_port.ts";
+import { ProcessNode } from "../support/cluster/process_node.ts";
+import { folderState } from "../support/disk/folder_state.ts";
 
 /** Starting takes a second; refusing must not take longer than a busy machine needs for that. */
 const END_LIMIT_MS = 20_000;

@@ -1,16 +1,17 @@
 /**
- * Every node in turn is told to stop, stops cleanly and comes back, twice over, while many clients call without end: not
- * one of their calls fails, and what they are told is linearizable.
+ * Every node in turn is told to stop, stops cleanly and comes back, twice over, while many clients call
+ * without end: not one of their calls fails, and what they are told is linearizable.
  *
  * @module
  */
 
 import { PrkDbClient } from "../../client/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { checkLinearizable, describeOperation, describeVerdict } from "../linearizability/mod.ts";
-import { HistoryRecorder } from "../support/history.ts";
-import { MixedLoad } from "../support/mixed_load.ts";
-import { ProcessCluster, sleep } from "../support/process_cluster.ts";
+import { checkLinearizable, describeVerdict } from "../linearizability/checker.ts";
+import { describeOperation } from "../linearizability/history.ts";
+import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { HistoryRecorder } from "../support/load/history.ts";
+import { MixedLoad } from "../support/load/mixed_load.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 
 const ROUNDS = 2;

@@ -1,6 +1,6 @@
 /**
- * Clients that send garbage, too much, too slowly or nothing at all, by the thousand, and leave without a word: a
- * well-behaved client is served all the while, within a bounded time, and no node ends.
+ * Clients that send garbage, too much, too slowly or nothing at all, by the thousand, and leave without a
+ * word: a well-behaved client is served all the while, within a bounded time, and no node ends.
  *
  * @module
  */
@@ -8,9 +8,9 @@
 import { connect as connectHttp2 } from "node:http2";
 import { REQUEST_BYTES_MAX, VALUE_BYTES_MAX } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { ProcessCluster, sleep } from "../support/process_cluster.ts";
-import { ascii, closeAll, exchange, openMany, randomBytes, tryWrite } from "../support/raw_socket.ts";
-import { WellBehaved } from "../support/well_behaved.ts";
+import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { ascii, closeAll, exchange, openMany, randomBytes, tryWrite } from "../support/cluster/raw_socket.ts";
+import { WellBehaved } from "../support/load/well_behaved.ts";
 
 /** Not what one hopes for, but what one can still work with, on a machine that also plays the rude ones. */
 const P90_MAX_MS = 1_000;

@@ -1,9 +1,10 @@
 /**
- * Strangers and madmen on the peers' stream: garbage, other clusters, other nodes, endless envelopes, and messages that
- * no sound peer sends though they are well-formed. The node refuses or ignores them, lives, and serves.
+ * Strangers and madmen on the peers' stream: garbage, other clusters, other nodes, endless envelopes, and
+ * messages that no sound peer sends though they are well-formed. The node refuses or ignores them, lives, and
+ * serves.
  *
- * One who knows the cluster's id and speaks in a peer's name is believed as long as there is no cluster secret; what
- * such a one says here is nonsense, which must not end a node either.
+ * One who knows the cluster's id and speaks in a peer's name is believed as long as there is no cluster
+ * secret; what such a one says here is nonsense, which must not end a node either.
  *
  * @module
  */
@@ -11,11 +12,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { KvService, type PeerBatchSchema, RaftMessageKind } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { FakePeer, type Hello } from "../support/fake_peer.ts";
-import { callNode } from "../support/node_call.ts";
-import { ProcessCluster, sleep } from "../support/process_cluster.ts";
-import { randomBytes } from "../support/raw_socket.ts";
-import { WellBehaved } from "../support/well_behaved.ts";
+import { FakePeer, type Hello } from "../support/cluster/fake_peer.ts";
+import { callNode } from "../support/cluster/node_call.ts";
+import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { randomBytes } from "../support/cluster/raw_socket.ts";
+import { WellBehaved } from "../support/load/well_behaved.ts";
 
 const PARTITIONS = 3;
 const ANSWER_LIMIT_MS = 5_000;
@@ -177,8 +178,8 @@ async function impostor({ fromNode, toNode }: Pick<Hello, "fromNode" | "toNode">
 }
 
 /**
- * Asserts that all nodes live through `rudeness` and serve as ever afterwards. Meanwhile calls may fail: the impostor
- * has taken the place of the stream on which their answers would have come.
+ * Asserts that all nodes live through `rudeness` and serve as ever afterwards. Meanwhile calls may fail: the
+ * impostor has taken the place of the stream on which their answers would have come.
  */
 async function nodesSurvive(rudeness: () => Promise<unknown>): Promise<void> {
   const pids = cluster.ids.map((id) => cluster.process(id).pid);
@@ -191,7 +192,10 @@ async function nodesSurvive(rudeness: () => Promise<unknown>): Promise<void> {
   await nodesServeWhile(() => sleep(1_000));
 }
 
-/** A batch that is well-formed and makes no sense: unknown groups, numbers out of nowhere, answers nobody asked for. */
+/**
+ * A batch that is well-formed and makes no sense: unknown groups, numbers out of nowhere, answers nobody
+ * asked for.
+ */
 function nonsense(): MessageInitShape<typeof PeerBatchSchema> {
   const group = pick([0, 1, 2, PARTITIONS, PARTITIONS + 1, 77, 0xffffffff]);
   switch (pick([0, 1, 2, 3] as const)) {

@@ -1,14 +1,14 @@
 /**
- * Stopping cleanly, with SIGTERM and with SIGINT: exit code 0, leaderships handed over so that nobody waits for an
- * election, no failed call for a client that retries, and all data there afterwards.
+ * Stopping cleanly, with SIGTERM and with SIGINT: exit code 0, leaderships handed over so that nobody waits
+ * for an election, no failed call for a client that retries, and all data there afterwards.
  *
  * @module
  */
 
-import { assert, suite } from "../harness.ts";
 import { PrkDbClient } from "../../client/mod.ts";
-import { ProcessCluster, sleep } from "../support/process_cluster.ts";
-import { missingAt, WriteLoad } from "../support/write_load.ts";
+import { assert, suite } from "../harness.ts";
+import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { missingAt, WriteLoad } from "../support/load/write_load.ts";
 
 /** So long that an election cannot be mistaken for a hand-over. */
 const ELECTION_TIMEOUT_MS = 8_000;

@@ -1,6 +1,7 @@
 /**
- * A set of small whole numbers that has a short name. In a search through a history nearly everything early is in the
- * set and nothing late is, so the name says how many leading words are full and spells out only what follows.
+ * A set of small whole numbers that has a short name. In a search through a history nearly everything early
+ * is in the set and nothing late is, so the name says how many leading words are full and spells out only
+ * what follows.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * The slow, obvious judge of small histories of one key, to hold the fast one against: tries every order that time
- * allows, and for every write without an answer every version it might have got, on a register with definite versions.
- * It shares nothing with the fast one but the shape of the data.
+ * The slow, obvious judge of small histories of one key, to hold the fast one against: tries every order that
+ * time allows, and for every write without an answer every version it might have got, on a register with
+ * definite versions. It shares nothing with the fast one but the shape of the data.
  *
  * @module
  */

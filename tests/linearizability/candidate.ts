@@ -1,16 +1,17 @@
 /**
- * Turns the operations of one key into what the search works on. Here ambiguity is removed that needs no search:
+ * Turns the operations of one key into what the search works on. Here ambiguity is removed that needs no
+ * search:
  *
  * - What certainly never happened and reads that got no answer are left out.
- * - A put without an answer whose value nobody else writes, and which somebody read, did happen, and before that read
- *   ended; at the version that was read, if the read was told one. So it is not optional.
- * - What is left without an answer is optional. Optional operations that do the same are interchangeable, save that
- *   the earlier one can be used earlier, so they share a `twinKey` and the search uses the first.
+ * - A put without an answer whose value nobody else writes, and which somebody read, did happen, and before
+ *   that read ended; at the version that was read, if the read was told one. So it is not optional.
+ * - What is left without an answer is optional. Optional operations that do the same are interchangeable,
+ *   save that the earlier one can be used earlier, so they share a `twinKey` and the search uses the first.
  *
  * @module
  */
 
-import { type Action, type Condition, endOf, type Operation } from "./history.ts";
+import { type Condition, endOf, type Operation, type RegisterAction } from "./history.ts";
 import { isBlind, versionTold } from "./register.ts";
 
 /** One operation as the search sees it. */
@@ -20,7 +21,7 @@ export interface Candidate {
   /** As it was recorded. */
   readonly operation: Operation;
   /** As it is to be judged. */
-  readonly action: Action;
+  readonly action: RegisterAction;
   readonly outcome: Operation["outcome"];
   readonly invokedAt: number;
   /** It must have happened by then; `Infinity` where it need not happen at all. */
@@ -28,13 +29,19 @@ export interface Candidate {
   readonly isOptional: boolean;
   /** See `isBlind`. */
   readonly isBlind: boolean;
-  /** The version it tells: it comes after everything that tells a lower one, and before all that tell higher ones. */
+  /**
+   * The version it tells: it comes after everything that tells a lower one, and before all that tell higher
+   * ones.
+   */
   readonly rank: number | undefined;
   /** The same for optional operations that have the same effect; empty for others. */
   readonly twinKey: string;
 }
 
-/** Stands for all values that nobody has read: they cannot be told apart. Holds no text that a client may have sent. */
+/**
+ * Stands for all values that nobody has read: they cannot be told apart. Holds no text that a client may have
+ * sent.
+ */
 const UNREAD = "\u0000unread";
 
 /** The candidates of one key, by invocation. */
@@ -118,12 +125,12 @@ function settled(
   return { outcome: { kind: "written", version: seen.version }, returnedAt };
 }
 
-function withoutUnread(action: Action, sightings: ReadonlyMap<string, Sightings>): Action {
+function withoutUnread(action: RegisterAction, sightings: ReadonlyMap<string, Sightings>): RegisterAction {
   if (action.kind !== "put" || (sightings.get(action.value)?.readings ?? 0) > 0) return action;
   return { ...action, value: UNREAD };
 }
 
-function twinKeyOf(action: Action): string {
+function twinKeyOf(action: RegisterAction): string {
   if (action.kind === "get") return "get";
   const value = action.kind === "put" ? action.value : "";
   return `${action.kind} ${conditionKey(action.condition)} ${value}`;

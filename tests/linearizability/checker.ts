@@ -1,6 +1,7 @@
 /**
- * Judges whether a cluster behaved as if there were one copy of each key and every operation happened at one instant
- * between its call and its return (Herlihy and Wing 1990). Linearizability is local: each key is judged for itself.
+ * Judges whether a cluster behaved as if there were one copy of each key and every operation happened at one
+ * instant between its call and its return (Herlihy and Wing 1990). Linearizability is local: each key is
+ * judged for itself.
  *
  * ```ts
  * const verdict = checkLinearizable(recorder.history());
@@ -16,11 +17,13 @@ import { describeOperation, endOf, type History, type Operation, partitionByKey 
 import { searchOrder } from "./search.ts";
 import { versionComplaints } from "./versions.ts";
 
-/** A real history takes a step an operation and a few more; this many take seconds and some hundred megabytes. */
+/**
+ * A real history takes a step an operation and a few more; this many take seconds and some hundred megabytes.
+ */
 const STEPS_MAX = 1_000_000;
 
 /** What a history is worth. */
-export type Verdict =
+export type HistoryVerdict =
   /** `steps` of the search over all keys; at least one for each operation that matters. */
   | {
     readonly kind: "linearizable";
@@ -44,11 +47,14 @@ export interface CheckOptions {
  *
  * @throws {RangeError} when an operation ends before it begins, or a time is not a number
  */
-export function checkLinearizable(history: History, { stepsMax = STEPS_MAX }: CheckOptions = {}): Verdict {
+export function checkLinearizable(
+  history: History,
+  { stepsMax = STEPS_MAX }: CheckOptions = {},
+): HistoryVerdict {
   history.forEach(mustBeTimed);
   const byKey = partitionByKey(history);
   let steps = 0;
-  let undecided: Verdict | undefined;
+  let undecided: HistoryVerdict | undefined;
   for (const [key, operations] of byKey) {
     const verdict = checkKey(key, { operations, stepsMax });
     if (verdict.kind === "violation") return verdict;
@@ -59,7 +65,7 @@ export function checkLinearizable(history: History, { stepsMax = STEPS_MAX }: Ch
 }
 
 /** The verdict in words, for the message of a failed test. */
-export function describeVerdict(verdict: Verdict): string {
+export function describeVerdict(verdict: HistoryVerdict): string {
   switch (verdict.kind) {
     case "linearizable":
       return `linearizable: ${verdict.operations} operations on ${verdict.keys} keys, ${verdict.steps} steps`;
@@ -75,7 +81,7 @@ export function describeVerdict(verdict: Verdict): string {
 function checkKey(
   key: string,
   { operations, stepsMax }: { readonly operations: readonly Operation[]; readonly stepsMax: number },
-): Verdict {
+): HistoryVerdict {
   const complaint = versionComplaints(operations)[0];
   if (complaint !== undefined) return { kind: "violation", key, explanation: complaint };
   const result = searchOrder(candidatesOf(operations), stepsMax);

@@ -1,7 +1,8 @@
 /**
- * The calls and returns of one key in the order of time, as a doubly linked list from which operations are taken out
- * and put back (Wing and Gong 1993; Lowe, "Testing for Linearizability", 2017, section 3). What may come next is every
- * call before the first return: whatever is called later began after that operation had ended.
+ * The calls and returns of one key in the order of time, as a doubly linked list from which operations are
+ * taken out and put back (Wing and Gong 1993; Lowe, "Testing for Linearizability", 2017, section 3). What may
+ * come next is every call before the first return: whatever is called later began after that operation had
+ * ended.
  *
  * ```
  * head ⇄ call A ⇄ call B ⇄ return A ⇄ call C ⇄ return B ⇄ return C
@@ -21,7 +22,9 @@ interface Event {
   next: Event | undefined;
 }
 
-/** See the module comment. Invariant: operations are put back in the reverse of the order they were taken out. */
+/**
+ * See the module comment. Invariant: operations are put back in the reverse of the order they were taken out.
+ */
 export class EventList {
   #head: Event | undefined;
   readonly #calls = new Map<Candidate, Event>();

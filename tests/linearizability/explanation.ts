@@ -1,6 +1,6 @@
 /**
- * Says where a history stops making sense: the last operations that could be put in order, the state after them, and
- * those that had to come next and could not.
+ * Says where a history stops making sense: the last operations that could be put in order, the state after
+ * them, and those that had to come next and could not.
  *
  * @module
  */

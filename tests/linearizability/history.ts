@@ -1,9 +1,9 @@
 /**
- * What clients asked of a cluster and what they were told, as plain data: the checkers' only input. Keys and values are
- * text, so that histories can be written down, compared and printed.
+ * What clients asked of a cluster and what they were told, as plain data: the checkers' only input. Keys and
+ * values are text, so that histories can be written down, compared and printed.
  *
- * An operation is taken to happen at one instant between `invokedAt` and `returnedAt`. Times may be of any one clock
- * that all operations share; two events at the same time count as concurrent.
+ * An operation is taken to happen at one instant between `invokedAt` and `returnedAt`. Times may be of any
+ * one clock that all operations share; two events at the same time count as concurrent.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export type Condition =
   | { readonly kind: "version"; readonly version: number };
 
 /** What was asked. */
-export type Action =
+export type RegisterAction =
   | { readonly kind: "put"; readonly value: string; readonly condition?: Condition | undefined }
   | { readonly kind: "delete"; readonly condition?: Condition | undefined }
   | { readonly kind: "get" };
@@ -26,7 +26,7 @@ export type Reading =
   | { readonly kind: "absent" };
 
 /** What came of it. */
-export type Outcome =
+export type OperationOutcome =
   | Reading
   /** Of a put. */
   | { readonly kind: "written"; readonly version: number }
@@ -43,8 +43,8 @@ export type Outcome =
 export interface Operation {
   readonly client: number;
   readonly key: string;
-  readonly action: Action;
-  readonly outcome: Outcome;
+  readonly action: RegisterAction;
+  readonly outcome: OperationOutcome;
   readonly invokedAt: number;
   /** Not before `invokedAt`. Has no meaning where the outcome is `unknown`. */
   readonly returnedAt: number;
@@ -78,7 +78,7 @@ export function describeOperation(operation: Operation): string {
   } [${invokedAt} to ${end}]`;
 }
 
-function describeAction(action: Action): string {
+function describeAction(action: RegisterAction): string {
   switch (action.kind) {
     case "put":
       return `put ${JSON.stringify(action.value)}${describeCondition(action.condition)}`;
@@ -96,7 +96,7 @@ function describeCondition(condition: Condition | undefined): string {
   return condition.kind === "absent" ? " if absent" : ` if at version ${condition.version}`;
 }
 
-function describeOutcome(outcome: Outcome): string {
+function describeOutcome(outcome: OperationOutcome): string {
   switch (outcome.kind) {
     case "found": {
       const at = outcome.version === undefined ? "" : ` at version ${outcome.version}`;

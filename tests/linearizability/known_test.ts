@@ -1,14 +1,16 @@
 /**
- * Histories whose verdict is known: the examples of the literature and the failures seen in real systems, as good and
- * bad twins that differ in one detail.
+ * Histories whose verdict is known: the examples of the literature and the failures seen in real systems, as
+ * good and bad twins that differ in one detail.
  *
- * Each line is one operation: client, when it was called and when it returned, what it did and what it was told.
+ * Each line is one operation: client, when it was called and when it returned, what it did and what it was
+ * told.
  *
  * @module
  */
 
 import { assert, assertRejects, suite } from "../harness.ts";
-import { checkLinearizable, describeVerdict, type History, type Operation } from "./mod.ts";
+import { checkLinearizable, describeVerdict } from "./checker.ts";
+import type { History, Operation } from "./history.ts";
 
 type Body = Pick<Operation, "action" | "outcome">;
 

@@ -1,6 +1,7 @@
 /**
- * Counts, for each value, the reads still to be explained and the writes still to come. A value that is about to be
- * overwritten although reads of it are left, and nobody will write it again, shows a dead end before it is reached.
+ * Counts, for each value, the reads still to be explained and the writes still to come. A value that is about
+ * to be overwritten although reads of it are left, and nobody will write it again, shows a dead end before it
+ * is reached.
  *
  * @module
  */
@@ -13,7 +14,7 @@ interface Account {
 }
 
 /** Counts of what has not been put in order. */
-export class Ledger {
+export class OperationLedger {
   readonly #accounts = new Map<string, Account>();
 
   constructor(candidates: readonly Candidate[]) {

@@ -1,18 +1,18 @@
 /**
- * The checkers of histories: recorded with `tests/support/history.ts`, judged here.
+ * The checkers of histories: recorded with `tests/support/load/history.ts`, judged here.
  *
  * @module
  */
 
-export { checkLinearizable, type CheckOptions, describeVerdict, type Verdict } from "./checker.ts";
+export { checkLinearizable, type CheckOptions, describeVerdict, type HistoryVerdict } from "./checker.ts";
 export {
-  type Action,
   type Condition,
   describeOperation,
   type History,
   type Operation,
-  type Outcome,
+  type OperationOutcome,
   type Reading,
+  type RegisterAction,
 } from "./history.ts";
 export { type StaleRead, staleReadComplaints } from "./stale_reads.ts";
 export { versionComplaints } from "./versions.ts";

@@ -1,13 +1,13 @@
 /**
- * Histories that are right because they happened: clients call a register, every operation takes effect at one instant
- * between its call and its return, or after its answer was lost. And the same with one detail changed, which may or
- * may not make them wrong.
+ * Histories that are right because they happened: clients call a register, every operation takes effect at
+ * one instant between its call and its return, or after its answer was lost. And the same with one detail
+ * changed, which may or may not make them wrong.
  *
  * @module
  */
 
 import type { SeededRandom } from "../support/seeded_random.ts";
-import type { Action, Condition, Operation, Outcome } from "./history.ts";
+import type { Condition, Operation, OperationOutcome, RegisterAction } from "./history.ts";
 
 /** What happens. */
 export interface RandomHistoryOptions {
@@ -27,12 +27,12 @@ export interface RandomHistoryOptions {
 interface Call {
   readonly client: number;
   readonly key: string;
-  readonly action: Action;
+  readonly action: RegisterAction;
   readonly invokedAt: number;
   readonly effectAt: number;
   readonly returnedAt: number;
   readonly isAnswered: boolean;
-  outcome: Outcome;
+  outcome: OperationOutcome;
 }
 
 interface Item {
@@ -102,7 +102,7 @@ class Scene {
     };
   }
 
-  #action(client: number, key: string): Action {
+  #action(client: number, key: string): RegisterAction {
     const random = this.#random;
     const { values } = this.#options;
     const number = values === Infinity ? this.#calls.length : random.below(values);
@@ -130,7 +130,7 @@ class Scene {
     }
   }
 
-  #apply(call: Call): Outcome {
+  #apply(call: Call): OperationOutcome {
     const { key, action } = call;
     const item = this.#items.get(key) ?? { value: undefined, version: 0, writer: undefined, batchEndsAt: 0 };
     this.#items.set(key, item);
@@ -147,7 +147,7 @@ class Scene {
     return action.kind === "put" ? { kind: "written", version } : { kind: "deleted", existed, version };
   }
 
-  #read(call: Call, item: Item): Outcome {
+  #read(call: Call, item: Item): OperationOutcome {
     item.writer = undefined;
     if (item.value === undefined) return { kind: "absent" };
     this.#heard.set(`${call.client} ${call.key}`, item.version);
@@ -213,7 +213,7 @@ function changed(
   }
 }
 
-function shifted(outcome: Outcome, by: number): Outcome {
+function shifted(outcome: OperationOutcome, by: number): OperationOutcome {
   switch (outcome.kind) {
     case "written":
     case "deleted":

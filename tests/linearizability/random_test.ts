@@ -1,6 +1,6 @@
 /**
- * The checker on histories nobody wrote by hand: thousands of small ones judged by brute force too, right ones of
- * real size, and those that make a search long.
+ * The checker on histories nobody wrote by hand: thousands of small ones judged by brute force too, right
+ * ones of real size, and those that make a search long.
  *
  * @module
  */
@@ -8,7 +8,8 @@
 import { assert, suite } from "../harness.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { isLinearizableSlowly } from "./brute_force.ts";
-import { checkLinearizable, describeVerdict, type Operation } from "./mod.ts";
+import { checkLinearizable, describeVerdict } from "./checker.ts";
+import type { Operation } from "./history.ts";
 import { mutated, randomHistory, type RandomHistoryOptions } from "./random_history.ts";
 
 const SMALL_HISTORIES = Number(Deno.env.get("PRKDB_TEST_HISTORIES") ?? 20_000);

@@ -1,21 +1,22 @@
 /**
- * What one key may do: a register with version numbers, as the contract promises it. `apply` says whether an operation
- * could have had its outcome in a given state, and what the state is afterwards.
+ * What one key may do: a register with version numbers, as the contract promises it. `apply` says whether an
+ * operation could have had its outcome in a given state, and what the state is afterwards.
  *
- * The version a write got is not known when its answer was lost. The state then has a version that is only known to be
- * at least `floor`, until some later answer tells it:
+ * The version a write got is not known when its answer was lost. The state then has a version that is only
+ * known to be at least `floor`, until some later answer tells it:
  *
  * ```
  * version 4 ── put "b", no answer ──▶ "b" at ≥ 4 ── get → "b" at version 9 ──▶ "b" at 9
  * ```
  *
- * Versions never go down. They may stay the same from one write to the next, because a client joins writes that run at
- * the same time into one batch, which has one version; see `versions.ts` for what must hold beyond that.
+ * Versions never go down. They may stay the same from one write to the next, because a client joins writes
+ * that run at the same time into one batch, which has one version; see `versions.ts` for what must hold
+ * beyond that.
  *
  * @module
  */
 
-import type { Action, Condition, Operation, Outcome } from "./history.ts";
+import type { Condition, Operation, OperationOutcome, RegisterAction } from "./history.ts";
 
 /** What a key holds. Invariant: `version`, where known, equals `floor`. */
 export interface State {
@@ -36,8 +37,9 @@ export function isSameState(a: State, b: State): boolean {
 }
 
 /**
- * The state after the operation; the same object when it changes nothing and adds no knowledge; `undefined` when it
- * could not have had its outcome in `state`. With the outcome `unknown`: the state after it has taken effect.
+ * The state after the operation; the same object when it changes nothing and adds no knowledge; `undefined`
+ * when it could not have had its outcome in `state`. With the outcome `unknown`: the state after it has taken
+ * effect.
  */
 export function apply(
   state: State,
@@ -70,7 +72,7 @@ export function isBlind({ action, outcome }: Pick<Operation, "action" | "outcome
 }
 
 /** The version the key is at during or right after the operation, where its answer tells it. */
-export function versionTold(outcome: Outcome): number | undefined {
+export function versionTold(outcome: OperationOutcome): number | undefined {
   switch (outcome.kind) {
     case "found":
     case "written":
@@ -83,7 +85,7 @@ export function versionTold(outcome: Outcome): number | undefined {
   }
 }
 
-function written(state: State, action: Action, version: number): State | undefined {
+function written(state: State, action: RegisterAction, version: number): State | undefined {
   if (action.kind !== "put") return undefined;
   const before = meeting(state, action.condition);
   if (before === undefined || version < before.floor) return undefined;
@@ -92,8 +94,8 @@ function written(state: State, action: Action, version: number): State | undefin
 
 function deleted(
   state: State,
-  action: Action,
-  { existed, version }: Extract<Outcome, { readonly kind: "deleted" }>,
+  action: RegisterAction,
+  { existed, version }: Extract<OperationOutcome, { readonly kind: "deleted" }>,
 ): State | undefined {
   if (action.kind !== "delete" || existed !== (state.value !== undefined)) return undefined;
   const before = meeting(state, action.condition);
@@ -101,7 +103,7 @@ function deleted(
   return { value: undefined, version: undefined, floor: version };
 }
 
-function refused(state: State, action: Action, currentVersion: number): State | undefined {
+function refused(state: State, action: RegisterAction, currentVersion: number): State | undefined {
   if (action.kind === "get" || action.condition === undefined) return undefined;
   if (currentVersion === wantedVersion(action.condition)) return undefined;
   if (currentVersion === 0) return state.value === undefined ? state : undefined;
@@ -109,7 +111,7 @@ function refused(state: State, action: Action, currentVersion: number): State | 
 }
 
 /** A delete of nothing leaves everything as it is, so it need not take effect. */
-function takenEffect(state: State, action: Action): State | undefined {
+function takenEffect(state: State, action: RegisterAction): State | undefined {
   if (action.kind === "get") return undefined;
   const before = meeting(state, action.condition);
   if (before === undefined) return undefined;

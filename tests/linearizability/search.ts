@@ -1,14 +1,15 @@
 /**
- * Looks for an order of one key's operations that respects time and makes every answer right: the search of Wing and
- * Gong with Lowe's memory of what was tried (same operations done, same state reached: nothing new to find).
+ * Looks for an order of one key's operations that respects time and makes every answer right: the search of
+ * Wing and Gong with Lowe's memory of what was tried (same operations done, same state reached: nothing new
+ * to find).
  *
- * What the contract knows beyond a plain register makes the search short. Each rule below leaves out only orders for
- * which another order, which is still tried, is as good:
+ * What the contract knows beyond a plain register makes the search short. Each rule below leaves out only
+ * orders for which another order, which is still tried, is as good:
  *
  * - Versions never go down, so operations whose answers tell a version come in the order of these.
  * - A read that fits and teaches nothing new is done at once: it disturbs nobody, now or later.
- * - An operation without an answer is used only to explain the operation right after it. If that one would overwrite it
- *   unseen, or come to the same without it, it might as well never have happened.
+ * - An operation without an answer is used only to explain the operation right after it. If that one would
+ *   overwrite it unseen, or come to the same without it, it might as well never have happened.
  * - A value that is still to be read, and that nobody will write again, is not replaced.
  *
  * @module
@@ -17,7 +18,7 @@
 import { BitSet } from "./bit_set.ts";
 import type { Candidate } from "./candidate.ts";
 import { EventList } from "./event_list.ts";
-import { Ledger } from "./ledger.ts";
+import { OperationLedger } from "./ledger.ts";
 import { apply, INITIAL, isSameState, type State } from "./register.ts";
 
 /** Where the search got furthest before it knew that nothing fits. */
@@ -70,7 +71,7 @@ export function searchOrder(candidates: readonly Candidate[], stepsMax: number):
 
 class Search {
   readonly #events: EventList;
-  readonly #ledger: Ledger;
+  readonly #ledger: OperationLedger;
   /** Operations that must be done, by the version they tell. */
   readonly #ranked: readonly Candidate[];
   readonly #required: number;
@@ -84,7 +85,7 @@ class Search {
 
   constructor(candidates: readonly Candidate[]) {
     this.#events = new EventList(candidates);
-    this.#ledger = new Ledger(candidates);
+    this.#ledger = new OperationLedger(candidates);
     this.#done = new BitSet(candidates.length);
     this.#required = candidates.filter(({ isOptional }) => !isOptional).length;
     this.#ranked = candidates.filter(({ rank }) => rank !== undefined).sort((a, b) => a.rank! - b.rank!);

@@ -1,6 +1,6 @@
 /**
- * Judges reads that may be old: what they found must have been there at some time, and must still have been the latest
- * at some moment that is not further back than the bound they were asked with.
+ * Judges reads that may be old: what they found must have been there at some time, and must still have been
+ * the latest at some moment that is not further back than the bound they were asked with.
  *
  * ```
  *            invoked − bound                 invoked  returned
@@ -8,8 +8,8 @@
  *  overwritten by then: too old      any value current here or since is fine
  * ```
  *
- * The proof that something was overwritten is an operation that told a higher version and had returned by then; writes
- * without an answer prove nothing and excuse much.
+ * The proof that something was overwritten is an operation that told a higher version and had returned by
+ * then; writes without an answer prove nothing and excuse much.
  *
  * @module
  */
@@ -31,7 +31,8 @@ export interface StaleRead {
 /**
  * Reads of `reads` that found what they must not, in words.
  *
- * @param history the other operations, which are linearizable, on the same clock; every key is absent at its beginning
+ * @param history the other operations, which are linearizable, on the same clock; every key is absent at its
+ *   beginning
  */
 export function staleReadComplaints(history: History, reads: readonly StaleRead[]): string[] {
   const byKey = Map.groupBy(history, ({ key }) => key);

@@ -5,7 +5,8 @@
  */
 
 import { assert, suite } from "../harness.ts";
-import { type History, type Operation, type Reading, type StaleRead, staleReadComplaints } from "./mod.ts";
+import type { History, Operation, Reading } from "./history.ts";
+import { type StaleRead, staleReadComplaints } from "./stale_reads.ts";
 
 /** One client: "a" at 1, "b" at 2, nothing from 3 on, each certain from the time in the comment on. */
 const HISTORY: History = [

@@ -1,9 +1,9 @@
 /**
- * What must hold of the versions that clients are told, without any search: the versions of a key only grow with time,
- * no write gets one that was known before it began, and a version stands for one value.
+ * What must hold of the versions that clients are told, without any search: the versions of a key only grow
+ * with time, no write gets one that was known before it began, and a version stands for one value.
  *
- * The search for an order allows equal versions from one write to the next (see `register.ts`); the second rule says
- * when: only for writes that ran at the same time and may have gone into one batch.
+ * The search for an order allows equal versions from one write to the next (see `register.ts`); the second
+ * rule says when: only for writes that ran at the same time and may have gone into one batch.
  *
  * @module
  */

@@ -6,7 +6,7 @@
 
 import type { Message, NodeId } from "../../raft/mod.ts";
 import { assert } from "../harness.ts";
-import { Cluster, type ClusterNode, textEntry } from "./cluster.ts";
+import { Cluster, type ModelNode, textEntry } from "./model/cluster.ts";
 
 /** Three nodes of which node 1 is in `role`, in whatever term that takes. */
 export function inRole(role: "follower" | "preCandidate" | "candidate" | "leader"): Cluster {
@@ -22,7 +22,7 @@ export function inRole(role: "follower" | "preCandidate" | "candidate" | "leader
 }
 
 /** Lets node 1 win an election with the votes of nodes 2 and 3, without a word to their cores. */
-export function elected(cluster: Cluster, node: ClusterNode): void {
+export function elected(cluster: Cluster, node: ModelNode): void {
   ticksUntilCandidacy(node);
   for (const kind of ["preVoteResponse", "voteResponse"] as const) {
     for (const from of [2, 3]) answerBallot(cluster, { kind, from, granted: true });
@@ -62,7 +62,7 @@ export function answerBallot(
 }
 
 /** Ticks `node` alone until it stands for election, and says how long that took. */
-export function ticksUntilCandidacy(node: ClusterNode): number {
+export function ticksUntilCandidacy(node: ModelNode): number {
   let ticks = 0;
   for (; node.view(1).role === "follower" && ticks < 100; ticks++) node.core.tick();
   return ticks;

@@ -1,15 +1,15 @@
 /**
- * The rules of the paper (Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm", extended
- * version) and of Ongaro's thesis on replication, commitment and reads, by section, as tables. The stories to them are the text scripts
- * of this folder.
+ * The rules of the paper (Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm",
+ * extended version) and of Ongaro's thesis on replication, commitment and reads, by section, as tables. The
+ * stories to them are the text scripts of this folder.
  *
  * @module
  */
 
 import type { Message, NodeId } from "../../raft/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { appliedText, bytes, Cluster, stateWithLog } from "./cluster.ts";
 import { acknowledgement, append, elected } from "./fixtures.ts";
+import { appliedText, bytes, Cluster, stateWithLog } from "./model/cluster.ts";
 
 const test = suite("raft paper, replication");
 

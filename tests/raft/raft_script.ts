@@ -3,7 +3,8 @@
  *
  * | command | does |
  * |---|---|
- * | `cluster 1 2 3 [voters=1,2] [timeout=10 …]` | declares the nodes, all of them voters unless said otherwise; options are those of the core, `lease=yes`, or `priority=2,3,1` |
+ * | `cluster 1 2 3 [voters=1,2] [timeout=10 …]` | declares the nodes, all of them voters unless said
+ * otherwise; options are those of the core, `lease=yes`, or `priority=2,3,1` |
  * | `state N [log=1,1,2] [snapshot=3/1] [term= vote= commit=]` | what N starts from; `log` holds the terms |
  * | `elect N` | lets the others fall silent until N leads, and says which term |
  * | `tick N [count]` · `tick all [count]` | time passes, nothing else happens |
@@ -26,7 +27,7 @@
 
 import { InvariantViolation, type Message, type MultiRaftConfig, type Restored } from "../../raft/mod.ts";
 import type { ScriptCommand } from "../script/script_file.ts";
-import { appliedText, bytes, Cluster, type ClusterNode, emptyState, stateWithLog } from "./cluster.ts";
+import { appliedText, bytes, Cluster, emptyState, type ModelNode, stateWithLog } from "./model/cluster.ts";
 import {
   describeBegin,
   describeEntries,
@@ -36,7 +37,7 @@ import {
   describeProgress,
   describeView,
   parseMessage,
-} from "./describe.ts";
+} from "./model/describe.ts";
 
 /** The one group of a script. */
 const GROUP = 1;
@@ -207,12 +208,12 @@ export class RaftScript {
   }
 
   /** The nodes that are named, all if none is. */
-  #named(command: ScriptCommand): readonly ClusterNode[] {
+  #named(command: ScriptCommand): readonly ModelNode[] {
     const { words } = command;
     return words.length === 0 ? this.#started.nodes : words.map((id) => this.#node(Number(id)));
   }
 
-  #propose(node: ClusterNode, count: number): readonly string[] {
+  #propose(node: ModelNode, count: number): readonly string[] {
     return Array.from({ length: count }, () => {
       this.#proposed++;
       const result = node.core.propose(GROUP, bytes(`p${this.#proposed}`));
@@ -226,14 +227,14 @@ export class RaftScript {
     return [];
   }
 
-  #campaign(node: ClusterNode): readonly string[] {
+  #campaign(node: ModelNode): readonly string[] {
     let ticks = 0;
     for (; ticks < 100 && node.view(GROUP).role === "follower"; ticks++) node.tick();
     const { role, term } = node.view(GROUP);
     return [`${node.id} is ${role} in term ${term} after ${ticks} ticks`];
   }
 
-  #finish(node: ClusterNode): readonly string[] {
+  #finish(node: ModelNode): readonly string[] {
     const oldest = node.batches[0];
     if (oldest === undefined) {
       throw new Error(`The script finishes a turn that node ${node.id} has not begun`);
@@ -310,16 +311,16 @@ export class RaftScript {
     };
   }
 
-  #node(id: number | undefined): ClusterNode {
+  #node(id: number | undefined): ModelNode {
     return this.#started.node(id ?? 0);
   }
 }
 
-function describeNode(node: ClusterNode): string {
+function describeNode(node: ModelNode): string {
   return node.raft === undefined ? `${node.id}: down` : describeView(node.id, node.view(GROUP));
 }
 
-function describeMembers(node: ClusterNode): string {
+function describeMembers(node: ModelNode): string {
   if (node.raft === undefined) return `${node.id}: down`;
   const { isSealed, membership, role } = node.view(GROUP);
   return `${node.id}: ${describeMembership(membership)}${role === "leader" && !isSealed ? " unsealed" : ""}`;

@@ -1,13 +1,13 @@
 /**
- * What went wrong in other systems, each as a test that fails if it goes wrong here. Many of them have a text script
- * too; these speak of whole clusters and of numbers.
+ * What went wrong in other systems, each as a test that fails if it goes wrong here. Many of them have a text
+ * script too; these speak of whole clusters and of numbers.
  *
  * @module
  */
 
 import { EntryKind, type Restored, votersOnly } from "../../raft/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { appliedText, bytes, Cluster, emptyState, stateWithLog } from "./cluster.ts";
+import { appliedText, bytes, Cluster, emptyState, stateWithLog } from "./model/cluster.ts";
 
 const test = suite("raft regressions");
 
@@ -360,7 +360,8 @@ test("leadership does not flap between a leader and a preferred replica that can
     }
     return won() - before;
   };
-  // The pauses double, at each of the two other replicas for itself: the longer it lasts, the less it disturbs.
+  // The pauses double, at each of the two other replicas for itself: the longer it lasts, the less it
+  // disturbs.
   const [first, second, third] = [live(1_000), live(2_000), live(4_000)];
   assert.ok(first >= 4 && first <= 20, `${first} elections in the first 100 timeouts`);
   assert.ok(second <= 10, `${second} in the next 200`);

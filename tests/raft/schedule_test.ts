@@ -1,12 +1,12 @@
 /**
- * Thousands of random schedules of the bare core. `RAFT_SCHEDULES=100000` runs more of them, `RAFT_FIRST_SEED` starts
- * elsewhere; `RAFT_SEED=N RAFT_STEPS=M` replays a single one.
+ * Thousands of random schedules of the bare core. `RAFT_SCHEDULES=100000` runs more of them,
+ * `RAFT_FIRST_SEED` starts elsewhere; `RAFT_SEED=N RAFT_STEPS=M` replays a single one.
  *
  * @module
  */
 
 import { assert, suite } from "../harness.ts";
-import { runSchedule, type ScheduleResult } from "./schedule.ts";
+import { runSchedule, type ScheduleResult } from "./model/schedule.ts";
 
 const SCHEDULES = Number(Deno.env.get("RAFT_SCHEDULES") ?? 3_000);
 const FIRST_SEED = Number(Deno.env.get("RAFT_FIRST_SEED") ?? 1);

@@ -11,7 +11,7 @@ import { RaftScript } from "./raft_script.ts";
 const SCRIPTS_MIN = 20;
 
 const test = suite("raft scripts");
-const files = scriptFiles(new URL("./", import.meta.url));
+const files = scriptFiles(new URL("./scripts/", import.meta.url));
 
 for (const { name, url } of files) {
   test(name.replaceAll("_", " ").replace(".txt", ""), () => {

@@ -7,9 +7,9 @@
  * what it must print
  * ```
  *
- * A line that starts with `> ` is a command; the lines after it, up to the next command, comment or empty line, are
- * what it must print. With `REWRITE=1` in the environment files are rewritten with what was printed, and the change is
- * reviewed by eye.
+ * A line that starts with `> ` is a command; the lines after it, up to the next command, comment or empty
+ * line, are what it must print. With `REWRITE=1` in the environment files are rewritten with what was
+ * printed, and the change is reviewed by eye.
  *
  * @module
  */

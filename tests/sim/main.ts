@@ -1,6 +1,7 @@
 /**
- * The simulator as a command: `deno task sim --seed N --steps M` replays one seed, `--seeds K` runs that many from there
- * on, `--minutes X` as many as fit. Ends with the simulated hours; a failure ends with the line that replays it.
+ * The simulator as a command: `deno task sim --seed N --steps M` replays one seed, `--seeds K` runs that many
+ * from there on, `--minutes X` as many as fit. Ends with the simulated hours; a failure ends with the line
+ * that replays it.
  *
  * @module
  */

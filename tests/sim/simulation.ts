@@ -1,31 +1,31 @@
 /**
- * One run: a whole cluster of the product's own nodes and clients on simulated time, network, disks and chance, a
- * storm of faults, then a calm phase in which everything must come right. A seed decides all of it.
+ * One run: a whole cluster of the product's own nodes and clients on simulated time, network, disks and
+ * chance, a storm of faults, then a calm phase in which everything must come right. A seed decides all of it.
  *
  * @module
  */
 
-import { CLUSTER_GROUP } from "../../server/cluster_layout.ts";
+import { CLUSTER_GROUP } from "../../server/cluster/founding.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
-import { Ambush } from "./ambush.ts";
-import { Calm } from "./calm.ts";
-import { Chaos } from "./chaos.ts";
-import { ClientLink } from "./client_link.ts";
-import { Crowd } from "./crowd.ts";
-import { Fleet } from "./fleet.ts";
-import { Havoc } from "./havoc.ts";
-import { Judge } from "./judge.ts";
-import { guardAgainstLeaks } from "./leak_guard.ts";
-import { Ledger } from "./ledger.ts";
-import type { Machine } from "./machine.ts";
-import { Network } from "./network.ts";
-import { Observer } from "./observer.ts";
-import { Operator } from "./operator.ts";
-import { Promises } from "./promises.ts";
-import type { Mission } from "./scout.ts";
-import { CALM, drawWeather, type Weather } from "./weather.ts";
-import { Records } from "./workload.ts";
-import { World } from "./world.ts";
+import { CalmPhase } from "./checks/calm.ts";
+import { Judge } from "./checks/judge.ts";
+import { ReplicationLedger } from "./checks/ledger.ts";
+import { Observer } from "./checks/observer.ts";
+import { Promises } from "./checks/promises.ts";
+import { ClientLink } from "./clients/client_link.ts";
+import { Crowd } from "./clients/clients.ts";
+import type { Mission } from "./clients/split_brain_probe.ts";
+import { Records } from "./clients/workload.ts";
+import { Ambush } from "./faults/ambush.ts";
+import { Havoc } from "./faults/faults.ts";
+import { Chaos } from "./faults/random_faults.ts";
+import { Fleet } from "./machines/fleet.ts";
+import type { SimMachine } from "./machines/machine.ts";
+import { Network } from "./machines/network.ts";
+import { Operator } from "./machines/operator.ts";
+import { guardAgainstLeaks } from "./world/leak_guard.ts";
+import { CALM, drawWeather, type Weather } from "./world/weather.ts";
+import { World } from "./world/world.ts";
 
 /** What to run. */
 export interface SimulationOptions {
@@ -98,7 +98,7 @@ class Simulation {
   readonly #network: Network;
   readonly #fleet: Fleet;
   readonly #operator: Operator;
-  readonly #ledger: Ledger;
+  readonly #ledger: ReplicationLedger;
   readonly #observer: Observer;
   readonly #havoc: Havoc;
   readonly #chaos: Chaos;
@@ -117,7 +117,7 @@ class Simulation {
     const promises = new Promises(this.#judge);
     this.#network = new Network(this.#world, { weather: this.#weather, promises });
     const { partitionCount } = this.#plan;
-    this.#ledger = new Ledger({ judge: this.#judge, promises, partitionCount });
+    this.#ledger = new ReplicationLedger({ judge: this.#judge, promises, partitionCount });
     this.#observer = new Observer({
       ...{ judge: this.#judge, ledger: this.#ledger, promises },
       onElection: (machine) => this.#ambush.onElection(machine),
@@ -192,7 +192,7 @@ class Simulation {
     this.#operator.stop();
     this.#havoc.stop();
     const workers = this.#crowd.stop();
-    const calm = new Calm({
+    const calm = new CalmPhase({
       ...{ world: this.#world, fleet: this.#fleet, ledger: this.#ledger, observer: this.#observer },
       operator: this.#operator,
       ...{ judge: this.#judge, records: this.#records, partitionCount: this.#plan.partitionCount },
@@ -208,11 +208,11 @@ class Simulation {
     const { nodeCount, partitionCount, ...settings } = this.#plan;
     const { driftPercentMax, syncMsMax } = this.#weather;
     const watcher = {
-      onBirth: (machine: Machine) => {
+      onBirth: (machine: SimMachine) => {
         this.#births++;
         this.#observer.onBirth(machine);
       },
-      onDeath: (machine: Machine) => this.#observer.onDeath(machine),
+      onDeath: (machine: SimMachine) => this.#observer.onDeath(machine),
       fail: (message: string, cause?: unknown) => this.#judge.fail(message, cause),
     };
     return new Fleet({

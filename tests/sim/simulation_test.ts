@@ -6,17 +6,19 @@
  */
 
 import { assert, suite } from "../harness.ts";
+import { CHANGE_KINDS } from "./machines/operator.ts";
 import { describeTotals, runManySeeds, seedsFrom } from "./many_seeds.ts";
 import { runSimulation } from "./simulation.ts";
-import { CHANGE_KINDS } from "./operator.ts";
-import { FAULT_KINDS } from "./weather.ts";
+import { FAULT_KINDS } from "./world/weather.ts";
 
 const SEEDS = Number(Deno.env.get("SIM_SEEDS") ?? 200);
 const FIRST_SEED = Number(Deno.env.get("SIM_FIRST_SEED") ?? 1);
 const STEPS = Number(Deno.env.get("SIM_STEPS") ?? 10_000);
 const WORKERS = 2;
 const LIMIT_MS = 3_600_000;
-/** The bar is 20 on an idle core; a busy machine gets a fraction of that, and a test must not depend on it. */
+/**
+ * The bar is 20 on an idle core; a busy machine gets a fraction of that, and a test must not depend on it.
+ */
 const TIMES_REAL_MIN = 4;
 
 const test = suite("simulation");

@@ -1,6 +1,6 @@
 /**
- * Randomness for tests that must replay: the same seed gives the same numbers (mulberry32 by Tommy Ettinger, public
- * domain).
+ * Randomness for tests that must replay: the same seed gives the same numbers (mulberry32 by Tommy Ettinger,
+ * public domain).
  *
  * @module
  */

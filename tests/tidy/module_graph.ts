@@ -8,7 +8,9 @@
 export interface Import {
   /** As written. */
   readonly specifier: string;
-  /** A path below the root for the project's own files, else a specifier with its scheme (`npm:`, `node:` …). */
+  /**
+   * A path below the root for the project's own files, else a specifier with its scheme (`npm:`, `node:` …).
+   */
   readonly target: string;
 }
 

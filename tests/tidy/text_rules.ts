@@ -1,11 +1,15 @@
 /**
- * The rules of the house about text: length of files, module comments, words that may not land, pinned versions.
+ * The rules of the house about text: length of files, module comments, words that may not land, pinned
+ * versions.
  *
  * @module
  */
 
 /** A longer file holds more than one idea. */
 export const FILE_LINES_MAX = 600;
+
+/** As `deno fmt` is told; it leaves comments as they are. */
+export const LINE_COLUMNS_MAX = 110;
 
 /** Written apart, so that this file may land itself. */
 const FORBIDDEN: readonly (readonly [RegExp, string])[] = [
@@ -19,6 +23,7 @@ const FORBIDDEN: readonly (readonly [RegExp, string])[] = [
 export function textComplaints(path: string, text: string): string[] {
   return [
     ...lengthComplaints(path, text),
+    ...columnComplaints(path, text),
     ...moduleCommentComplaints(path, text),
     ...wordComplaints(path, text),
   ];
@@ -28,6 +33,18 @@ function lengthComplaints(path: string, text: string): string[] {
   if (!path.endsWith(".ts")) return [];
   const lines = text.split("\n").length - 1;
   return lines > FILE_LINES_MAX ? [`${path} has ${lines} lines: at most ${FILE_LINES_MAX}`] : [];
+}
+
+/** A text that cannot be broken may go on beyond the last column, anything else may not. */
+function columnComplaints(path: string, text: string): string[] {
+  if (!path.endsWith(".ts")) return [];
+  const isTooLong = (line: string) => [...line].length > LINE_COLUMNS_MAX;
+  const isComment = (line: string) => /^\s*(\/\/|\/\*|\*)/.test(line);
+  return text.split("\n").flatMap((line, number) =>
+    isTooLong(line) && (isComment(line) || !/["'`]/.test(line))
+      ? [`${path}:${number + 1} is longer than ${LINE_COLUMNS_MAX} columns`]
+      : []
+  );
 }
 
 function moduleCommentComplaints(path: string, text: string): string[] {

@@ -5,8 +5,8 @@
  */
 
 import { checkRecords, FrameEncoder } from "../../wal-wasm/encoder.ts";
-import { segmentSeeds } from "../../wal-wasm/segment_header.ts";
 import { crc32c, type WalRecord } from "../../wal-wasm/mod.ts";
+import { segmentSeeds } from "../../wal-wasm/segment_header.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { encodeReference, referenceCrc } from "./reference_encoder.ts";

@@ -1,13 +1,13 @@
 /**
- * Every call to the disk fails in turn. Whatever the log was doing, it must say so, never acknowledge what is not
- * durable, stay poisoned, and come back with everything acknowledged.
+ * Every call to the disk fails in turn. Whatever the log was doing, it must say so, never acknowledge what is
+ * not durable, stay poisoned, and come back with everything acknowledged.
  *
  * @module
  */
 
 import { type Wal, WalError, type WalRecord } from "../../wal-wasm/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
-import { type DiskCall, MemoryDisk } from "../support/memory_file_system.ts";
+import { type DiskCall, MemoryDisk } from "../support/disk/memory_file_system.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { linesOf, makeRecord, makeRecords, openWal, recoverWal } from "./log_fixture.ts";
 
@@ -75,7 +75,8 @@ function checkSurvivors(lines: readonly string[], { acknowledged, sent }: Outcom
   assert.ok(start >= 0, `${where}: a record that was never sent`);
   assert.equal(lines, sent.slice(start, start + lines.length), where);
   assert.ok(start + lines.length >= acknowledged.length, `${where}: acknowledged records are lost`);
-  // Batches 0 to 3 of a life are released at its fourth batch at the earliest; the last five records never are.
+  // Batches 0 to 3 of a life are released at its fourth batch at the earliest; the last five records never
+  // are.
   const isComplete = acknowledged.length === 0 || start <= acknowledged.length - 5;
   assert.ok(isComplete, `${where}: more is gone than was released`);
 }

@@ -1,14 +1,14 @@
 /**
- * The decoder on bytes nobody made on purpose: no crash, no read outside the frame, nothing accepted that the encoder
- * did not write. `WAL_FUZZ_ROUNDS` sets the number of cases.
+ * The decoder on bytes nobody made on purpose: no crash, no read outside the frame, nothing accepted that the
+ * encoder did not write. `WAL_FUZZ_ROUNDS` sets the number of cases.
  *
  * @module
  */
 
 import { FrameEncoder } from "../../wal-wasm/encoder.ts";
 import { visitRecords } from "../../wal-wasm/frame_records.ts";
+import { FrameVerdict, STAGE } from "../../wal-wasm/layout.ts";
 import { decodeSegmentHeader, segmentSeeds } from "../../wal-wasm/segment_header.ts";
-import { STAGE, Verdict } from "../../wal-wasm/layout.ts";
 import { borrowModule, crc32c } from "../../wal-wasm/wasm_module.ts";
 import { assert, suite } from "../harness.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
@@ -61,7 +61,7 @@ test("changed frames are never valid", () => {
     module.bytes.set(frame, STAGE);
     const { header, body } = SEEDS;
     const verdict = module.exports.verifyFrame(STAGE, frame.length, SEGMENT, 0, header, body);
-    assert.is(verdict === Verdict.valid, !isChanged, `round ${round}`);
+    assert.is(verdict === FrameVerdict.valid, !isChanged, `round ${round}`);
   }
 }, { limitMs: 280_000 });
 
@@ -76,7 +76,9 @@ test("frames that lie with right CRCs are refused or read within their bounds", 
     reseal(frame);
     module.bytes.set(frame, STAGE);
     const { header, body } = SEEDS;
-    if (module.exports.verifyFrame(STAGE, frame.length, SEGMENT, 0, header, body) !== Verdict.valid) continue;
+    if (module.exports.verifyFrame(STAGE, frame.length, SEGMENT, 0, header, body) !== FrameVerdict.valid) {
+      continue;
+    }
     valid++;
     readAll(frame, `round ${round}`);
   }

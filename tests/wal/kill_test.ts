@@ -1,6 +1,6 @@
 /**
- * A real process on the real disk, killed at any moment, again and again: everything it acknowledged is there.
- * `WAL_KILL_ROUNDS` sets how often.
+ * A real process on the real disk, killed at any moment, again and again: everything it acknowledged is
+ * there. `WAL_KILL_ROUNDS` sets how often.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The victim of `kill_test.ts`: appends records as fast as it can and prints the number of each batch once it is
- * acknowledged, until it is killed. Its argument is the directory of the log.
+ * The victim of `kill_test.ts`: appends records as fast as it can and prints the number of each batch once it
+ * is acknowledged, until it is killed. Its argument is the directory of the log.
  *
  * @module
  */

@@ -5,7 +5,7 @@
  */
 
 import { type RecoveryReport, Wal, type WalOptions, type WalRecord } from "../../wal-wasm/mod.ts";
-import { MemoryDisk } from "../support/memory_file_system.ts";
+import { MemoryDisk } from "../support/disk/memory_file_system.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 
 /** Where the log of the tests lives. */

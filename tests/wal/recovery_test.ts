@@ -1,13 +1,13 @@
 /**
- * Logs that were damaged: cut, flipped, garbled, swapped, missing. Whatever happens, no record is delivered that was
- * not appended, and no durable record is lost without being reported.
+ * Logs that were damaged: cut, flipped, garbled, swapped, missing. Whatever happens, no record is delivered
+ * that was not appended, and no durable record is lost without being reported.
  *
  * @module
  */
 
 import { WalError, type WalRecord } from "../../wal-wasm/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
-import { MemoryDisk } from "../support/memory_file_system.ts";
+import { MemoryDisk } from "../support/disk/memory_file_system.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import {
   lineOf,
@@ -283,7 +283,9 @@ test("any subset of unsynced sectors may be lost or garbled: what was acknowledg
   for (let seed = 0; seed < rounds; seed++) await crashOnce(seed);
 }, { limitMs: 280_000 });
 
-/** A few lives with a crash at a random moment each; everything acknowledged must come back, and nothing else. */
+/**
+ * A few lives with a crash at a random moment each; everything acknowledged must come back, and nothing else.
+ */
 async function crashOnce(seed: number): Promise<void> {
   const random = new SeededRandom(seed);
   const delay = async () => {

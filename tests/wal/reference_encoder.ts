@@ -1,6 +1,6 @@
 /**
- * The frame format once more, as slowly and as plainly as `FORMAT.md` says it: the measure for the fast encoder. It
- * shares no code with the log.
+ * The frame format once more, as slowly and as plainly as `FORMAT.md` says it: the measure for the fast
+ * encoder. It shares no code with the log.
  *
  * @module
  */

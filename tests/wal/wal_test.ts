@@ -1,5 +1,6 @@
 /**
- * The life of a log on a disk that behaves: order, group commit, sync policies, segments given up and used again.
+ * The life of a log on a disk that behaves: order, group commit, sync policies, segments given up and used
+ * again.
  *
  * @module
  */
@@ -12,7 +13,7 @@ import {
   type WalRecord,
 } from "../../wal-wasm/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
-import { type DiskCall, MemoryDisk } from "../support/memory_file_system.ts";
+import { type DiskCall, MemoryDisk } from "../support/disk/memory_file_system.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import {
   DIRECTORY,

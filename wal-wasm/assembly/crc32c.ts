@@ -1,10 +1,10 @@
 /**
  * CRC-32C (Castagnoli), reflected, polynomial 0x82f63b78; the CRC of "123456789" is 0xe3069283.
  *
- * WebAssembly has neither a CRC instruction nor carry-less multiplication, so this is table work: slicing by 16
- * (Kounavis and Berry), one load a byte. A single stream waits for its own last result at every step; long inputs
- * are therefore cut into three neighbouring blocks whose CRCs run side by side, and are joined by moving the first
- * two over the length of what follows (a linear map, four table loads).
+ * WebAssembly has neither a CRC instruction nor carry-less multiplication, so this is table work: slicing by
+ * 16 (Kounavis and Berry), one load a byte. A single stream waits for its own last result at every step; long
+ * inputs are therefore cut into three neighbouring blocks whose CRCs run side by side, and are joined by
+ * moving the first two over the length of what follows (a linear map, four table loads).
  *
  * @module
  */

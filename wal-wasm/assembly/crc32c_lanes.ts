@@ -1,14 +1,15 @@
 /**
  * CRC-32C of sixteen neighbouring blocks at once, one in each lane of a vector.
  *
- * The register of each block is spread over four vectors, one for each of its bytes. A step takes one byte of every
- * block: a table of 256 words is linear, so looking up a byte is looking up its two halves in tables of 16, and such a
- * table, one byte of it at a time, fits a vector that `swizzle` reads sixteen times at once. Blocks are turned on
- * their side first, sixteen by sixteen bytes, with unpacking shuffles.
+ * The register of each block is spread over four vectors, one for each of its bytes. A step takes one byte of
+ * every block: a table of 256 words is linear, so looking up a byte is looking up its two halves in tables of
+ * 16, and such a table, one byte of it at a time, fits a vector that `swizzle` reads sixteen times at once.
+ * Blocks are turned on their side first, sixteen by sixteen bytes, with unpacking shuffles.
  *
  * ```
  * r0 r1 r2 r3   register, lowest byte first        x = r0 ^ data
- * r0' = r1 ^ T0[x]   r1' = r2 ^ T1[x]   r2' = r3 ^ T2[x]   r3' = T3[x]      Tk[x] = LOWk[x & 15] ^ HIGHk[x >> 4]
+ * r0' = r1 ^ T0[x]   r1' = r2 ^ T1[x]   r2' = r3 ^ T2[x]   r3' = T3[x]
+ * Tk[x] = LOWk[x & 15] ^ HIGHk[x >> 4]
  * ```
  *
  * @module
@@ -77,8 +78,8 @@ function turnRound(from: u32, step: u32, to: u32): void {
 }
 
 /**
- * The registers of the sixteen blocks at `pointer`, the first of which starts from `register`, the others from 0.
- * They are left as sixteen words at the returned place.
+ * The registers of the sixteen blocks at `pointer`, the first of which starts from `register`, the others
+ * from 0. They are left as sixteen words at the returned place.
  */
 export function sixteenBlocks(pointer: u32, register: u32): u32 {
   let r0 = i8x16.replace_lane(i8x16.splat(0), 0, register as i8);
@@ -107,8 +108,10 @@ export function sixteenBlocks(pointer: u32, register: u32): u32 {
   }
   const a = low(r0, r1), b = low(r2, r3), c = high(r0, r1), d = high(r2, r3);
   v128.store(REGISTERS, i8x16.shuffle(a, b, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23));
-  v128.store(REGISTERS, i8x16.shuffle(a, b, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31), 16);
+  const ab = i8x16.shuffle(a, b, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
+  v128.store(REGISTERS, ab, 16);
   v128.store(REGISTERS, i8x16.shuffle(c, d, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23), 32);
-  v128.store(REGISTERS, i8x16.shuffle(c, d, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31), 48);
+  const cd = i8x16.shuffle(c, d, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
+  v128.store(REGISTERS, cd, 48);
   return REGISTERS;
 }

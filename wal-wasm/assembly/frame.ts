@@ -1,6 +1,7 @@
 /**
- * Makes frames and judges them. A frame is {header, records, padding, directory of groups}; see `../FORMAT.md`.
- * The host writes records to the stage and the numbers of the header; this file adds what must agree with them.
+ * Makes frames and judges them. A frame is {header, records, padding, directory of groups}; see
+ * `../FORMAT.md`. The host writes records to the stage and the numbers of the header; this file adds what
+ * must agree with them.
  *
  * @module
  */
@@ -46,8 +47,8 @@ function align(value: u32): u32 {
 /**
  * Completes the frame at `frame`: pads the records that end at `recordsEnd`, adds the directory of the first
  * `groupCount` words of the group list (or "any group" if there are more than the list holds), then length,
- * version and CRCs, which start from the segment's seeds. Flags, record count, segment, sequence, synced, oldest and
- * previous CRC are the host's. Returns the length of the frame.
+ * version and CRCs, which start from the segment's seeds. Flags, record count, segment, sequence, synced,
+ * oldest and previous CRC are the host's. Returns the length of the frame.
  */
 export function sealFrame(
   frame: u32,
@@ -111,7 +112,10 @@ export function verifyFrame(
   return isDirectory(frame, bodySeed) && areRecords(frame) ? VERDICT_VALID : VERDICT_DAMAGED;
 }
 
-/** Whether the directory of the frame at `frame`, whose header is sound and which is all there, can be believed. */
+/**
+ * Whether the directory of the frame at `frame`, whose header is sound and which is all there, can be
+ * believed.
+ */
 export function isDirectory(frame: u32, bodySeed: u32): bool {
   const bytes = load<u32>(frame, FRAME_DIRECTORY_BYTES);
   const directory = frame + load<u32>(frame, FRAME_LENGTH) - bytes;
@@ -156,8 +160,8 @@ function recordEnd(pointer: u32, end: u32): u32 {
 }
 
 /**
- * The first place from `pointer` on, in steps of eight bytes, where a sound header of a frame of the segment lies,
- * or `end` rounded down to a step if there is none before.
+ * The first place from `pointer` on, in steps of eight bytes, where a sound header of a frame of the segment
+ * lies, or `end` rounded down to a step if there is none before.
  */
 export function findFrame(
   pointer: u32,

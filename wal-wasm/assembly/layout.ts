@@ -1,6 +1,6 @@
 /**
- * Where everything lies: in the module's memory, in a frame. The host compares these numbers with its own at load
- * (`../layout.ts`), so the two cannot drift apart. Their meaning is in `../FORMAT.md`.
+ * Where everything lies: in the module's memory, in a frame. The host compares these numbers with its own at
+ * load (`../layout.ts`), so the two cannot drift apart. Their meaning is in `../FORMAT.md`.
  *
  * ```
  * 0        the null page, unused

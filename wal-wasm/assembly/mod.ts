@@ -1,6 +1,6 @@
 /**
- * Door of the WebAssembly module: makes and judges frames of the write-ahead log in a memory of fixed size. Imports
- * nothing, allocates nothing; the tables are filled when the module is instantiated.
+ * Door of the WebAssembly module: makes and judges frames of the write-ahead log in a memory of fixed size.
+ * Imports nothing, allocates nothing; the tables are filled when the module is instantiated.
  *
  * @module
  */

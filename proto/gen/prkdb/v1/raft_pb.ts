@@ -487,7 +487,7 @@ export const ForwardedValueSchema: GenMessage<ForwardedValue> = /*@__PURE__*/
  */
 export type ForwardedError = Message<"prkdb.v1.ForwardedError"> & {
   /**
-   * The kind of a domain failure (`server/error.ts`).
+   * The kind of a domain failure (`server/api/error.ts`).
    *
    * @generated from field: string kind = 1;
    */

@@ -1,0 +1,108 @@
+/**
+ * What callers hand in, checked against the contract's limits and brought into the form that is sent.
+ * Everything wrong here is a mistake in the calling program: `TypeError` for the wrong kind of thing,
+ * `RangeError` for the wrong size.
+ *
+ * @module
+ */
+
+import { KEY_BYTES_MAX, TIMEOUT_MS_MAX, VALUE_BYTES_MAX } from "../../proto/mod.ts";
+import type { EncodablePrecondition } from "../codec/mod.ts";
+
+/** A key or a value: text is taken as UTF-8. Bytes must not be changed until the call has ended. */
+export type Bytes = string | Uint8Array;
+
+/** What must hold for a write: no such key, or the key at this version (0 is the same as no such key). */
+export type PreconditionOption = { readonly absent: true } | { readonly version: number };
+
+const encoder = new TextEncoder();
+
+/** The bytes of a key. */
+export function keyBytes(key: Bytes): Uint8Array {
+  const bytes = toBytes(key, "key");
+  if (bytes.length < 1 || bytes.length > KEY_BYTES_MAX) {
+    throw new RangeError(`A key must have 1 to ${KEY_BYTES_MAX} bytes: this one has ${bytes.length}`);
+  }
+  return bytes;
+}
+
+/** The bytes of a value. */
+export function valueBytes(value: Bytes): Uint8Array {
+  const bytes = toBytes(value, "value");
+  if (bytes.length > VALUE_BYTES_MAX) {
+    throw new RangeError(`A value must have at most ${VALUE_BYTES_MAX} bytes: this one has ${bytes.length}`);
+  }
+  return bytes;
+}
+
+/** The precondition in the form that is sent. */
+export function preconditionOf(option: PreconditionOption | undefined): EncodablePrecondition | undefined {
+  if (option === undefined) return undefined;
+  if ("absent" in option && option.absent === true) return { kind: "absent" };
+  if ("version" in option) {
+    return {
+      kind: "version",
+      version: wholeNumber(option.version, { name: "precondition.version", min: 0 }),
+    };
+  }
+  throw new TypeError("A precondition must be { absent: true } or { version: number }");
+}
+
+/** A time to live; 0 when none is given. */
+export function ttlOf(ttlMs: number | undefined): number {
+  return ttlMs === undefined ? 0 : wholeNumber(ttlMs, { name: "ttlMs", min: 1 });
+}
+
+/** A deadline in milliseconds. */
+export function timeoutOf(timeoutMs: number): number {
+  return wholeNumber(timeoutMs, { name: "timeoutMs", min: 1, max: TIMEOUT_MS_MAX });
+}
+
+/** `value` if it is a whole number from `min` to `max` (2^53−1 unless given). */
+export function wholeNumber(
+  value: number,
+  { name, min, max = Number.MAX_SAFE_INTEGER }: {
+    readonly name: string;
+    readonly min: number;
+    readonly max?: number;
+  },
+): number {
+  if (typeof value !== "number") throw new TypeError(`${name} must be a number: it is a ${typeof value}`);
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
+  throw new RangeError(`${name} must be a whole number from ${min} to ${max}: it is ${value}`);
+}
+
+/**
+ * Base URLs of nodes, from `http://host:port`, `https://host:port` or `host:port` (taken as `http`).
+ *
+ * @throws {TypeError} when there is none or one cannot be understood
+ */
+export function baseUrls(addresses: readonly string[]): readonly string[] {
+  if (addresses.length === 0) throw new TypeError("At least one address of a node must be given");
+  return addresses.map((address) => {
+    const url = tryUrl(address.includes("://") ? address : `http://${address}`);
+    const plain = url !== undefined && url.hostname !== "" && (url.pathname === "/" || url.pathname === "");
+    if (!plain || (url.protocol !== "http:" && url.protocol !== "https:")) {
+      throw new TypeError(
+        `Cannot use "${address}" as the address of a node: it must be host:port or http://host:port`,
+      );
+    }
+    return url.origin;
+  });
+}
+
+function tryUrl(text: string): URL | undefined {
+  try {
+    return new URL(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function toBytes(value: Bytes, name: string): Uint8Array {
+  if (typeof value === "string") return encoder.encode(value);
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError(
+    `A ${name} must be a string or a Uint8Array: it is ${value === null ? "null" : typeof value}`,
+  );
+}

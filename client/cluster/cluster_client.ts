@@ -1,0 +1,223 @@
+/**
+ * Changes to the cluster: asked for, watched and waited for. How a change is brought to a node stands in
+ * `change_call.ts`, how changes are followed in `rpc/cluster/watch_changes.ts`.
+ *
+ * @module
+ */
+
+import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import {
+  AddNodeRequestSchema,
+  MoveReplicaRequestSchema,
+  NODE_ID_MAX,
+  RebalanceRequestSchema,
+  RemoveNodeRequestSchema,
+  TransferLeadershipRequestSchema,
+} from "../../proto/mod.ts";
+import { type CallOptions, timeoutOf, wholeNumber } from "../arguments/mod.ts";
+import type { AttemptContext, BackoffOptions } from "../pipeline/mod.ts";
+import { PrkDbError } from "../transport/mod.ts";
+import { type Change, requestChange } from "./change_call.ts";
+import {
+  type ChangeProgress,
+  followChanges,
+  listChanges,
+  noStreams,
+  type WatchContext,
+} from "./change_watch.ts";
+
+const PARTITION_ID_MAX = 2 ** 32 - 1;
+
+/** What the client of a cluster is made of. */
+export interface ClusterClientOptions {
+  readonly context: AttemptContext;
+  readonly backoff: BackoffOptions;
+  /** Of calls that name no deadline, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** How a change is waited for. */
+export interface WaitOptions {
+  /** Ends the wait with its reason; the change goes on. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds after which the wait fails with `deadline_exceeded`, 1 or more; none unless given. */
+  readonly timeoutMs?: number;
+  /** Called with every step that is seen, the last one too. */
+  readonly onProgress?: (progress: ChangeProgress) => void;
+}
+
+/**
+ * See the module comment. Changes resolve with the change's id as soon as it has begun. Unless said
+ * otherwise, every method rejects with a `PrkDbError` when the cluster could not do what was asked
+ * (`invalid_argument` for a change that makes no sense), with `TypeError` or `RangeError` for wrong
+ * arguments, and with the reason of its `signal`.
+ */
+export class ClusterClient {
+  readonly #options: ClusterClientOptions;
+  readonly #closing = new AbortController();
+
+  /** Use `PrkDbClient.cluster`. */
+  constructor(options: ClusterClientOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes the node at `address` (`host:port`) in, and moves replicas and leaders to it until they are even.
+   */
+  async addNode(
+    { nodeId, address }: { readonly nodeId: number; readonly address: string },
+    options: CallOptions = {},
+  ): Promise<string> {
+    if (typeof address !== "string") throw new TypeError("address must be a string: host:port");
+    const body = encode(AddNodeRequestSchema, { nodeId: nodeIdOf(nodeId, "nodeId"), address });
+    return await this.#change({ method: "addNode", body, isRepeatable: true }, options);
+  }
+
+  /** Moves everything away from a node and removes it; it need not be running. Its id never comes back. */
+  async removeNode(nodeId: number, options: CallOptions = {}): Promise<string> {
+    const body = encode(RemoveNodeRequestSchema, { nodeId: nodeIdOf(nodeId, "nodeId") });
+    return await this.#change({ method: "removeNode", body, isRepeatable: false }, options);
+  }
+
+  /** Moves one replica of a partition from one node to another. */
+  async moveReplica(
+    { partitionId, from, to }: { readonly partitionId: number; readonly from: number; readonly to: number },
+    options: CallOptions = {},
+  ): Promise<string> {
+    const body = encode(MoveReplicaRequestSchema, {
+      partitionId: partitionIdOf(partitionId),
+      fromNode: nodeIdOf(from, "from"),
+      toNode: nodeIdOf(to, "to"),
+    });
+    return await this.#change({ method: "moveReplica", body, isRepeatable: false }, options);
+  }
+
+  /** Has one of a partition's replicas lead it, now and whenever it can. */
+  async transferLeadership(
+    { partitionId, to }: { readonly partitionId: number; readonly to: number },
+    options: CallOptions = {},
+  ): Promise<string> {
+    const body = encode(TransferLeadershipRequestSchema, {
+      partitionId: partitionIdOf(partitionId),
+      toNode: nodeIdOf(to, "to"),
+    });
+    return await this.#change({ method: "transferLeadership", body, isRepeatable: true }, options);
+  }
+
+  /** Makes replicas and leaders even over the nodes. */
+  async rebalance(options: CallOptions = {}): Promise<string> {
+    const body = encode(RebalanceRequestSchema, {});
+    return await this.#change({ method: "rebalance", body, isRepeatable: true }, options);
+  }
+
+  /**
+   * The changes under way and the last finished ones, once each, then every step of them; without end. The
+   * newest state of each is certain to come, steps in between may be left out.
+   */
+  async *watchChanges(
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<ChangeProgress, never> {
+    return yield* followChanges(this.#watchContext(), this.#signalOf(options.signal));
+  }
+
+  /** The changes under way and the last finished ones as one of the nodes knows them, oldest first. */
+  async changes({ timeoutMs, signal }: CallOptions = {}): Promise<readonly ChangeProgress[]> {
+    const limitMs = timeoutMs === undefined ? this.#options.timeoutMs : timeoutOf(timeoutMs);
+    const limit = this.#limit(limitMs, "No node has told the changes in time");
+    try {
+      return await listChanges(this.#watchContext(), this.#signalOf(signal, limit.signal));
+    } finally {
+      limit.stop();
+    }
+  }
+
+  /**
+   * Waits until a change has ended, and returns its last state.
+   *
+   * @throws {PrkDbError} `aborted` when it ended without having been done, `deadline_exceeded` when it has
+   *   not ended in time
+   */
+  async waitForChange(
+    changeId: string,
+    { signal, timeoutMs, onProgress }: WaitOptions = {},
+  ): Promise<ChangeProgress> {
+    const limit = timeoutMs === undefined ? undefined : this.#limit(
+      wholeNumber(timeoutMs, { name: "timeoutMs", min: 1 }),
+      `Change ${changeId} has not ended in time`,
+    );
+    try {
+      const end = this.#signalOf(signal, limit?.signal);
+      for await (const progress of this.watchChanges({ signal: end })) {
+        if (progress.changeId !== changeId) continue;
+        onProgress?.(progress);
+        if (progress.isFinished) return doneOrThrow(progress);
+      }
+    } finally {
+      limit?.stop();
+    }
+    throw new Error("a watch without an end has ended");
+  }
+
+  /** Ends all watches with the error `closed`. */
+  close(): void {
+    this.#closing.abort(closedError());
+  }
+
+  #watchContext(): WatchContext {
+    this.#assertOpen();
+    const { context, backoff } = this.#options;
+    const { caller } = context;
+    if (caller.stream === undefined) throw noStreams();
+    return { ...context, streams: { stream: caller.stream.bind(caller) }, random: backoff.random };
+  }
+
+  /** Fires with the first of `signals`, and when the client is closed. */
+  #signalOf(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+    return AbortSignal.any([this.#closing.signal, ...signals.filter((signal) => signal !== undefined)]);
+  }
+
+  /** A signal that fires after `afterMs` milliseconds with a `deadline_exceeded` that says `message`. */
+  #limit(afterMs: number, message: string): { readonly signal: AbortSignal; readonly stop: () => void } {
+    const controller = new AbortController();
+    const stop = this.#options.context.clock.after(
+      afterMs,
+      () => controller.abort(new PrkDbError("deadline_exceeded", message)),
+    );
+    return { signal: controller.signal, stop };
+  }
+
+  #assertOpen(): void {
+    if (this.#closing.signal.aborted) throw closedError();
+  }
+
+  async #change(call: Change, { timeoutMs, signal }: CallOptions): Promise<string> {
+    this.#assertOpen();
+    signal?.throwIfAborted();
+    const limitMs = timeoutMs === undefined ? this.#options.timeoutMs : timeoutOf(timeoutMs);
+    return await requestChange(this.#options, { ...call, timeoutMs: limitMs, signal });
+  }
+}
+
+function doneOrThrow(progress: ChangeProgress): ChangeProgress {
+  if (progress.error === "") return progress;
+  throw new PrkDbError(
+    "aborted",
+    `Change ${progress.changeId} ended without having been done: ${progress.error}`,
+  );
+}
+
+function closedError(): PrkDbError {
+  return new PrkDbError("closed", "Cannot take on a call: the client has been closed");
+}
+
+function encode<I extends DescMessage>(schema: I, init: MessageInitShape<I>): Uint8Array<ArrayBuffer> {
+  return toBinary(schema, create(schema, init));
+}
+
+function nodeIdOf(nodeId: number, name: string): number {
+  return wholeNumber(nodeId, { name, min: 1, max: NODE_ID_MAX });
+}
+
+function partitionIdOf(partitionId: number): number {
+  return wholeNumber(partitionId, { name: "partitionId", min: 0, max: PARTITION_ID_MAX });
+}

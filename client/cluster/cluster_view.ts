@@ -1,0 +1,144 @@
+/**
+ * What nodes say about the cluster and about themselves, as plain data without protobuf's types.
+ *
+ * @module
+ */
+
+import { type GetMetadataResponse, type GetStatusResponse, ReplicaRole } from "../../proto/mod.ts";
+
+/** The cluster as one node knows it. */
+export interface ClusterView {
+  readonly clusterId: string;
+  readonly epoch: number;
+  /** Replicas a partition should have. */
+  readonly replicationFactor: number;
+  readonly nodes: readonly { readonly nodeId: number; readonly address: string }[];
+  readonly partitions: readonly PartitionView[];
+}
+
+/** One partition. */
+export interface PartitionView {
+  readonly partitionId: number;
+  /** First hash of its range, 0 to 2^32−1. */
+  readonly hashStart: number;
+  /** Exclusive, up to 2^32. */
+  readonly hashEnd: number;
+  /** 0 when unknown. */
+  readonly leaderId: number;
+  readonly term: number;
+  /** The preferred leader first. */
+  readonly replicas: readonly number[];
+}
+
+/** One node, as it describes itself. */
+export interface NodeView {
+  readonly nodeId: number;
+  readonly clusterId: string;
+  readonly version: string;
+  /** `starting`, `serving` or `stopping`. */
+  readonly state: string;
+  readonly uptimeMs: number;
+  readonly walBytes: number;
+  readonly replicas: readonly ReplicaView[];
+  readonly peers: readonly PeerView[];
+}
+
+/** One replica of a node. */
+export interface ReplicaView {
+  readonly partitionId: number;
+  readonly role: "leader" | "follower" | "candidate" | "unknown";
+  readonly term: number;
+  /** 0 when unknown. */
+  readonly leaderId: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly lastIndex: number;
+  readonly keyCount: number;
+  /** Bytes of keys and values. */
+  readonly stateBytes: number;
+  /** The other replicas as a leader sees them; empty on others. */
+  readonly followers: readonly FollowerStatus[];
+}
+
+/** One replica as its leader sees it. */
+export interface FollowerStatus {
+  readonly nodeId: number;
+  /** Entries the leader has that the follower is not known to have. */
+  readonly lag: number;
+  /** Heard from within the last election timeout. */
+  readonly isActive: boolean;
+}
+
+/** One peer of a node. */
+export interface PeerView {
+  readonly nodeId: number;
+  readonly address: string;
+  readonly connected: boolean;
+  readonly queuedBytes: number;
+}
+
+/** The view in a `GetMetadataResponse`. */
+export function clusterViewOf(response: GetMetadataResponse): ClusterView {
+  return {
+    clusterId: response.clusterId,
+    epoch: Number(response.epoch),
+    replicationFactor: response.replicationFactor,
+    nodes: response.nodes.map(({ nodeId, address }) => ({ nodeId, address })),
+    partitions: response.partitions.map((partition) => ({
+      partitionId: partition.partitionId,
+      hashStart: partition.hashStart,
+      hashEnd: Number(partition.hashEnd),
+      leaderId: partition.leaderId,
+      term: Number(partition.term),
+      replicas: partition.replicas,
+    })),
+  };
+}
+
+/** The view in a `GetStatusResponse`. */
+export function nodeViewOf(response: GetStatusResponse): NodeView {
+  return {
+    nodeId: response.nodeId,
+    clusterId: response.clusterId,
+    version: response.version,
+    state: response.state,
+    uptimeMs: Number(response.uptimeMs),
+    walBytes: Number(response.walBytes),
+    replicas: response.replicas.map((replica) => ({
+      partitionId: replica.partitionId,
+      role: roleOf(replica.role),
+      term: Number(replica.term),
+      leaderId: replica.leaderId,
+      commitIndex: Number(replica.commitIndex),
+      appliedIndex: Number(replica.appliedIndex),
+      lastIndex: Number(replica.lastIndex),
+      keyCount: Number(replica.keyCount),
+      stateBytes: Number(replica.stateBytes),
+      followers: replica.followers.map(({ nodeId, lag, active }) => ({
+        nodeId,
+        lag: Number(lag),
+        isActive: active,
+      })),
+    })),
+    peers: response.peers.map(({ nodeId, address, connected, queuedBytes }) => ({
+      nodeId,
+      address,
+      connected,
+      queuedBytes: Number(queuedBytes),
+    })),
+  };
+}
+
+function roleOf(role: ReplicaRole): ReplicaView["role"] {
+  switch (role) {
+    case ReplicaRole.LEADER:
+      return "leader";
+    case ReplicaRole.FOLLOWER:
+      return "follower";
+    case ReplicaRole.CANDIDATE:
+      return "candidate";
+    default:
+      // A newer node may know roles that this client does not.
+      return "unknown";
+  }
+}

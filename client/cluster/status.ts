@@ -1,0 +1,54 @@
+/**
+ * Asks a node about itself.
+ *
+ * @module
+ */
+
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ClusterService, GetStatusRequestSchema, GetStatusResponseSchema } from "../../proto/mod.ts";
+import { errorOf, failureOf, type UnaryCaller } from "../transport/mod.ts";
+import { type NodeView, nodeViewOf } from "./cluster_view.ts";
+
+/** A node that has not described itself by then is reported as silent. */
+const ANSWER_LIMIT_MS = 2_000;
+
+const PATH = `/${ClusterService.typeName}/${ClusterService.method.getStatus.name}`;
+const REQUEST = toBinary(GetStatusRequestSchema, create(GetStatusRequestSchema));
+
+/** What asking one node came to. */
+export type NodeReport =
+  | { readonly kind: "answered"; readonly address: string; readonly node: NodeView }
+  | { readonly kind: "failed"; readonly address: string; readonly message: string };
+
+/** How a node is asked. */
+export interface Question {
+  readonly caller: UnaryCaller;
+  /** Milliseconds; two seconds are enough in any case. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What the node at `address` says about itself. Rejects only when `signal` fires. */
+export async function askStatus(
+  address: string,
+  { caller, timeoutMs, signal }: Question,
+): Promise<NodeReport> {
+  const limitMs = Math.min(timeoutMs, ANSWER_LIMIT_MS);
+  const limit = AbortSignal.timeout(limitMs);
+  try {
+    const response = await caller.call({
+      address,
+      path: PATH,
+      body: REQUEST,
+      timeoutMs: limitMs,
+      direct: true,
+      readOnly: true,
+      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+    });
+    return { kind: "answered", address, node: nodeViewOf(fromBinary(GetStatusResponseSchema, response)) };
+  } catch (error) {
+    signal?.throwIfAborted();
+    const message = limit.aborted ? `no answer within ${limitMs} ms` : errorOf(failureOf(error)).message;
+    return { kind: "failed", address, message };
+  }
+}

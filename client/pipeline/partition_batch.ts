@@ -1,0 +1,103 @@
+/**
+ * The parts of a batch, one a partition, and what can be said about them. A part is the unit that succeeds,
+ * fails and is sent again.
+ *
+ * @module
+ */
+
+import type { PartitionRoute } from "../routing/mod.ts";
+import { type CallFailure, errorOf, tellingOf } from "../transport/mod.ts";
+import { Backoff, type BackoffOptions } from "./backoff.ts";
+import type { Pending } from "./pending.ts";
+
+/** The items of one batch that fall into one partition. */
+export interface PartitionBatch<Item> {
+  readonly route: PartitionRoute;
+  readonly items: readonly Item[];
+  readonly backoff: Backoff;
+  /** What the last attempt came to; `undefined` before its end and when it succeeded. */
+  lastFailure: CallFailure | undefined;
+  /** Why it has not succeeded yet, as far as any attempt could tell. */
+  reason: CallFailure | undefined;
+}
+
+/** What came of one item: a failure, or `undefined` when it succeeded. */
+export type ItemFailures = readonly (CallFailure | undefined)[];
+
+/** Requests and results differ from exchange to exchange; the dispatcher touches neither. */
+export type AnyPending = Pending<unknown, never>;
+
+/** `items` by partition, in the order in which the partitions first occur. */
+export function partsOf<Item extends AnyPending>(
+  items: readonly Item[],
+  backoff: BackoffOptions,
+): readonly PartitionBatch<Item>[] {
+  const byRoute = new Map<PartitionRoute, Item[]>();
+  for (const item of items) {
+    const list = byRoute.get(item.route);
+    if (list === undefined) byRoute.set(item.route, [item]);
+    else list.push(item);
+  }
+  return [...byRoute].map(([route, list]) => ({
+    route,
+    items: list,
+    backoff: new Backoff(backoff),
+    lastFailure: undefined,
+    reason: undefined,
+  }));
+}
+
+/** Notes what an attempt came to: `failure`, or `undefined` for success. */
+export function noteOutcome<Item>(part: PartitionBatch<Item>, failure: CallFailure | undefined): void {
+  part.lastFailure = failure;
+  part.reason = failure && tellingOf(part.reason, failure);
+}
+
+/** Whether anybody still waits for something in `part`. */
+export function isWanted<Item extends AnyPending>(part: PartitionBatch<Item>): boolean {
+  return part.items.some((item) => !item.isSettled);
+}
+
+/**
+ * The failure that decides over a part: one that is for good, else the first that may pass. `aborted` only
+ * says that another mutation of the part has failed, so it decides nothing while there is another.
+ */
+export function decisiveOf(failures: ItemFailures): CallFailure | undefined {
+  const real = failures.filter((failure) => failure !== undefined);
+  const telling = real.filter((failure) => failure.kind !== "final" || failure.code !== "aborted");
+  return telling.find(isForGood) ?? telling[0] ?? real[0];
+}
+
+/** Whether another try cannot change `failure`. */
+export function isForGood(failure: CallFailure): boolean {
+  return failure.kind === "final" || failure.kind === "precondition";
+}
+
+/** Rejects each item with its own failure. */
+export function rejectEach<Item extends AnyPending>(
+  part: PartitionBatch<Item>,
+  failures: ItemFailures,
+): void {
+  for (const [position, item] of part.items.entries()) {
+    const failure = failures[position];
+    if (failure !== undefined) item.reject(errorOf(failure));
+  }
+}
+
+/** When the last of the items in `group` runs out of time. */
+export function latestDeadline<Item extends AnyPending>(group: readonly PartitionBatch<Item>[]): number {
+  let latest = -Infinity;
+  for (const part of group) for (const item of part.items) latest = Math.max(latest, item.deadline);
+  return latest;
+}
+
+/** When the next unsettled item runs out of time; `undefined` when all are settled. */
+export function earliestDeadline<Item extends AnyPending>(
+  parts: readonly PartitionBatch<Item>[],
+): number | undefined {
+  let earliest = Infinity;
+  for (const part of parts) {
+    for (const item of part.items) if (!item.isSettled) earliest = Math.min(earliest, item.deadline);
+  }
+  return earliest === Infinity ? undefined : earliest;
+}

@@ -1,0 +1,127 @@
+/**
+ * One mutation or one key that a caller waits for, from the call until it is settled: by an answer, by its
+ * deadline or by its signal. What is pending is counted against a bound for the whole client, so that a
+ * caller who does not wait meets an error and not the end of memory.
+ *
+ * @module
+ */
+
+import type { PartitionRoute } from "../routing/mod.ts";
+import { PrkDbError } from "../transport/mod.ts";
+
+/** Most mutations and keys a client holds at a time. */
+export const PENDING_COUNT_MAX = 100_000;
+
+/** Most bytes of keys and values a client holds at a time; sixteen of the largest batches. */
+export const PENDING_BYTES_MAX = 134_217_728;
+
+/** Counts what is pending. */
+export class PendingBudget {
+  #count = 0;
+  #bytes = 0;
+  #onDrained: (() => void) | undefined;
+
+  /** @throws {PrkDbError} `resource_exhausted` when one of the bounds is reached */
+  take(bytes: number): void {
+    if (this.#count >= PENDING_COUNT_MAX) throw full(`${PENDING_COUNT_MAX} mutations and keys`);
+    // A single call always fits into an empty client, however large.
+    if (this.#count > 0 && this.#bytes + bytes > PENDING_BYTES_MAX) throw full(`${PENDING_BYTES_MAX} bytes`);
+    this.#count++;
+    this.#bytes += bytes;
+  }
+
+  release(bytes: number): void {
+    this.#count--;
+    this.#bytes -= bytes;
+    if (this.#count === 0) this.#onDrained?.();
+  }
+
+  /** Resolves when nothing waits any more; to be called once, by whoever lets nothing new in. */
+  drained(): Promise<void> {
+    if (this.#count === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onDrained = resolve);
+  }
+
+  /** Mutations and keys that wait at this moment. */
+  get count(): number {
+    return this.#count;
+  }
+}
+
+function full(what: string): PrkDbError {
+  return new PrkDbError(
+    "resource_exhausted",
+    `Cannot take on another call: ${what} are waiting for an answer already`,
+  );
+}
+
+/** What a `Pending` is made of. */
+export interface PendingInit<Request> {
+  readonly route: PartitionRoute;
+  readonly request: Request;
+  /** Of key and value. */
+  readonly bytes: number;
+  /** On the client's clock. */
+  readonly deadline: number;
+}
+
+/** Where a settled `Pending` goes. */
+export interface Waiter<Result> {
+  resolve(result: Result): void;
+  reject(error: unknown): void;
+}
+
+/** See the module comment. Settling it twice is harmless: the first time counts. */
+export class Pending<Request, Result> {
+  readonly route: PartitionRoute;
+  readonly request: Request;
+  readonly bytes: number;
+  readonly deadline: number;
+  readonly #waiter: Waiter<Result>;
+  readonly #budget: PendingBudget;
+  #release: (() => void) | undefined;
+  #settled = false;
+
+  /** @throws {PrkDbError} `resource_exhausted`, see `PendingBudget` */
+  constructor(
+    init: PendingInit<Request>,
+    waiter: Waiter<Result>,
+    { budget }: { readonly budget: PendingBudget },
+  ) {
+    budget.take(init.bytes);
+    this.route = init.route;
+    this.request = init.request;
+    this.bytes = init.bytes;
+    this.deadline = init.deadline;
+    this.#waiter = waiter;
+    this.#budget = budget;
+  }
+
+  get isSettled(): boolean {
+    return this.#settled;
+  }
+
+  resolve(result: Result): void {
+    if (this.#settle()) this.#waiter.resolve(result);
+  }
+
+  reject(error: unknown): void {
+    if (this.#settle()) this.#waiter.reject(error);
+  }
+
+  /** Rejects with the reason of `signal` as soon as it fires. */
+  watchSignal(signal: AbortSignal): void {
+    const abort = () => this.reject(signal.reason);
+    if (signal.aborted) return abort();
+    signal.addEventListener("abort", abort, { once: true });
+    this.#release = () => signal.removeEventListener("abort", abort);
+  }
+
+  #settle(): boolean {
+    if (this.#settled) return false;
+    this.#settled = true;
+    this.#budget.release(this.bytes);
+    this.#release?.();
+    return true;
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * Asks nodes for the cluster's metadata: one round at a time for all who want it, one node after the other,
+ * the next one as soon as the last has failed or been silent for half a second; the first answer counts. Also
+ * tells a node that is busy from one that is paused or cut off, by asking it something that costs nothing.
+ *
+ * @module
+ */
+
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ClusterService, GetMetadataRequestSchema, GetMetadataResponseSchema } from "../../proto/mod.ts";
+import { type ClientClock, errorOf, failureOf, PrkDbError, type UnaryCaller } from "../transport/mod.ts";
+import type { Routes } from "./routes.ts";
+
+/** Silence after which the next node is asked as well. */
+const STAGGER_MS = 500;
+
+/** A node that has not answered by then is taken as not answering. */
+const ASK_LIMIT_MS = 3_000;
+
+/** A node that has been silent on a call must answer a probe within this time to be waited for. */
+const PROBE_LIMIT_MS = 700;
+
+const METADATA_PATH = `/${ClusterService.typeName}/${ClusterService.method.getMetadata.name}`;
+const REQUEST = toBinary(GetMetadataRequestSchema, create(GetMetadataRequestSchema));
+
+/** What discovery works with. */
+export interface DiscoveryOptions {
+  readonly caller: UnaryCaller;
+  readonly routes: Routes;
+  readonly clock: ClientClock;
+  /** Numbers in `[0, 1)`. */
+  readonly random: () => number;
+}
+
+/** See the module comment. */
+export class Discovery {
+  readonly #options: DiscoveryOptions;
+  #round: Promise<void> | undefined;
+  readonly #probes = new Map<string, Promise<boolean>>();
+
+  constructor(options: DiscoveryOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Brings the routes up to date; whoever calls while a round is under way shares it.
+   *
+   * @throws {PrkDbError} `unavailable` when no node gave a usable answer
+   */
+  refresh(): Promise<void> {
+    this.#round ??= this.#askAll().finally(() => this.#round = undefined);
+    return this.#round;
+  }
+
+  /** Like `refresh`, for callers that go on with the routes they have when nobody answers. */
+  async tryRefresh(): Promise<void> {
+    try {
+      await this.refresh();
+    } catch (error) {
+      if (!(error instanceof PrkDbError)) throw error;
+    }
+  }
+
+  /**
+   * Whether `address` answers at all at this moment. One that does not is avoided from then on, and the other
+   * nodes are asked who leads now.
+   */
+  probe(address: string): Promise<boolean> {
+    let probe = this.#probes.get(address);
+    if (probe === undefined) {
+      probe = this.#probe(address).finally(() => this.#probes.delete(address));
+      this.#probes.set(address, probe);
+    }
+    return probe;
+  }
+
+  async #probe(address: string): Promise<boolean> {
+    try {
+      await this.#ask(address, PROBE_LIMIT_MS);
+      return true;
+    } catch {
+      this.#options.routes.suspect(address);
+      await this.tryRefresh();
+      return false;
+    }
+  }
+
+  async #askAll(): Promise<void> {
+    const failures: string[] = [];
+    const asked: Promise<boolean>[] = [];
+    for (const address of this.#order()) {
+      const answer = this.#ask(address, ASK_LIMIT_MS).then(() => true, (error) => {
+        failures.push(`${address}: ${error.message}`);
+        return false;
+      });
+      asked.push(answer);
+      const pause = this.#pause(STAGGER_MS);
+      const outcome = await Promise.race([answer, pause.ended]);
+      pause.cancel();
+      if (outcome === true) return;
+    }
+    if (await firstTrue(asked)) return;
+    throw new PrkDbError("unavailable", `No node gave usable metadata (${failures.join("; ")})`);
+  }
+
+  /**
+   * All nodes in random order; after them seeds and former members, which may be removed and know only what
+   * was then; after all of these whoever lately did not answer.
+   */
+  #order(): readonly string[] {
+    const { routes, random } = this.#options;
+    const rank = (address: string) =>
+      (routes.isSuspect(address) ? 2 : 0) + (routes.isMember(address) ? 0 : 1);
+    return routes.addresses
+      .map((address) => ({ address, rank: random() + rank(address) }))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ address }) => address);
+  }
+
+  /** Asks one node and takes its answer into the routes. */
+  async #ask(address: string, limitMs: number): Promise<void> {
+    const { caller, routes } = this.#options;
+    const controller = new AbortController();
+    const limit = this.#pause(limitMs);
+    const call = caller.call({
+      address,
+      path: METADATA_PATH,
+      body: REQUEST,
+      timeoutMs: limitMs,
+      direct: false,
+      readOnly: true,
+      signal: controller.signal,
+    });
+    // Whatever comes of it after the limit is of no interest.
+    call.catch(() => {});
+    try {
+      const response = await Promise.race([call, limit.ended]);
+      if (response === undefined) throw new PrkDbError("unavailable", `no answer within ${limitMs} ms`);
+      routes.learn(fromBinary(GetMetadataResponseSchema, response));
+      routes.trust(address);
+    } catch (error) {
+      throw error instanceof PrkDbError ? error : errorOf(failureOf(error));
+    } finally {
+      limit.cancel();
+      controller.abort();
+    }
+  }
+
+  #pause(delayMs: number): { readonly ended: Promise<undefined>; readonly cancel: () => void } {
+    let cancel = () => {};
+    const ended = new Promise<undefined>((resolve) => {
+      cancel = this.#options.clock.after(delayMs, () => resolve(undefined));
+    });
+    return { ended, cancel };
+  }
+}
+
+/** Whether any of `answers`, none of which rejects, turns out true; as soon as one does. */
+function firstTrue(answers: readonly Promise<boolean>[]): Promise<boolean> {
+  const hits = answers.map(async (answer) => {
+    if (!(await answer)) throw new Error("no");
+    return true;
+  });
+  return Promise.any(hits).catch(() => false);
+}

@@ -1,0 +1,8 @@
+/**
+ * TODO(header): client/routing
+ *
+ * @module
+ */
+
+export { Discovery } from "./discovery.ts";
+export { type PartitionRoute, Routes, type Target } from "./routes.ts";

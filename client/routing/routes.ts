@@ -1,0 +1,264 @@
+/**
+ * What the client knows of the cluster: its nodes, its partitions and who leads them. A pure table: answers
+ * of nodes go in, the place to send a call comes out; asking is the work of `discovery.ts`.
+ *
+ * News is ordered by term, a partition each: a higher term replaces what is known, a lower one is ignored,
+ * and within a term a known leader is never replaced by an unknown one. So an isolated node that still
+ * believes in an old leader cannot lead the client astray for long.
+ *
+ * Invariant: `partitions` is ordered by hash range, and partition i of N owns the i-th equal cut of the hash
+ * space, so that `partitionOfKey` finds it.
+ *
+ * @module
+ */
+
+import { type GetMetadataResponse, HASH_SPACE, hashRangeStart, partitionOfKey } from "../../proto/mod.ts";
+import { type ClientClock, type LeaderHint, PrkDbError } from "../transport/mod.ts";
+
+/**
+ * How long a node that did not answer is avoided. Short, because avoiding a leader costs a forwarding hop;
+ * long enough that a burst of calls does not try the dead node one by one.
+ */
+const SUSPECT_MIN_MS = 1_000;
+
+/**
+ * The time doubles with every failure after it, up to this: a node may be out of this client's reach for
+ * good.
+ */
+const SUSPECT_MAX_MS = 30_000;
+
+/** Nodes that were members once and may still answer, remembered for discovery. */
+const FORMER_MAX = 64;
+
+/**
+ * One partition as far as the client knows it. Lanes and batches hold on to it, so it is changed in place.
+ */
+export interface PartitionRoute {
+  readonly partitionId: number;
+  /** Base URL, `undefined` when no leader is known. */
+  leaderAddress: string | undefined;
+  term: number;
+  /** Base URLs of the nodes that hold a replica, the preferred leader first. */
+  replicas: readonly string[];
+  /**
+   * Its last call failed as calls do during an election. New calls then wait for one another, not for other
+   * partitions.
+   */
+  troubled: boolean;
+}
+
+/** Where a call goes. */
+export interface Target {
+  readonly address: string;
+  /** Whether the node is asked as the leader, so that it answers NOT_LEADER instead of forwarding. */
+  readonly direct: boolean;
+}
+
+/** A node that did not answer. */
+interface Suspicion {
+  readonly untilMs: number;
+  /** For how long, in milliseconds. */
+  readonly spanMs: number;
+}
+
+/** See the module comment. */
+export class Routes {
+  readonly #clock: ClientClock;
+  readonly #seeds: readonly string[];
+  /** In front of the `host:port` of metadata: the scheme of the first seed. */
+  readonly #scheme: string;
+  readonly #suspects = new Map<string, Suspicion>();
+  #clusterId = "";
+  #epoch = -1n;
+  #nodes: readonly string[] = [];
+  /** Nodes of earlier metadata that are not among `#nodes`, the latest last. */
+  #former: readonly string[] = [];
+  #partitions: readonly PartitionRoute[] = [];
+  #latest: GetMetadataResponse | undefined;
+  #turn = 0;
+
+  /** @param seeds base URLs, at least one */
+  constructor(seeds: readonly string[], clock: ClientClock) {
+    this.#seeds = seeds;
+    this.#clock = clock;
+    this.#scheme = seeds[0]!.slice(0, seeds[0]!.indexOf("://") + 3);
+  }
+
+  /** In the order of their hash ranges; empty before the first answer. */
+  get partitions(): readonly PartitionRoute[] {
+    return this.#partitions;
+  }
+
+  /** Base URLs of all nodes. */
+  get nodes(): readonly string[] {
+    return this.#nodes;
+  }
+
+  /** Base URLs of all nodes, then of seeds that are not among them, then of nodes that were members once. */
+  get addresses(): readonly string[] {
+    return [...new Set([...this.#nodes, ...this.#seeds, ...this.#former])];
+  }
+
+  /** Whether `address` is that of a node in the metadata. */
+  isMember(address: string): boolean {
+    return this.#nodes.includes(address);
+  }
+
+  /** The last metadata taken in. */
+  get latest(): GetMetadataResponse {
+    if (this.#latest === undefined) throw new Error("Cannot show metadata as no node has given any");
+    return this.#latest;
+  }
+
+  /** The route of the partition that owns `key`. */
+  routeOf(key: Uint8Array): PartitionRoute {
+    return this.#partitions[partitionOfKey(key, this.#partitions.length)]!;
+  }
+
+  /**
+   * Takes in what a node says about the cluster.
+   *
+   * @throws {PrkDbError} when it is another cluster than before, or one whose partitions this client cannot
+   *   map
+   */
+  learn(metadata: GetMetadataResponse): void {
+    this.#checkCluster(metadata);
+    const addresses = new Map(metadata.nodes.map((node) => [node.nodeId, this.#scheme + node.address]));
+    const news = [...metadata.partitions].sort((a, b) => a.hashStart - b.hashStart);
+    if (this.#partitions.length === 0) {
+      this.#partitions = checkedCut(news).map(({ partitionId }) => newRoute(partitionId));
+    } else if (news.length !== this.#partitions.length) {
+      throw foreign(`it has ${news.length} partitions instead of ${this.#partitions.length}`);
+    }
+    this.#latest = metadata;
+    const current = metadata.epoch >= this.#epoch;
+    if (current) {
+      this.#epoch = metadata.epoch;
+      this.#learnNodes([...addresses.values()]);
+    }
+    for (const [position, { leaderId, replicas, term }] of news.entries()) {
+      const route = this.#partitions[position]!;
+      if (current) route.replicas = replicas.flatMap((nodeId) => addresses.get(nodeId) ?? []);
+      const leaderAddress = addresses.get(leaderId);
+      // An older view may have the right leader at an address that it has left.
+      const isSettled = !current && Number(term) === route.term && route.leaderAddress !== undefined;
+      if (!isSettled) this.#learnLeader(route, { leaderAddress, term: Number(term) });
+    }
+  }
+
+  /** Takes in the detail of a NOT_LEADER answer about `route`; returns whether it names a new leader. */
+  learnHint(route: PartitionRoute, hint: LeaderHint): boolean {
+    const before = route.leaderAddress;
+    const leaderAddress = hint.leaderAddress === "" ? undefined : this.#scheme + hint.leaderAddress;
+    this.#learnLeader(route, { leaderAddress, term: hint.term });
+    return route.leaderAddress !== undefined && route.leaderAddress !== before;
+  }
+
+  /** Avoids `address` for a while. Failures of calls that were under way together count as one. */
+  suspect(address: string): void {
+    if (this.isSuspect(address)) return;
+    const before = this.#suspects.get(address);
+    const spanMs = before === undefined ? SUSPECT_MIN_MS : Math.min(before.spanMs * 2, SUSPECT_MAX_MS);
+    this.#suspects.set(address, { untilMs: this.#clock.now() + spanMs, spanMs });
+  }
+
+  /** `address` has answered. */
+  trust(address: string): void {
+    if (this.#suspects.size > 0) this.#suspects.delete(address);
+  }
+
+  isSuspect(address: string): boolean {
+    const suspicion = this.#suspects.get(address);
+    return suspicion !== undefined && suspicion.untilMs > this.#clock.now();
+  }
+
+  /** The leader of `route`, directly; while it is unknown or suspect, another replica, which forwards. */
+  leaderOf(route: PartitionRoute): Target {
+    const leader = route.leaderAddress;
+    if (leader !== undefined && !this.isSuspect(leader)) return { address: leader, direct: true };
+    return { address: this.#other(route, leader), direct: false };
+  }
+
+  /**
+   * Any replica of `route`, each in its turn, for reads that need no leader. Without `leader` if another can
+   * be had.
+   */
+  replicaOf(route: PartitionRoute, options: { readonly withoutLeader: boolean }): Target {
+    return {
+      address: this.#other(route, options.withoutLeader ? route.leaderAddress : undefined),
+      direct: false,
+    };
+  }
+
+  /** A node that answers, each in its turn, for calls that any node takes; else a seed that does. */
+  anyNode(): string {
+    return this.#choose([this.#nodes, this.#seeds], undefined);
+  }
+
+  /**
+   * A replica that answers; else any node that does, which forwards too; else a seed; else whoever is next.
+   */
+  #other(route: PartitionRoute, avoided: string | undefined): string {
+    return this.#choose([route.replicas, this.#nodes, this.#seeds], avoided);
+  }
+
+  /**
+   * From the first of `circles` in which somebody answers. A seed may be a node that was removed, so it comes
+   * last.
+   */
+  #choose(circles: readonly (readonly string[])[], avoided: string | undefined): string {
+    const isHealthy = (address: string) => address !== avoided && !this.isSuspect(address);
+    const healthy = circles.map((circle) => circle.filter(isHealthy)).find((circle) => circle.length > 0);
+    const choice = healthy ?? this.addresses;
+    return choice[this.#turn++ % choice.length]!;
+  }
+
+  #learnNodes(nodes: readonly string[]): void {
+    const left = [...this.#former, ...this.#nodes].filter((address) => !nodes.includes(address));
+    this.#former = [...new Set(left)].slice(-FORMER_MAX);
+    this.#nodes = nodes;
+    const known = new Set(this.addresses);
+    for (const address of this.#suspects.keys()) if (!known.has(address)) this.#suspects.delete(address);
+  }
+
+  #learnLeader(
+    route: PartitionRoute,
+    news: { readonly leaderAddress: string | undefined; readonly term: number },
+  ): void {
+    const newer = news.term > route.term;
+    if (!newer && (news.term < route.term || news.leaderAddress === undefined)) return;
+    // A leader of a new term has been elected since its node was found silent, so it is worth a try.
+    if (newer && news.leaderAddress !== undefined) this.trust(news.leaderAddress);
+    route.term = news.term;
+    route.leaderAddress = news.leaderAddress;
+  }
+
+  #checkCluster({ clusterId, partitions }: GetMetadataResponse): void {
+    if (partitions.length === 0) throw foreign("it knows of no partitions yet");
+    if (this.#clusterId === "") this.#clusterId = clusterId;
+    if (clusterId !== "" && clusterId !== this.#clusterId) {
+      throw foreign(`its cluster is "${clusterId}" and not "${this.#clusterId}"`);
+    }
+  }
+}
+
+function newRoute(partitionId: number): PartitionRoute {
+  return { partitionId, leaderAddress: undefined, term: -1, replicas: [], troubled: false };
+}
+
+/** `partitions` themselves, if they are the equal cut of the hash space that `partitionOfKey` presumes. */
+function checkedCut(partitions: GetMetadataResponse["partitions"]): GetMetadataResponse["partitions"] {
+  for (const [position, { hashStart, hashEnd }] of partitions.entries()) {
+    const start = hashRangeStart(position, partitions.length);
+    const last = position + 1 === partitions.length;
+    const end = last ? HASH_SPACE : hashRangeStart(position + 1, partitions.length);
+    if (hashStart !== start || Number(hashEnd) !== end) {
+      throw foreign(`partition ${position} owns [${hashStart}, ${hashEnd}) instead of [${start}, ${end})`);
+    }
+  }
+  return partitions;
+}
+
+function foreign(reason: string): PrkDbError {
+  return new PrkDbError("unavailable", `Cannot use the metadata of this node: ${reason}`);
+}

@@ -1,0 +1,54 @@
+/**
+ * Errors a caller may meet, in the words of the domain. `rpc/connect_error.ts` gives each its Connect code;
+ * nothing else in the node knows about wire errors.
+ *
+ * @module
+ */
+
+import type { NodeId, Term } from "../../raft/mod.ts";
+
+/** What went wrong, with what the caller needs to go on. */
+export type Failure =
+  | { readonly kind: "invalidArgument" }
+  /** The key is at `currentVersion`, 0 when there is no such key. */
+  | { readonly kind: "precondition"; readonly currentVersion: number }
+  /** Another mutation of the same partition in the batch failed, so this one was not applied. */
+  | { readonly kind: "batchAborted" }
+  | {
+    readonly kind: "notLeader";
+    readonly leaderId: NodeId;
+    readonly leaderAddress: string;
+    readonly term: Term;
+    readonly epoch: number;
+  }
+  /** No leader or no quorum in time, or the node is starting or stopping. Nothing has happened. */
+  | { readonly kind: "unavailable" }
+  /** A budget is used up: queue, window, memory or disk. Nothing has happened. */
+  | { readonly kind: "overloaded" }
+  /** The write may or may not have happened: leadership was lost before its outcome was known. */
+  | { readonly kind: "outcomeUnknown" }
+  /** The deadline passed; a write may or may not have happened. */
+  | { readonly kind: "deadline" }
+  | { readonly kind: "cancelled" }
+  | { readonly kind: "outOfRange" }
+  | { readonly kind: "dataLoss" }
+  | { readonly kind: "unauthenticated" }
+  | { readonly kind: "permissionDenied" }
+  | { readonly kind: "unimplemented" }
+  | { readonly kind: "internal" };
+
+/** Thrown, or carried in a result, where a call cannot do what was asked. */
+export class DomainError extends Error {
+  override readonly name = "DomainError";
+  readonly failure: Failure;
+
+  constructor(failure: Failure, message: string) {
+    super(message);
+    this.failure = failure;
+  }
+}
+
+/** Wrong input, with a message that names the limit or the field. */
+export function invalidArgument(message: string): DomainError {
+  return new DomainError({ kind: "invalidArgument" }, message);
+}

@@ -1,0 +1,127 @@
+/**
+ * What a node does for its callers, in domain types: the one door between `rpc/` (and `PrkDb.open`) and the
+ * node. Arguments are already validated; keys and values are not copied and must not change afterwards.
+ *
+ * @module
+ */
+
+import type { NodeId, ReplicaView, Term } from "../../raft/mod.ts";
+import type { ChangeRequest, ClusterChange } from "../cluster/mod.ts";
+import type { Mutation, RequestId } from "../kv/mod.ts";
+import type { DomainError } from "./error.ts";
+
+/** How fresh a read must be. */
+export type ReadConsistency = "linearizable" | "follower" | "stale";
+
+/** Of every call. */
+export interface NodeCallOptions {
+  /** Milliseconds from now after which the caller gives up, 1 to 300,000. */
+  readonly timeoutMs: number;
+  /** Fail with `notLeader` instead of forwarding. */
+  readonly direct: boolean;
+}
+
+/** Of a write. */
+export interface NodeWriteOptions extends NodeCallOptions {
+  readonly requestId: RequestId | undefined;
+}
+
+/** Of a read. */
+export interface NodeReadOptions extends NodeCallOptions {
+  readonly consistency: ReadConsistency;
+  /** With `stale`: how old the state may be, 0 for any age. */
+  readonly maxStalenessMs: number;
+}
+
+/** The fate of one mutation. */
+export type WriteResult =
+  | { readonly ok: true; readonly version: number; readonly existed: boolean; readonly partitionId: number }
+  | { readonly ok: false; readonly error: DomainError };
+
+/** What a key holds; `undefined` for no such key. */
+export type ReadResult = { readonly value: Uint8Array; readonly version: number } | undefined;
+
+/** One partition as this node knows it. */
+export interface PartitionMetadata {
+  readonly partitionId: number;
+  readonly hashStart: number;
+  /** Exclusive, up to 2^32. */
+  readonly hashEnd: number;
+  /** 0 when unknown. */
+  readonly leaderId: NodeId;
+  readonly term: Term;
+  /** The preferred leader first. */
+  readonly replicas: readonly NodeId[];
+}
+
+/** The cluster as this node knows it. */
+export interface ClusterMetadata {
+  readonly clusterId: string;
+  readonly epoch: number;
+  /** Replicas a partition has. */
+  readonly replicationFactor: number;
+  readonly nodes: readonly { readonly nodeId: NodeId; readonly address: string }[];
+  readonly partitions: readonly PartitionMetadata[];
+}
+
+/** One replica of this node. */
+export interface ReplicaStatus extends ReplicaView {
+  readonly partitionId: number;
+  /** Append requests sent since the start. */
+  readonly appendsSent: number;
+  readonly keyCount: number;
+  /** Bytes of keys and values. */
+  readonly stateBytes: number;
+}
+
+/** One peer as this node sees it. */
+export interface PeerStatus {
+  readonly nodeId: NodeId;
+  readonly address: string;
+  readonly connected: boolean;
+  readonly queuedBytes: number;
+  readonly droppedMessages: number;
+}
+
+/** This node, for operators. */
+export interface NodeStatus {
+  readonly nodeId: NodeId;
+  readonly clusterId: string;
+  readonly version: string;
+  readonly state: "starting" | "serving" | "stopping";
+  readonly uptimeMs: number;
+  readonly replicas: readonly ReplicaStatus[];
+  readonly peers: readonly PeerStatus[];
+  readonly walBytes: number;
+}
+
+/** See the module comment. */
+export interface NodeApi {
+  /**
+   * Applies `mutations`: those of one partition all or none, each partition for itself. Resolves with one
+   * result a mutation, in their order; failures are in the results, it never rejects.
+   */
+  write(mutations: readonly Mutation[], options: NodeWriteOptions): Promise<readonly WriteResult[]>;
+  /**
+   * Reads `keys`, in their order.
+   *
+   * @throws {DomainError} when any of them cannot be read as asked
+   */
+  read(keys: readonly Uint8Array[], options: NodeReadOptions): Promise<readonly ReadResult[]>;
+  metadata(): ClusterMetadata;
+  status(): NodeStatus;
+  /**
+   * Has the cluster begin a change, which goes on when this returns.
+   *
+   * @returns the change's id
+   * @throws {DomainError} when the change makes no sense, or the cluster cannot be asked
+   */
+  changeCluster(request: ChangeRequest, options: { readonly timeoutMs: number }): Promise<string>;
+  /** The changes under way and the last finished ones, oldest first, as this node knows them. */
+  clusterChanges(): readonly ClusterChange[];
+  /**
+   * Calls `listener` whenever the cluster's nodes, places or changes have changed, until the returned
+   * function is called.
+   */
+  onClusterChange(listener: () => void): () => void;
+}

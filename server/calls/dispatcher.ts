@@ -1,0 +1,272 @@
+/**
+ * What becomes of each call: proposed or read here if this node leads its partition, passed on to the leader
+ * if another does, kept waiting while there is none, or refused with the reason.
+ *
+ * Runs inside the node loop's turns only; it calls the core and never waits.
+ *
+ * @module
+ */
+
+import type { GroupId, MultiRaft, NodeId, ReadReady } from "../../raft/mod.ts";
+import { DomainError } from "../api/mod.ts";
+import { CLUSTER_GROUP, decodeClusterCommand, describePartition, groupOfPartition } from "../cluster/mod.ts";
+import { decodeCommand, stampCommand } from "../kv/mod.ts";
+import type { Clock, ForwardedCall, ForwardedReply, Outbox } from "../ports/mod.ts";
+import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
+import { Forwarding, noLeader, replyOf, stopping } from "./forwarding.ts";
+import type { HostedReplica } from "./hosted_replica.ts";
+import type { LeaderTable } from "./leader_table.ts";
+
+type ForwardedWrite = Extract<ForwardedCall, { readonly kind: "write" }>;
+
+/** What the desk works with. */
+export interface CallDispatcherOptions {
+  readonly nodeId: NodeId;
+  /** Another one for each start of the process. */
+  readonly seed: number;
+  readonly multiRaft: MultiRaft;
+  /** Of this node's replicas, by group. */
+  readonly partitions: ReadonlyMap<GroupId, HostedReplica>;
+  readonly leaders: LeaderTable;
+  /** Of the cluster's state as this node knows it. */
+  readonly epoch: () => number;
+  readonly addressOf: (node: NodeId) => string;
+  readonly clock: Clock;
+  readonly meters: { observeProposal(partitionId: number, result: "accepted" | "refused"): void };
+}
+
+/** See the module comment. */
+export class CallDispatcher {
+  readonly #options: CallDispatcherOptions;
+  readonly #outbox: Outbox;
+  readonly #router: Forwarding;
+  /** Partitions with reads that were asked since the last rounds were opened. */
+  readonly #asking = new Set<HostedReplica>();
+  #lastReadId = 0;
+  /** Set while the log holds as much in memory as it may: nothing is proposed. */
+  isLogFull = false;
+
+  constructor(options: CallDispatcherOptions, outbox: Outbox) {
+    this.#options = options;
+    this.#outbox = outbox;
+    this.#router = new Forwarding(options.seed);
+  }
+
+  start(call: Call): void {
+    if (call.kind === "write") this.#startWrite(call);
+    else this.#startRead(call);
+  }
+
+  /** A call that another node passed on; it is not passed on again. */
+  startForwarded(from: NodeId, forwarded: ForwardedCall): void {
+    const settle = (result: Parameters<typeof replyOf>[1]) =>
+      this.#outbox.addReply(from, replyOf(forwarded.callId, result));
+    const partition = this.#assigned(forwarded.group);
+    if (partition === undefined) return settle({ ok: false, error: this.#notHere(forwarded.group) });
+    const base = {
+      partitionId: partition.partitionId,
+      deadlineMs: this.#options.clock.monotonicMs() + forwarded.timeoutMs,
+      mayForward: false,
+      settle,
+    };
+    if (forwarded.kind === "read") {
+      const { keys } = forwarded;
+      return this.#startRead({ ...base, kind: "read", keys, consistency: "linearizable", maxStalenessMs: 0 });
+    }
+    const problem = problemWith(forwarded);
+    if (problem !== undefined) return settle({ ok: false, error: problem });
+    this.#startWrite({ ...base, kind: "write", command: forwarded.command });
+  }
+
+  /** The answer to a call that this node passed on. */
+  takeReply(from: NodeId, reply: ForwardedReply): void {
+    if (reply.kind === "failed" && reply.failure.kind === "notLeader") {
+      this.#learnLeader(reply.callId, reply.failure);
+    }
+    const again = this.#router.takeReply(from, reply);
+    // Asking the same node in the same turn would only get the same answer.
+    if (again !== undefined) this.#router.park(again);
+  }
+
+  /** Calls that wait for a leader try again. */
+  startParked(): void {
+    for (const call of this.#router.takeParked()) this.start(call);
+  }
+
+  /** The stream to `peer` broke. */
+  losePeer(peer: NodeId): void {
+    for (const call of this.#router.losePeer(peer)) this.start(call);
+  }
+
+  /** These calls certainly did not leave. */
+  takeLost(calls: readonly ForwardedCall[]): void {
+    for (const call of this.#router.takeLost(calls)) this.#router.park(call);
+  }
+
+  /** Fails whatever is past its deadline. */
+  expire(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#router.expire(nowMs);
+    for (const partition of this.#options.partitions.values()) {
+      if (partition.waitingCalls === 0) continue;
+      for (const call of partition.takeExpired(nowMs)) failCall(call, late(call));
+    }
+  }
+
+  /** One round a partition and turn: all its reads are confirmed together. */
+  openReadRounds(): void {
+    const { clock, multiRaft } = this.#options;
+    if (this.#asking.size === 0) return;
+    const asking = [...this.#asking];
+    this.#asking.clear();
+    for (const partition of asking) {
+      const calls = partition.takeAsked();
+      if (calls.length === 0) continue;
+      const readId = ++this.#lastReadId;
+      const result = multiRaft.readIndex(partition.group, readId);
+      if (result.accepted) partition.openRound(readId, { calls, askedMs: clock.monotonicMs() });
+      else if (result.refusal === "overloaded") {
+        for (const call of calls) failCall(call, overloaded(call.partitionId));
+      } else for (const call of calls) this.#route(call);
+    }
+  }
+
+  /** The core's answer to a round. */
+  closeReadRound(read: ReadReady): void {
+    for (const call of this.#options.partitions.get(read.group)?.closeRound(read) ?? []) this.#route(call);
+  }
+
+  /** Fails everything; for the end of the node. */
+  close(): void {
+    for (const partition of this.#options.partitions.values()) {
+      for (const call of partition.takeAll()) failCall(call, interrupted(call));
+    }
+    this.#router.close();
+  }
+
+  #startWrite(call: WriteCall): void {
+    const { clock, meters, multiRaft, partitions } = this.#options;
+    const partition = partitions.get(groupOfPartition(call.partitionId));
+    if (partition === undefined || partition.role !== "leader") return this.#route(call);
+    const isOfCluster = partition.group === CLUSTER_GROUP;
+    // What the cluster itself needs is little, and may be what makes room.
+    if (this.isLogFull && !isOfCluster) return failCall(call, logFull());
+    if (!isOfCluster) stampCommand(call.command, clock.wallMs());
+    const result = multiRaft.propose(partition.group, call.command);
+    if (!isOfCluster) meters.observeProposal(call.partitionId, result.accepted ? "accepted" : "refused");
+    if (result.accepted) partition.awaitWrite(call, result);
+    else if (result.refusal === "overloaded") failCall(call, overloaded(call.partitionId));
+    else this.#route(call);
+  }
+
+  #startRead(call: ReadCall): void {
+    const partition = this.#assigned(groupOfPartition(call.partitionId));
+    if (partition === undefined) return this.#route(call);
+    if (call.consistency === "stale" && this.#isFreshEnough(partition, call)) return partition.answer(call);
+    // A partition that is not asked after all has nothing to take.
+    this.#asking.add(partition);
+    if (partition.role === "leader" || call.consistency !== "linearizable") return partition.ask(call);
+    this.#route(call);
+  }
+
+  /**
+   * The replica of `group` here, unless it has moved away; it may still lead until the others have taken
+   * over.
+   */
+  #assigned(group: GroupId): HostedReplica | undefined {
+    const partition = this.#options.partitions.get(group);
+    return partition !== undefined && (partition.isAssigned || partition.role === "leader")
+      ? partition
+      : undefined;
+  }
+
+  #isFreshEnough(partition: HostedReplica, call: ReadCall): boolean {
+    return call.maxStalenessMs === 0 ||
+      partition.isFresh(this.#options.clock.monotonicMs(), call.maxStalenessMs);
+  }
+
+  /**
+   * To the leader if there is one, else into the waiting room; callers who route themselves are told at once.
+   */
+  #route(call: Call): void {
+    const { clock, leaders, nodeId } = this.#options;
+    const known = leaders.get(groupOfPartition(call.partitionId));
+    const isElsewhere = known.leader !== 0 && known.leader !== nodeId;
+    if (!call.mayForward) {
+      return failCall(call, isElsewhere ? this.#notLeader(call) : noLeader(call.partitionId));
+    }
+    if (!isElsewhere) return this.#router.park(call);
+    const forwarded = this.#router.passOn(call, { to: known.leader, nowMs: clock.monotonicMs() });
+    this.#outbox.addCall(known.leader, forwarded);
+  }
+
+  #learnLeader(callId: number, failure: { readonly leaderId: NodeId; readonly term: number }): void {
+    const group = this.#router.groupOf(callId);
+    if (group === undefined || failure.leaderId === 0) return;
+    this.#options.leaders.noteRemote(group, { leader: failure.leaderId, term: failure.term });
+  }
+
+  #notLeader(call: Call): DomainError {
+    const { addressOf, epoch, leaders } = this.#options;
+    const { leader, term } = leaders.get(groupOfPartition(call.partitionId));
+    return new DomainError(
+      { kind: "notLeader", leaderId: leader, leaderAddress: addressOf(leader), term, epoch: epoch() },
+      `Not the leader of ${describePartition(call.partitionId)}: node ${leader} leads it`,
+    );
+  }
+
+  #notHere(group: GroupId): DomainError {
+    return new DomainError(
+      { kind: "notLeader", leaderId: 0, leaderAddress: "", term: 0, epoch: this.#options.epoch() },
+      `This node has no replica of group ${group}`,
+    );
+  }
+}
+
+/** Fails a call that was never started. */
+export function refuseCall(call: Call): void {
+  failCall(call, stopping());
+}
+
+/** What is proposed is applied everywhere: nothing may get there that cannot be read. */
+function problemWith({ group, command }: ForwardedWrite): DomainError | undefined {
+  try {
+    if (group === CLUSTER_GROUP) decodeClusterCommand(command);
+    else decodeCommand(command);
+    return undefined;
+  } catch (error) {
+    return new DomainError(
+      { kind: "invalidArgument" },
+      error instanceof Error ? error.message : String(error),
+    );
+  }
+}
+
+function late(call: Call): DomainError {
+  return new DomainError(
+    { kind: "deadline" },
+    `The majority of ${describePartition(call.partitionId)} did not answer within the call's deadline`,
+  );
+}
+
+function interrupted(call: Call): DomainError {
+  if (call.kind === "read") return stopping();
+  return new DomainError(
+    { kind: "outcomeUnknown" },
+    "This node is stopping; the write may or may not take effect",
+  );
+}
+
+function overloaded(partitionId: number): DomainError {
+  return new DomainError(
+    { kind: "overloaded" },
+    `As much is waiting for ${describePartition(partitionId)} as may: try again later`,
+  );
+}
+
+function logFull(): DomainError {
+  return new DomainError(
+    { kind: "overloaded" },
+    "This node holds as many log bytes in memory as it may (--log-memory-bytes)",
+  );
+}

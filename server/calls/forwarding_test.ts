@@ -1,0 +1,53 @@
+/**
+ * Answers find their calls, and no others.
+ *
+ * @module
+ */
+
+import { assert, suite } from "../../tests/harness.ts";
+import type { Outcome } from "../kv/mod.ts";
+import type { ForwardedReply } from "../ports/peer_batch.ts";
+import type { CallResult, WriteCall } from "./call.ts";
+import { Forwarding } from "./forwarding.ts";
+
+const test = suite("call router");
+
+function writeCall(results: CallResult<Outcome>[]): WriteCall {
+  return {
+    kind: "write",
+    partitionId: 0,
+    command: new Uint8Array(0),
+    deadlineMs: 10_000,
+    mayForward: true,
+    settle: (result) => void results.push(result),
+  };
+}
+
+function reply(callId: number, version: number): ForwardedReply {
+  return { kind: "outcome", callId, outcome: { kind: "applied", version, existed: [] } };
+}
+
+test("an answer settles its call, once, and only from the node it was passed to", () => {
+  const router = new Forwarding(1);
+  const results: CallResult<Outcome>[] = [];
+  const { callId } = router.passOn(writeCall(results), { to: 2, nowMs: 0 });
+  router.takeReply(3, reply(callId, 7));
+  assert.is(results.length, 0);
+  router.takeReply(2, reply(callId, 7));
+  router.takeReply(2, reply(callId, 8));
+  assert.equal(results, [{ ok: true, value: { kind: "applied", version: 7, existed: [] } }]);
+});
+
+test("an answer to a call of an earlier life of the node settles nothing", () => {
+  const before = new Forwarding(2 ** 32 - 2);
+  const old = before.passOn(writeCall([]), { to: 2, nowMs: 0 });
+  const router = new Forwarding(2 ** 32 - 1);
+  const results: CallResult<Outcome>[] = [];
+  const { callId } = router.passOn(writeCall(results), { to: 2, nowMs: 0 });
+  assert.is.not(callId, old.callId);
+  assert.ok(Number.isSafeInteger(callId));
+  router.takeReply(2, reply(old.callId, 7));
+  assert.is(results.length, 0);
+});
+
+test.run();

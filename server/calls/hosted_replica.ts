@@ -1,0 +1,197 @@
+/**
+ * One replica on this node: its state machine and the calls that wait for it. Writes wait for their
+ * entry, named by index and term; reads wait for their round to be confirmed, then for the state to reach the
+ * round's index.
+ *
+ * @module
+ */
+
+import {
+  type Entry,
+  EntryKind,
+  type GroupId,
+  type LogIndex,
+  type ReadReady,
+  type Role,
+  type Term,
+  type Transition,
+} from "../../raft/mod.ts";
+import { DomainError } from "../api/mod.ts";
+import { describePartition } from "../cluster/mod.ts";
+import { KvStateMachine } from "../kv/mod.ts";
+import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
+import type { StateMachine } from "./state_machine.ts";
+
+interface PendingWrite {
+  readonly term: Term;
+  readonly call: WriteCall;
+}
+
+/** Reads that share one confirmation of leadership. */
+interface ReadRound {
+  readonly calls: readonly ReadCall[];
+  /** When it was asked for: what is read is at least as fresh as this. */
+  readonly askedMs: number;
+}
+
+/** See the module comment. */
+export class HostedReplica<M extends StateMachine = StateMachine> {
+  readonly partitionId: number;
+  readonly group: GroupId;
+  readonly machine: M;
+  role: Role = "follower";
+  /** Whether this node is to have the replica; one that has moved away stays as it was and answers nobody. */
+  isAssigned = true;
+  /** Append requests this replica has sent. */
+  appendsSent = 0;
+  /** By index, in the order of indexes. */
+  readonly #writes = new Map<LogIndex, PendingWrite>();
+  #asked: ReadCall[] = [];
+  readonly #rounds = new Map<number, ReadRound>();
+  #confirmed: (ReadRound & { readonly readIndex: LogIndex })[] = [];
+  /** The state is known to hold everything acknowledged before this moment; monotonic. */
+  #freshMs = -Infinity;
+
+  constructor(place: { readonly partitionId: number; readonly group: GroupId }, machine: M) {
+    this.partitionId = place.partitionId;
+    this.group = place.group;
+    this.machine = machine;
+  }
+
+  /** Calls waiting here. */
+  get waitingCalls(): number {
+    return this.#writes.size + this.#asked.length + this.#rounds.size + this.#confirmed.length;
+  }
+
+  /** Settles `call` when the entry at `index` of `term` has been applied. */
+  awaitWrite(call: WriteCall, at: { readonly index: LogIndex; readonly term: Term }): void {
+    this.#writes.set(at.index, { term: at.term, call });
+  }
+
+  /** Applies committed entries and answers the writes and reads that waited for them. */
+  apply(entries: readonly Entry[]): void {
+    for (const entry of entries) this.#applyEntry(entry);
+    if (this.#confirmed.length > 0) this.#answerConfirmed();
+  }
+
+  /** A read that wants a fresh confirmation; it joins the turn's round. */
+  ask(call: ReadCall): void {
+    this.#asked.push(call);
+  }
+
+  /** The reads asked for since the last round was opened. */
+  takeAsked(): readonly ReadCall[] {
+    const calls = this.#asked;
+    this.#asked = [];
+    return calls;
+  }
+
+  openRound(readId: number, round: ReadRound): void {
+    this.#rounds.set(readId, round);
+  }
+
+  /** Takes the core's answer to a round; returns the reads that must be asked again elsewhere. */
+  closeRound(ready: ReadReady): readonly ReadCall[] {
+    const round = this.#rounds.get(ready.readId);
+    if (round === undefined) return [];
+    this.#rounds.delete(ready.readId);
+    if (!ready.granted) return round.calls;
+    if (this.machine.appliedIndex >= ready.readIndex) this.#answerRound(round);
+    else this.#confirmed.push({ ...round, readIndex: ready.readIndex });
+    return [];
+  }
+
+  /** Whether the state is at most `ageMs` old for certain. */
+  isFresh(nowMs: number, ageMs: number): boolean {
+    return nowMs - this.#freshMs <= ageMs;
+  }
+
+  /** Answers from the state as it is. */
+  answer(call: ReadCall): void {
+    call.settle({ ok: true, value: call.keys.map((key) => this.machine.get(key)) });
+  }
+
+  /**
+   * Follows the replica's role. The outcome of writes proposed in an earlier leadership is not known any
+   * more.
+   */
+  follow(transition: Transition): void {
+    this.role = transition.role;
+    for (const [index, { term, call }] of this.#writes) {
+      if (transition.role === "leader" && term === transition.term) continue;
+      this.#writes.delete(index);
+      failCall(call, outcomeUnknown(this.partitionId));
+    }
+  }
+
+  /** Takes out all calls whose deadline has passed. */
+  takeExpired(nowMs: number): readonly Call[] {
+    const expired: Call[] = [];
+    for (const [index, { call }] of this.#writes) {
+      if (call.deadlineMs > nowMs) continue;
+      this.#writes.delete(index);
+      expired.push(call);
+    }
+    const keep = (call: ReadCall) => call.deadlineMs > nowMs || (expired.push(call), false);
+    for (const [readId, round] of this.#rounds) {
+      const calls = round.calls.filter(keep);
+      if (calls.length > 0) this.#rounds.set(readId, { ...round, calls });
+      else this.#rounds.delete(readId);
+    }
+    this.#asked = this.#asked.filter(keep);
+    this.#confirmed = this.#confirmed
+      .map((round) => ({ ...round, calls: round.calls.filter(keep) }))
+      .filter((round) => round.calls.length > 0);
+    return expired;
+  }
+
+  /** Takes out every call that waits; for the end of the node. */
+  takeAll(): readonly Call[] {
+    return this.takeExpired(Infinity);
+  }
+
+  #applyEntry(entry: Entry): void {
+    if (entry.kind !== EntryKind.command) {
+      this.machine.skip(entry.index);
+      return;
+    }
+    const outcome = this.machine.apply(entry.index, entry.data);
+    const pending = this.#writes.get(entry.index);
+    if (pending === undefined) return;
+    this.#writes.delete(entry.index);
+    // Another leader's entry at this index: ours was replaced.
+    if (pending.term !== entry.term) failCall(pending.call, outcomeUnknown(this.partitionId));
+    else pending.call.settle({ ok: true, value: outcome });
+  }
+
+  #answerConfirmed(): void {
+    const applied = this.machine.appliedIndex;
+    const waiting = this.#confirmed;
+    this.#confirmed = waiting.filter((round) => round.readIndex > applied);
+    for (const round of waiting) if (round.readIndex <= applied) this.#answerRound(round);
+  }
+
+  #answerRound(round: ReadRound): void {
+    this.#freshMs = Math.max(this.#freshMs, round.askedMs);
+    for (const call of round.calls) this.answer(call);
+  }
+}
+
+/** A partition of keys and values. */
+export type KvReplica = HostedReplica<KvStateMachine>;
+
+/** An empty replica of a partition of keys and values. */
+export function createKvReplica(
+  place: { readonly partitionId: number; readonly group: GroupId },
+): KvReplica {
+  return new HostedReplica(place, new KvStateMachine());
+}
+
+function outcomeUnknown(partitionId: number): DomainError {
+  return new DomainError(
+    { kind: "outcomeUnknown" },
+    `Cannot tell whether the write took effect: this node lost the leadership of ${
+      describePartition(partitionId)
+    } meanwhile`,
+  );
+}

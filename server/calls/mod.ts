@@ -1,0 +1,13 @@
+/**
+ * TODO(header): server/calls
+ *
+ * @module
+ */
+
+export type { Call, CallResult } from "./call.ts";
+export { CallDispatcher, type CallDispatcherOptions, refuseCall } from "./dispatcher.ts";
+export { stopping } from "./forwarding.ts";
+export { createKvReplica, HostedReplica, type KvReplica } from "./hosted_replica.ts";
+export { CallIntake } from "./intake.ts";
+export { LeaderTable } from "./leader_table.ts";
+export type { StateMachine } from "./state_machine.ts";

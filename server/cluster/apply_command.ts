@@ -1,0 +1,133 @@
+/**
+ * The cluster's own state as a state machine: the same commands in the same order make the same state on
+ * every node. What was planned on an older state and does not fit any more does nothing.
+ *
+ * @module
+ */
+
+import { type NodeId, unreachable } from "../../raft/mod.ts";
+import { ended, endOpenChange, openChange, stepped, updateOpenChange } from "./change_list.ts";
+import { beginChange } from "./change_request.ts";
+import {
+  checkStateInvariants,
+  foundingState,
+  isMoving,
+  isSameList,
+  isSameSet,
+  isStaying,
+  sentTo,
+  withNode,
+  withNodes,
+  withPartition,
+  withPreferred,
+} from "./cluster_state.ts";
+import type { ClusterChange, ClusterCommand, ClusterState } from "./types.ts";
+
+/** Stands where a change is named, for what is put right without anybody having asked for it. */
+export const REPAIR_CHANGE_ID = "repair";
+
+type Found = Extract<ClusterCommand, { readonly kind: "found" }>;
+type SetTarget = Extract<ClusterCommand, { readonly kind: "setTarget" }>;
+type Settle = Extract<ClusterCommand, { readonly kind: "settle" }>;
+type Prefer = Extract<ClusterCommand, { readonly kind: "prefer" }>;
+type Finish = Extract<ClusterCommand, { readonly kind: "finish" }>;
+
+/**
+ * The state after a command of group 0's log, which is within the bounds of `checkClusterCommand`. The same
+ * object, not another one like it, when the command changes nothing; otherwise its epoch is one higher.
+ *
+ * @throws {InvariantViolation} when the state has become one that cannot be
+ */
+export function applyCommand(state: ClusterState, command: ClusterCommand): ClusterState {
+  const next = changedBy(command, state);
+  if (next === state) return state;
+  const applied = { ...next, epoch: next.epoch + 1 };
+  checkStateInvariants(applied);
+  return applied;
+}
+
+function changedBy(command: ClusterCommand, state: ClusterState): ClusterState {
+  if (command.kind === "found") return foundCluster(state, command);
+  // Nodes start with different ideas of the cluster; only from the founding on do they have the same.
+  if (!state.isFounded) return state;
+  switch (command.kind) {
+    case "change":
+      return beginChange(state, command);
+    case "setTarget":
+      return setTarget(state, command);
+    case "settle":
+      return settle(state, command);
+    case "prefer":
+      return prefer(state, command);
+    case "finish":
+      return finish(state, command);
+    default:
+      return unreachable(command);
+  }
+}
+
+function foundCluster(state: ClusterState, { nodes, replicationFactor, replicas }: Found): ClusterState {
+  if (state.isFounded) return state;
+  const addresses = new Map(nodes.map(({ nodeId, address }) => [nodeId, address]));
+  return { ...foundingState({ nodes: addresses, replicationFactor, replicas }), isFounded: true };
+}
+
+/** A node that began to leave after the plan was made gets nothing more. */
+function setTarget(state: ClusterState, command: SetTarget): ClusterState {
+  const { partitionId, expected, target, changeId, remaining } = command;
+  const partition = state.partitions[partitionId];
+  if (partition === undefined || !isSameList(partition.target, expected)) return state;
+  if (target.length > state.replicationFactor || target.length < expected.length) return state;
+  if (isSameSet(target, expected)) return state;
+  if (!target.every((nodeId) => expected.includes(nodeId) || isStaying(state, nodeId))) return state;
+  if (changeId !== REPAIR_CHANGE_ID && openChange(state, changeId) === undefined) return state;
+  const update = (change: ClusterChange) => ({ ...change, total: change.done + remaining });
+  const next = updateOpenChange(state, { changeId, update });
+  return withPartition(next, sentTo(partition, { target, changeId }));
+}
+
+/** Who should lead may have changed since it was proposed, so the order does not count. */
+function settle(state: ClusterState, { partitionId, target, changeId }: Settle): ClusterState {
+  const partition = state.partitions[partitionId];
+  if (changeId !== undefined && partition?.changeId !== changeId) return state;
+  if (partition === undefined || !isMoving(partition) || !isSameSet(partition.target, target)) return state;
+  const update = (change: ClusterChange) =>
+    change.request.kind === "moveReplica" ? ended(stepped(change), "") : stepped(change);
+  const next = updateOpenChange(state, { changeId: partition.changeId, update });
+  return withPartition(next, { ...partition, replicas: partition.target, former: [], changeId: "" });
+}
+
+function prefer(state: ClusterState, { partitionId, nodeId }: Prefer): ClusterState {
+  return isStaying(state, nodeId) ? withPreferred(state, { partitionId, nodeId }) : state;
+}
+
+function finish(state: ClusterState, { changeId, error }: Finish): ClusterState {
+  const change = openChange(state, changeId);
+  if (change === undefined) return state;
+  const { request } = change;
+  if (request.kind === "removeNode") return finishRemoval(state, { changeId, nodeId: request.nodeId, error });
+  return endOpenChange(state, { changeId, error });
+}
+
+/** All who asked for it are answered together. */
+function finishRemoval(
+  state: ClusterState,
+  { changeId, nodeId, error }: { readonly changeId: string; readonly nodeId: NodeId; readonly error: string },
+): ClusterState {
+  const node = state.nodes.get(nodeId);
+  if (node === undefined || (error === "" && !mayForget(state, nodeId))) return state;
+  const next = endOpenChange(state, { changeId, error });
+  if (error !== "") return withNode(next, { ...node, isLeaving: false });
+  const rest = [...next.nodes.values()].filter((each) => each !== node);
+  return { ...withNodes(next, rest), retired: new Set([...next.retired, nodeId]) };
+}
+
+/**
+ * Whether a member can go. While a partition moves, its group may still be where it was, and wherever it was
+ * to go before it was sent elsewhere.
+ */
+export function mayForget(state: ClusterState, nodeId: NodeId): boolean {
+  return state.partitions.every(({ former, replicas, target }) =>
+    ![replicas, target, former].flat().includes(nodeId)
+  );
+}

@@ -1,0 +1,145 @@
+/**
+ * How a node is to run, worked out from its flags. Milliseconds exist here; the core is told ticks.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../raft/mod.ts";
+import type { SyncPolicy } from "../../wal-wasm/mod.ts";
+import type { ClusterShape } from "../cluster/mod.ts";
+import { ConfigError, DEFAULTS, type Flags, HEARTBEATS_PER_ELECTION_MIN, parseFlags } from "./flags.ts";
+
+const DEFAULT_PORT_BASE = 50_050;
+const DEFAULT_METRICS_PORT_BASE = 9_090;
+/** Addresses on which a node listens everywhere and at which nobody can reach it. */
+const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+
+/** How a node is to run. */
+export interface ServerConfig {
+  readonly nodeId: NodeId;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly metricsPort: number;
+  /** Where others find this node, `host:port`. */
+  readonly address: string;
+  /** The founders. Without meaning for a node that joins: its cluster tells it. */
+  readonly shape: ClusterShape;
+  /** `http://host:port` of a cluster that is to take this node in. */
+  readonly join: string | undefined;
+  readonly dataDirectory: string;
+  readonly electionTimeoutMs: number;
+  readonly heartbeatMs: number;
+  /** Whether a leader whose lease holds answers reads alone. */
+  readonly leaseReads: boolean;
+  readonly walSync: SyncPolicy;
+  readonly walSegmentBytes: number;
+  readonly logBytesMax: number;
+  /** Besides loopback origins, which are always allowed while this is empty. */
+  readonly corsOrigins: readonly string[];
+  /** To be told to whoever started the node. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * The configuration that `args` and the environment ask for.
+ *
+ * @throws {ConfigError} for a wrong flag
+ * @throws {ConfigNotice} for `--help` and `--version`
+ */
+export function parseConfig(args: readonly string[]): ServerConfig {
+  return configOf(parseFlags(args));
+}
+
+function configOf(flags: Flags): ServerConfig {
+  const { nodeId, host } = flags;
+  const port = portOf(flags);
+  const address = flags.clusterNodes?.get(nodeId) ?? `${bracketed(host)}:${port}`;
+  const nodes = flags.clusterNodes ?? new Map([[nodeId, address]]);
+  if (!nodes.has(nodeId)) throw new ConfigError(`--cluster-nodes does not name node ${nodeId} (--node-id)`);
+  if (!isLoopback(host) && flags.insecure !== true) {
+    throw new ConfigError(`--host ${host} is not a loopback address: that needs --insecure`);
+  }
+  if (flags.electionTimeoutMs < flags.heartbeatMs * HEARTBEATS_PER_ELECTION_MIN) {
+    throw new ConfigError(
+      `--election-timeout-ms ${flags.electionTimeoutMs} is less than ${HEARTBEATS_PER_ELECTION_MIN} × ` +
+        `--heartbeat-ms ${flags.heartbeatMs}`,
+    );
+  }
+  checkJoin(flags);
+  return {
+    ...{ nodeId, host, port, address, join: flags.join },
+    metricsPort: flags.metricsPort ?? defaultPort(DEFAULT_METRICS_PORT_BASE, nodeId, "--metrics-port"),
+    shape: { nodes, partitionCount: flags.numPartitions, replicationFactor: replication(flags, nodes.size) },
+    dataDirectory: flags.dataDir ?? `./data/node-${nodeId}`,
+    electionTimeoutMs: flags.electionTimeoutMs,
+    heartbeatMs: flags.heartbeatMs,
+    leaseReads: flags.readLease ?? false,
+    walSync: flags.walSync,
+    walSegmentBytes: flags.walSegmentBytes,
+    logBytesMax: flags.logMemoryBytes,
+    corsOrigins: flags.corsOrigin,
+    warnings: warningsFor(flags),
+  };
+}
+
+/** What a cluster is made of is its own business, not that of a node which joins it. */
+function checkJoin({ join, clusterNodes, replicationFactor, host, grpcPort }: Flags): void {
+  if (join === undefined) return;
+  if (clusterNodes !== undefined) throw new ConfigError("--join and --cluster-nodes exclude each other");
+  if (replicationFactor !== undefined) {
+    throw new ConfigError("--join and --replication-factor exclude each other");
+  }
+  if (WILDCARDS.has(host)) {
+    throw new ConfigError(`--join needs a --host that other nodes can reach, not ${host}`);
+  }
+  if (grpcPort === 0) throw new ConfigError("--join needs a --grpc-port that is not 0");
+}
+
+/** Of the node's own entry in the member list unless a flag says otherwise: others will look for it there. */
+function portOf(flags: Flags): number {
+  if (flags.grpcPort !== undefined) return flags.grpcPort;
+  const own = flags.clusterNodes?.get(flags.nodeId);
+  if (own !== undefined) return Number(own.slice(own.lastIndexOf(":") + 1));
+  return defaultPort(DEFAULT_PORT_BASE, flags.nodeId, "--grpc-port");
+}
+
+function defaultPort(base: number, nodeId: NodeId, name: string): number {
+  if (base + nodeId <= 65_535) return base + nodeId;
+  throw new ConfigError(`${name} is needed: there is no port ${base} + ${nodeId}`);
+}
+
+function replication(flags: Flags, nodeCount: number): number {
+  const wanted = flags.replicationFactor;
+  if (wanted === undefined) return Math.min(DEFAULTS.replicationFactor, nodeCount);
+  if (wanted % 2 === 0) throw new ConfigError(`--replication-factor ${wanted} is not odd`);
+  if (wanted > nodeCount) {
+    throw new ConfigError(`--replication-factor ${wanted} is above the ${nodeCount} nodes`);
+  }
+  return wanted;
+}
+
+function warningsFor(flags: Flags): string[] {
+  const warnings: string[] = [];
+  if (flags.walSync.kind === "interval") {
+    warnings.push(
+      `--wal-sync ${flags.walSync.ms}: a crash may lose writes acknowledged in the last ${flags.walSync.ms} ms`,
+    );
+  }
+  if (flags.walSync.kind === "never") warnings.push("--wal-sync never: a crash may lose acknowledged writes");
+  if (!isLoopback(flags.host)) warnings.push("--insecure: anyone who can reach this node can read and write");
+  if (flags.memtableBytes !== undefined || flags.cacheBytes !== undefined) {
+    warnings.push(
+      "--memtable-bytes and --cache-bytes have no effect: this version keeps its state in memory",
+    );
+  }
+  return warnings;
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}

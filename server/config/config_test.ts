@@ -1,0 +1,146 @@
+/**
+ * Flags and what they mean together: every wrong one is refused by name.
+ *
+ * @module
+ */
+
+import { assert, suite } from "../../tests/harness.ts";
+import { VERSION } from "../api/version.ts";
+import { parseConfig } from "./config.ts";
+import { ConfigError, ConfigNotice } from "./flags.ts";
+
+const test = suite("config");
+const THREE = "1@127.0.0.1:7001,2@db-2.example:7002,3@[::1]:7003";
+
+/** The message of the refusal that `args` meet. */
+function refusal(...args: string[]): string {
+  try {
+    parseConfig(args);
+  } catch (error) {
+    assert.instance(error, ConfigError, String(error));
+    return (error as Error).message;
+  }
+  throw new Error(`${args.join(" ")} was accepted`);
+}
+
+test("one flag is enough for a node of its own", () => {
+  const config = parseConfig(["--node-id", "4"]);
+  assert.is(config.port, 50_054);
+  assert.is(config.metricsPort, 9_094);
+  assert.is(config.dataDirectory, "./data/node-4");
+  assert.equal([...config.shape.nodes], [[4, "127.0.0.1:50054"]]);
+  assert.is(config.shape.partitionCount, 9);
+  assert.is(config.shape.replicationFactor, 1);
+  assert.equal(config.walSync, { kind: "always" });
+  assert.equal(config.warnings, []);
+});
+
+test("members are sorted, and the node listens where it says it is", () => {
+  const config = parseConfig(["--node-id", "2", "--cluster-nodes", THREE]);
+  assert.equal([...config.shape.nodes.keys()], [1, 2, 3]);
+  assert.is(config.shape.nodes.get(3), "[::1]:7003");
+  assert.is(config.port, 7002);
+  assert.is(config.shape.replicationFactor, 3);
+  assert.is(parseConfig(["--node-id=2", `--cluster-nodes=${THREE}`, "--port=8000"]).port, 8000);
+  assert.is(parseConfig(["--node-id=2", `--cluster-nodes=${THREE}`, "--grpc-port", "8001"]).port, 8001);
+});
+
+test("leases are for those who ask, and a variable that says no is a no", () => {
+  assert.is(parseConfig(["--node-id=1"]).leaseReads, false);
+  assert.is(parseConfig(["--node-id=1", "--read-lease"]).leaseReads, true);
+  const answers: readonly (readonly [string, boolean])[] = [["1", true], ["true", true], ["0", false], [
+    "false",
+    false,
+  ]];
+  try {
+    for (const [text, expected] of answers) {
+      Deno.env.set("PRKDB_READ_LEASE", text);
+      assert.is(parseConfig(["--node-id=1"]).leaseReads, expected);
+    }
+  } finally {
+    Deno.env.delete("PRKDB_READ_LEASE");
+  }
+});
+
+test("environment variables stand in for flags, and flags win", () => {
+  Deno.env.set("PRKDB_NODE_ID", "7");
+  Deno.env.set("PRKDB_NUM_PARTITIONS", "3");
+  try {
+    assert.is(parseConfig([]).nodeId, 7);
+    assert.is(parseConfig([]).shape.partitionCount, 3);
+    assert.is(parseConfig(["--num-partitions", "5"]).shape.partitionCount, 5);
+    Deno.env.set("PRKDB_NUM_PARTITIONS", "many");
+    assert.match(refusal(), /whole number/);
+  } finally {
+    Deno.env.delete("PRKDB_NODE_ID");
+    Deno.env.delete("PRKDB_NUM_PARTITIONS");
+  }
+});
+
+test("sync policies, with a warning for those that may lose writes", () => {
+  assert.equal(parseConfig(["--node-id=1", "--wal-sync=always"]).warnings, []);
+  const interval = parseConfig(["--node-id=1", "--wal-sync=50"]);
+  assert.equal(interval.walSync, { kind: "interval", ms: 50 });
+  assert.match(interval.warnings[0]!, /50 ms/);
+  assert.match(parseConfig(["--node-id=1", "--wal-sync=never"]).warnings[0]!, /lose/);
+});
+
+test("wrong flags are refused in one line that names them", () => {
+  assert.match(refusal(), /--node-id/);
+  assert.match(refusal("--node-id", "0"), /--node-id.*1 to 4294967295/);
+  assert.match(refusal("--node-id", "4294967296"), /--node-id/);
+  assert.match(refusal("--node-id", "1x"), /--node-id/);
+  assert.match(refusal("--node-id", "1", "--grpc-port", "65536"), /--grpc-port/);
+  assert.match(refusal("--node-id", "60000"), /--grpc-port/);
+  assert.match(refusal("--node-id", "4", "--cluster-nodes", THREE), /does not name node 4/);
+  assert.match(refusal("--node-id", "1", "--cluster-nodes", "1@a:1,1@b:2"), /twice/);
+  assert.match(refusal("--node-id", "1", "--cluster-nodes", "1@a:1,2@a:1"), /twice/);
+  assert.match(refusal("--node-id", "1", "--cluster-nodes", "1:a"), /ID@HOST:PORT/);
+  assert.match(refusal("--node-id", "1", "--cluster-nodes", THREE, "--replication-factor", "2"), /odd/);
+  assert.match(refusal("--node-id", "1", "--cluster-nodes", THREE, "--replication-factor", "5"), /3 nodes/);
+  assert.match(refusal("--node-id", "1", "--num-partitions", "0"), /--num-partitions/);
+  assert.match(refusal("--node-id", "1", "--num-partitions", "4097"), /4096/);
+  assert.match(refusal("--node-id", "1", "--wal-sync", "sometimes"), /always/);
+  assert.match(refusal("--node-id", "1", "--wal-segment-bytes", "1048577"), /multiple of 4096/);
+  assert.match(
+    refusal("--node-id", "1", "--election-timeout-ms", "200", "--heartbeat-ms", "100"),
+    /--heartbeat-ms/,
+  );
+  assert.match(refusal("--node-id", "1", "--host", "0.0.0.0"), /--insecure/);
+  assert.match(refusal("--node-id", "1", "--join", "a:1"), /--join.*http:\/\/host:port/);
+  const joining = ["--node-id", "1", "--join", "http://a:1"];
+  assert.match(refusal(...joining, "--cluster-nodes", "1@a:1"), /--join and --cluster-nodes/);
+  assert.match(refusal(...joining, "--replication-factor", "3"), /--join and --replication-factor/);
+  assert.match(refusal(...joining, "--host", "0.0.0.0", "--insecure"), /--join needs a --host/);
+  assert.match(refusal(...joining, "--port", "0"), /--join needs a --grpc-port/);
+  assert.match(refusal("--node-id", "1", "--no-such-flag"), /no-such-flag/);
+  assert.match(refusal("--node-id", "1", "surplus"), /argument/);
+  for (const args of [[], ["--node-id", "x"], ["--node-id", "1", "--bad"]]) {
+    assert.not.match(refusal(...args), /\n/);
+  }
+});
+
+test("a node may listen beyond loopback when told that it is insecure", () => {
+  assert.match(parseConfig(["--node-id=1", "--host=0.0.0.0", "--insecure"]).warnings[0]!, /insecure/);
+  assert.is(parseConfig(["--node-id=1", "--host=::1"]).shape.nodes.get(1), "[::1]:50051");
+});
+
+test("help names every flag, its default and its variable", () => {
+  try {
+    parseConfig(["--help"]);
+    throw new Error("help did not end the start");
+  } catch (error) {
+    assert.instance(error, ConfigNotice);
+    const { message } = error as ConfigNotice;
+    for (const name of ["--node-id", "--cluster-nodes", "--wal-sync", "PRKDB_DATA_DIR", "67108864"]) {
+      assert.ok(message.includes(name), name);
+    }
+  }
+});
+
+test("the version is that of deno.json", async () => {
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  assert.is(VERSION, version);
+});
+
+test.run();

@@ -1,0 +1,204 @@
+/**
+ * A node's data directory: locked while in use, and marked with whose it is, so that no other node or cluster
+ * ever writes into it.
+ *
+ * ```
+ * node-1/LOCK            held by the running node
+ * node-1/identity.json   written once, when the directory is first used
+ * node-1/cluster.json    what a node that joined was told of its cluster (`data/join.ts`)
+ * node-1/peers.json      whom this node has met (`data/peer_identities.ts`)
+ * node-1/wal/            the log
+ * ```
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { NodeId } from "../../raft/mod.ts";
+import { type FileLock, type FileSystem, joinPath } from "../../wal-wasm/mod.ts";
+import type { ClusterShape } from "../cluster/mod.ts";
+import { readAtomicFile, UNFINISHED_FILE, writeAtomicFile } from "./atomic_file.ts";
+
+const IDENTITY_FORMAT = 1;
+const LOCK_NAME = "LOCK";
+const IDENTITY_NAME = "identity.json";
+const WAL_NAME = "wal";
+/** Kept by `data/join.ts`. */
+export const JOIN_RECORD_NAME = "cluster.json";
+/** What may be there before the identity is. */
+const OWN_NAMES = [LOCK_NAME, IDENTITY_NAME, JOIN_RECORD_NAME];
+const CLUSTER_ID_DIGITS = 32;
+
+/** Whose data a directory holds. */
+export interface Identity {
+  /** 32 hexadecimal digits. */
+  readonly clusterId: string;
+  readonly nodeId: NodeId;
+  /** Of this directory and no other, so that peers notice a disk that was lost or exchanged. */
+  readonly incarnation: string;
+  readonly partitionCount: number;
+  readonly replicationFactor: number;
+  /** The founders, ascending; empty if the node has joined later. */
+  readonly nodeIds: readonly NodeId[];
+}
+
+/** Who wants to use a directory. */
+export interface WantedDirectory {
+  readonly directory: string;
+  readonly nodeId: NodeId;
+  readonly shape: ClusterShape;
+  /** Of the cluster that the node joins; founders work it out. */
+  readonly joinedClusterId?: string | undefined;
+  /** What the directory's incarnation will be if it is new. */
+  readonly incarnation: string;
+}
+
+/** The directory cannot be used as asked; the message says why. Nothing in it was changed. */
+export class DataDirectoryError extends Error {
+  override readonly name = "DataDirectoryError";
+}
+
+/** An opened, locked directory. */
+export interface DataDirectory {
+  readonly identity: Identity;
+  readonly walDirectory: string;
+  readonly lock: FileLock;
+}
+
+/**
+ * Locks `directory`, and marks it if it is new.
+ *
+ * @throws {DataDirectoryError} when another process uses it, or it belongs to another node or cluster
+ */
+export async function openDataDirectory(
+  fileSystem: FileSystem,
+  wanted: WantedDirectory,
+): Promise<DataDirectory> {
+  const { directory } = wanted;
+  await isClaimed(fileSystem, directory);
+  await fileSystem.createDirectory(directory);
+  const lock = await fileSystem.lock(joinPath(directory, LOCK_NAME));
+  if (lock === undefined) {
+    throw new DataDirectoryError(`Data directory "${directory}" is in use by another process`);
+  }
+  try {
+    const identity = await claim(fileSystem, wanted);
+    return { identity, walDirectory: joinPath(directory, WAL_NAME), lock };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/**
+ * Whether `directory` is some node's already. One with other things in it was meant for something else.
+ *
+ * @throws {DataDirectoryError} when it holds what is not prkdb's
+ */
+export async function isClaimed(fileSystem: FileSystem, directory: string): Promise<boolean> {
+  const names = await listIfThere(fileSystem, directory);
+  if (names.includes(IDENTITY_NAME)) return true;
+  const foreign = names.find((name) => !OWN_NAMES.includes(name.replace(UNFINISHED_FILE, "")));
+  if (foreign === undefined) return false;
+  throw new DataDirectoryError(
+    `Data directory "${directory}" is not prkdb's: it holds "${foreign}" but no identity`,
+  );
+}
+
+async function claim(fileSystem: FileSystem, wanted: WantedDirectory): Promise<Identity> {
+  const { directory, nodeId, shape, incarnation, joinedClusterId } = wanted;
+  const name = IDENTITY_NAME;
+  const text = await readAtomicFile(fileSystem, { directory, name });
+  if (text !== undefined) {
+    const found = parseIdentity(text, joinPath(directory, name));
+    checkIdentity(found, wanted);
+    return found;
+  }
+  const identity: Identity = {
+    clusterId: joinedClusterId ?? clusterIdOf(shape),
+    ...{ nodeId, incarnation },
+    partitionCount: shape.partitionCount,
+    replicationFactor: shape.replicationFactor,
+    nodeIds: foundersOf(wanted),
+  };
+  const fields = { format: IDENTITY_FORMAT, ...identity };
+  await writeAtomicFile(fileSystem, { directory, name, text: `${JSON.stringify(fields, null, 2)}\n` });
+  return identity;
+}
+
+function foundersOf({ shape, joinedClusterId }: WantedDirectory): readonly NodeId[] {
+  return joinedClusterId === undefined ? [...shape.nodes.keys()].sort((a, b) => a - b) : [];
+}
+
+function checkIdentity(found: Identity, wanted: WantedDirectory): void {
+  const { directory, nodeId, shape, joinedClusterId } = wanted;
+  const refuse = (what: string) => {
+    throw new DataDirectoryError(`Data directory "${directory}" ${what}`);
+  };
+  if (found.nodeId !== nodeId) refuse(`belongs to node ${found.nodeId}, not to node ${nodeId}`);
+  if (joinedClusterId !== undefined && found.clusterId !== joinedClusterId) {
+    refuse(`belongs to cluster ${found.clusterId}, not to ${joinedClusterId}`);
+  }
+  if (found.partitionCount !== shape.partitionCount) {
+    refuse(`has ${found.partitionCount} partitions, not ${shape.partitionCount} (--num-partitions is fixed)`);
+  }
+  const nodeIds = foundersOf(wanted);
+  if (found.nodeIds.join() !== nodeIds.join()) {
+    refuse(`belongs to ${named(found.nodeIds)}, not ${nodeIds.join(", ") || named(nodeIds)}`);
+  }
+  if (found.replicationFactor !== shape.replicationFactor) {
+    refuse(`has replication factor ${found.replicationFactor}, not ${shape.replicationFactor}`);
+  }
+}
+
+function named(founders: readonly NodeId[]): string {
+  return founders.length === 0
+    ? "a node that has joined its cluster (--join)"
+    : `a cluster of the nodes ${founders.join(", ")}`;
+}
+
+/**
+ * The same for all nodes that are started with the same members: 128 bits of SHA-256 over what makes the
+ * cluster. Kept in the directory from then on, so that addresses may change later.
+ */
+function clusterIdOf(shape: ClusterShape): string {
+  const nodes = [...shape.nodes].sort(([a], [b]) => a - b).map(([id, address]) => `${id}@${address}`);
+  const text = `prkdb ${shape.partitionCount} ${shape.replicationFactor} ${nodes.join(",")}`;
+  return createHash("sha256").update(text).digest("hex").slice(0, CLUSTER_ID_DIGITS);
+}
+
+function parseIdentity(text: string, path: string): Identity {
+  const refuse = (why: string) => new DataDirectoryError(`Cannot read "${path}": ${why}`);
+  let fields: Record<string, unknown>;
+  try {
+    fields = Object(JSON.parse(text));
+  } catch (error) {
+    throw refuse(error instanceof Error ? error.message : String(error));
+  }
+  const { format, ...identity } = fields;
+  if (format !== IDENTITY_FORMAT) throw refuse(`format ${format} is not ${IDENTITY_FORMAT}`);
+  const damaged = Object.entries(FIELD_CHECKS).find(([name, isRight]) => !isRight(identity[name]));
+  if (damaged !== undefined) throw refuse(`"${damaged[0]}" is ${JSON.stringify(identity[damaged[0]])}`);
+  return identity as unknown as Identity;
+}
+
+const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0;
+
+/** What each field of an identity must be. */
+const FIELD_CHECKS: { readonly [K in keyof Identity]: (value: unknown) => boolean } = {
+  clusterId: (value) => typeof value === "string" && /^[0-9a-f]{32}$/.test(value),
+  nodeId: isCount,
+  incarnation: (value) => typeof value === "string" && value !== "",
+  partitionCount: isCount,
+  replicationFactor: isCount,
+  nodeIds: (value) => Array.isArray(value) && value.every(isCount),
+};
+
+async function listIfThere(fileSystem: FileSystem, directory: string): Promise<readonly string[]> {
+  try {
+    return await fileSystem.list(directory);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * How a node comes into a cluster that is already there (`--join`): it asks any of its nodes what the cluster
+ * is and to be taken in, and keeps the answer in its data directory before it begins, so that it finds the
+ * others again after a restart. From then on the cluster's own group tells it everything.
+ *
+ * @module
+ */
+
+import { ClusterService, NODE_ID_MAX, PARTITIONS_MAX } from "../../proto/mod.ts";
+import type { NodeId } from "../../raft/mod.ts";
+import type { FileSystem } from "../../wal-wasm/mod.ts";
+import type { ClusterShape } from "../cluster/mod.ts";
+import { readAtomicFile, writeAtomicFile } from "./atomic_file.ts";
+import { DataDirectoryError, isClaimed, JOIN_RECORD_NAME } from "./data_directory.ts";
+
+const CALL_LIMIT_MS = 10_000;
+const RETRY_MS = 500;
+
+/** What the cluster was when the node was taken in. */
+export interface JoinRecord {
+  /** 32 hexadecimal digits. */
+  readonly clusterId: string;
+  readonly replicationFactor: number;
+  /** Its nodes then, without the one that joins. */
+  readonly nodes: readonly { readonly nodeId: NodeId; readonly address: string }[];
+  /** By partition id. */
+  readonly replicas: readonly (readonly NodeId[])[];
+}
+
+/** The cluster does not take the node in, or cannot be understood; the message says why. */
+export class JoinError extends Error {
+  override readonly name = "JoinError";
+}
+
+/** Who wants in, and whom to ask. */
+export interface JoinRequest {
+  readonly nodeId: NodeId;
+  /** Where the cluster will find it, `host:port`. */
+  readonly address: string;
+  /** Of any node of the cluster. */
+  readonly url: string;
+  /** How long to go on asking a cluster that does not answer, in milliseconds. */
+  readonly limitMs: number;
+}
+
+/** The shape that a node with this invitation is opened with. */
+export function shapeOf({ nodes, replicas, replicationFactor }: JoinRecord): ClusterShape {
+  return {
+    nodes: new Map(nodes.map(({ nodeId, address }) => [nodeId, address])),
+    partitionCount: replicas.length,
+    replicationFactor,
+  };
+}
+
+/**
+ * The invitation kept in `directory`, with the nodes of today if the cluster can be asked, or a new one,
+ * which is kept before it is returned.
+ *
+ * @throws {JoinError} when the cluster refuses, or nobody answers in time
+ * @throws {DataDirectoryError} when the directory is not for such a node
+ */
+export async function obtainJoinRecord(
+  fileSystem: FileSystem,
+  directory: string,
+  applicant: JoinRequest,
+): Promise<JoinRecord> {
+  const isOwned = await isClaimed(fileSystem, directory);
+  await fileSystem.createDirectory(directory);
+  const kept = await readAtomicFile(fileSystem, { directory, name: JOIN_RECORD_NAME });
+  if (kept !== undefined) return await refreshed(parse(kept, directory), applicant);
+  if (isOwned) {
+    throw new DataDirectoryError(
+      `Data directory "${directory}" belongs to a node that has not joined (--join)`,
+    );
+  }
+  const invitation = await ask(applicant);
+  const text = `${JSON.stringify(invitation, null, 2)}\n`;
+  await writeAtomicFile(fileSystem, { directory, name: JOIN_RECORD_NAME, text });
+  return invitation;
+}
+
+/** The nodes that are members now, if the cluster answers at once: those of the first day may all be gone. */
+async function refreshed(kept: JoinRecord, applicant: JoinRequest): Promise<JoinRecord> {
+  try {
+    const now = await describeCluster(applicant);
+    return now.clusterId === kept.clusterId ? { ...kept, nodes: now.nodes } : kept;
+  } catch {
+    return kept;
+  }
+}
+
+async function ask(applicant: JoinRequest): Promise<JoinRecord> {
+  const giveUpMs = performance.now() + applicant.limitMs;
+  for (;;) {
+    try {
+      const invitation = await describeCluster(applicant);
+      const { nodeId, address } = applicant;
+      await call(applicant, ClusterService.method.addNode.name, { nodeId, address });
+      return invitation;
+    } catch (error) {
+      if (error instanceof JoinError || performance.now() > giveUpMs) {
+        throw asJoinError(applicant, error);
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
+async function describeCluster(applicant: JoinRequest): Promise<JoinRecord> {
+  const answer = await call(applicant, ClusterService.method.getMetadata.name, {});
+  const { clusterId, replicationFactor, nodes = [], partitions = [] } = answer as MetadataJson;
+  const invitation = {
+    ...{ clusterId, replicationFactor },
+    nodes: nodes.filter(({ nodeId }) => nodeId !== applicant.nodeId),
+    replicas: partitions.map(({ replicas = [] }) => replicas),
+  };
+  return checked(invitation, applicant.url);
+}
+
+interface MetadataJson {
+  readonly clusterId: string;
+  readonly replicationFactor: number;
+  readonly nodes?: JoinRecord["nodes"];
+  readonly partitions?: readonly { readonly replicas?: readonly NodeId[] }[];
+}
+
+/** One call by Connect with JSON; a refusal that will not change is an `JoinError`. */
+async function call({ url }: JoinRequest, method: string, message: unknown): Promise<unknown> {
+  const response = await fetch(new URL(`/${ClusterService.typeName}/${method}`, url), {
+    method: "POST",
+    headers: { "content-type": "application/json", "connect-protocol-version": "1" },
+    body: JSON.stringify(message),
+    signal: AbortSignal.timeout(CALL_LIMIT_MS),
+  });
+  const answer = await response.json();
+  if (response.ok) return answer;
+  const { code, message: reason } = Object(answer);
+  if (FINAL_CODES.has(code)) throw new JoinError(`${url} refuses this node: ${reason}`);
+  throw new Error(`${code}: ${reason}`);
+}
+
+const FINAL_CODES: ReadonlySet<unknown> = new Set([
+  "invalid_argument",
+  "unimplemented",
+  "permission_denied",
+  "unauthenticated",
+]);
+
+function asJoinError({ url }: JoinRequest, error: unknown): JoinError {
+  if (error instanceof JoinError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return new JoinError(`The cluster at ${url} has not taken this node in: ${why}`);
+}
+
+function parse(text: string, directory: string): JoinRecord {
+  const place = `"${JOIN_RECORD_NAME}" in "${directory}"`;
+  try {
+    return checked(JSON.parse(text), place);
+  } catch (error) {
+    if (error instanceof JoinError) throw error;
+    throw new JoinError(`Cannot read ${place}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+const isNodeId = (value: unknown) =>
+  Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= NODE_ID_MAX;
+
+function checked(invitation: JoinRecord, source: string): JoinRecord {
+  const { clusterId, replicationFactor, nodes, replicas } = Object(invitation) as JoinRecord;
+  const isSound = typeof clusterId === "string" && /^[0-9a-f]{32}$/.test(clusterId) &&
+    isNodeId(replicationFactor) &&
+    Array.isArray(nodes) &&
+    nodes.every(({ nodeId, address }) => isNodeId(nodeId) && typeof address === "string") &&
+    Array.isArray(replicas) && replicas.length > 0 && replicas.length <= PARTITIONS_MAX &&
+    replicas.every((each) => Array.isArray(each) && each.every(isNodeId));
+  if (!isSound) throw new JoinError(`${source} does not describe a cluster`);
+  return { clusterId, replicationFactor, nodes, replicas };
+}

@@ -1,0 +1,8 @@
+/**
+ * TODO(header): server/http
+ *
+ * @module
+ */
+
+export { CorsPolicy } from "./cors.ts";
+export { HttpListener } from "./listener.ts";

@@ -1,0 +1,96 @@
+/**
+ * How a node's replicas come to life: those it has always had, and those it finds in its log, are born from
+ * what the log holds; those it is given later begin with nothing and listen.
+ *
+ * @module
+ */
+
+import { type GroupId, type Membership, MultiRaft, type NodeId } from "../../raft/mod.ts";
+import {
+  CLUSTER_GROUP,
+  type ClusterShape,
+  groupOfPartition,
+  initialClusterMembership,
+  initialMembership,
+  NO_MEMBERS,
+  placePartitions,
+} from "../cluster/mod.ts";
+import { DataDirectoryError } from "../data/mod.ts";
+import type { RecoveryCollector } from "./recovery.ts";
+
+/** Ticks a heartbeat interval has; elections are timed to a fraction of it, so that they rarely collide. */
+export const TICKS_PER_HEARTBEAT = 4;
+/** A partition in which nothing happens for so many election timeouts costs nothing from then on. */
+const QUIET_AFTER_TIMEOUTS = 2;
+
+/** What the core is made from. */
+export interface BootstrapOptions {
+  readonly nodeId: NodeId;
+  readonly seed: number;
+  readonly shape: ClusterShape;
+  /** Whether the node was not there when the cluster was founded. */
+  readonly hasJoined: boolean;
+  readonly electionTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly leaseReads?: boolean;
+}
+
+/** A core without replicas. */
+export function createMultiRaft(options: BootstrapOptions): MultiRaft {
+  const tickMs = options.heartbeatMs / TICKS_PER_HEARTBEAT;
+  const electionTimeoutTicks = Math.round(options.electionTimeoutMs / tickMs);
+  return new MultiRaft({
+    nodeId: options.nodeId,
+    seed: options.seed,
+    electionTimeoutTicks,
+    heartbeatTicks: TICKS_PER_HEARTBEAT,
+    quietAfterTicks: electionTimeoutTicks * QUIET_AFTER_TIMEOUTS,
+    leaseReads: options.leaseReads ?? false,
+  });
+}
+
+/**
+ * Brings to life what the node was founded with and what its log holds.
+ *
+ * @returns the groups that live
+ * @throws {DataDirectoryError} when the log holds a group that the cluster does not have
+ */
+export function restoreGroups(
+  multiRaft: MultiRaft,
+  options: BootstrapOptions,
+  collector: RecoveryCollector,
+): ReadonlySet<GroupId> {
+  const founded = foundedGroups(options);
+  const groups = new Set([CLUSTER_GROUP, ...founded.keys(), ...collector.groups()]);
+  const last = groupOfPartition(options.shape.partitionCount - 1);
+  for (const group of groups) {
+    if (group > last) {
+      throw new DataDirectoryError(`The log holds records of group ${group}, which is not here`);
+    }
+    const { initial, priority } = founded.get(group) ?? UNTOLD;
+    multiRaft.addGroup({ group, restored: collector.restore(group, initial), priority });
+  }
+  return groups;
+}
+
+/** How a group begins. */
+interface Beginning {
+  readonly initial: Membership;
+  readonly priority: readonly NodeId[];
+}
+
+/** The group's log will tell. */
+const UNTOLD: Beginning = { initial: NO_MEMBERS, priority: [] };
+
+/** What a founder begins with; who comes later is told everything. */
+function foundedGroups({ hasJoined, nodeId, shape }: BootstrapOptions): ReadonlyMap<GroupId, Beginning> {
+  if (hasJoined) return new Map();
+  const own = placePartitions(shape).filter(({ replicas }) => replicas.includes(nodeId));
+  const initial = initialClusterMembership(shape);
+  return new Map([
+    [CLUSTER_GROUP, { initial, priority: initial.voters }],
+    ...own.map((place) =>
+      [place.group, { initial: initialMembership(place), priority: place.replicas }] as const
+    ),
+  ]);
+}

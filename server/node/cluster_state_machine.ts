@@ -1,0 +1,55 @@
+/**
+ * The state machine of group 0: the cluster's own state, as the group's committed entries make it.
+ *
+ * @module
+ */
+
+import type { LogIndex } from "../../raft/mod.ts";
+import type { StateMachine } from "../calls/mod.ts";
+import {
+  applyCommand,
+  type ClusterCommand,
+  type ClusterState,
+  decodeClusterCommand,
+} from "../cluster/mod.ts";
+import type { Outcome } from "../kv/mod.ts";
+
+/** See the module comment. */
+export class ClusterStateMachine implements StateMachine {
+  #state: ClusterState;
+  readonly #onChange: () => void;
+  #appliedIndex: LogIndex = 0;
+
+  /** @param onChange called after each command that changed anything */
+  constructor(initial: ClusterState, onChange: () => void) {
+    this.#state = initial;
+    this.#onChange = onChange;
+  }
+
+  get appliedIndex(): LogIndex {
+    return this.#appliedIndex;
+  }
+
+  get state(): ClusterState {
+    return this.#state;
+  }
+
+  /** What became of the command is seen in the state. */
+  apply(index: LogIndex, bytes: Uint8Array): Outcome {
+    const command: ClusterCommand = decodeClusterCommand(bytes);
+    this.skip(index);
+    const before = this.#state;
+    this.#state = applyCommand(before, command);
+    if (this.#state !== before) this.#onChange();
+    return { kind: "applied", version: index, existed: [] };
+  }
+
+  skip(index: LogIndex): void {
+    this.#appliedIndex = index;
+  }
+
+  /** It holds no keys. */
+  get(): undefined {
+    return undefined;
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Whole nodes in one process, on real files and a network in memory.
+ *
+ * @module
+ */
+
+import { assert, suite } from "../../tests/harness.ts";
+import {
+  bytes,
+  kindOf,
+  pause,
+  put,
+  READ,
+  text,
+  withCluster,
+  WRITE,
+} from "../../tests/support/cluster/node_cluster.ts";
+import type { NodeReadOptions } from "../api/node_api.ts";
+import { type Mutation, stateHash } from "../kv/mod.ts";
+import type { Node } from "./node.ts";
+
+const test = suite("node");
+
+test("one node alone writes, reads, deletes and comes back with its data", async () => {
+  await withCluster(1, async (cluster) => {
+    const results = await cluster.node(1).write(
+      Array.from({ length: 100 }, (_, at) => put(`key-${at}`, `value-${at}`)),
+      WRITE,
+    );
+    assert.ok(results.every((result) => result.ok));
+    await cluster.node(1).write([{ kind: "delete", key: bytes("key-7"), precondition: undefined }], WRITE);
+    await cluster.stop(1);
+    await cluster.start(1);
+    await cluster.ready();
+    assert.is(await text(cluster.node(1), "key-42"), "value-42");
+    assert.is(await text(cluster.node(1), "key-7"), undefined);
+  });
+});
+
+test("any of three nodes takes any call, and all end up with the same state", async () => {
+  await withCluster(3, async (cluster) => {
+    for (const id of [1, 2, 3]) {
+      const [result] = await cluster.node(id).write([put(`from-${id}`, `${id}`)], WRITE);
+      assert.is(kindOf(result), "ok");
+    }
+    for (const id of [1, 2, 3]) {
+      for (const from of [1, 2, 3]) assert.is(await text(cluster.node(id), `from-${from}`), `${from}`);
+      assert.is(await text(cluster.node(id), "from-2", { ...READ, consistency: "follower" }), "2");
+    }
+    await pause(200);
+    const hashes = [1, 2, 3].map((id) =>
+      cluster.node(id).partitions().map(({ machine }) => `${machine.appliedIndex}:${stateHash(machine)}`)
+        .join()
+    );
+    assert.is(hashes[0], hashes[1]);
+    assert.is(hashes[0], hashes[2]);
+  });
+});
+
+test("a direct call to a follower names the leader", async () => {
+  await withCluster(3, async (cluster) => {
+    const { partitions } = cluster.node(1).metadata();
+    const elsewhere = partitions.find(({ leaderId }) => leaderId !== 1)!;
+    const key = findKey((id) => id === elsewhere.partitionId, cluster.node(1));
+    const [result] = await cluster.node(1).write([put(key, "x")], { ...WRITE, direct: true });
+    if (result === undefined || result.ok) throw new Error("expected a refusal");
+    const { failure } = result.error;
+    if (failure.kind !== "notLeader") throw new Error(`expected notLeader, got ${failure.kind}`);
+    assert.is(failure.leaderId, elsewhere.leaderId);
+    assert.is(failure.leaderAddress, `host:${elsewhere.leaderId}`);
+  });
+});
+
+test("writes go on when a node has stopped, and it catches up when it is back", async () => {
+  await withCluster(3, async (cluster) => {
+    await cluster.stop(2);
+    const mutations = Array.from({ length: 40 }, (_, at) => put(`key-${at}`, "while away"));
+    const results = await cluster.node(1).write(mutations, WRITE);
+    assert.equal([...new Set(results.map(kindOf))], ["ok"]);
+    await cluster.start(2);
+    await cluster.ready();
+    for (let at = 0; at < 40; at++) {
+      assert.is(await text(cluster.node(2), `key-${at}`, { ...READ, consistency: "follower" }), "while away");
+    }
+  });
+});
+
+test("a node without a majority acknowledges nothing", async () => {
+  await withCluster(3, async (cluster) => {
+    cluster.network.cut(1, 2);
+    cluster.network.cut(1, 3);
+    const [written] = await cluster.node(1).write([put("a", "1")], { ...WRITE, timeoutMs: 1_500 });
+    assert.ok(["deadline", "outcomeUnknown", "unavailable"].includes(kindOf(written)), kindOf(written));
+    const failed = await cluster.node(1).read([bytes("a")], { ...READ, timeoutMs: 1_000 }).catch((error) =>
+      error
+    );
+    assert.instance(failed, Error);
+    const [elsewhere] = await cluster.node(2).write([put("b", "2")], WRITE);
+    assert.is(kindOf(elsewhere), "ok");
+    cluster.network.heal();
+    await cluster.ready();
+    assert.is(await text(cluster.node(1), "b"), "2");
+  });
+});
+
+test("a stale read with a bound is no older than the bound", async () => {
+  await withCluster(3, async (cluster) => {
+    await cluster.node(1).write([put("a", "1")], WRITE);
+    const bounded: NodeReadOptions = { ...READ, consistency: "stale", maxStalenessMs: 1 };
+    for (const id of [1, 2, 3]) {
+      await pause(5);
+      assert.is(await text(cluster.node(id), "a", bounded), "1", `node ${id}`);
+    }
+  });
+});
+
+test("a batch over all partitions applies those of one partition all or none", async () => {
+  await withCluster(1, async (cluster) => {
+    const node = cluster.node(1);
+    await node.write([put("{a}1", "old")], WRITE);
+    const results = await node.write([
+      { ...put("{a}1", "new"), precondition: { kind: "absent" } } as Mutation,
+      put("{a}2", "new"),
+      put(findKey((id) => id !== node.partitionOf(bytes("{a}1")), node), "new"),
+    ], WRITE);
+    assert.equal(results.map(kindOf), ["precondition", "batchAborted", "ok"]);
+    assert.is(await text(node, "{a}1"), "old");
+    assert.is(await text(node, "{a}2"), undefined);
+  });
+});
+
+test("a repeated request takes effect once", async () => {
+  await withCluster(3, async (cluster) => {
+    const requestId = { clientId: "00000000000000aa", sequence: 1, acknowledgedBelow: 0 };
+    const [first] = await cluster.node(1).write([put("a", "1")], { ...WRITE, requestId });
+    await cluster.node(1).write([put("a", "2")], WRITE);
+    const [again] = await cluster.node(2).write([put("a", "1")], { ...WRITE, requestId });
+    assert.equal(again, first);
+    assert.is(await text(cluster.node(3), "a"), "2");
+  });
+});
+
+/** Some key whose partition is wanted. */
+function findKey(isWanted: (partitionId: number) => boolean, node: Node): string {
+  for (let at = 0;; at++) if (isWanted(node.partitionOf(bytes(`probe-${at}`)))) return `probe-${at}`;
+}
+
+test.run();

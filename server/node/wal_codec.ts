@@ -1,0 +1,83 @@
+/**
+ * The border between what the core wants durable and the records of the log, in both directions.
+ *
+ * ```
+ * entry record       kind 1   head: index varint · term varint · entry kind u8    body: the entry's bytes
+ * hard state record  kind 2   head: term varint · vote varint · commit varint     body: empty
+ * ```
+ *
+ * An entry whose index is not above the last one of its group replaces everything from that index on; the
+ * last hard state of a group counts. Entries stand before the hard state of the same batch.
+ *
+ * @module
+ */
+
+import {
+  decodeEntryKind,
+  type Entry,
+  type GroupId,
+  type GroupPersist,
+  type HardState,
+} from "../../raft/mod.ts";
+import type { WalRecord } from "../../wal-wasm/mod.ts";
+import { ByteReader, ByteWriter, varintLength } from "../kv/mod.ts";
+
+/** Kinds of records this node writes. */
+export const RecordKind = { entry: 1, hardState: 2 } as const;
+
+const NO_BYTES = new Uint8Array(0);
+
+/** The records of a turn. */
+export function encodeRecords(persist: readonly GroupPersist[]): WalRecord[] {
+  const records: WalRecord[] = [];
+  for (const { group, entries, hardState } of persist) {
+    for (const entry of entries) records.push(encodeEntry(group, entry));
+    if (hardState !== undefined) records.push(encodeHardState(group, hardState));
+  }
+  return records;
+}
+
+/** What a record says. */
+export type DecodedRecord =
+  | { readonly kind: "entry"; readonly entry: Entry }
+  | { readonly kind: "hardState"; readonly hardState: HardState };
+
+/**
+ * The meaning of one recovered record; an entry's bytes are a view of `payload`.
+ *
+ * @throws {RangeError} when it is none of this node's records
+ */
+export function decodeRecord(kind: number, payload: Uint8Array): DecodedRecord {
+  const reader = new ByteReader(payload);
+  if (kind === RecordKind.entry) {
+    const entry = {
+      index: reader.varint(),
+      term: reader.varint(),
+      kind: decodeEntryKind(reader.byte()),
+      data: payload.subarray(reader.at),
+    };
+    return { kind: "entry", entry };
+  }
+  if (kind === RecordKind.hardState) {
+    const hardState = { term: reader.varint(), vote: reader.varint(), commit: reader.varint() };
+    reader.end();
+    return { kind: "hardState", hardState };
+  }
+  throw new RangeError(`Cannot decode a log record of kind ${kind}`);
+}
+
+function encodeEntry(group: GroupId, entry: Entry): WalRecord {
+  const writer = new ByteWriter(varintLength(entry.index) + varintLength(entry.term) + 1);
+  writer.varint(entry.index);
+  writer.varint(entry.term);
+  writer.byte(entry.kind);
+  return { group, kind: RecordKind.entry, head: writer.bytes, body: entry.data };
+}
+
+function encodeHardState(group: GroupId, { term, vote, commit }: HardState): WalRecord {
+  const writer = new ByteWriter(varintLength(term) + varintLength(vote) + varintLength(commit));
+  writer.varint(term);
+  writer.varint(vote);
+  writer.varint(commit);
+  return { group, kind: RecordKind.hardState, head: writer.bytes, body: NO_BYTES };
+}

@@ -1,0 +1,178 @@
+/**
+ * The receiving end of the peers' streams: one long request body a peer, cut into batches that go to the
+ * inbox.
+ *
+ * A peer that opens a second stream ends its first one, which was lost on its side.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../raft/mod.ts";
+import type { PeerBatch, PeerHello } from "../ports/mod.ts";
+import { decodePeerBatch } from "./codec.ts";
+import { EnvelopeReader } from "./envelope.ts";
+import { PEER_PROTOCOL_VERSION } from "./transport.ts";
+
+/** Above the bounds of everything a turn can hold for one peer. */
+const BATCH_BYTES_MAX = 256 * 1024 * 1024;
+
+/** A stranger has said nothing yet that is worth more. */
+const HELLO_BYTES_MAX = 4 * 1024;
+/** A stranger that says nothing for so long is sent away. */
+const HELLO_LIMIT_MS = 10_000;
+
+/** What the service needs to know and whom it tells. */
+export interface RaftServiceOptions {
+  readonly clusterId: string;
+  readonly nodeId: NodeId;
+  /** Of this node's data directory. */
+  readonly incarnation: string;
+  /** Whether a node that says it serves at `address` is a peer. */
+  readonly admits: (node: NodeId, address: string) => boolean;
+  /** Whether the node was a member once and never will be again. */
+  readonly wasRemoved: (node: NodeId) => boolean;
+  /** Whether the peer's data directory is the one this node knows; a new one is remembered first. */
+  readonly recognizes: (peer: NodeId, incarnation: string) => Promise<boolean>;
+  /** A peer knows this node with another data directory: this one must not go on. */
+  readonly onDisowned: (by: NodeId) => void;
+  readonly onBatch: (from: NodeId, batch: PeerBatch) => void;
+  /** The stream from this peer ended; what it was about to say is lost. */
+  readonly onEnd: (from: NodeId) => void;
+  /** Resolves when the node can take more; reading stops meanwhile and the peer feels it. */
+  readonly hasRoom: () => Promise<void> | undefined;
+}
+
+/** The peer is one no more, and is told so (`peers/link.ts` reads the code). */
+class RemovedPeerError extends Error {
+  override readonly name = "RemovedPeerError";
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof RemovedPeerError) return "permission_denied";
+  return error instanceof RangeError ? "invalid_argument" : "unavailable";
+}
+
+/** See the module comment. */
+export class RaftService {
+  readonly #options: RaftServiceOptions;
+  readonly #streams = new Map<NodeId, ReadableStreamDefaultReader<Uint8Array>>();
+
+  constructor(options: RaftServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Answers `POST /prkdb.v1.RaftService/Deliver`: takes batches until the stream ends. */
+  async deliver(request: Request): Promise<Response> {
+    if (request.body === null) return refusal("invalid_argument", "Cannot deliver: the request has no body");
+    const reader = request.body.getReader();
+    try {
+      await this.#read(reader);
+      return new Response(END_OF_STREAM, { headers: STREAM_HEADERS });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      return refusal(codeOf(error), message);
+    } finally {
+      this.#forget(reader);
+      void reader.cancel().catch(() => {});
+    }
+  }
+
+  /** Ends all streams. */
+  close(): void {
+    for (const reader of this.#streams.values()) void reader.cancel().catch(() => {});
+    this.#streams.clear();
+  }
+
+  async #read(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+    const envelopes = new EnvelopeReader(HELLO_BYTES_MAX);
+    const stranger = setTimeout(() => void reader.cancel().catch(() => {}), HELLO_LIMIT_MS);
+    let from: NodeId | undefined;
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        for (const { isEnd, message } of envelopes.read(value)) {
+          if (isEnd) return;
+          if (from !== undefined) this.#take(message, from);
+          else {
+            from = await this.#greet(message, reader);
+            envelopes.bytesMax = BATCH_BYTES_MAX;
+            clearTimeout(stranger);
+          }
+        }
+        await this.#options.hasRoom();
+      }
+    } finally {
+      clearTimeout(stranger);
+    }
+  }
+
+  #take(message: Uint8Array, from: NodeId): void {
+    this.#options.onBatch(from, decodePeerBatch(message, { from, to: this.#options.nodeId }).batch);
+  }
+
+  async #greet(message: Uint8Array, reader: ReadableStreamDefaultReader<Uint8Array>): Promise<NodeId> {
+    const { nodeId, wasRemoved } = this.#options;
+    const { hello } = decodePeerBatch(message, { from: 0, to: nodeId });
+    if (hello === undefined) throw new RangeError("Cannot deliver: the first message has no hello");
+    if (hello.clusterId === this.#options.clusterId && wasRemoved(hello.fromNode)) {
+      throw new RemovedPeerError(`Cannot deliver: node ${hello.fromNode} was removed from this cluster`);
+    }
+    const problem = this.#problemWith(hello) ?? await this.#problemWithDirectories(hello);
+    if (problem !== undefined) throw new RangeError(`Cannot deliver: ${problem}`);
+    // Whatever the peer had to say while it had no stream to here was dropped, answers to passed calls among
+    // it.
+    const replaced = this.#streams.get(hello.fromNode);
+    if (replaced === undefined) this.#options.onEnd(hello.fromNode);
+    else {
+      this.#forget(replaced);
+      void replaced.cancel().catch(() => {});
+    }
+    this.#streams.set(hello.fromNode, reader);
+    return hello.fromNode;
+  }
+
+  async #problemWithDirectories(hello: PeerHello): Promise<string | undefined> {
+    const { recognizes, incarnation, onDisowned } = this.#options;
+    const { expectedIncarnation, fromNode } = hello;
+    if (expectedIncarnation !== "" && expectedIncarnation !== incarnation) {
+      onDisowned(fromNode);
+      return `this is not the data directory that node ${fromNode} knows`;
+    }
+    if (await recognizes(fromNode, hello.incarnation)) return undefined;
+    return `node ${fromNode} has another data directory than it had: it must not come back under its old id`;
+  }
+
+  /** Only the newest stream of a peer speaks for it. */
+  #forget(reader: ReadableStreamDefaultReader<Uint8Array>): void {
+    for (const [from, current] of this.#streams) {
+      if (current !== reader) continue;
+      this.#streams.delete(from);
+      this.#options.onEnd(from);
+    }
+  }
+
+  #problemWith(hello: PeerHello): string | undefined {
+    const { admits, clusterId, nodeId } = this.#options;
+    if (hello.protocolVersion < 1) {
+      return `protocol version ${hello.protocolVersion} is not ${PEER_PROTOCOL_VERSION}`;
+    }
+    if (hello.clusterId !== clusterId) return `this is cluster ${clusterId}, not ${hello.clusterId}`;
+    if (hello.toNode !== nodeId) return `this is node ${nodeId}, not ${hello.toNode}`;
+    if (!admits(hello.fromNode, hello.address)) return `node ${hello.fromNode} is not in this cluster`;
+    return undefined;
+  }
+}
+
+const STREAM_HEADERS = { "content-type": "application/connect+proto" };
+/** An empty `DeliverResponse`, then the end-of-stream message `{}`. */
+const END_OF_STREAM = Uint8Array.of(0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0x7b, 0x7d);
+
+function refusal(code: string, message: string): Response {
+  const body = new TextEncoder().encode(JSON.stringify({ error: { code, message } }));
+  const envelope = new Uint8Array(5 + body.length);
+  envelope[0] = 2;
+  new DataView(envelope.buffer).setUint32(1, body.length);
+  envelope.set(body, 5);
+  return new Response(envelope, { headers: STREAM_HEADERS });
+}

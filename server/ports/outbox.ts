@@ -1,0 +1,75 @@
+/**
+ * What this turn has for each peer, gathered so that each gets one batch.
+ *
+ * @module
+ */
+
+import type { Message, NodeId } from "../../raft/mod.ts";
+import type { ForwardedCall, ForwardedReply, Leadership, PeerBatch } from "./peer_batch.ts";
+import type { PeerTransport } from "./ports.ts";
+
+interface OpenBatch {
+  readonly messages: Message[];
+  readonly calls: ForwardedCall[];
+  readonly replies: ForwardedReply[];
+  readonly leaderships: Leadership[];
+}
+
+/** See the module comment. */
+export class Outbox {
+  readonly #transport: PeerTransport;
+  #peers: readonly NodeId[] = [];
+  #batches = new Map<NodeId, OpenBatch>();
+
+  constructor(transport: PeerTransport) {
+    this.#transport = transport;
+  }
+
+  /** From now on these are the peers, ascending; nobody else is told anything unasked. */
+  setPeers(peers: readonly NodeId[]): void {
+    this.#peers = peers;
+  }
+
+  addMessages(messages: readonly Message[]): void {
+    for (const message of messages) this.#batch(message.to).messages.push(message);
+  }
+
+  addCall(to: NodeId, call: ForwardedCall): void {
+    this.#batch(to).calls.push(call);
+  }
+
+  addReply(to: NodeId, reply: ForwardedReply): void {
+    this.#batch(to).replies.push(reply);
+  }
+
+  /** Tells `to`, or every peer, what this node leads. */
+  addLeaderships(leaderships: readonly Leadership[], to?: NodeId): void {
+    if (leaderships.length === 0) return;
+    const peers = to === undefined ? this.#peers : [to];
+    for (const peer of peers) this.#batch(peer).leaderships.push(...leaderships);
+  }
+
+  /** Sends everything; returns the calls that certainly did not leave. */
+  flush(): readonly ForwardedCall[] {
+    if (this.#batches.size === 0) return NO_CALLS;
+    const batches = this.#batches;
+    this.#batches = new Map();
+    const lost: ForwardedCall[] = [];
+    for (const peer of [...batches.keys()].sort((a, b) => a - b)) {
+      const batch: PeerBatch = batches.get(peer)!;
+      if (!this.#transport.send(peer, batch)) lost.push(...batch.calls);
+    }
+    return lost;
+  }
+
+  #batch(to: NodeId): OpenBatch {
+    let batch = this.#batches.get(to);
+    if (batch === undefined) {
+      batch = { messages: [], calls: [], replies: [], leaderships: [] };
+      this.#batches.set(to, batch);
+    }
+    return batch;
+  }
+}
+
+const NO_CALLS: readonly ForwardedCall[] = [];

@@ -1,0 +1,45 @@
+/**
+ * The four ways the world enters a node: time, peers, disk and chance. The simulator replaces these and
+ * nothing else. The disk's port is `FileSystem` of `wal-wasm`; chance is a seed.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../raft/mod.ts";
+import type { PeerStatus } from "../api/mod.ts";
+import type { PeerBatch } from "./peer_batch.ts";
+
+export type { FileSystem } from "../../wal-wasm/mod.ts";
+
+/** A timer that has been set. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** Time. */
+export interface Clock {
+  /** Milliseconds since some fixed moment; never goes back. */
+  monotonicMs(): number;
+  /** Milliseconds since 1970; may jump. */
+  wallMs(): number;
+  /** Calls back once after at least `delayMs` milliseconds. */
+  after(delayMs: number, callback: () => void): Timer;
+  /** Calls back as soon as whatever has already arrived was taken in. */
+  soon(callback: () => void): void;
+}
+
+/** The way to the peers. What peers send arrives in the node's inbox. */
+export interface PeerTransport {
+  /**
+   * From now on these are the peers, with their addresses, `host:port`; replies to former ones may still
+   * leave.
+   */
+  setPeers(peers: ReadonlyMap<NodeId, string>): void;
+  /**
+   * Hands a batch over without waiting. It may be lost, never reordered with others to the same peer; false:
+   * it is lost for certain.
+   */
+  send(to: NodeId, batch: PeerBatch): boolean;
+  statuses(): readonly PeerStatus[];
+  close(): Promise<void>;
+}

@@ -1,0 +1,265 @@
+/**
+ * The hand-written decoders and encoders against the generated ones, on random messages and on damaged bytes.
+ *
+ * @module
+ */
+
+import {
+  create,
+  type DescMessage,
+  equals,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import {
+  Consistency,
+  DeleteResponseSchema,
+  GetManyRequestSchema,
+  GetManyResponseSchema,
+  GetRequestSchema,
+  GetResponseSchema,
+  PutRequestSchema,
+  PutResponseSchema,
+  WriteBatchRequestSchema,
+  WriteBatchResponseSchema,
+} from "../../../proto/mod.ts";
+import { assert, suite } from "../../../tests/harness.ts";
+import { DomainError } from "../../api/error.ts";
+import type { ReadResult, WriteResult } from "../../api/node_api.ts";
+import { decodeGet, decodeGetMany, decodePut, decodeWriteBatch } from "./decode.ts";
+import { encodeGet, encodeGetMany, encodePut, encodeWriteBatch } from "./encode.ts";
+import {
+  toDeleteResponse,
+  toGetManyResponse,
+  toGetResponse,
+  toPutResponse,
+  toWriteBatchResponse,
+  type Written,
+} from "./fields.ts";
+
+const test = suite("kv codec");
+const ROUNDS = 400;
+const SAFE_MAX = Number.MAX_SAFE_INTEGER;
+
+/** A request type: its schema, its fast decoder, and a random one of it. */
+interface Codec<D extends DescMessage> {
+  readonly schema: D;
+  readonly decode: (bytes: Uint8Array) => MessageShape<D> | undefined;
+  readonly random: (random: Random) => MessageInitShape<D>;
+}
+
+const CODECS = [
+  codec({ schema: PutRequestSchema, decode: decodePut, random: randomPut }),
+  codec({
+    schema: GetRequestSchema,
+    decode: decodeGet,
+    random: (random) => ({
+      key: random.bytes(40),
+      consistency: random.below(3),
+      maxStalenessMs: random.bigint(),
+    }),
+  }),
+  codec({
+    schema: GetManyRequestSchema,
+    decode: decodeGetMany,
+    random: (random) => ({
+      keys: random.list(20, () => random.bytes(200)),
+      consistency: random.pick([Consistency.LINEARIZABLE, Consistency.STALE]),
+    }),
+  }),
+  codec({ schema: WriteBatchRequestSchema, decode: decodeWriteBatch, random: randomBatch }),
+];
+
+for (const { name, decodesLikeGenerated, survivesDamage, givesUp } of CODECS) {
+  test(`${name} is decoded as by the generated decoder`, decodesLikeGenerated);
+  test(`${name} damaged: what is decoded at all is decoded as by the generated decoder`, survivesDamage);
+  test(`${name} with an unknown field is left to the generated decoder`, givesUp);
+}
+
+test("a field that comes twice is left to the generated decoder", () => {
+  const requestId = (sequence: bigint) =>
+    toBinary(PutRequestSchema, create(PutRequestSchema, { requestId: { sequence, clientId: 1n } }));
+  assert.is(decodePut(join(requestId(1n), requestId(2n))), undefined);
+});
+
+test("responses are the bytes of the generated encoder", () => {
+  const random = new Random(7);
+  for (let round = 0; round < ROUNDS; round++) {
+    const written = randomWritten(random);
+    const read = randomRead(random);
+    const reads = random.list(30, () => randomRead(random));
+    const writes = random.list(30, () => randomResult(random));
+    sameBytes(encodePut(written), PutResponseSchema, toPutResponse(written));
+    sameBytes(encodeGet(read), GetResponseSchema, toGetResponse(read));
+    sameBytes(encodeGetMany(reads), GetManyResponseSchema, toGetManyResponse(reads));
+    sameBytes(encodeWriteBatch(writes), WriteBatchResponseSchema, toWriteBatchResponse(writes));
+  }
+});
+
+test("the largest numbers survive", () => {
+  const written: Written = { ok: true, version: SAFE_MAX, existed: true, partitionId: 2 ** 32 - 1 };
+  sameBytes(encodePut(written), PutResponseSchema, toPutResponse(written));
+  sameBytes(encodeWriteBatch([written]), WriteBatchResponseSchema, toWriteBatchResponse([written]));
+  const answer = create(DeleteResponseSchema, toDeleteResponse(written));
+  assert.is(answer.version, BigInt(SAFE_MAX));
+  assert.is(answer.partitionId, 2 ** 32 - 1);
+});
+
+test.run();
+
+/** The checks of one codec, its type kept inside. */
+function codec<D extends DescMessage>({ schema, decode, random }: Codec<D>) {
+  const make = (from: Random) => toBinary(schema, create(schema, random(from)));
+  return {
+    name: schema.name,
+    decodesLikeGenerated: () => {
+      const from = new Random(1);
+      for (let round = 0; round < ROUNDS; round++) {
+        const bytes = make(from);
+        const message = decode(bytes);
+        assert.ok(message !== undefined, `gave up on ${bytes}`);
+        assert.ok(equals(schema, message, fromBinary(schema, bytes)), `${bytes}`);
+      }
+    },
+    survivesDamage: () => {
+      const from = new Random(2);
+      let decoded = 0;
+      for (let round = 0; round < 10 * ROUNDS; round++) {
+        const bytes = damage(make(from), from);
+        const message = decode(bytes);
+        if (message === undefined) continue;
+        decoded++;
+        assert.ok(equals(schema, message, fromBinary(schema, bytes)), `${bytes}`);
+      }
+      assert.ok(decoded > ROUNDS, `only ${decoded} damaged messages were decoded`);
+    },
+    givesUp: () => {
+      const unknown = new BinaryWriter().tag(99, 0).uint32(1).finish();
+      assert.is(decode(join(make(new Random(3)), unknown)), undefined);
+    },
+  };
+}
+
+function randomPut(random: Random): MessageInitShape<typeof PutRequestSchema> {
+  return {
+    key: random.bytes(40),
+    value: random.bytes(300),
+    ttlMs: random.bigint(),
+    ...(random.below(2) === 0 ? {} : { precondition: randomPrecondition(random) }),
+    ...(random.below(2) === 0 ? {} : { requestId: randomRequestId(random) }),
+  };
+}
+
+function randomBatch(random: Random): MessageInitShape<typeof WriteBatchRequestSchema> {
+  return {
+    mutations: random.list(20, () => ({
+      kind: random.pick([
+        { case: "put", value: { key: random.bytes(20), value: random.bytes(200), ttlMs: random.bigint() } },
+        { case: "delete", value: { key: random.bytes(20) } },
+        { case: undefined },
+      ]),
+      ...(random.below(4) === 0 ? { precondition: randomPrecondition(random) } : {}),
+    })),
+    ...(random.below(2) === 0 ? {} : { requestId: randomRequestId(random) }),
+  };
+}
+
+function randomPrecondition(random: Random) {
+  return {
+    expected: random.pick([
+      { case: "absent" as const, value: random.below(2) === 0 },
+      { case: "version" as const, value: random.bigint() },
+      { case: undefined },
+    ]),
+  };
+}
+
+function randomRequestId(random: Random) {
+  return { clientId: random.bigint(), sequence: random.bigint(), acknowledgedBelow: random.bigint() };
+}
+
+function randomWritten(random: Random): Written {
+  return {
+    ok: true,
+    version: random.integer(),
+    existed: random.below(2) === 0,
+    partitionId: random.below(2 ** 32),
+  };
+}
+
+function randomResult(random: Random): WriteResult {
+  if (random.below(3) > 0) return randomWritten(random);
+  const message = random.pick(["", "Cannot: ü€😀", "x".repeat(random.below(300))]);
+  return {
+    ok: false,
+    error: new DomainError(random.pick([{ kind: "unavailable" }, { kind: "outcomeUnknown" }]), message),
+  };
+}
+
+function randomRead(random: Random): ReadResult {
+  return random.below(4) === 0 ? undefined : { value: random.bytes(300), version: random.integer() };
+}
+
+function sameBytes<D extends DescMessage>(fast: Uint8Array, schema: D, init: MessageInitShape<D>): void {
+  assert.equal([...fast], [...toBinary(schema, create(schema, init))]);
+}
+
+/** One byte changed, cut off, or put in. */
+function damage(bytes: Uint8Array, random: Random): Uint8Array {
+  const at = random.below(bytes.length + 1);
+  switch (random.below(3)) {
+    case 0:
+      return bytes.subarray(0, at);
+    case 1:
+      return join(bytes.subarray(0, at), Uint8Array.of(random.below(256)), bytes.subarray(at));
+    default:
+      return join(bytes.subarray(0, at), Uint8Array.of(random.below(256)), bytes.subarray(at + 1));
+  }
+}
+
+function join(...parts: readonly Uint8Array[]): Uint8Array {
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
+}
+
+/** Numbers from a seed, so that a failure comes again. Source: Marsaglia, "Xorshift RNGs" (2003). */
+class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed;
+  }
+
+  /** 0 to `limit` − 1; `limit` up to 2^32. */
+  below(limit: number): number {
+    this.#state ^= this.#state << 13;
+    this.#state ^= this.#state >>> 17;
+    this.#state ^= this.#state << 5;
+    return (this.#state >>> 0) % limit;
+  }
+
+  pick<const T>(options: readonly T[]): T {
+    return options[this.below(options.length)]!;
+  }
+
+  list<T>(lengthMax: number, make: () => T): T[] {
+    return Array.from({ length: this.below(lengthMax + 1) }, make);
+  }
+
+  bytes(lengthMax: number): Uint8Array {
+    return Uint8Array.from({ length: this.below(lengthMax + 1) }, () => this.below(256));
+  }
+
+  /** 64 bits; often small, as sizes of numbers matter. */
+  bigint(): bigint {
+    const bits = BigInt(this.below(65));
+    return ((BigInt(this.below(2 ** 32)) << 32n) | BigInt(this.below(2 ** 32))) & ((1n << bits) - 1n);
+  }
+
+  /** 0 to 2^53 − 1. */
+  integer(): number {
+    return Number(this.bigint() & ((1n << 53n) - 1n));
+  }
+}

@@ -1,0 +1,7 @@
+/**
+ * TODO(header): server/rpc/kv
+ *
+ * @module
+ */
+
+export { kvMethods, kvStreams } from "./service.ts";

@@ -1,0 +1,187 @@
+/**
+ * The calm after the storm, and the judgement of the whole run: one leader a group appears, replicas become
+ * equal, every call and every change of the cluster comes to an end, everything acknowledged is read, and the
+ * history is linearizable.
+ *
+ * @module
+ */
+
+import type { PrkDbClient } from "../../../client/mod.ts";
+import { checkLinearizable, describeVerdict } from "../../linearizability/checker.ts";
+import { staleReadComplaints } from "../../linearizability/stale_reads.ts";
+import type { Records } from "../clients/workload.ts";
+import { canRenew, renew } from "../faults/full_replacement.ts";
+import type { Fleet } from "../machines/fleet.ts";
+import type { SimMachine } from "../machines/machine.ts";
+import type { Operator } from "../machines/operator.ts";
+import type { World } from "../world/world.ts";
+import type { Judge } from "./judge.ts";
+import type { ReplicationLedger } from "./ledger.ts";
+import type { Observer } from "./observer.ts";
+import { findUnsettled } from "./settlement.ts";
+
+/** Simulated time within which everything must have come right. */
+const LIMIT_MS = 60_000;
+/**
+ * Of runs in which the cluster changes, how many end with a renewal, if that does not take too many machines.
+ */
+const RENEWAL_PERCENT = 30;
+const RENEWAL_REPLICAS_MAX = 3;
+
+/** What is judged. */
+export interface CalmPhaseOptions {
+  readonly world: World;
+  readonly judge: Judge;
+  readonly fleet: Fleet;
+  readonly operator: Operator;
+  readonly ledger: ReplicationLedger;
+  readonly observer: Observer;
+  readonly records: Records;
+  readonly partitionCount: number;
+  readonly keys: readonly string[];
+  readonly runUntil: (isOver: () => boolean) => Promise<void>;
+  readonly connect: () => Promise<PrkDbClient>;
+  /** Resolves when every worker has ended. */
+  readonly workers: Promise<unknown>;
+}
+
+/** See the module comment. */
+export class CalmPhase {
+  readonly #options: CalmPhaseOptions;
+
+  constructor(options: CalmPhaseOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {Error} when anything does not come right */
+  async check(): Promise<void> {
+    await this.#await(this.#options.workers, "every call of a client has come to an end");
+    // Before anything is written: a new leader must be able to serve without it.
+    await this.#await(this.#readAll(), "a new client reads every key");
+    await this.#await(this.#write(), "a new client writes every key");
+    await this.#changeOver();
+    await this.#until(() => this.#isSettled(), "every group has one leader and equal replicas");
+    this.#compareStates();
+    await this.#await(this.#readAll(), "a new client reads every key");
+    this.#judgeHistory();
+    const { verdict } = this.#options.judge;
+    if (verdict !== undefined) throw verdict;
+  }
+
+  /** Whatever an operator began ends, and the cluster is what it says. */
+  async #changeOver(): Promise<void> {
+    const { fleet, operator, world: { random } } = this.#options;
+    if (!operator.isActive) return;
+    await this.#await(operator.finish(), "the operator has an answer to everything");
+    await this.#settle();
+    const isTooLarge = operator.replicationFactor > RENEWAL_REPLICAS_MAX;
+    if (isTooLarge || !canRenew(operator) || !random.chance(RENEWAL_PERCENT)) return;
+    await this.#await(renew({ fleet, operator, random }), "everybody but one is replaced");
+    await this.#settle();
+  }
+
+  async #settle(): Promise<void> {
+    const { fleet, operator } = this.#options;
+    let missing: string | undefined;
+    await this.#until(
+      () => (missing = findUnsettled(fleet, operator)) === undefined,
+      "all changes of the cluster are done",
+      () => missing ?? "",
+    );
+  }
+
+  async #await(promise: Promise<unknown>, what: string): Promise<void> {
+    let isDone = false;
+    promise.then(() => isDone = true, (error) => this.#options.judge.fail(`not ${what}`, error));
+    await this.#until(() => isDone, what);
+  }
+
+  async #until(isDone: () => boolean, what: string, why = () => ""): Promise<void> {
+    const { world, runUntil } = this.#options;
+    const untilMs = world.nowMs + LIMIT_MS;
+    await runUntil(() => isDone() || world.nowMs > untilMs);
+    if (!isDone()) {
+      throw new Error(`not within ${LIMIT_MS} ms of calm: ${what}\n${why()}\n${this.#describe()}`);
+    }
+  }
+
+  /** A write a key: whatever was left open in a group is decided by the entries behind it. */
+  async #write(): Promise<void> {
+    const { world, ledger, keys, records, connect } = this.#options;
+    const client = await connect();
+    for (const key of keys) {
+      const value = records.newValue();
+      const invokedAt = world.nowMs;
+      const { version } = await client.put(key, value);
+      ledger.acknowledged(world.nowMs, { key, value, version });
+      const fate = { outcome: { kind: "written", version }, invokedAt, returnedAt: world.nowMs } as const;
+      records.operations.push({ client: 0, key, action: { kind: "put", value }, ...fate });
+    }
+    await client.close();
+  }
+
+  #isSettled(): boolean {
+    const { ledger, partitionCount } = this.#options;
+    for (let group = 1; group <= partitionCount; group++) {
+      const views = this.#views(group);
+      const leaders = views.filter(({ role }) => role === "leader");
+      const goal = ledger.lastIndex(group);
+      const isEqual = views.every(({ applied, lastIndex }) => applied === goal && lastIndex === goal);
+      if (leaders.length !== 1 || !isEqual) return false;
+    }
+    return true;
+  }
+
+  #views(group: number) {
+    return this.#alive().flatMap(({ node }) =>
+      node!.status().replicas.filter((view) => view.group === group)
+    );
+  }
+
+  /** Those that are not lost must all be back. */
+  #alive(): readonly SimMachine[] {
+    const alive = this.#options.fleet.machines.filter(({ state }) => state !== "lost" && state !== "removed");
+    return alive.every(({ node }) => node !== undefined) ? alive : [];
+  }
+
+  #compareStates(): void {
+    const { observer } = this.#options;
+    for (const machine of this.#alive()) {
+      for (const partition of machine.node!.partitions()) observer.checkHash(machine.id, partition);
+    }
+  }
+
+  /** What is read must hold everything that was acknowledged to anybody. */
+  async #readAll(): Promise<void> {
+    const { keys, ledger, connect } = this.#options;
+    const client = await connect();
+    for (const key of keys) {
+      const floor = ledger.floor(key);
+      ledger.seen({ key, value: await client.getText(key), floor });
+    }
+    await client.close();
+  }
+
+  #judgeHistory(): void {
+    const { judge, records } = this.#options;
+    const verdict = checkLinearizable(records.operations);
+    if (verdict.kind !== "linearizable") judge.fail(describeVerdict(verdict));
+    const [complaint] = staleReadComplaints(records.operations, records.staleReads);
+    if (complaint !== undefined) judge.fail(`a stale read is wrong: ${complaint}`);
+  }
+
+  #describe(): string {
+    const machines = this.#options.fleet.machines.map(({ id, state, node }) => {
+      const replicas = (node?.status().replicas ?? []).map((
+        { group, role, term, commit, applied, lastIndex, membership: { voters, votersOutgoing, learners } },
+      ) =>
+        `group ${group} ${role} term ${term} applied ${applied} of ${commit} of ${lastIndex}, ` +
+        `members ${voters}/${votersOutgoing}/${learners}`
+      );
+      const cluster = JSON.stringify(node?.clusterMembership());
+      return `node ${id} ${state}: ${replicas.join("; ")}; group 0 ${cluster}`;
+    });
+    const { nodes, partitions } = this.#options.operator.newestView();
+    return [...machines, JSON.stringify([...nodes.values()]), JSON.stringify(partitions)].join("\n");
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * Everything that any node has ever applied: one list of entries a group, which no node may contradict. It
+ * knows more than any node, for it never forgets. What clients are told is held against it:
+ *
+ * - every node applies the same entries, in order and without a gap, and they do what the model says;
+ * - an acknowledged write is the entry of its version, and took effect;
+ * - a read saw the state of some moment between its call and its return, or of its bound.
+ *
+ * @module
+ */
+
+import { partitionOfKey } from "../../../proto/mod.ts";
+import { decodeMembership } from "../../../raft/membership_codec.ts";
+import { type Entry, EntryKind, type GroupId, type Membership, type Term } from "../../../raft/mod.ts";
+import type { KvReplica } from "../../../server/calls/hosted_replica.ts";
+import { groupOfPartition } from "../../../server/cluster/founding.ts";
+import type { Judge } from "./judge.ts";
+import { Model, type ModelChange } from "./model.ts";
+import type { Promises } from "./promises.ts";
+
+/** An entry as it was first applied, and what it did. */
+interface LedgerEntry {
+  readonly entry: Entry;
+  /** The highest term anybody in the group had spoken in by then: it was committed in that one or before. */
+  readonly committedBy: Term;
+  readonly changes: readonly ModelChange[];
+}
+
+/** From `index` on a key held `value`; `undefined` for no such key. */
+interface KeyState {
+  readonly index: number;
+  readonly value: string | undefined;
+}
+
+/** At `atMs` everything up to `index` was known to a client. */
+interface Known {
+  readonly atMs: number;
+  readonly index: number;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** The ledger of one group. */
+class GroupLedger {
+  readonly model = new Model();
+  /** Entry of index i at position i − 1. */
+  readonly entries: LedgerEntry[] = [];
+  readonly keys = new Map<string, KeyState[]>();
+  readonly known: Known[] = [{ atMs: 0, index: 0 }];
+  membership: Membership | undefined;
+
+  append(entry: Entry, committedBy: Term): LedgerEntry {
+    const changes = entry.kind === EntryKind.command ? this.model.apply(entry.index, entry.data) : [];
+    const kept = { entry: { ...entry, data: entry.data.slice() }, committedBy, changes };
+    this.entries.push(kept);
+    if (entry.kind === EntryKind.membership) this.membership = decodeMembership(entry.data);
+    for (const { key, item } of changes) {
+      const states = this.keys.get(key) ?? [{ index: 0, value: undefined }];
+      this.keys.set(key, states);
+      states.push({ index: entry.index, value: item && decoder.decode(item.value) });
+    }
+    return kept;
+  }
+}
+
+/** See the module comment. */
+export class ReplicationLedger {
+  readonly #judge: Judge;
+  readonly #promises: Promises;
+  readonly #partitionCount: number;
+  readonly #groups = new Map<GroupId, GroupLedger>();
+
+  constructor(
+    parts: { readonly judge: Judge; readonly promises: Promises; readonly partitionCount: number },
+  ) {
+    const { partitionCount } = parts;
+    this.#judge = parts.judge;
+    this.#promises = parts.promises;
+    this.#partitionCount = partitionCount;
+    for (let id = 0; id < partitionCount; id++) this.#groups.set(groupOfPartition(id), new GroupLedger());
+  }
+
+  /** Watches what `partition` of a node that has just come up applies. */
+  watch(nodeId: number, partition: KvReplica): void {
+    const apply = partition.apply.bind(partition);
+    partition.apply = (entries) => {
+      const kept = this.#take(`node ${nodeId}`, partition, entries);
+      apply(entries);
+      this.#compare(`node ${nodeId}`, partition, kept.flatMap(({ changes }) => changes));
+    };
+  }
+
+  /** The index of the last entry anybody has applied in `group`. */
+  lastIndex(group: GroupId): number {
+    return this.#group(group).entries.length;
+  }
+
+  /** What `group` was last made of, `undefined` while that is what it was born with. */
+  membership(group: GroupId): Membership | undefined {
+    return this.#group(group).membership;
+  }
+
+  /** The term of an entry that somebody has applied. */
+  termAt(group: GroupId, index: number): Term | undefined {
+    return this.#group(group).entries[index - 1]?.entry.term;
+  }
+
+  /** How many entries of `group` were committed in terms before `term`, for certain. */
+  owedTo(group: GroupId, term: Term): number {
+    return this.#group(group).entries.findLastIndex(({ committedBy }) => committedBy < term) + 1;
+  }
+
+  /** What a read of `key` that begins at `atMs` must not miss. */
+  floor(key: string, atMs = Infinity): number {
+    const { known } = this.#groupOf(key);
+    let position = known.length - 1;
+    while (position > 0 && known[position]!.atMs > atMs) position--;
+    return known[position]!.index;
+  }
+
+  /** A client was told that its write of `key` got `version`; `value` is `undefined` for a delete. */
+  acknowledged(nowMs: number, write: { key: string; value: string | undefined; version: number }): void {
+    const { key, value, version } = write;
+    const change = this.#groupOf(key).entries[version - 1]?.changes.findLast((each) => each.key === key);
+    if (change === undefined) {
+      return this.#judge.fail(
+        `a write of ${key} was acknowledged at version ${version}, which is none of it`,
+      );
+    }
+    if (value !== undefined && !this.#wrote(write)) {
+      return this.#judge.fail(`"${value}" was acknowledged as ${key} at version ${version}: it is not there`);
+    }
+    this.#raise(key, { atMs: nowMs, index: version });
+  }
+
+  /** A client was told that `key` holds `value`, by a read that must not miss anything up to `floor`. */
+  seen(read: { readonly key: string; readonly value: string | undefined; readonly floor: number }): void {
+    const { key, value, floor } = read;
+    const states = this.#groupOf(key).keys.get(key) ?? [{ index: 0, value: undefined }];
+    const isRight = states.some((state, position) =>
+      state.value === value && (states[position + 1]?.index ?? Infinity) > floor
+    );
+    if (isRight) return;
+    const held = states.map((state) => `${state.value ?? "nothing"} from ${state.index} on`).join(", ");
+    this.#judge.fail(`a read of ${key} got ${value ?? "nothing"}, known up to ${floor}; it held ${held}`);
+  }
+
+  /** A linearizable read told a version: later reads must know it too. */
+  heard(nowMs: number, read: { readonly key: string; readonly version: number }): void {
+    this.#raise(read.key, { atMs: nowMs, index: read.version });
+  }
+
+  /**
+   * Whether the entry at `version` puts `value` anywhere; a later mutation of its batch may have replaced it.
+   */
+  #wrote({ key, value, version }: { key: string; value: string | undefined; version: number }): boolean {
+    const { changes } = this.#groupOf(key).entries[version - 1]!;
+    return changes.some((each) => each.key === key && each.item && decoder.decode(each.item.value) === value);
+  }
+
+  #take(who: string, partition: KvReplica, entries: readonly Entry[]): readonly LedgerEntry[] {
+    const ledger = this.#group(partition.group);
+    let index = partition.machine.appliedIndex;
+    return entries.map((entry) => {
+      index++;
+      if (entry.index !== index) {
+        this.#judge.fail(
+          `${who} applies entry ${entry.index} of group ${partition.group} where ${index} is next`,
+        );
+      }
+      const known = ledger.entries[entry.index - 1];
+      if (known === undefined) return ledger.append(entry, this.#promises.highestTerm(partition.group));
+      if (!isSame(known.entry, entry)) {
+        this.#judge.fail(
+          `${who} applies ${describe(entry)} in group ${partition.group} where ${
+            describe(known.entry)
+          } was applied`,
+        );
+      }
+      return known;
+    });
+  }
+
+  /** The product's state machine against the model, at the keys that changed last. */
+  #compare(who: string, partition: KvReplica, changes: readonly ModelChange[]): void {
+    for (const { key, item } of new Map(changes.map((change) => [change.key, change])).values()) {
+      const held = partition.machine.get(encoder.encode(key));
+      const isEqual = held?.version === item?.version &&
+        (held === undefined || areEqual(held.value, item!.value));
+      if (!isEqual) {
+        this.#judge.fail(`${who} holds ${key} at version ${held?.version}: it must be at ${item?.version}`);
+      }
+    }
+  }
+
+  #raise(key: string, known: Known): void {
+    const list = this.#groupOf(key).known;
+    if (known.index > list.at(-1)!.index) list.push(known);
+  }
+
+  #groupOf(key: string): GroupLedger {
+    return this.#group(groupOfPartition(partitionOfKey(encoder.encode(key), this.#partitionCount)));
+  }
+
+  #group(group: GroupId): GroupLedger {
+    return this.#groups.get(group)!;
+  }
+}
+
+function isSame(one: Entry, other: Entry): boolean {
+  return one.term === other.term && one.kind === other.kind && areEqual(one.data, other.data);
+}
+
+function areEqual(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, at) => byte === other[at]);
+}
+
+function describe({ index, term, kind, data }: Entry): string {
+  return `entry ${index} of term ${term}, kind ${kind}, ${data.length} bytes`;
+}

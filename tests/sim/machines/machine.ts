@@ -1,0 +1,278 @@
+/**
+ * One machine of the cluster: a disk, a clock and, most of the time, a process that is the product's own
+ * `Node`. It is started, crashed, killed, stopped, paused and damaged from outside, and starts again by
+ * itself after its node has given up, as a supervisor would see to it.
+ *
+ * ```
+ * down ──start──▶ starting ──open──▶ serving ──stop──▶ stopping ─┐
+ *   ▲                └──────────┬───────┴──────────────┬─────────┘
+ *   └───────── crash, kill, a fatal error ─────────────┘        lost: its disk is gone, it never comes back
+ * ```
+ *
+ * A node that learns that the cluster has removed it stops, and its machine is `removed`.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../../raft/mod.ts";
+import type { ClusterShape } from "../../../server/cluster/founding.ts";
+import { Inbox } from "../../../server/node/inbox.ts";
+import { type JoinedCluster, Node } from "../../../server/node/node.ts";
+import { createLocalCaller } from "../../../server/rpc/mod.ts";
+import type { SeededRandom } from "../../support/seeded_random.ts";
+import type { World } from "../world/world.ts";
+import type { Network } from "./network.ts";
+import { SimProcess } from "./process.ts";
+import { type MachineClock, ProcessClock } from "./process_clock.ts";
+import { SimDisk } from "./sim_disk.ts";
+
+/** Where a node comes from: it is a founder, or has joined. */
+export interface Origin {
+  readonly shape: ClusterShape;
+  readonly joined?: JoinedCluster;
+}
+
+/** All machines' settings. */
+export interface SimMachineOptions {
+  readonly nodeId: NodeId;
+  readonly origin: Origin;
+  readonly electionTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly leaseReads: boolean;
+  readonly walSegmentBytes: number;
+  readonly syncMsMax: number;
+  readonly clockRate: number;
+}
+
+/** Who watches what becomes of machines. */
+export interface MachineWatcher {
+  /** A process has come up; nothing has happened in it yet. */
+  onBirth(machine: SimMachine): void;
+  /** A process is gone. */
+  onDeath(machine: SimMachine): void;
+  /** Something happened that must not. */
+  fail(message: string, cause?: unknown): void;
+}
+
+/** See the module comment. */
+export type MachineState = "down" | "starting" | "serving" | "stopping" | "lost" | "removed";
+
+/** Answers one call of a client. */
+type LocalCaller = ReturnType<typeof createLocalCaller>;
+
+const NO_METERS = { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} };
+/** More than any run holds: the limit itself has tests of its own. */
+const LOG_BYTES_MAX = 2 ** 30;
+/** A supervisor waits so long before it starts a node again that gave up. */
+const RESTART_MS_MIN = 100;
+const RESTART_MS_MAX = 1_000;
+
+/** See the module comment. */
+export class SimMachine {
+  readonly disk: SimDisk;
+  readonly clock: MachineClock;
+  readonly #world: World;
+  readonly #network: Network;
+  readonly #options: SimMachineOptions;
+  readonly #watcher: MachineWatcher;
+  readonly #random: SeededRandom;
+  #state: MachineState = "down";
+  #life: SimProcess | undefined;
+  #node: Node | undefined;
+  #caller: LocalCaller | undefined;
+  /** Where the log ended when a process last had it open. */
+  #logEnd = { segment: 1, offset: 0 };
+  #isDamaged = false;
+  #isRemoved = false;
+  /** Somebody asked for a start while the process was stopping. */
+  #startsAgain = false;
+
+  constructor(
+    parts: {
+      readonly world: World;
+      readonly network: Network;
+      readonly watcher: MachineWatcher;
+      readonly options: SimMachineOptions;
+    },
+  ) {
+    this.#world = parts.world;
+    this.#network = parts.network;
+    this.#watcher = parts.watcher;
+    this.#options = parts.options;
+    this.#random = this.#world.fork();
+    this.disk = new SimDisk({ random: this.#world.fork(), syncMsMax: parts.options.syncMsMax });
+    this.clock = { rate: parts.options.clockRate, wallOffsetMs: 0 };
+  }
+
+  get id(): NodeId {
+    return this.#options.nodeId;
+  }
+
+  get state(): MachineState {
+    return this.#state;
+  }
+
+  /** The process, while there is one. */
+  get life(): SimProcess | undefined {
+    return this.#life;
+  }
+
+  /** The node, once it is open and until it is gone. */
+  get node(): Node | undefined {
+    return this.#node;
+  }
+
+  /** Answers calls of clients while the node is open. */
+  get caller(): LocalCaller | undefined {
+    return this.#caller;
+  }
+
+  /** Starts a process, if the machine is down; if one is stopping, another follows it. */
+  start(): void {
+    if (this.#state === "stopping") this.#startsAgain = true;
+    if (this.#state !== "down") return;
+    this.#startsAgain = false;
+    this.#state = "starting";
+    const life = new SimProcess(this.#world, this.id);
+    this.#life = life;
+    const fileSystem = this.disk.mount(life);
+    const inbox = new Inbox();
+    const saltRandom = this.#world.fork();
+    Node.open({
+      nodeId: this.id,
+      ...this.#options.origin,
+      directory: DIRECTORY,
+      fileSystem,
+      clock: new ProcessClock(this.#world, { life, machine: this.clock, random: this.#world.fork() }),
+      seed: this.#random.word(),
+      randomWord: () => saltRandom.word(),
+      inbox,
+      createTransport: () =>
+        this.#network.attach(this.id, {
+          ...{ life, inbox },
+          node: () => this.#life === life ? this.#node : undefined,
+          onRemoved: () => this.#onRemoved(life),
+        }),
+      electionTimeoutMs: this.#options.electionTimeoutMs,
+      heartbeatMs: this.#options.heartbeatMs,
+      leaseReads: this.#options.leaseReads,
+      walSync: { kind: "always" },
+      walSegmentBytes: this.#options.walSegmentBytes,
+      logBytesMax: LOG_BYTES_MAX,
+      meters: NO_METERS,
+      onRemoved: () => this.#onRemoved(life),
+      onFatal: (error) => this.#onFatal(life, error),
+    }).then((node) => this.#opened(life, node), (error) => this.#refused(life, error));
+  }
+
+  /** The power goes. */
+  crash(): void {
+    if (this.#end("crashes")) this.disk.crash();
+  }
+
+  /** The process is killed, the system lives on. */
+  kill(): void {
+    if (this.#end("is killed")) this.disk.kill();
+  }
+
+  /** A clean stop, as by SIGTERM. */
+  stop(): void {
+    const { node, life } = { node: this.#node, life: this.#life };
+    if (this.#state !== "serving" || node === undefined || life === undefined) return;
+    this.#state = "stopping";
+    const end = (outcome: string) => {
+      if (!life.isAlive || !this.#end(outcome)) return;
+      this.disk.kill();
+      if (this.#startsAgain) this.start();
+    };
+    node.close().then(() => end("has stopped"), (error) => {
+      if (this.disk.faults === 0) this.#watcher.fail(`node ${this.id} cannot stop`, error);
+      end("has failed to stop");
+    });
+  }
+
+  pause(): void {
+    this.#life?.pause();
+  }
+
+  resume(): void {
+    this.#life?.resume();
+  }
+
+  /** Bytes on the disk change while the machine is down. Whoever then refuses to start is lost. */
+  damage(): void {
+    this.crash();
+    if (this.#state === "down" && this.disk.damage(`${DIRECTORY}/wal`, this.#logEnd)) this.#isDamaged = true;
+  }
+
+  /** The disk is gone, and the machine with it. */
+  lose(): void {
+    this.crash();
+    this.#state = "lost";
+  }
+
+  /** Notes where the log ends, for damage to be done. */
+  noteLogEnd(): void {
+    if (this.#node !== undefined) this.#logEnd = this.#node.wal.end;
+  }
+
+  #opened(life: SimProcess, node: Node): void {
+    if (!life.isAlive) return;
+    this.#state = "serving";
+    this.#node = node;
+    this.#caller = createLocalCaller(node);
+    this.#world.trace.note(`node ${this.id} is up`);
+    this.#watcher.onBirth(this);
+    if (this.#isRemoved) this.stop();
+  }
+
+  /** It stops by itself, when it has done what it is at. */
+  #onRemoved(life: SimProcess): void {
+    if (this.#isRemoved || !life.isAlive) return;
+    this.#isRemoved = true;
+    life.plan(0, "is removed", () => this.stop());
+  }
+
+  #refused(life: SimProcess, error: unknown): void {
+    if (!life.isAlive) return;
+    if (this.#isDamaged) {
+      this.#end("is lost: its log is damaged");
+      this.#state = "lost";
+      return;
+    }
+    if (this.disk.faults === 0) this.#watcher.fail(`node ${this.id} refuses to start`, error);
+    this.#giveUp("cannot start");
+  }
+
+  #onFatal(life: SimProcess, error: Error): void {
+    if (!life.isAlive) return;
+    // A faulty disk ends a node; nothing else may.
+    const isOfDisk = this.disk.faults > 0 && Reflect.get(error, "code") === "WAL_POISONED";
+    if (!isOfDisk) this.#watcher.fail(`node ${this.id} dies`, error);
+    this.#giveUp("gives up");
+  }
+
+  #giveUp(what: string): void {
+    if (!this.#end(what)) return;
+    this.disk.kill();
+    const delayMs = RESTART_MS_MIN + this.#random.below(RESTART_MS_MAX - RESTART_MS_MIN);
+    this.#world.plan(delayMs, `node ${this.id} is started again`, () => this.start());
+  }
+
+  /** Ends the process; false if there is none. */
+  #end(what: string): boolean {
+    if (this.#life === undefined) return false;
+    this.#world.trace.note(`node ${this.id} ${what}`);
+    this.noteLogEnd();
+    const life = this.#life;
+    this.#state = this.#isRemoved ? "removed" : "down";
+    this.#life = undefined;
+    this.#node = undefined;
+    this.#caller = undefined;
+    life.end();
+    this.#watcher.onDeath(this);
+    return true;
+  }
+}
+
+const DIRECTORY = "disk/prkdb";

@@ -1,0 +1,72 @@
+/**
+ * A process from its start to its end. Whatever is to happen to it is planned through its life: it waits
+ * while the process is stopped (SIGSTOP, a long garbage collection) and never happens once the process is
+ * gone.
+ *
+ * @module
+ */
+
+import type { PlannedEvent } from "../world/event_queue.ts";
+import type { World } from "../world/world.ts";
+
+/** See the module comment. */
+export class SimProcess {
+  readonly #world: World;
+  readonly #nodeId: number;
+  #isAlive = true;
+  /** What came due while the process stands still, in order; `undefined` while it runs. */
+  #stalled: { readonly what: string; readonly run: () => void }[] | undefined;
+  readonly #onEnd: (() => void)[] = [];
+
+  constructor(world: World, nodeId: number) {
+    this.#world = world;
+    this.#nodeId = nodeId;
+  }
+
+  get isAlive(): boolean {
+    return this.#isAlive;
+  }
+
+  get isPaused(): boolean {
+    return this.#stalled !== undefined;
+  }
+
+  /** Plans `run` within this process. */
+  plan(delayMs: number, what: string, run: () => void): PlannedEvent {
+    return this.#world.plan(delayMs, `node ${this.#nodeId} ${what}`, () => this.admit(what, run));
+  }
+
+  /** Runs `run` at once, or when the process wakes, or never. */
+  admit(what: string, run: () => void): void {
+    if (!this.#isAlive) return;
+    if (this.#stalled !== undefined) this.#stalled.push({ what, run });
+    else {
+      this.#world.touched.add(this.#nodeId);
+      run();
+    }
+  }
+
+  /** Calls back when the process ends, in whatever way. */
+  onceOver(callback: () => void): void {
+    this.#onEnd.push(callback);
+  }
+
+  pause(): void {
+    this.#stalled ??= [];
+  }
+
+  /** Everything that came due meanwhile happens now, in order. */
+  resume(): void {
+    const stalled = this.#stalled ?? [];
+    this.#stalled = undefined;
+    for (const { what, run } of stalled) this.plan(0, what, run);
+  }
+
+  /** Nothing of this process happens from now on. */
+  end(): void {
+    if (!this.#isAlive) return;
+    this.#isAlive = false;
+    this.#stalled = undefined;
+    for (const callback of this.#onEnd) callback();
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Peers in one process: batches go through the real codec from one inbox to the other, and links can be cut.
+ *
+ * @module
+ */
+
+import { WireWriter } from "../../../proto/wire.ts";
+import type { NodeId } from "../../../raft/mod.ts";
+import type { PeerStatus } from "../../../server/api/node_api.ts";
+import { Inbox } from "../../../server/node/inbox.ts";
+import { decodePeerBatch, encodePeerBatch } from "../../../server/peers/codec.ts";
+import type { PeerBatch } from "../../../server/ports/peer_batch.ts";
+import type { PeerTransport } from "../../../server/ports/ports.ts";
+
+/** A network of inboxes. */
+export class MemoryNetwork {
+  readonly #inboxes = new Map<NodeId, Inbox>();
+  readonly #cut = new Set<string>();
+
+  /** Puts a node on the network, in place of an earlier one of the same id. */
+  attach(nodeId: NodeId): { readonly inbox: Inbox; readonly transport: PeerTransport } {
+    const inbox = new Inbox();
+    this.#inboxes.set(nodeId, inbox);
+    return { inbox, transport: new MemoryTransport(nodeId, this) };
+  }
+
+  /** Takes a node off the network. */
+  detach(nodeId: NodeId): void {
+    this.#inboxes.delete(nodeId);
+    for (const inbox of this.#inboxes.values()) inbox.push({ kind: "peerLost", peer: nodeId });
+  }
+
+  /** Loses everything between the two nodes from now on, silently. */
+  cut(one: NodeId, other: NodeId): void {
+    this.#cut.add(linkName(one, other));
+  }
+
+  heal(): void {
+    this.#cut.clear();
+  }
+
+  /** Whether the batch arrived. */
+  deliver(route: { readonly from: NodeId; readonly to: NodeId }, batch: PeerBatch): boolean {
+    const inbox = this.#inboxes.get(route.to);
+    if (inbox === undefined) return false;
+    if (this.#cut.has(linkName(route.from, route.to))) return true;
+    const writer = new WireWriter();
+    encodePeerBatch(writer, batch);
+    inbox.push({ kind: "peerBatch", from: route.from, batch: decodePeerBatch(writer.finish(), route).batch });
+    return true;
+  }
+}
+
+class MemoryTransport implements PeerTransport {
+  readonly #from: NodeId;
+  readonly #network: MemoryNetwork;
+
+  constructor(from: NodeId, network: MemoryNetwork) {
+    this.#from = from;
+    this.#network = network;
+  }
+
+  /** Everybody on the network can be reached. */
+  setPeers(): void {}
+
+  send(to: NodeId, batch: PeerBatch): boolean {
+    return this.#network.deliver({ from: this.#from, to }, batch);
+  }
+
+  statuses(): readonly PeerStatus[] {
+    return [];
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function linkName(one: NodeId, other: NodeId): string {
+  return `${Math.min(one, other)}-${Math.max(one, other)}`;
+}

@@ -1,0 +1,142 @@
+/**
+ * Whole nodes in one process, on real files and a network in memory.
+ *
+ * @module
+ */
+
+import type { NodeReadOptions, NodeWriteOptions, WriteResult } from "../../../server/api/node_api.ts";
+import type { ClusterShape } from "../../../server/cluster/founding.ts";
+import type { Mutation } from "../../../server/kv/mod.ts";
+import { type JoinedCluster, Node } from "../../../server/node/node.ts";
+import { SYSTEM_CLOCK } from "../../../server/ports/system_clock.ts";
+import { DenoFileSystem } from "../../../wal-wasm/mod.ts";
+import { MemoryNetwork } from "./memory_peers.ts";
+
+/** What most writes are made with. */
+export const WRITE: NodeWriteOptions = { timeoutMs: 10_000, direct: false, requestId: undefined };
+/** What most reads are made with. */
+export const READ: NodeReadOptions = {
+  timeoutMs: 10_000,
+  direct: false,
+  consistency: "linearizable",
+  maxStalenessMs: 0,
+};
+const NO_METERS = { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} };
+
+/** UTF-8. */
+export const bytes = (text: string) => new TextEncoder().encode(text);
+
+/** A put without a condition. */
+export function put(key: string, value: string): Mutation {
+  return { kind: "put", key: bytes(key), value: bytes(value), ttlMs: 0, precondition: undefined };
+}
+
+/** See the module comment. */
+export class NodeCluster {
+  readonly network = new MemoryNetwork();
+  readonly nodes = new Map<number, Node>();
+  /** Nodes that the cluster has removed and that know it. */
+  readonly removed = new Set<number>();
+  readonly #directory: string;
+  readonly #shape: ClusterShape;
+  readonly #invitations = new Map<number, { readonly shape: ClusterShape; readonly joined: JoinedCluster }>();
+
+  constructor(size: number, { partitionCount = 4, replicationFactor = size } = {}) {
+    this.#directory = Deno.makeTempDirSync({ prefix: "prkdb-node-" });
+    const ids = Array.from({ length: size }, (_, at) => at + 1);
+    this.#shape = { nodes: new Map(ids.map((id) => [id, `host:${id}`])), partitionCount, replicationFactor };
+  }
+
+  async start(...ids: readonly number[]): Promise<void> {
+    for (const nodeId of ids.length > 0 ? ids : this.#shape.nodes.keys()) {
+      const { inbox, transport } = this.network.attach(nodeId);
+      const node = await Node.open({
+        ...{ nodeId, inbox, shape: this.#shape, directory: `${this.#directory}/${nodeId}` },
+        ...this.#invitations.get(nodeId),
+        fileSystem: new DenoFileSystem(),
+        clock: SYSTEM_CLOCK,
+        seed: nodeId,
+        createTransport: () => transport,
+        ...{ electionTimeoutMs: 300, heartbeatMs: 40, walSync: { kind: "always" } },
+        ...{ walSegmentBytes: 1024 * 1024, logBytesMax: 2 ** 30 },
+        meters: NO_METERS,
+        onRemoved: () => void this.removed.add(nodeId),
+        onFatal: (error) => {
+          throw error;
+        },
+      });
+      this.nodes.set(nodeId, node);
+    }
+  }
+
+  /** Starts nodes that were not there at the beginning, with what `guide` knows of the cluster. */
+  async join(guide: number, ...ids: readonly number[]): Promise<void> {
+    const { clusterId, nodes, partitions, replicationFactor } = this.node(guide).metadata();
+    for (const id of ids) {
+      const others = nodes.filter(({ nodeId }) => nodeId !== id);
+      this.#invitations.set(id, {
+        shape: {
+          nodes: new Map(others.map(({ nodeId, address }) => [nodeId, address])),
+          partitionCount: partitions.length,
+          replicationFactor,
+        },
+        joined: { clusterId, replicas: partitions.map(({ replicas }) => replicas) },
+      });
+    }
+    await this.start(...ids);
+  }
+
+  node(id: number): Node {
+    return this.nodes.get(id)!;
+  }
+
+  async stop(id: number): Promise<void> {
+    await this.node(id).close();
+    this.network.detach(id);
+    this.nodes.delete(id);
+  }
+
+  async close(): Promise<void> {
+    for (const id of [...this.nodes.keys()]) await this.stop(id);
+    await Deno.remove(this.#directory, { recursive: true });
+  }
+
+  async ready(): Promise<void> {
+    while (![...this.nodes.values()].every((node) => node.readiness().isReady)) await pause(20);
+  }
+}
+
+/** Milliseconds of real time. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** What `key` holds, as text. */
+export async function text(
+  node: Node,
+  key: string,
+  options: NodeReadOptions = READ,
+): Promise<string | undefined> {
+  const [result] = await node.read([bytes(key)], options);
+  return result === undefined ? undefined : new TextDecoder().decode(result.value);
+}
+
+/** What became of a write, in a word. */
+export function kindOf(result: WriteResult | undefined): string {
+  return result === undefined ? "none" : result.ok ? "ok" : result.error.failure.kind;
+}
+
+/** A cluster that is ready, for as long as `body` takes. */
+export async function withCluster(
+  size: number,
+  body: (cluster: NodeCluster) => Promise<void>,
+): Promise<void> {
+  const cluster = new NodeCluster(size);
+  try {
+    await cluster.start();
+    await cluster.ready();
+    await body(cluster);
+  } finally {
+    await cluster.close();
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * TCP by hand, for clients that do not keep to any protocol.
+ *
+ * @module
+ */
+
+const ANSWER_BYTES_MAX = 64 * 1024;
+
+/** Opens `count` connections to `port` of this machine. */
+export function openMany(port: number, count: number): Promise<Deno.TcpConn[]> {
+  return Promise.all(Array.from({ length: count }, () => Deno.connect({ hostname: "127.0.0.1", port })));
+}
+
+/** The same, but those that are refused are left out. */
+export async function tryOpenMany(port: number, count: number): Promise<Deno.TcpConn[]> {
+  const tries = Array.from({ length: count }, () => Deno.connect({ hostname: "127.0.0.1", port }));
+  const settled = await Promise.allSettled(tries);
+  return settled.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
+}
+
+/** Closes connections in any state. */
+export function closeAll(connections: readonly Deno.TcpConn[]): void {
+  for (const connection of connections) closeQuietly(connection);
+}
+
+function closeQuietly(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch {
+    // The runtime has closed it, because the other side did.
+  }
+}
+
+/** Writes all of `bytes`; `false` when the other side does not take them any more. */
+export async function tryWrite(connection: Deno.TcpConn, bytes: Uint8Array): Promise<boolean> {
+  try {
+    for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What `port` answers to `bytes` until it closes the connection or says nothing more for `quietMs`; then it
+ * is closed.
+ */
+export async function exchange(
+  port: number,
+  { bytes, quietMs = 300 }: { readonly bytes: Uint8Array; readonly quietMs?: number },
+): Promise<string> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  try {
+    // Both at once: a node that refuses answers before it has been told everything.
+    const written = tryWrite(connection, bytes);
+    const answer = await readUntilQuiet(connection, quietMs);
+    await Promise.race([written, new Promise((resolve) => setTimeout(resolve, quietMs))]);
+    return answer;
+  } finally {
+    closeQuietly(connection);
+  }
+}
+
+/** As latin-1, so that every byte is a character. */
+async function readUntilQuiet(connection: Deno.TcpConn, quietMs: number): Promise<string> {
+  const buffer = new Uint8Array(ANSWER_BYTES_MAX);
+  let answer = "";
+  for (;;) {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const quiet = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), quietMs));
+    const read = connection.read(buffer).catch(() => null);
+    const length = await Promise.race([read, quiet]);
+    clearTimeout(timer);
+    if (length === null || answer.length > ANSWER_BYTES_MAX) return answer;
+    answer += String.fromCharCode(...buffer.subarray(0, length));
+  }
+}
+
+/** The bytes of `text`, which is ASCII. */
+export function ascii(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+/** `length` random bytes. */
+export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  // The platform hands out at most so many at a time.
+  for (let at = 0; at < length; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+  return bytes;
+}
