@@ -5,4 +5,5 @@
  */
 
 export { handleOps } from "./health.ts";
-export { Metrics, type WalSample } from "./metrics.ts";
+export { Metrics } from "./metrics.ts";
+export type { WalSample } from "./readings.ts";
