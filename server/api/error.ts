@@ -1,6 +1,6 @@
 /**
- * Errors that a caller may get, in the words of the domain. `rpc/method/connect_error.ts` gives each its Connect
- * code; nothing else in the node knows about wire errors.
+ * Errors that a caller may get, in the words of the domain. `rpc/method/connect_error.ts` gives each its
+ * Connect code; nothing else in the node knows about wire errors.
  *
  * @module
  */

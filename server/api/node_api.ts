@@ -1,7 +1,7 @@
 /**
- * What a node does for its callers, in domain types: the one interface between the node and `rpc/`, `ops/` and
- * programs that embed it. Arguments are already validated; keys and values are not copied and must not change
- * afterwards.
+ * What a node does for its callers, in domain types: the one interface between the node and `rpc/`, `ops/`
+ * and programs that embed it. Arguments are already validated; keys and values are not copied and must not
+ * change afterwards.
  *
  * @module
  */

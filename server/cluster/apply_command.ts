@@ -1,6 +1,6 @@
 /**
- * What each command of group 0's log does to the cluster's state. The same commands in the same order make the
- * same state on every node. A command that was planned on an older state and does not fit any more does
+ * What each command of group 0's log does to the cluster's state. The same commands in the same order make
+ * the same state on every node. A command that was planned on an older state and does not fit any more does
  * nothing.
  *
  * @module

@@ -1,7 +1,7 @@
 /**
  * What a request does to the cluster's state when its turn in the log comes: the change begins, is done at
- * once, or is refused with a reason. Refusals are part of the state like everything else, because only here it
- * is known in which state the cluster is when the request comes.
+ * once, or is refused with a reason. Refusals are part of the state like everything else, because only here
+ * it is known in which state the cluster is when the request comes.
  *
  * @module
  */
@@ -187,7 +187,9 @@ function beginToAdd(
   );
 }
 
-/** A node is removed once, however often that is asked for: a later change begins with the progress so far. */
+/**
+ * A node is removed once, however often that is asked for: a later change begins with the progress so far.
+ */
 function beginToRemove(
   state: ClusterState,
   { change, request }: BeginningChange<RemoveNode>,

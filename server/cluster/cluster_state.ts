@@ -100,7 +100,9 @@ export function withPartition(state: ClusterState, partition: ClusterPartition):
 /** Where a partition is to be, and for which change. */
 export type Destination = Pick<ClusterPartition, "target" | "changeId">;
 
-/** The partition with another target, to which it moves for the change; what leaves the target is `former`. */
+/**
+ * The partition with another target, to which it moves for the change; what leaves the target is `former`.
+ */
 export function retarget(partition: ClusterPartition, { target, changeId }: Destination): ClusterPartition {
   const removed = partition.target.filter((nodeId) => !target.includes(nodeId));
   return { ...partition, target, changeId, former: [...new Set([...partition.former, ...removed])] };

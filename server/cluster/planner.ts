@@ -1,7 +1,7 @@
 /**
  * What the coordinator, the node that leads group 0, should propose next. The planner remembers nothing: what
- * is still to be done is planned again from the state each time, so another coordinator goes on where the last
- * one stopped.
+ * is still to be done is planned again from the state each time, so another coordinator goes on where the
+ * last one stopped.
  *
  * @module
  */

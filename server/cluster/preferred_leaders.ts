@@ -1,8 +1,8 @@
 /**
- * Which partition should be led by another of its replicas, so that leaders are even without moving a replica.
- * A node that should lead fewer partitions hands one to a node that should lead more. Where the two share no
- * partition, leaderships are handed on along a path of nodes that do, from its far end on, so that each step
- * alone makes things more even or shortens the path.
+ * Which partition should be led by another of its replicas, so that leaders are even without moving a
+ * replica. A node that should lead fewer partitions hands one to a node that should lead more. Where the two
+ * share no partition, leaderships are handed on along a path of nodes that do, from its far end on, so that
+ * each step alone makes things more even or shortens the path.
  *
  * When replicas are even and each partition has three or more, there is such a path whenever leaders are
  * uneven: nodes that could hand nothing on would lead more partitions than their replicas allow.

@@ -177,8 +177,8 @@ function describeFounders(founders: readonly NodeId[]): string {
 }
 
 /**
- * The same for all nodes that are first started with the same members: 128 bits of SHA-256 over what makes the
- * cluster. Kept in the directory from then on, so that addresses may change later.
+ * The same for all nodes that are first started with the same members: 128 bits of SHA-256 over what makes
+ * the cluster. Kept in the directory from then on, so that addresses may change later.
  */
 function clusterIdOf(shape: ClusterShape): string {
   const nodes = [...shape.nodes].sort(([a], [b]) => a - b).map(([id, address]) => `${id}@${address}`);

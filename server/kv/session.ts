@@ -1,7 +1,7 @@
 /**
  * Which writes have taken effect, and with what outcome, so that a retried write does not take effect again
- * (§6.3 of Ongaro's thesis). Part of the replicated state: every replica forgets the same outcomes at the same
- * entry.
+ * (§6.3 of Ongaro's thesis). Part of the replicated state: every replica forgets the same outcomes at the
+ * same entry.
  *
  * An outcome is kept until one of these happens:
  *

@@ -1,6 +1,6 @@
 /**
- * What a node measures, as Prometheus reads it. Counters and histograms are fed as things happen; figures that
- * the node keeps itself are read when somebody asks (`readings.ts`).
+ * What a node measures, as Prometheus reads it. Counters and histograms are fed as things happen; figures
+ * that the node keeps itself are read when somebody asks (`readings.ts`).
  *
  * @module
  */
