@@ -2,8 +2,9 @@
  * Rules of the project that the compiler does not know, as a plugin of `deno lint` (`deno.json`,
  * `lint.plugins`).
  *
- * - `pure-core`: nothing in the pure rooms, `raft/`, `server/kv/` and `server/cluster/`, does input or output,
- *   reads a clock, draws a random number or waits, so that the simulator decides everything that happens.
+ * - `pure-core`: nothing in the pure rooms, `raft/`, `server/kv/` and `server/cluster/`, does input or
+ *   output, reads a clock, draws a random number or waits, so that the simulator decides everything that
+ *   happens.
  * - `no-bigint-in-core`: 64-bit wire numbers stop at `server/rpc/`; below it there are safe integers only.
  * - `banned-syntax`: no default exports, namespaces, decorators or `Proxy` anywhere.
  * - `function-lines`: no function above {@linkcode FUNCTION_LINES_MAX} lines.

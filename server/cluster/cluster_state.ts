@@ -98,7 +98,7 @@ export function withPartition(state: ClusterState, partition: ClusterPartition):
 }
 
 /** Where a partition is to be, and for which change. */
-export type Destination = Pick<ClusterPartition, "target" | "changeId">;
+type Destination = Pick<ClusterPartition, "target" | "changeId">;
 
 /**
  * The partition with another target, to which it moves for the change; what leaves the target is `former`.
@@ -109,7 +109,7 @@ export function retarget(partition: ClusterPartition, { target, changeId }: Dest
 }
 
 /** A partition on a node. */
-export interface ReplicaPlace {
+interface ReplicaPlace {
   readonly partitionId: number;
   readonly nodeId: NodeId;
 }
