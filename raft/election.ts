@@ -232,7 +232,7 @@ function becomeLeader(state: ReplicaState): void {
 /** Whether the candidate's log is as complete as this one (§5.4.1), or this one does not count. */
 function isLogComplete(state: ReplicaState, message: PreVoteRequest | VoteRequest): boolean {
   const end = { index: message.lastLogIndex, term: message.lastLogTerm };
-  if (state.isStranger) return false;
+  if (state.hasNoMembership) return false;
   return state.log.isCompletedBy(end) || isRetiredFor(state, end);
 }
 

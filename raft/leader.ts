@@ -15,7 +15,7 @@ import type { ProgressTable } from "./progress_table.ts";
 import { lastHeardOf, maybeFallQuiet } from "./quiet.ts";
 import { confirmRounds, maybeOpenRound } from "./read_index.ts";
 import type { RequestResult } from "./ready.ts";
-import { maybeGoOn } from "./reconfiguration.ts";
+import { maybeContinueChange } from "./reconfiguration.ts";
 import {
   broadcastHeartbeats,
   isCaughtUp,
@@ -46,7 +46,7 @@ export function tickLeader(state: ReplicaState, progress: ProgressTable): void {
   }
   if (maybeFallQuiet(state, progress)) return;
   state.heartbeatStart = now;
-  maybeGoOn(state);
+  maybeContinueChange(state);
   broadcastHeartbeats(state, progress);
   maybeHandOver(state, progress);
 }

@@ -250,7 +250,7 @@ export class RaftLog {
   }
 
   /** Everything up to `index` was given to the host. */
-  appliedTo(index: LogIndex): void {
+  markApplied(index: LogIndex): void {
     if (index < this.#applied || index > Math.min(this.#committed, this.#durable)) {
       violated("only durable committed entries are applied, in order", {
         index,

@@ -62,7 +62,7 @@ export function isSoundTarget({ voters, learners }: MembershipTarget): boolean {
 }
 
 /** The membership with which a change of `current`, which is not joint, to `target` begins. */
-export function entered(current: Membership, target: MembershipTarget): Membership {
+export function enterJoint(current: Membership, target: MembershipTarget): Membership {
   const voters = ascending(target.voters);
   const learners = ascending(target.learners);
   if (isSame(voters, current.voters)) return { voters, votersOutgoing: [], learners, learnersNext: [] };
@@ -77,7 +77,7 @@ export function entered(current: Membership, target: MembershipTarget): Membersh
 }
 
 /** The membership with which the change of a joint one ends. */
-export function left(joint: Membership): Membership {
+export function leaveJoint(joint: Membership): Membership {
   const { voters, learners, learnersNext } = joint;
   return {
     voters,

@@ -121,8 +121,8 @@ export interface TimeoutNowRequest extends Envelope {
 /**
  * Sign of life of a whole node, for all groups that are quiet. It belongs to no group: group and term are 0.
  */
-export interface Beat extends Envelope {
-  readonly kind: "beat";
+export interface NodeHeartbeat extends Envelope {
+  readonly kind: "nodeHeartbeat";
   /**
    * Sent only because the receiver shows that it counts on the sender, who would not have sent one by itself.
    */
@@ -143,4 +143,4 @@ export type Message =
   | ReadIndexRequest
   | ReadIndexResponse
   | TimeoutNowRequest
-  | Beat;
+  | NodeHeartbeat;

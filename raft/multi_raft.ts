@@ -8,10 +8,10 @@
 import { type MultiRaftConfig, resolveConfig, type ResolvedConfig } from "./config.ts";
 import { invariant } from "./invariant.ts";
 import type { MembershipTarget } from "./membership.ts";
-import type { Beat, Message } from "./message.ts";
+import type { Message, NodeHeartbeat } from "./message.ts";
 import { isWellFormed } from "./message_check.ts";
 import { NodeState } from "./node_state.ts";
-import type { ProposeResult, ReadReady, ReadyBatch, ReplicaView, RequestResult } from "./ready.ts";
+import type { ProposeResult, RaftStatus, ReadReady, ReadyBatch, RequestResult } from "./ready.ts";
 import { Replica } from "./replica.ts";
 import type { ReadyParts } from "./replica_ready.ts";
 import type { GroupOptions } from "./state.ts";
@@ -36,7 +36,7 @@ export class MultiRaft {
   readonly #awake: Set<Replica> = new Set();
   #dirty: Replica[] = [];
   /** Signs of life to send. */
-  #beats: Message[] = [];
+  #nodeHeartbeats: Message[] = [];
   /** Whether the groups' members may have changed since the peers were listed. */
   #arePeersStale = false;
   #logBytes = 0;
@@ -114,7 +114,7 @@ export class MultiRaft {
   step(message: Message): void {
     if (message.to !== this.#config.nodeId || message.from === message.to || !isWellFormed(message)) return;
     if (this.#node.peers.hear(message.from, this.#node.now)) this.#reconsider(message.from);
-    if (message.kind === "beat") return this.#answerBeat(message);
+    if (message.kind === "nodeHeartbeat") return this.#answerNodeHeartbeat(message);
     const replica = this.#byGroup.get(message.group);
     if (replica === undefined) return;
     replica.step(message);
@@ -192,7 +192,7 @@ export class MultiRaft {
 
   /** Whether `ready` has, or may have, something to do. */
   hasReady(canWrite = true): boolean {
-    return this.#beats.length > 0 || this.#orphanedReads.length > 0 || this.#dirty.length > 0 ||
+    return this.#nodeHeartbeats.length > 0 || this.#orphanedReads.length > 0 || this.#dirty.length > 0 ||
       (canWrite && this.#waiting.length > 0);
   }
 
@@ -204,7 +204,7 @@ export class MultiRaft {
    */
   ready(canWrite = true): ReadyBatch {
     const parts: ReadyParts = {
-      messages: this.#beats,
+      messages: this.#nodeHeartbeats,
       persist: [],
       messagesAfterPersist: [],
       committed: [],
@@ -212,7 +212,7 @@ export class MultiRaft {
       reads: [...this.#orphanedReads],
       transitions: [],
     };
-    this.#beats = [];
+    this.#nodeHeartbeats = [];
     this.#orphanedReads = [];
     const writers: Replica[] = [];
     const replicas = this.#takeDirty(canWrite);
@@ -244,7 +244,7 @@ export class MultiRaft {
     this.#batchesOut.shift();
     for (const replica of oldest.writers) {
       if (this.#byGroup.get(replica.group) !== replica) continue;
-      replica.persisted();
+      replica.onPersisted();
       this.#note(replica);
     }
   }
@@ -255,8 +255,8 @@ export class MultiRaft {
   }
 
   /** The replica of `group` as an operator sees it, `undefined` when it is not here. */
-  view(group: GroupId): ReplicaView | undefined {
-    return this.#byGroup.get(group)?.view();
+  status(group: GroupId): RaftStatus | undefined {
+    return this.#byGroup.get(group)?.status();
   }
 
   /** All groups of this node, ascending. */
@@ -292,7 +292,9 @@ export class MultiRaft {
     const node = this.#node;
     if (this.#arePeersStale) this.#listPeers();
     if (node.now % config.heartbeatTicks === 0) {
-      for (const to of node.peers.nodes) this.#beats.push(beat({ from: config.nodeId, to, isAnswer: false }));
+      for (const to of node.peers.nodes) {
+        this.#nodeHeartbeats.push(nodeHeartbeat({ from: config.nodeId, to, isAnswer: false }));
+      }
     }
     const lost = node.peers.takeLost({ now: node.now, silenceMax: config.electionTimeoutTicks });
     for (const peer of lost) this.#reconsider(peer);
@@ -302,9 +304,9 @@ export class MultiRaft {
    * A node counts on this one that is no peer as far as is known here: it may lead a group to which this node
    * has just been added, or added again, and rest until this node is heard.
    */
-  #answerBeat({ from, isAnswer }: Beat): void {
-    if (isAnswer || this.#node.peers.has(from) || this.#beats.some(({ to }) => to === from)) return;
-    this.#beats.push(beat({ from: this.#config.nodeId, to: from, isAnswer: true }));
+  #answerNodeHeartbeat({ from, isAnswer }: NodeHeartbeat): void {
+    if (isAnswer || this.#node.peers.has(from) || this.#nodeHeartbeats.some(({ to }) => to === from)) return;
+    this.#nodeHeartbeats.push(nodeHeartbeat({ from: this.#config.nodeId, to: from, isAnswer: true }));
   }
 
   #listPeers(): void {
@@ -340,6 +342,6 @@ export class MultiRaft {
   }
 }
 
-function beat(options: Pick<Beat, "from" | "to" | "isAnswer">): Beat {
-  return { kind: "beat", group: 0, term: 0, ...options };
+function nodeHeartbeat(options: Pick<NodeHeartbeat, "from" | "to" | "isAnswer">): NodeHeartbeat {
+  return { kind: "nodeHeartbeat", group: 0, term: 0, ...options };
 }

@@ -77,7 +77,7 @@ export class Progress {
   }
 
   /** An append up to `lastIndex` is on its way; what follows may be sent next. */
-  sent(append: { readonly lastIndex: LogIndex; readonly bytes: number }): void {
+  noteSent(append: { readonly lastIndex: LogIndex; readonly bytes: number }): void {
     this.isSuspect = false;
     if (this.state !== "replicate") {
       this.isWaiting = true;
@@ -89,7 +89,7 @@ export class Progress {
   }
 
   /** The replica holds everything up to `index`. Returns false for old news. */
-  acknowledged(index: LogIndex): boolean {
+  noteAcknowledged(index: LogIndex): boolean {
     if (index < this.matchIndex) return false;
     const isNew = index > this.matchIndex || this.state !== "replicate";
     this.matchIndex = index;
@@ -103,7 +103,7 @@ export class Progress {
    * The replica refused an append after `refusedIndex`; the logs may agree up to `agreeableIndex`. Returns
    * false for the refusal of something that is no longer being asked.
    */
-  refused(options: { readonly refusedIndex: LogIndex; readonly agreeableIndex: LogIndex }): boolean {
+  noteRefused(options: { readonly refusedIndex: LogIndex; readonly agreeableIndex: LogIndex }): boolean {
     const { refusedIndex, agreeableIndex } = options;
     const isOld = this.state === "replicate"
       ? refusedIndex <= this.matchIndex
@@ -133,7 +133,7 @@ export class Progress {
   }
 
   /** A heartbeat was answered, so the replica is alive; what it still lacks may be sent again. */
-  heard(options: { readonly now: number; readonly lastIndex: LogIndex }): boolean {
+  noteHeard(options: { readonly now: number; readonly lastIndex: LogIndex }): boolean {
     this.lastHeard = options.now;
     if (this.state === "replicate" && this.matchIndex >= options.lastIndex) return false;
     this.isWaiting = false;

@@ -118,7 +118,7 @@ function areFollowersSettled(state: ReplicaState, progress: ProgressTable): bool
   const isThere = progress.followers.every((follower) =>
     !isAlive(follower) || (follower.matchIndex === log.lastIndex && follower.lastHeard >= heartbeatStart)
   );
-  return isThere && progress.reached((each) => (isAlive(each) ? 1 : 0)) > 0;
+  return isThere && progress.reachedByMajority((each) => (isAlive(each) ? 1 : 0)) > 0;
 }
 
 /** Whether the preferred replica is to get the leadership as soon as it can. */

@@ -43,7 +43,7 @@ export interface ForwardedQuestion {
 }
 
 /** Room for questions between the starting points that two lives of a process may draw. */
-const QUESTIONS_A_LIFE = 2 ** 20;
+const QUESTION_IDS_PER_PROCESS = 2 ** 20;
 
 /** The reads of a follower. */
 export class ForwardedReads {
@@ -61,7 +61,7 @@ export class ForwardedReads {
    * acknowledged since.
    */
   constructor(random: Random) {
-    this.#lastQuestionId = random.next() * QUESTIONS_A_LIFE;
+    this.#lastQuestionId = random.next() * QUESTION_IDS_PER_PROCESS;
   }
 
   nextQuestionId(): number {

@@ -110,7 +110,7 @@ export type RequestResult =
   | { readonly accepted: false; readonly refusal: Refusal; readonly leader: NodeId };
 
 /** A leader's view of another replica. */
-export interface FollowerView {
+export interface FollowerProgress {
   readonly node: NodeId;
   readonly state: "probe" | "replicate" | "snapshot";
   readonly matchIndex: LogIndex;
@@ -121,7 +121,7 @@ export interface FollowerView {
 }
 
 /** A replica as an operator sees it. */
-export interface ReplicaView {
+export interface RaftStatus {
   readonly group: GroupId;
   readonly role: Role;
   readonly term: Term;
@@ -145,5 +145,5 @@ export interface ReplicaView {
   /** Elections this replica has won since it was born. */
   readonly electionsWon: number;
   /** Empty unless this replica leads. */
-  readonly followers: readonly FollowerView[];
+  readonly followers: readonly FollowerProgress[];
 }

@@ -24,12 +24,12 @@
 
 import { becomeFollower, maybeStandAsAsked } from "./election.ts";
 import {
-  entered,
+  enterJoint,
   isJoint,
   isReached,
   isSoundTarget,
   isVoter,
-  left,
+  leaveJoint,
   members,
   type MembershipTarget,
 } from "./membership.ts";
@@ -57,7 +57,7 @@ export function changeMembership(state: ReplicaState, target: MembershipTarget):
   if (!promoted.every((node) => isCaughtUp(state, progress.follower(node)))) {
     return { accepted: false, refusal: "learnerBehind", leader };
   }
-  return proposeMembership(state, encodeMembership(entered(membership, target)));
+  return proposeMembership(state, encodeMembership(enterJoint(membership, target)));
 }
 
 /** Puts into force what `entries`, which have just been applied, say; returns it, oldest first. */
@@ -79,11 +79,11 @@ export function applyMemberships(state: ReplicaState, entries: readonly Entry[])
 }
 
 /** Ends a change that has been applied, or seals one that has ended, if this replica leads. */
-export function maybeGoOn(state: ReplicaState): void {
+export function maybeContinueChange(state: ReplicaState): void {
   const { membership, role, sealIndex, transfer } = state;
   if (role !== "leader" || transfer !== undefined) return;
   if (isJoint(membership)) {
-    if (isSettledHere(state)) proposeMembership(state, encodeMembership(left(membership)));
+    if (isSettledHere(state)) proposeMembership(state, encodeMembership(leaveJoint(membership)));
   } else if (sealIndex === undefined) state.sealIndex = proposeEmpty(state);
 }
 
@@ -120,13 +120,13 @@ function reconfigureLeader(state: ReplicaState, progress: ProgressTable): void {
   const { membership, self, log, now, config, transfer } = state;
   if (!isVoter(membership, self)) return stepDown(state, progress);
   const start = { membership, self, nextIndex: log.lastIndex + 1, now, limits: config };
-  const table = state.progress = progress.changedTo(start);
+  const table = state.progress = progress.withMembership(start);
   if (transfer !== undefined && !members(membership).includes(transfer.to)) state.transfer = undefined;
   state.isFlushDue = true;
   // The quorum may have become smaller.
   maybeCommit(state, table);
   confirmRounds(state, table);
-  maybeGoOn(state);
+  maybeContinueChange(state);
 }
 
 function stepDown(state: ReplicaState, progress: ProgressTable): void {

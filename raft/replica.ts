@@ -24,10 +24,10 @@ import {
   failLeaderReads,
   onReadIndexRequest,
 } from "./read_index.ts";
-import type { ProposeResult, ReadReady, ReplicaView, RequestResult } from "./ready.ts";
+import type { ProposeResult, RaftStatus, ReadReady, RequestResult } from "./ready.ts";
 import { changeMembership } from "./reconfiguration.ts";
-import { collectReady, type ReadyParts, type Reported, viewOf } from "./replica_ready.ts";
-import { type GroupOptions, ReplicaState, type Surroundings } from "./state.ts";
+import { collectReady, type ReadyParts, type Reported, statusOf } from "./replica_ready.ts";
+import { type GroupOptions, type NodeContext, ReplicaState } from "./state.ts";
 import { checkInvariants, type CheckMemory } from "./state_check.ts";
 import { type GroupId, NO_NODE, type NodeId } from "./types.ts";
 
@@ -48,7 +48,7 @@ export class Replica {
   readonly #reported: Reported;
 
   /** @throws {InvariantViolation} when what was restored contradicts itself */
-  constructor(surroundings: Surroundings, options: GroupOptions) {
+  constructor(surroundings: NodeContext, options: GroupOptions) {
     this.#state = new ReplicaState(surroundings, options);
     drawTimeout(this.#state);
     const { role, term, leader, log } = this.#state;
@@ -97,8 +97,8 @@ export class Replica {
 
   /** A message to this replica arrived. */
   step(message: Message): void {
-    this.#noteHearing();
-    if (!this.#isIdleTalk(message)) wake(this.#state);
+    this.#noteFirstMessage();
+    if (!this.#isBackgroundMessage(message)) wake(this.#state);
     if (message.kind === "preVoteRequest") onPreVoteRequest(this.#state, message);
     else if (this.#isOfThisTerm(message)) this.#stepCurrent(message);
     this.#check();
@@ -190,7 +190,7 @@ export class Replica {
   }
 
   /** The host has made the oldest write under way durable. */
-  persisted(): void {
+  onPersisted(): void {
     const state = this.#state;
     state.log.finishWrite();
     state.votesInWriting.shift();
@@ -198,8 +198,8 @@ export class Replica {
     this.#check();
   }
 
-  view(): ReplicaView {
-    return viewOf(this.#state);
+  status(): RaftStatus {
+    return statusOf(this.#state);
   }
 
   /** Whether the commit hint on disk is so old that it is worth a write of its own. */
@@ -210,7 +210,7 @@ export class Replica {
     return membershipIndex > persisted.commit || now - hintStart >= config.electionTimeoutTicks;
   }
 
-  #noteHearing(): void {
+  #noteFirstMessage(): void {
     if (this.#state.hasHeard) return;
     this.#state.hasHeard = true;
     // The early timeout of a preferred replica is for a cluster in which nobody speaks.
@@ -222,7 +222,7 @@ export class Replica {
    * question of a stranger, perhaps removed long ago, whom a replica with a living leader would refuse
    * anyway.
    */
-  #isIdleTalk(message: Message): boolean {
+  #isBackgroundMessage(message: Message): boolean {
     const state = this.#state;
     if (message.kind === "heartbeatRequest" || message.kind === "heartbeatResponse") return !state.isQuiet;
     if (message.kind !== "preVoteRequest" || isMember(state.membership, message.from)) return false;
@@ -242,7 +242,7 @@ export class Replica {
     }
     if (message.kind === "preVoteResponse" && message.granted) return message.term === state.term + 1;
     const isUnwanted = message.kind === "voteRequest" &&
-      (state.isStranger || (!message.transfer && isVoteForbidden(state)));
+      (state.hasNoMembership || (!message.transfer && isVoteForbidden(state)));
     if (isUnwanted) return false;
     becomeFollower(state, { term: message.term, leader: isFromLeader(message) ? message.from : NO_NODE });
     return true;

@@ -10,12 +10,12 @@
 import type { Message } from "./message.ts";
 import { lastHeardOf } from "./quiet.ts";
 import type {
-  FollowerView,
+  FollowerProgress,
   GroupCommitted,
   GroupMembership,
   GroupPersist,
+  RaftStatus,
   ReadReady,
-  ReplicaView,
   Transition,
 } from "./ready.ts";
 import { applyMemberships, isSealed } from "./reconfiguration.ts";
@@ -64,7 +64,7 @@ export function collectReady(state: ReplicaState, options: CollectOptions): void
 }
 
 /** The replica as an operator sees it. */
-export function viewOf(state: ReplicaState): ReplicaView {
+export function statusOf(state: ReplicaState): RaftStatus {
   const { group, role, term, vote, leader, log, electionsWon } = state;
   return {
     group,
@@ -81,7 +81,7 @@ export function viewOf(state: ReplicaState): ReplicaView {
     logBytes: log.bytes,
     electionsWon,
     isQuiet: state.isQuiet,
-    followers: followerViews(state),
+    followers: followerProgress(state),
   };
 }
 
@@ -148,13 +148,13 @@ function collectCommitted(state: ReplicaState, parts: ReadyParts): void {
   });
   const last = entries.at(-1);
   if (last === undefined) return;
-  log.appliedTo(last.index);
+  log.markApplied(last.index);
   parts.committed.push({ group, entries });
   if (log.lastMembershipThrough(last.index) < entries[0]!.index) return;
   for (const applied of applyMemberships(state, entries)) parts.memberships.push(applied);
 }
 
-function followerViews(state: ReplicaState): readonly FollowerView[] {
+function followerProgress(state: ReplicaState): readonly FollowerProgress[] {
   const { progress, now, config } = state;
   if (progress === undefined) return [];
   return progress.followers.map((follower) => ({

@@ -20,7 +20,7 @@ const NO_ENTRIES: readonly Entry[] = [];
 /** Sends every follower what it lacks and its window allows. */
 export function sendAppends(state: ReplicaState, progress: ProgressTable): void {
   const { followers } = progress;
-  const memory: SliceMemory = { from: 0, entries: NO_ENTRIES, bytes: 0 };
+  const memory: SliceCache = { from: 0, entries: NO_ENTRIES, bytes: 0 };
   for (let position = 0; position < followers.length; position++) {
     sendTo(state, { progress: followers[position]!, memory });
   }
@@ -58,7 +58,7 @@ export function onAppendResponse(state: ReplicaState, message: AppendResponse): 
   // An answer about entries that were never sent is not from a follower of this leadership.
   if (message.matchIndex > state.log.lastIndex) return false;
   const isNew = message.success
-    ? progress.acknowledged(message.matchIndex)
+    ? progress.noteAcknowledged(message.matchIndex)
     : onRefusal(state, { progress, message });
   if (isNew) state.isFlushDue = true;
   return isNew;
@@ -68,7 +68,7 @@ export function onAppendResponse(state: ReplicaState, message: AppendResponse): 
 export function onHeartbeatResponse(state: ReplicaState, message: HeartbeatResponse): void {
   const progress = state.progress?.follower(message.from);
   if (progress === undefined) return;
-  const isBehind = progress.heard({ now: state.now, lastIndex: state.log.lastIndex });
+  const isBehind = progress.noteHeard({ now: state.now, lastIndex: state.log.lastIndex });
   if (isBehind) state.isFlushDue = true;
   progress.readRound = Math.max(progress.readRound, Math.min(message.readRound, state.reads.lastRound));
   if (message.sentAt === 0) return;
@@ -97,7 +97,7 @@ export function isCaughtUp(state: ReplicaState, follower: Progress | undefined):
 }
 
 /** The slice last taken, for the next follower that needs the same. */
-interface SliceMemory {
+interface SliceCache {
   from: LogIndex;
   entries: readonly Entry[];
   bytes: number;
@@ -105,7 +105,7 @@ interface SliceMemory {
 
 interface Target {
   readonly progress: Progress;
-  readonly memory: SliceMemory;
+  readonly memory: SliceCache;
 }
 
 function sendTo(state: ReplicaState, target: Target): void {
@@ -163,7 +163,7 @@ function sendAppend(
     commit: log.committed,
   });
   progress.commitSent = Math.max(progress.commitSent, Math.min(log.committed, lastIndex));
-  progress.sent({ lastIndex, bytes });
+  progress.noteSent({ lastIndex, bytes });
 }
 
 /** Skips back over whole terms instead of entry by entry (§5.3, last paragraphs). */
@@ -176,7 +176,7 @@ function onRefusal(
   const agreeableIndex = message.conflictTerm === 0
     ? message.conflictIndex
     : log.highestAgreeable({ index: message.conflictIndex, term: message.conflictTerm });
-  const isNew = progress.refused({ refusedIndex: message.matchIndex, agreeableIndex });
+  const isNew = progress.noteRefused({ refusedIndex: message.matchIndex, agreeableIndex });
   if (isNew && progress.nextIndex < log.firstIndex) progress.becomeSnapshot(log.firstIndex);
   return isNew;
 }

@@ -40,7 +40,7 @@ export interface GroupOptions {
 }
 
 /** What a replica shares with the others of its node. */
-export interface Surroundings {
+export interface NodeContext {
   readonly config: ResolvedConfig;
   readonly node: NodeState;
 }
@@ -140,7 +140,7 @@ export class ReplicaState {
   /** Tick at which the commit hint was last persisted. */
   hintStart: number;
 
-  constructor({ config, node }: Surroundings, options: GroupOptions) {
+  constructor({ config, node }: NodeContext, options: GroupOptions) {
     const { group, restored, priority } = options;
     this.node = node;
     this.electionStart = node.now;
@@ -189,7 +189,7 @@ export class ReplicaState {
   }
 
   /** Whether this replica has never heard of any membership: it follows, but has no vote to give. */
-  get isStranger(): boolean {
+  get hasNoMembership(): boolean {
     const { log, membership } = this;
     return membership.voters.length === 0 && log.lastMembershipThrough(log.lastIndex) === 0;
   }
