@@ -44,6 +44,12 @@ export interface SliceOptions {
   readonly bytesMax: number;
 }
 
+/** The entries above `after` up to and including `through`. */
+export interface LogRange {
+  readonly after: LogIndex;
+  readonly through: LogIndex;
+}
+
 /** A place in a log. */
 export interface LogPosition {
   readonly index: LogIndex;
@@ -200,8 +206,8 @@ export class RaftLog {
     return this.#entries.slice(start, end);
   }
 
-  /** Bytes of the entries above `after` up to and including `through`. */
-  bytesBetween(options: { readonly after: LogIndex; readonly through: LogIndex }): number {
+  /** Bytes of a range of entries. */
+  bytesBetween(options: LogRange): number {
     let bytes = 0;
     const end = options.through - this.#snapshotIndex;
     for (let position = options.after - this.#snapshotIndex; position < end; position++) {

@@ -71,7 +71,7 @@ export function enterJoint(current: Membership, target: MembershipTarget): Membe
     voters,
     votersOutgoing: current.voters,
     learners: learners.filter((node) => !isOutgoing(node)),
-    // Nobody votes and learns at once: who is demoted learns when it votes no more.
+    // No node votes and learns at once: a demoted voter learns when it votes no more.
     learnersNext: learners.filter(isOutgoing),
   };
 }

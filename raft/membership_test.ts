@@ -1,5 +1,5 @@
 /**
- * Who belongs to a group, in plain and joint configurations.
+ * The members of a group, in plain and joint configurations.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * All replicas of one node behind one door. Only replicas to which something happened are asked what they
- * want; a turn costs what is going on, not how many groups there are.
+ * All replicas of one node behind one interface. Only replicas to which something happened are asked what
+ * they want, so that the cost of a turn depends on what happens and not on the number of groups.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export class MultiRaft {
   /** Those that tick. */
   readonly #awake: Set<Replica> = new Set();
   #dirty: Replica[] = [];
-  /** Signs of life to send. */
+  /** Heartbeats of this node, to send. */
   #nodeHeartbeats: Message[] = [];
   /** Whether the groups' members may have changed since the peers were listed. */
   #arePeersStale = false;
@@ -53,7 +53,7 @@ export class MultiRaft {
   }
 
   /**
-   * Brings a replica to life.
+   * Starts the replica of a group.
    *
    * @throws {InvariantViolation} when what was restored contradicts itself, or the group is already here
    */
@@ -169,7 +169,7 @@ export class MultiRaft {
   }
 
   /**
-   * Asks the leader here to change who belongs to the group. Nodes that are to vote must have been learners
+   * Asks the leader here to change the members of the group. Nodes that are to vote must have been learners
    * long enough to hold all but one append of the log. Which membership is in force is seen in `memberships`;
    * the change is over with the first one that is not joint.
    */
@@ -254,7 +254,7 @@ export class MultiRaft {
     return this.#logBytes;
   }
 
-  /** The replica of `group` as an operator sees it, `undefined` when it is not here. */
+  /** How the replica of `group` stands, `undefined` when it is not here. */
   status(group: GroupId): RaftStatus | undefined {
     return this.#byGroup.get(group)?.status();
   }
@@ -286,7 +286,7 @@ export class MultiRaft {
     this.#waiting.push(replica);
   }
 
-  /** Shows the peers that this node lives, and wakes whoever rests on one that does not any more. */
+  /** Shows the peers that this node lives, and wakes the replicas that rest on one that does not any more. */
   #tickPeers(): void {
     const config = this.#config;
     const node = this.#node;
@@ -325,7 +325,7 @@ export class MultiRaft {
     }
   }
 
-  /** Keeps the books after anything was done to `replica`. */
+  /** Brings counters and lists up to date after anything was done to `replica`. */
   #note(replica: Replica): void {
     this.#logBytes += replica.logBytes - replica.logBytesNoted;
     replica.logBytesNoted = replica.logBytes;

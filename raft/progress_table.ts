@@ -41,12 +41,12 @@ export class ProgressTable {
     this.#votersOutgoing = progressOf(membership.votersOutgoing);
   }
 
-  /** The table of another membership: who stays keeps what is known of it. */
+  /** The table of another membership: what is known of the members that stay is kept. */
   withMembership(start: ProgressTableStart): ProgressTable {
     return new ProgressTable(start, this.own === undefined ? this.followers : [...this.followers, this.own]);
   }
 
-  /** The progress of `node`, `undefined` for the leader itself and for strangers. */
+  /** The progress of `node`, `undefined` for the leader itself and for nodes that are no members. */
   follower(node: NodeId): Progress | undefined {
     for (let position = 0; position < this.followers.length; position++) {
       const progress = this.followers[position]!;

@@ -36,9 +36,15 @@ export class Random {
   }
 }
 
+/** What the seed of a replica is made from. */
+export interface ReplicaSeedOptions {
+  /** Of the node. */
+  readonly seed: number;
+  readonly group: number;
+}
+
 /** The seed of one replica, so that the groups of a node do not draw the same timeouts. */
-export function replicaSeed(options: { readonly seed: number; readonly group: number }): number {
-  const { seed, group } = options;
+export function replicaSeed({ seed, group }: ReplicaSeedOptions): number {
   const spread = new Random(seed);
   return (spread.next() ^ mix(group + 1)) >>> 0;
 }

@@ -81,7 +81,7 @@ export interface ReadyBatch {
  * elsewhere.
  */
 export type Refusal =
-  /** This replica does not lead; `leader` says who does, `NO_NODE` when unknown. */
+  /** This replica does not lead; `leader` names the node that does, `NO_NODE` when unknown. */
   | "notLeader"
   /** Too many uncommitted bytes, or reads, are waiting. */
   | "overloaded"
@@ -109,7 +109,7 @@ export type RequestResult =
   | { readonly accepted: true }
   | { readonly accepted: false; readonly refusal: Refusal; readonly leader: NodeId };
 
-/** A leader's view of another replica. */
+/** What a leader knows of another replica. */
 export interface FollowerProgress {
   readonly node: NodeId;
   readonly state: "probe" | "replicate" | "snapshot";
@@ -120,7 +120,7 @@ export interface FollowerProgress {
   readonly active: boolean;
 }
 
-/** A replica as an operator sees it. */
+/** How a replica stands. */
 export interface RaftStatus {
   readonly group: GroupId;
   readonly role: Role;
@@ -130,7 +130,7 @@ export interface RaftStatus {
   /** As of the last change that was applied here. */
   readonly membership: Membership;
   /**
-   * Of a leader: no change is under way, and who was replaced by the last one is needed no more
+   * Of a leader: no change is under way, and the voters replaced by the last one are needed no more
    * (`reconfiguration.ts`).
    */
   readonly isSealed: boolean;
@@ -142,7 +142,7 @@ export interface RaftStatus {
   readonly logBytes: number;
   /** Whether it rests, for nothing happens in its group. */
   readonly isQuiet: boolean;
-  /** Elections this replica has won since it was born. */
+  /** Elections this replica has won since it was added. */
   readonly electionsWon: number;
   /** Empty unless this replica leads. */
   readonly followers: readonly FollowerProgress[];

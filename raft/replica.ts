@@ -1,7 +1,7 @@
 /**
  * One replica of one group: turns every input into a change of its state, and the state into what the host
- * must do. The rules that hold for all roles stand here: a later term wins (§5.1), an earlier one is told so,
- * and whoever leads in this term is followed.
+ * must do. The rules that hold for all roles stand here: a later term wins (§5.1), a message of an earlier
+ * one is answered with the current term, and the leader of the current term is followed.
  *
  * @module
  */
@@ -137,13 +137,14 @@ export class Replica {
 
   changeMembership(target: MembershipTarget): ProposeResult {
     const result = changeMembership(this.#state, target);
-    // Who asks again and again, until a node that is down has caught up, must not keep the group awake.
+    // A host that asks again and again, until a node that is down has caught up, must not keep the group
+    // awake.
     if (result.accepted) wake(this.#state);
     this.#check();
     return result;
   }
 
-  /** This replica is no more; none of the reads that wait here can be answered. Returns them. */
+  /** Ends this replica; none of the reads that wait here can be answered. Returns them. */
   end(): readonly ReadReady[] {
     const state = this.#state;
     failLeaderReads(state);
@@ -206,7 +207,7 @@ export class Replica {
   get #isHintDue(): boolean {
     const { log, persisted, now, hintStart, config, membershipIndex } = this.#state;
     if (log.committed === persisted.commit) return false;
-    // Who belongs to the group should be known after a restart, too.
+    // The members of the group should be known after a restart, too.
     return membershipIndex > persisted.commit || now - hintStart >= config.electionTimeoutTicks;
   }
 
@@ -219,8 +220,8 @@ export class Replica {
 
   /**
    * Whether a message does not count as something happening: heartbeats of a group that is awake, and the
-   * question of a stranger, perhaps removed long ago, whom a replica with a living leader would refuse
-   * anyway.
+   * pre-vote request of a node that is no member, perhaps removed long ago, which a replica that hears its
+   * leader would refuse anyway.
    */
   #isBackgroundMessage(message: Message): boolean {
     const state = this.#state;
@@ -261,8 +262,8 @@ export class Replica {
 
   /**
    * A message of an earlier term never changes anything here, timers least of all. Its sender is told the
-   * term: a leader that was cut off steps down, and one that its follower has outrun makes room for an
-   * election.
+   * term: a leader that was cut off steps down, and so does one whose follower has reached a later term, so
+   * that there can be an election.
    */
   #answerStale(message: Message): void {
     const { group, self, term, messages } = this.#state;

@@ -63,7 +63,7 @@ export function collectReady(state: ReplicaState, options: CollectOptions): void
   }
 }
 
-/** The replica as an operator sees it. */
+/** How the replica stands. */
 export function statusOf(state: ReplicaState): RaftStatus {
   const { group, role, term, vote, leader, log, electionsWon } = state;
   return {
@@ -121,10 +121,13 @@ function promisesBeyond(message: Message, durable: LogIndex): boolean {
   return message.kind === "appendResponse" && message.success && message.matchIndex > durable;
 }
 
-function collectPersist(
-  state: ReplicaState,
-  options: { readonly parts: ReadyParts; readonly isVoteNew: boolean; readonly isHintDue: boolean },
-): void {
+interface PersistOptions {
+  readonly parts: ReadyParts;
+  readonly isVoteNew: boolean;
+  readonly isHintDue: boolean;
+}
+
+function collectPersist(state: ReplicaState, options: PersistOptions): void {
   const { log, term, vote, persisted } = state;
   const isHardStateDue = options.isVoteNew || options.isHintDue;
   if (log.written === log.lastIndex && !isHardStateDue) return;

@@ -1,6 +1,6 @@
 /**
- * The leader's side of AppendEntries (§5.3, §5.4.2): what is sent to whom at the end of a turn, and what
- * answers mean. Nothing is sent while a turn lasts, so that all proposals of a turn travel together and
+ * The leader's side of AppendEntries (§5.3, §5.4.2): what each follower is sent at the end of a turn, and
+ * what answers mean. Nothing is sent while a turn lasts, so that all proposals of a turn travel together and
  * followers that are equally far share the same list of entries.
  *
  * @module
@@ -20,9 +20,9 @@ const NO_ENTRIES: readonly Entry[] = [];
 /** Sends every follower what it lacks and its window allows. */
 export function sendAppends(state: ReplicaState, progress: ProgressTable): void {
   const { followers } = progress;
-  const memory: SliceCache = { from: 0, entries: NO_ENTRIES, bytes: 0 };
+  const cache: SliceCache = { from: 0, entries: NO_ENTRIES, bytes: 0 };
   for (let position = 0; position < followers.length; position++) {
-    sendTo(state, { progress: followers[position]!, memory });
+    sendTo(state, { progress: followers[position]!, cache });
   }
 }
 
@@ -41,8 +41,7 @@ export function broadcastHeartbeats(state: ReplicaState, progress: ProgressTable
       from: state.self,
       to: follower.node,
       term: state.term,
-      // A follower may hold more than is known to match, and that may differ: it must not commit it on this
-      // word.
+      // A follower may hold more than is known to match, and that may differ: a heartbeat must not commit it.
       commit: Math.min(follower.matchIndex, state.log.committed),
       readRound,
       sentAt: leaseStamp(state),
@@ -105,11 +104,11 @@ interface SliceCache {
 
 interface Target {
   readonly progress: Progress;
-  readonly memory: SliceCache;
+  readonly cache: SliceCache;
 }
 
 function sendTo(state: ReplicaState, target: Target): void {
-  const { progress, memory } = target;
+  const { progress } = target;
   const { log } = state;
   if (progress.nextIndex < log.firstIndex && progress.state !== "snapshot") {
     progress.becomeSnapshot(log.firstIndex);
@@ -117,34 +116,37 @@ function sendTo(state: ReplicaState, target: Target): void {
   if (progress.state !== "replicate") {
     if (!progress.maySend) return;
     // Entries would be refused with the probe, again and again, until the follower has what lies before them.
-    if (progress.state === "snapshot") sendAppend(state, { progress, memory, entries: NO_ENTRIES, bytes: 0 });
+    if (progress.state === "snapshot") sendAppend(state, { progress, entries: NO_ENTRIES, bytes: 0 });
     else sendEntries(state, target);
     return;
   }
   while (progress.nextIndex <= log.lastIndex && progress.maySend) sendEntries(state, target);
   const isNewsDue = progress.commitSent < log.committed && progress.matchIndex === log.lastIndex;
-  if (isNewsDue || progress.isSuspect) sendAppend(state, { progress, memory, entries: NO_ENTRIES, bytes: 0 });
+  if (isNewsDue || progress.isSuspect) sendAppend(state, { progress, entries: NO_ENTRIES, bytes: 0 });
 }
 
 function sendEntries(state: ReplicaState, target: Target): void {
-  const { progress, memory } = target;
-  if (memory.from !== progress.nextIndex) {
+  const { progress, cache } = target;
+  if (cache.from !== progress.nextIndex) {
     const { log, config } = state;
-    memory.from = progress.nextIndex;
-    memory.entries = log.slice({
+    cache.from = progress.nextIndex;
+    cache.entries = log.slice({
       from: progress.nextIndex,
       through: log.lastIndex,
       bytesMax: config.appendBytesMax,
     });
-    memory.bytes = entriesBytes(memory.entries);
+    cache.bytes = entriesBytes(cache.entries);
   }
-  sendAppend(state, { progress, memory, entries: memory.entries, bytes: memory.bytes });
+  sendAppend(state, { progress, entries: cache.entries, bytes: cache.bytes });
 }
 
-function sendAppend(
-  state: ReplicaState,
-  append: Target & { readonly entries: readonly Entry[]; readonly bytes: number },
-): void {
+interface Append {
+  readonly progress: Progress;
+  readonly entries: readonly Entry[];
+  readonly bytes: number;
+}
+
+function sendAppend(state: ReplicaState, append: Append): void {
   const { progress, entries, bytes } = append;
   const { log } = state;
   const prevLogIndex = progress.nextIndex - 1;
@@ -166,11 +168,13 @@ function sendAppend(
   progress.noteSent({ lastIndex, bytes });
 }
 
+interface RefusedAppend {
+  readonly progress: Progress;
+  readonly message: AppendResponse;
+}
+
 /** Skips back over whole terms instead of entry by entry (§5.3, last paragraphs). */
-function onRefusal(
-  state: ReplicaState,
-  refusal: { readonly progress: Progress; readonly message: AppendResponse },
-): boolean {
+function onRefusal(state: ReplicaState, refusal: RefusedAppend): boolean {
   const { progress, message } = refusal;
   const { log } = state;
   const agreeableIndex = message.conflictTerm === 0
