@@ -37,7 +37,7 @@ export {
   type ChangeProgress,
   ClusterClient,
   type ClusterView,
-  type FollowerStatus,
+  type FollowerView,
   type NodeReport,
   type NodeView,
   type PartitionView,

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ChangeProgress, ClusterView, FollowerStatus, NodeReport, PartitionView } from "../mod.ts";
+import type { ChangeProgress, ClusterView, FollowerView, NodeReport, PartitionView } from "../mod.ts";
 import { progressText } from "./progress.ts";
 
 /** What is shown. */
@@ -61,14 +61,14 @@ function partitionLine(
 function followersOf(
   { partitionId, leaderId }: { readonly partitionId: number; readonly leaderId: number },
   nodes: readonly NodeReport[],
-): readonly FollowerStatus[] {
+): readonly FollowerView[] {
   const leader = nodes.flatMap((report) => report.kind === "answered" ? [report.node] : [])
     .find(({ nodeId }) => nodeId === leaderId);
   return leader?.replicas.find((replica) => replica.partitionId === partitionId)?.followers ?? [];
 }
 
 /** A replica, with what its leader knows of it. */
-function replicaText(nodeId: number, followers: readonly FollowerStatus[]): string {
+function replicaText(nodeId: number, followers: readonly FollowerView[]): string {
   const follower = followers.find((each) => each.nodeId === nodeId);
   if (follower === undefined) return `${nodeId}`;
   const remarks = [

@@ -9,7 +9,7 @@ export { ClusterClient, type WaitOptions } from "./cluster_client.ts";
 export {
   type ClusterView,
   clusterViewOf,
-  type FollowerStatus,
+  type FollowerView,
   type NodeView,
   type PartitionView,
   type PeerView,

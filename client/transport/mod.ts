@@ -6,7 +6,7 @@
 
 export type { StreamCall, StreamCaller, UnaryCall, UnaryCaller } from "./caller.ts";
 export { type ClientClock, sleep, systemClock } from "./clock.ts";
-export { type ErrorCode, PreconditionError, PrkDbError } from "./error.ts";
+export { closedError, type ErrorCode, PreconditionError, PrkDbError } from "./error.ts";
 export {
   type CallFailure,
   deadlineError,
