@@ -31,7 +31,7 @@ export function statusLines({ cluster, nodes, changes }: ClusterStatus): readonl
 
 function nodeLine(
   { nodeId, address }: ClusterView["nodes"][number],
-  { cluster, nodes }: { readonly cluster: ClusterView; readonly nodes: readonly NodeReport[] },
+  { cluster, nodes }: Pick<ClusterStatus, "cluster" | "nodes">,
 ): string {
   const held = cluster.partitions.filter(({ replicas }) => replicas.includes(nodeId)).length;
   const led = cluster.partitions.filter(({ leaderId }) => leaderId === nodeId).length;
@@ -59,7 +59,7 @@ function partitionLine(
 
 /** The other replicas, learners too, as the node that leads the partition sees them. */
 function followersOf(
-  { partitionId, leaderId }: { readonly partitionId: number; readonly leaderId: number },
+  { partitionId, leaderId }: Pick<PartitionView, "partitionId" | "leaderId">,
   nodes: readonly NodeReport[],
 ): readonly FollowerView[] {
   const leader = nodes.flatMap((report) => report.kind === "answered" ? [report.node] : [])

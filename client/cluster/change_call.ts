@@ -2,8 +2,8 @@
  * Brings a change of the cluster to a node. Any node takes it, so it goes to one that has just shown that it
  * answers, and to another when that one cannot do it now.
  *
- * A change whose answer was lost may have begun. Where asking twice is as good as once it is asked for again
- * then; else the call fails with `aborted`, for the caller to look at the cluster's changes.
+ * A change whose answer was lost may have begun. Where asking twice is as good as once it is asked for again;
+ * else the call fails with `aborted`, for the caller to look at the cluster's changes.
  *
  * @module
  */
@@ -69,7 +69,7 @@ async function askUntilBegun({ context, backoff }: ChangeCallContext, call: Chan
   const budget = new Backoff(backoff);
   let reason: CallFailure | undefined;
   for (;;) {
-    const result = await attempt(context, call, { deadline });
+    const result = await attempt(context, call, deadline);
     if (result.kind === "answered") return fromBinary(ChangeResponseSchema, result.response).changeId;
     const { failure, isSent } = result;
     reason = tellingOf(reason, failure);
@@ -87,7 +87,7 @@ async function askUntilBegun({ context, backoff }: ChangeCallContext, call: Chan
 async function attempt(
   context: AttemptContext,
   { method, body, signal }: ChangeCall,
-  { deadline }: { readonly deadline: number },
+  deadline: number,
 ): Promise<ChangeAttempt> {
   const address = context.routes.anyNode();
   if (!(await context.discovery.probe(address))) {
@@ -120,5 +120,8 @@ function mayHaveBegun(failure: CallFailure): boolean {
 }
 
 function unknownOutcome({ message }: CallFailure): PrkDbError {
-  return new PrkDbError("aborted", `The change may have begun, see the cluster's changes: ${message}`);
+  return new PrkDbError(
+    "aborted",
+    `The change may have begun: look at the cluster's changes before you ask again (${message})`,
+  );
 }

@@ -6,9 +6,9 @@
  * partition and does not compare its content.
  *
  * ```
- * items ─┬─ batch of partition 0 ─┐ one call to the leader of 0 and 1 ── answered: settled
- *        ├─ batch of partition 1 ─┘                                   └─ failed: wait, refresh, regroup, again
- *        └─ batch of partition 2 ── one call to the leader of 2 ──────── …
+ * items ─┬─ batch of partition 0 ─┐ call to the leader of 0 and 1 ── answered: settled
+ *        ├─ batch of partition 1 ─┘                               └─ failed: wait, refresh, regroup, again
+ *        └─ batch of partition 2 ── call to the leader of 2 ──────── …
  * ```
  *
  * What is sent and how answers are read is up to an `Exchange` (`exchange.ts`).
