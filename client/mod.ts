@@ -15,7 +15,7 @@
  *                └──▶ transport  one call to one node; errors; the clock
  * ```
  *
- * Arrows are imports and go down only: `transport` and `codec` know nothing of the rest. `cli/` is the
+ * Imports go down only: `transport` and `codec` know nothing of the rest. `cli/` is the
  * command line on top of this module, `npm/` makes the package for Node.js and browsers out of it.
  *
  * It never decides anything about data: order, versions and conditions are the nodes'. It keeps nothing but

@@ -46,7 +46,8 @@ export type BatchResult =
 export function encodableBatch(mutations: readonly BatchMutation[]): readonly EncodableMutation[] {
   if (mutations.length < 1 || mutations.length > BATCH_MUTATIONS_MAX) {
     throw new RangeError(
-      `Cannot write this batch: it must have 1 to ${BATCH_MUTATIONS_MAX} mutations, it has ${mutations.length}`,
+      `Cannot write this batch: it must have 1 to ${BATCH_MUTATIONS_MAX} mutations, ` +
+        `it has ${mutations.length}`,
     );
   }
   const encodable = mutations.map(encodableMutation);
@@ -56,8 +57,8 @@ export function encodableBatch(mutations: readonly BatchMutation[]): readonly En
   }
   if (bytes <= BATCH_BYTES_MAX) return encodable;
   throw new RangeError(
-    `Cannot write this batch: it must have at most ${BATCH_BYTES_MAX} bytes of keys and values, it has ${bytes}. ` +
-      "Split it into several",
+    `Cannot write this batch: it must have at most ${BATCH_BYTES_MAX} bytes of keys and values, ` +
+      `it has ${bytes}. Split it into several`,
   );
 }
 
