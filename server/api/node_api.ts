@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { NodeId, ReplicaView, Term } from "../../raft/mod.ts";
+import type { NodeId, RaftStatus, Term } from "../../raft/mod.ts";
 import type { ChangeRequest, ClusterChange } from "../cluster/mod.ts";
 import type { Mutation, RequestId } from "../kv/mod.ts";
 import type { DomainError } from "./error.ts";
@@ -66,7 +66,7 @@ export interface ClusterMetadata {
 }
 
 /** One replica of this node. */
-export interface ReplicaStatus extends ReplicaView {
+export interface ReplicaStatus extends RaftStatus {
   readonly partitionId: number;
   /** Append requests sent since the start. */
   readonly appendsSent: number;

@@ -15,8 +15,8 @@ export function inRole(role: "follower" | "preCandidate" | "candidate" | "leader
   if (role === "leader") cluster.makeLeader(1);
   if (role === "preCandidate" || role === "candidate") ticksUntilCandidacy(node);
   if (role === "candidate") answerBallot(cluster, { kind: "preVoteResponse", from: 2, granted: true });
-  if (node.view(1).role !== role) {
-    throw new Error(`The test wanted a ${role}, and has a ${node.view(1).role}`);
+  if (node.status(1).role !== role) {
+    throw new Error(`The test wanted a ${role}, and has a ${node.status(1).role}`);
   }
   return cluster;
 }
@@ -28,7 +28,7 @@ export function elected(cluster: Cluster, node: ModelNode): void {
     for (const from of [2, 3]) answerBallot(cluster, { kind, from, granted: true });
   }
   cluster.turn(node);
-  assert.is(node.view(1).role, "leader");
+  assert.is(node.status(1).role, "leader");
 }
 
 /** What node 1 of `size` is after `granted` others voted for it and the rest refused. */
@@ -41,7 +41,7 @@ export function roleAfterBallot(options: { readonly size: number; readonly grant
   nodes.slice(1).forEach((from, position) => {
     answerBallot(cluster, { kind: "voteResponse", from, granted: position < granted });
   });
-  return cluster.node(1).view(1).role;
+  return cluster.node(1).status(1).role;
 }
 
 /** Brings node 1 an answer to its current ballot; its own turn comes first, so that its term is durable. */
@@ -55,7 +55,7 @@ export function answerBallot(
 ): void {
   const node = cluster.node(1);
   cluster.turn(node);
-  const { role, term } = node.view(1);
+  const { role, term } = node.status(1);
   const isPreVote = ballot.kind === "preVoteResponse";
   if (role !== (isPreVote ? "preCandidate" : "candidate")) return;
   node.core.step({ ...ballot, group: 1, to: 1, term: isPreVote && ballot.granted ? term + 1 : term });
@@ -64,7 +64,7 @@ export function answerBallot(
 /** Ticks `node` alone until it stands for election, and says how long that took. */
 export function ticksUntilCandidacy(node: ModelNode): number {
   let ticks = 0;
-  for (; node.view(1).role === "follower" && ticks < 100; ticks++) node.core.tick();
+  for (; node.status(1).role === "follower" && ticks < 100; ticks++) node.core.tick();
   return ticks;
 }
 

@@ -30,7 +30,7 @@ export function drive(
   node: ModelNode,
   { group, goal }: { readonly group: GroupId; readonly goal: Goal },
 ): Step {
-  const { isSealed, membership: { voters, votersOutgoing, learners }, role } = node.view(group);
+  const { isSealed, membership: { voters, votersOutgoing, learners }, role } = node.status(group);
   if (role !== "leader" || votersOutgoing.length > 0) return "waiting";
   const known = [...voters, ...learners];
   const missing = goal.filter((each) => !known.includes(each));

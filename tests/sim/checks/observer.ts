@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type GroupId, type NodeId, type ReplicaView, votersOnly } from "../../../raft/mod.ts";
+import { type GroupId, type NodeId, type RaftStatus, votersOnly } from "../../../raft/mod.ts";
 import type { KvReplica } from "../../../server/calls/hosted_replica.ts";
 import { groupOfPartition } from "../../../server/cluster/founding.ts";
 import type { ClusterState } from "../../../server/cluster/mod.ts";
@@ -26,7 +26,7 @@ export class Observer {
   readonly #ledger: ReplicationLedger;
   readonly #promises: Promises;
   /** What was seen last of the replicas of each node that is up. */
-  readonly #seen = new Map<NodeId, Map<GroupId, ReplicaView>>();
+  readonly #seen = new Map<NodeId, Map<GroupId, RaftStatus>>();
   /** State hashes by `group/index`. */
   readonly #hashes = new Map<string, { readonly node: NodeId; readonly hash: number }>();
   readonly #hashedIndex = new Map<string, number>();
@@ -53,7 +53,7 @@ export class Observer {
 
   /** A node has come up. */
   onBirth(machine: SimMachine): void {
-    const views = new Map<GroupId, ReplicaView>();
+    const views = new Map<GroupId, RaftStatus>();
     for (const view of machine.node!.status().replicas) {
       this.#promises.reborn(machine.id, view);
       views.set(view.group, view);
@@ -81,7 +81,7 @@ export class Observer {
   }
 
   /** A partition has moved here, or is back. */
-  #meet(machine: SimMachine, view: ReplicaView): ReplicaView {
+  #meet(machine: SimMachine, view: RaftStatus): RaftStatus {
     this.#promises.reborn(machine.id, view);
     this.#watch(machine);
     return { ...view, role: "follower" };
@@ -137,7 +137,7 @@ export class Observer {
     }
   }
 
-  #checkGrowth(node: NodeId, { view, before }: { readonly view: ReplicaView; readonly before: ReplicaView }) {
+  #checkGrowth(node: NodeId, { view, before }: { readonly view: RaftStatus; readonly before: RaftStatus }) {
     const { group, term, commit, applied, lastIndex, vote } = view;
     const where = `group ${group} on node ${node}`;
     if (term < before.term) this.#judge.fail(`the term of ${where} falls from ${before.term} to ${term}`);
@@ -152,7 +152,7 @@ export class Observer {
 
   #checkLeader(
     machine: SimMachine,
-    { view, before }: { readonly view: ReplicaView; readonly before: ReplicaView },
+    { view, before }: { readonly view: RaftStatus; readonly before: RaftStatus },
   ) {
     const { group, term, commit, lastIndex } = view;
     const where = `node ${machine.id}, which leads term ${term} of group ${group},`;
