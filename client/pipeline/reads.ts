@@ -13,10 +13,10 @@ import { KvService } from "../../proto/mod.ts";
 import {
   type Consistency,
   type DecodedEntry,
-  decodeGet,
-  decodeGetMany,
-  encodeGet,
-  encodeGetMany,
+  decodeGetManyResponse,
+  decodeGetResponse,
+  encodeGetManyRequest,
+  encodeGetRequest,
 } from "../codec/mod.ts";
 import type { Routes, Target } from "../routing/mod.ts";
 import type { Exchange } from "./dispatcher.ts";
@@ -46,10 +46,10 @@ export function getManyExchange(routes: Routes, consistency: Consistency): Excha
     target: (part) => targetOf(routes, part, consistency),
     encode: (parts) => {
       const keys = parts.flatMap((part) => part.items.map((item) => item.request));
-      return encodeGetMany(keys, parts.some(isDamaged) ? ofAnotherReplica(consistency) : consistency);
+      return encodeGetManyRequest(keys, parts.some(isDamaged) ? ofAnotherReplica(consistency) : consistency);
     },
     settle: (items, response) => {
-      const entries = decodeGetMany(response);
+      const entries = decodeGetManyResponse(response);
       if (entries.length !== items.length) {
         throw new RangeError(`It holds ${entries.length} results for ${items.length} keys`);
       }
@@ -69,10 +69,10 @@ export function getExchange(routes: Routes, mode: ReadMode): Exchange<PendingRea
     target: (part) => targetOf(routes, part, mode.consistency),
     encode: ([part]) => {
       const consistency = isDamaged(part!) ? ofAnotherReplica(mode.consistency) : mode.consistency;
-      return encodeGet(part!.items[0]!.request, { ...mode, consistency });
+      return encodeGetRequest(part!.items[0]!.request, { ...mode, consistency });
     },
     settle: ([item], response) => {
-      item!.resolve(decodeGet(response));
+      item!.resolve(decodeGetResponse(response));
       return undefined;
     },
   };

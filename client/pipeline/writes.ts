@@ -10,10 +10,10 @@ import { KvService } from "../../proto/mod.ts";
 import {
   type DecodedWriteResult,
   decodeMutationResponse,
-  decodeWriteBatch,
+  decodeWriteBatchResponse,
   type EncodableMutation,
   encodeMutationRequest,
-  encodeWriteBatch,
+  encodeWriteBatchRequest,
 } from "../codec/mod.ts";
 import type { Routes } from "../routing/mod.ts";
 import { failureOfCode } from "../transport/mod.ts";
@@ -47,7 +47,7 @@ export function batchExchange({ routes, session, sequence }: WriteContext): Exch
     splitOnRetry: false,
     toLeader: true,
     target: (part) => routes.leaderOf(part.route),
-    encode: (parts) => encodeWriteBatch(parts.flatMap(mutationsOf), session.requestId(sequence)),
+    encode: (parts) => encodeWriteBatchRequest(parts.flatMap(mutationsOf), session.requestId(sequence)),
     settle: settleBatch,
   };
 }
@@ -74,7 +74,7 @@ function mutationsOf(part: PartitionBatch<PendingWrite>): readonly EncodableMuta
 }
 
 function settleBatch(items: readonly PendingWrite[], response: Uint8Array): ItemFailures | undefined {
-  const results = decodeWriteBatch(response);
+  const results = decodeWriteBatchResponse(response);
   if (results.length !== items.length) {
     throw new RangeError(`It holds ${results.length} results for ${items.length} mutations`);
   }
