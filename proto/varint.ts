@@ -11,6 +11,11 @@
 /** Bytes of a number up to 2^53−1 at most. */
 export const VARINT_BYTES_MAX = 8;
 
+/** The smallest numbers that take so many bytes. */
+const EIGHT_BYTES = 2n ** 49n;
+const NINE_BYTES = 2n ** 56n;
+const TEN_BYTES = 2n ** 63n;
+
 /** Bytes of `value` (0 to 2^53−1) as a varint, 1 to 8. */
 export function varintSize(value: number): number {
   if (value < 0x80) return 1;
@@ -24,9 +29,8 @@ export function varintSize(value: number): number {
 
 /** Bytes of `value` (0 to 2^64−1) as a varint, 1 to 10. */
 export function bigVarintSize(value: bigint): number {
-  let size = 1;
-  for (let rest = value >> 7n; rest > 0n; rest >>= 7n) size++;
-  return size;
+  if (value < NINE_BYTES) return value < EIGHT_BYTES ? varintSize(Number(value)) : 8;
+  return value < TEN_BYTES ? 9 : 10;
 }
 
 /** Bytes of a number field whose number is at most 15; 0 is the default and is not written. */

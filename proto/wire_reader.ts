@@ -44,9 +44,12 @@ export class WireReader {
   next(): boolean {
     if (this.#wireType !== DONE) this.#pass();
     if (this.#at >= this.#end) return false;
-    const tag = this.varint();
-    this.field = tag < 0x80 ? tag >>> 3 : Math.floor(tag / 8);
-    this.#wireType = tag % 8;
+    const first = this.#bytes[this.#at]!;
+    if (first < 0x80) {
+      this.#at++;
+      this.#wireType = first & 7;
+      this.field = first >>> 3;
+    } else this.#longTag();
     return true;
   }
 
@@ -137,10 +140,28 @@ export class WireReader {
     throw new RangeError(`Cannot accept ${this.#end - this.#at} bytes after the end at ${this.#at}`);
   }
 
+  #longTag(): void {
+    const tag = this.varint();
+    this.#wireType = tag % 8;
+    this.field = Math.floor(tag / 8);
+  }
+
+  /** Nearly all numbers are small, and integer arithmetic is the faster one. */
   #longVarint(first: number): number {
     let value = first & 0x7f;
-    let scale = 0x80;
-    for (let count = 1; count < 10; count++) {
+    for (let shift = 7; shift < 28; shift += 7) {
+      const byte = this.byte();
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+    return this.#largeVarint(value);
+  }
+
+  /** @param low the first four bytes of it */
+  #largeVarint(low: number): number {
+    let value = low;
+    let scale = 0x10000000;
+    for (let count = 4; count < 10; count++) {
       const byte = this.byte();
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) return this.#safe(value);

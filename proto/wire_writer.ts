@@ -13,6 +13,8 @@
  *            for a stream of batches: one buffer used again and again, lengths filled in afterwards
  * ```
  *
+ * Field numbers go up to 2^28−1.
+ *
  * Source: Protocol Buffers encoding, "Message Structure" and "Length-Delimited Records".
  *
  * @module
@@ -35,6 +37,14 @@ const KEPT_BYTES_MAX = 4 * 1024 * 1024;
 const NUMBER_FIELD_BYTES_MAX = 16;
 /** Where a measured buffer grows: never. The largest small integer, which costs no memory of its own. */
 const NEVER = 2 ** 30 - 1;
+
+/** Above it the operators on bits do not work. */
+const INTEGER_MAX = 2 ** 31 - 1;
+
+/** A `bigint` is written as five bytes of seven bits and a number of what is left. */
+const LOW_BYTES = 5;
+const LOW_BITS = 35n;
+const LOW_MASK = (1n << LOW_BITS) - 1n;
 
 const encoder = new TextEncoder();
 
@@ -131,18 +141,23 @@ export class WireWriter {
 
   /** A number that is written even if it is 0: a member of a `oneof`. */
   explicitNumber(field: number, value: number): void {
-    this.#reserve(NUMBER_FIELD_BYTES_MAX);
-    this.#varint((field << 3) | WIRE_VARINT);
-    this.#varint(value);
+    this.#header((field << 3) | WIRE_VARINT, value);
   }
 
   /** @param value 0 to 2^64−1, written even if it is 0 */
   bigint(field: number, value: bigint): void {
     this.#reserve(NUMBER_FIELD_BYTES_MAX);
     this.#varint((field << 3) | WIRE_VARINT);
-    let rest = value;
-    for (; rest >= 0x80n; rest >>= 7n) this.#bytes[this.#at++] = Number(rest & 0x7fn) | 0x80;
-    this.#bytes[this.#at++] = Number(rest);
+    let high = Number(value >> LOW_BITS);
+    if (high > 0) {
+      // Two numbers made of it once cost less than a `bigint` a byte.
+      let low = Number(value & LOW_MASK);
+      for (let count = 0; count < LOW_BYTES; count++) {
+        this.#bytes[this.#at++] = (low % 0x80) | 0x80;
+        low = Math.floor(low / 0x80);
+      }
+    } else high = Number(value);
+    this.#varint(high);
   }
 
   /** A packed list; empty ones are left out. For growing buffers. */
@@ -160,7 +175,7 @@ export class WireWriter {
 
   /** Written even if empty, so that it serves for repeated fields too. */
   bytes(field: number, value: Uint8Array): void {
-    this.open(field, value.length);
+    this.#header((field << 3) | WIRE_BYTES, value.length);
     this.raw(value);
   }
 
@@ -170,9 +185,7 @@ export class WireWriter {
 
   /** Tag and length of a nested message of `length` bytes, measured before; its fields follow. */
   open(field: number, length: number): void {
-    this.#reserve(NUMBER_FIELD_BYTES_MAX);
-    this.#varint((field << 3) | WIRE_BYTES);
-    this.#varint(length);
+    this.#header((field << 3) | WIRE_BYTES, length);
   }
 
   /** Opens a nested message that was not measured; hand the result to {@linkcode endMessage}. */
@@ -194,13 +207,28 @@ export class WireWriter {
     }
   }
 
+  /** A tag and the number or length behind it. */
+  #header(tag: number, value: number): void {
+    this.#reserve(NUMBER_FIELD_BYTES_MAX);
+    if (tag < 0x80 && value < 0x80) {
+      // Most headers: two bytes.
+      this.#bytes[this.#at] = tag;
+      this.#bytes[this.#at + 1] = value;
+      this.#at += 2;
+    } else {
+      this.#varint(tag);
+      this.#varint(value);
+    }
+  }
+
   #varint(value: number): void {
     let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[this.#at++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
-    }
-    this.#bytes[this.#at++] = rest;
+    let at = this.#at;
+    // Nearly all numbers are small, and integer arithmetic is the faster one.
+    for (; rest > INTEGER_MAX; rest = Math.floor(rest / 0x80)) this.#bytes[at++] = (rest % 0x80) | 0x80;
+    for (; rest >= 0x80; rest >>>= 7) this.#bytes[at++] = (rest & 0x7f) | 0x80;
+    this.#bytes[at++] = rest;
+    this.#at = at;
   }
 
   #reserve(length: number): void {

@@ -55,14 +55,6 @@ export interface EncodableReadMode {
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Fields of a mutation whose numbers differ between the messages that carry it. */
-const BATCH_FIELDS = { mutation: 1, requestId: 2 } as const;
-const MUTATION_FIELDS = { put: 1, delete: 2, precondition: 3 } as const;
-const SINGLE_FIELDS = {
-  put: { precondition: 4, requestId: 5 },
-  delete: { precondition: 2, requestId: 3 },
-} as const;
-
 /** A `WriteBatchRequest`. */
 export function encodeWriteBatchRequest(
   mutations: readonly EncodableMutation[],
@@ -72,23 +64,23 @@ export function encodeWriteBatchRequest(
   for (const mutation of mutations) size += bytesFieldSize(mutationSize(mutation));
   const writer = measuredWriter(size);
   for (const mutation of mutations) {
-    writer.open(BATCH_FIELDS.mutation, mutationSize(mutation));
+    writer.open(1, mutationSize(mutation));
     writeMutation(writer, mutation);
   }
-  writeRequestId(writer, BATCH_FIELDS.requestId, requestId);
+  writeRequestId(writer, 2, requestId);
   return writer.finishMeasured();
 }
 
 /** A `PutRequest` or a `DeleteRequest`, by the kind of `mutation`. */
 export function encodeMutationRequest(mutation: EncodableMutation, requestId: ClientRequestId): Bytes {
-  const fields = SINGLE_FIELDS[mutation.kind];
   const { precondition } = mutation;
+  const isPut = mutation.kind === "put";
   const size = bodySize(mutation) + preconditionFieldSize(precondition) +
     bytesFieldSize(requestIdSize(requestId));
   const writer = measuredWriter(size);
   writeBody(writer, mutation);
-  if (precondition !== undefined) writePrecondition(writer, fields.precondition, precondition);
-  writeRequestId(writer, fields.requestId, requestId);
+  if (precondition !== undefined) writePrecondition(writer, isPut ? 4 : 2, precondition);
+  writeRequestId(writer, isPut ? 5 : 3, requestId);
   return writer.finishMeasured();
 }
 
@@ -124,10 +116,10 @@ function mutationSize(mutation: EncodableMutation): number {
 }
 
 function writeMutation(writer: WireWriter, mutation: EncodableMutation): void {
-  writer.open(MUTATION_FIELDS[mutation.kind], bodySize(mutation));
+  writer.open(mutation.kind === "put" ? 1 : 2, bodySize(mutation));
   writeBody(writer, mutation);
   const { precondition } = mutation;
-  if (precondition !== undefined) writePrecondition(writer, MUTATION_FIELDS.precondition, precondition);
+  if (precondition !== undefined) writePrecondition(writer, 3, precondition);
 }
 
 /** Key, value and TTL: the fields that `Mutation.Put` and `PutRequest` number alike. */

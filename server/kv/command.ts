@@ -29,6 +29,8 @@ const TAG_KNOWN = TAG_DELETE | TAG_PRECONDITION | TAG_TTL;
 const TIME_AT = 2;
 const TIME_BYTES = 6;
 const CLIENT_ID_BYTES = 8;
+/** Every byte as two hexadecimal digits. */
+const HEX = Array.from({ length: 0x100 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 /** Of the smallest mutation: tag, key length, one byte of key. Bounds what a forged count can claim. */
 const MUTATION_BYTES_MIN = 3;
 
@@ -139,17 +141,27 @@ function readPrecondition(reader: WireReader, tag: number): Precondition | undef
 }
 
 function writeRequestId(writer: WireWriter, requestId: RequestId): void {
-  for (let at = 0; at < CLIENT_ID_BYTES; at++) {
-    writer.byte(parseInt(requestId.clientId.slice(at * 2, at * 2 + 2), 16));
-  }
+  writeHalf(writer, parseInt(requestId.clientId.slice(0, 8), 16));
+  writeHalf(writer, parseInt(requestId.clientId.slice(8), 16));
   writer.varint(requestId.sequence);
   writer.varint(requestId.acknowledgedBelow);
 }
 
+/** Half of a client id: four bytes, the highest first. */
+function writeHalf(writer: WireWriter, value: number): void {
+  writer.byte(value >>> 24);
+  writer.byte((value >>> 16) & 0xff);
+  writer.byte((value >>> 8) & 0xff);
+  writer.byte(value & 0xff);
+}
+
 function readRequestId(reader: WireReader): RequestId {
-  let clientId = "";
-  for (let at = 0; at < CLIENT_ID_BYTES; at++) clientId += reader.byte().toString(16).padStart(2, "0");
+  const clientId = readHalf(reader) + readHalf(reader);
   return { clientId, sequence: reader.varint(), acknowledgedBelow: reader.varint() };
+}
+
+function readHalf(reader: WireReader): string {
+  return HEX[reader.byte()]! + HEX[reader.byte()]! + HEX[reader.byte()]! + HEX[reader.byte()]!;
 }
 
 function readTime(reader: WireReader): number {
