@@ -33,8 +33,6 @@ const NESTED_BYTES_MAX = 2 ** (7 * NESTED_LENGTH_BYTES);
 const INITIAL_BYTES = 64 * 1024;
 /** A buffer that grew above this for one large batch is let go. */
 const KEPT_BYTES_MAX = 4 * 1024 * 1024;
-/** More than a tag and a number take together. */
-const NUMBER_FIELD_BYTES_MAX = 16;
 /** Where a measured buffer grows: never. The largest small integer, which costs no memory of its own. */
 const NEVER = 2 ** 30 - 1;
 
@@ -98,7 +96,7 @@ export class WireWriter {
 
   /** Leaves `length` bytes as they are and returns where they begin. */
   skip(length: number): number {
-    this.#reserve(length);
+    this.reserve(length);
     const start = this.#at;
     this.#at += length;
     return start;
@@ -111,19 +109,25 @@ export class WireWriter {
 
   /** @param value 0 to 255 */
   byte(value: number): void {
-    this.#reserve(1);
+    this.reserve(1);
     this.#bytes[this.#at++] = value;
   }
 
   /** A number without a tag, 0 to 2^53−1. */
   varint(value: number): void {
-    this.#reserve(VARINT_BYTES_MAX);
-    this.#varint(value);
+    this.reserve(VARINT_BYTES_MAX);
+    let rest = value;
+    let at = this.#at;
+    // Nearly all numbers are small, and integer arithmetic is the faster one.
+    for (; rest > INTEGER_MAX; rest = Math.floor(rest / 0x80)) this.#bytes[at++] = (rest % 0x80) | 0x80;
+    for (; rest >= 0x80; rest >>>= 7) this.#bytes[at++] = (rest & 0x7f) | 0x80;
+    this.#bytes[at++] = rest;
+    this.#at = at;
   }
 
   /** The bytes themselves, without tag and length. */
   raw(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
+    this.reserve(bytes.length);
     this.#bytes.set(bytes, this.#at);
     this.#at += bytes.length;
   }
@@ -141,13 +145,13 @@ export class WireWriter {
 
   /** A number that is written even if it is 0: a member of a `oneof`. */
   explicitNumber(field: number, value: number): void {
-    this.#header((field << 3) | WIRE_VARINT, value);
+    this.header((field << 3) | WIRE_VARINT, value);
   }
 
   /** @param value 0 to 2^64−1, written even if it is 0 */
   bigint(field: number, value: bigint): void {
-    this.#reserve(NUMBER_FIELD_BYTES_MAX);
-    this.#varint((field << 3) | WIRE_VARINT);
+    this.varint((field << 3) | WIRE_VARINT);
+    this.reserve(VARINT_BYTES_MAX);
     let high = Number(value >> LOW_BITS);
     if (high > 0) {
       // Two numbers made of it once cost less than a `bigint` a byte.
@@ -157,15 +161,14 @@ export class WireWriter {
         low = Math.floor(low / 0x80);
       }
     } else high = Number(value);
-    this.#varint(high);
+    this.varint(high);
   }
 
   /** A packed list; empty ones are left out. For growing buffers. */
   numbers(field: number, values: readonly number[]): void {
     if (values.length === 0) return;
     const start = this.beginMessage(field);
-    this.#reserve(VARINT_BYTES_MAX * values.length);
-    for (let position = 0; position < values.length; position++) this.#varint(values[position]!);
+    for (let position = 0; position < values.length; position++) this.varint(values[position]!);
     this.endMessage(start);
   }
 
@@ -175,7 +178,7 @@ export class WireWriter {
 
   /** Written even if empty, so that it serves for repeated fields too. */
   bytes(field: number, value: Uint8Array): void {
-    this.#header((field << 3) | WIRE_BYTES, value.length);
+    this.header((field << 3) | WIRE_BYTES, value.length);
     this.raw(value);
   }
 
@@ -185,13 +188,12 @@ export class WireWriter {
 
   /** Tag and length of a nested message of `length` bytes, measured before; its fields follow. */
   open(field: number, length: number): void {
-    this.#header((field << 3) | WIRE_BYTES, length);
+    this.header((field << 3) | WIRE_BYTES, length);
   }
 
   /** Opens a nested message that was not measured; hand the result to {@linkcode endMessage}. */
   beginMessage(field: number): number {
-    this.#reserve(NUMBER_FIELD_BYTES_MAX);
-    this.#varint((field << 3) | WIRE_BYTES);
+    this.varint((field << 3) | WIRE_BYTES);
     return this.skip(NESTED_LENGTH_BYTES);
   }
 
@@ -207,38 +209,31 @@ export class WireWriter {
     }
   }
 
-  /** A tag and the number or length behind it. */
-  #header(tag: number, value: number): void {
-    this.#reserve(NUMBER_FIELD_BYTES_MAX);
+  /** A tag, and the number or length behind it. */
+  header(tag: number, value: number): void {
     if (tag < 0x80 && value < 0x80) {
       // Most headers: two bytes.
+      this.reserve(2);
       this.#bytes[this.#at] = tag;
       this.#bytes[this.#at + 1] = value;
       this.#at += 2;
     } else {
-      this.#varint(tag);
-      this.#varint(value);
+      if (tag < 0x80) this.byte(tag);
+      else this.varint(tag);
+      this.varint(value);
     }
   }
 
-  #varint(value: number): void {
-    let rest = value;
-    let at = this.#at;
-    // Nearly all numbers are small, and integer arithmetic is the faster one.
-    for (; rest > INTEGER_MAX; rest = Math.floor(rest / 0x80)) this.#bytes[at++] = (rest % 0x80) | 0x80;
-    for (; rest >= 0x80; rest >>>= 7) this.#bytes[at++] = (rest & 0x7f) | 0x80;
-    this.#bytes[at++] = rest;
-    this.#at = at;
+  /** Makes room for `length` bytes, in a buffer that grows. */
+  reserve(length: number): void {
+    if (this.#at + length <= this.#growsAt) return;
+    this.#bytes = enlarged(this.#bytes, this.#at + length);
+    this.#growsAt = this.#bytes.length;
   }
+}
 
-  #reserve(length: number): void {
-    if (this.#at + length > this.#growsAt) this.#grow(length);
-  }
-
-  #grow(length: number): void {
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + length));
-    grown.set(this.#bytes.subarray(0, this.#at));
-    this.#bytes = grown;
-    this.#growsAt = grown.length;
-  }
+function enlarged(bytes: Uint8Array, sizeMin: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(Math.max(bytes.length * 2, sizeMin));
+  larger.set(bytes);
+  return larger;
 }
