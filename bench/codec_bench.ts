@@ -1,7 +1,7 @@
 /**
  * `deno bench` of the hot codecs: what client and server do to requests and responses, commands to and from
- * bytes, and the peers' batches. Machines drift: compare two commits by running both by turns, and the fastest
- * runs with each other.
+ * bytes, and the peers' batches. Machines drift: compare two commits by running both by turns, and of each
+ * the fastest runs (`min` of `--json`) with each other.
  *
  * @module
  */

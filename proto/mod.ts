@@ -1,7 +1,7 @@
 /**
  * The contract between clients and nodes: services and messages generated from `prkdb/v1/*.proto`, the
- * limits, the way from a key to its partition, and the wire format by hand for the hot paths. Imports no other
- * room.
+ * limits, the way from a key to its partition, and the wire format by hand for the hot paths. Imports no
+ * other room.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The wire format by hand against the generated code's reader and writer: every length of numbers, fields that
- * nobody reads, nested messages in both ways of writing, and bytes that are no message.
+ * The wire format by hand against the generated code's reader and writer: every length of numbers, fields
+ * that nobody reads, nested messages in both ways of writing, and bytes that are no message.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Where commands, outcomes and the heads of log records get their bytes from. A buffer of its own costs a
- * small one more than filling it, so small ones are cut from a larger one, which lives as long as any of them.
+ * Where commands, outcomes and the heads of log records get their bytes from. Making a small buffer costs
+ * more than filling it, so small ones are cut from a larger one, which lives as long as any of them.
  *
  * @module
  */

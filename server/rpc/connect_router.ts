@@ -1,6 +1,6 @@
 /**
  * The general path: whatever is not a binary Connect unary call goes through the Connect router, which speaks
- * JSON, gRPC-Web and streams. The methods are those of the lean path (`fast_unary.ts`).
+ * JSON, gRPC-Web and streams. The methods are those of the fast path (`fast_unary.ts`).
  *
  * The body is read here, within its limit, before the router sees it; a refusal is handed to the router, so
  * that the caller reads it in the protocol it speaks.

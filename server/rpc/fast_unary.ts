@@ -1,5 +1,5 @@
 /**
- * The lean path: binary Connect unary calls, POST and GET, from bytes to bytes without streams, interceptors
+ * The fast path: binary Connect unary calls, POST and GET, from bytes to bytes without streams, interceptors
  * and copies of headers. It answers exactly as the general path does; `tests/conformance/` holds both to
  * that.
  *

@@ -63,7 +63,7 @@ const NEVER = new AbortController().signal;
 /** One path. */
 interface Route {
   readonly routed: RoutedHandler;
-  /** `undefined` for streaming methods, which have no lean path. */
+  /** `undefined` for streaming methods, which have no fast path. */
   readonly method: UnaryMethod | undefined;
   readonly allow: string;
 }
@@ -99,7 +99,7 @@ class HttpServer {
     return Promise.resolve(this.#answer(request)).then((response) => this.#cors.admit(response, origin));
   }
 
-  /** The lean path never rejects, so only what is not on it pays for a guard. */
+  /** The fast path never rejects, so only what is not on it pays for a guard. */
   #answer(request: Request): Response | Promise<Response> {
     try {
       return this.#dispatch(request);

@@ -1,8 +1,8 @@
 /**
  * `prkdb.v1.ClusterService`: what a node knows of the cluster and of itself, and the changes that operators
  * ask for. Each method is one file, which validates what can be judged here, asks the node once and makes the
- * answer; `fields.ts` has what several of them share. A change is only begun: it goes on in the cluster, under
- * the id that is the answer, and `watch_changes.ts` shows how far it is.
+ * answer; `fields.ts` has what several of them share. A change is only begun: it goes on in the cluster,
+ * under the id that is the answer, and `watch_changes.ts` shows how far it is.
  *
  * The room owns the border between `cluster.proto` and the domain. It decides nothing about the cluster:
  * whether a change makes sense is judged by group 0 (`server/cluster/`).

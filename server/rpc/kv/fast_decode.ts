@@ -1,8 +1,8 @@
 /**
  * What the fast decoders of the hot requests share. They are two to three times as fast as the generated
- * ones, which know the schema only at run time. They read what clients normally send and give up on everything
- * else (unknown or repeated fields, broken bytes) with `undefined`: then the generated decoder decides, so that
- * there is one opinion about every input. Bytes fields are views.
+ * ones, which know the schema only at run time. They read what clients normally send and give up on
+ * everything else (unknown or repeated fields, broken bytes) with `undefined`: then the generated decoder
+ * decides, so that there is one opinion about every input. Bytes fields are views.
  *
  * @module
  */

@@ -44,7 +44,7 @@ export const writeBatchMethod = defineUnary({
 
 // ---- validate and translate ----
 
-/** @throws {DomainError} `invalidArgument` for too many mutations, too many bytes in all, or a bad mutation */
+/** @throws {DomainError} `invalidArgument` for too many mutations, too many bytes, or a bad mutation */
 function toMutations(messages: readonly MutationMessage[]): readonly Mutation[] {
   checkCount(messages.length, "mutations");
   let bytes = 0;

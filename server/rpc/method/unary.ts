@@ -1,6 +1,6 @@
 /**
  * A unary method: how it is defined, one file each in `rpc/kv/` and `rpc/cluster/`, and how it is served on
- * both paths. The lean path hands over bytes and takes bytes, the router hands over a message and takes one.
+ * both paths. The fast path hands over bytes and takes bytes, the router hands over a message and takes one.
  * What happens in between is the same function, so the two cannot drift apart.
  *
  * @module

@@ -27,8 +27,8 @@ export function unservedStream<I extends DescMessage, O extends DescMessage>(
 ): StreamDefinition<I, O, never> {
   return defineStream({
     desc,
-    // deno-lint-ignore require-yield -- A stream that fails before its first message.
     answer: () =>
+      // deno-lint-ignore require-yield -- A stream that fails before its first message.
       async function* () {
         throw notServed(desc.name);
       },
