@@ -1,6 +1,7 @@
 /**
  * The contract between clients and nodes: services and messages generated from `prkdb/v1/*.proto`, the
- * limits, and the way from a key to its partition. Imports no other room.
+ * limits, the way from a key to its partition, and the wire format by hand for the hot paths. Imports no
+ * other room.
  *
  * @module
  */
@@ -11,4 +12,6 @@ export * from "./gen/prkdb/v1/cluster_log_pb.ts";
 export * from "./gen/prkdb/v1/raft_pb.ts";
 export * from "./limits.ts";
 export * from "./partition_key.ts";
-export { WireReader, WireWriter } from "./wire.ts";
+export { bigVarintSize, bytesFieldSize, numberFieldSize, varintSize } from "./varint.ts";
+export { WireReader } from "./wire_reader.ts";
+export { WireWriter } from "./wire_writer.ts";

@@ -7,6 +7,8 @@
  * each: count varint · first id varint · distances varint …
  * ```
  *
+ * The room imports no other, so it has varints of its own, which insist on the shortest form besides.
+ *
  * Valid if and only if there is a voter, every list ascends without duplicates, ids are 1 to 2^32−1, numbers
  * are in their shortest form, nothing follows, and no voter is a learner.
  *

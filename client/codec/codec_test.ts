@@ -20,17 +20,17 @@ import {
 import { assert, suite } from "../../tests/harness.ts";
 import {
   type ClientRequestId,
-  decodeGet,
-  decodeGetMany,
+  decodeGetManyResponse,
+  decodeGetResponse,
   decodeMutationResponse,
-  decodeWriteBatch,
+  decodeWriteBatchResponse,
   type EncodableMutation,
   type EncodablePrecondition,
-  encodeGet,
-  encodeGetMany,
+  encodeGetManyRequest,
+  encodeGetRequest,
   encodeMutationRequest,
-  encodeWriteBatch,
-} from "./codec.ts";
+  encodeWriteBatchRequest,
+} from "./mod.ts";
 
 const test = suite("client codec");
 const ROUNDS = 300;
@@ -111,7 +111,7 @@ test("a write batch is encoded as by the generated code", () => {
         requestId: generatedId(id),
       }),
     );
-    assert.equal(encodeWriteBatch(mutations, id), expected, `round ${round}`);
+    assert.equal(encodeWriteBatchRequest(mutations, id), expected, `round ${round}`);
   }
 });
 
@@ -138,11 +138,11 @@ test("reads are encoded as by the generated code", () => {
     const keys = Array.from({ length: Math.floor(random() * 5) }, () => bytes(random));
     const consistency = Math.floor(random() * 3) as 0 | 1 | 2;
     const many = create(GetManyRequestSchema, { keys, consistency });
-    assert.equal(encodeGetMany(keys, names[consistency]), toBinary(GetManyRequestSchema, many));
+    assert.equal(encodeGetManyRequest(keys, names[consistency]), toBinary(GetManyRequestSchema, many));
     const maxStalenessMs = number(random);
     const key = bytes(random);
     const one = create(GetRequestSchema, { key, consistency, maxStalenessMs: BigInt(maxStalenessMs) });
-    const encoded = encodeGet(key, { consistency: names[consistency], maxStalenessMs });
+    const encoded = encodeGetRequest(key, { consistency: names[consistency], maxStalenessMs });
     assert.equal(encoded, toBinary(GetRequestSchema, one));
   }
 });
@@ -162,7 +162,7 @@ test("responses are decoded as by the generated code", () => {
       errorCode: result.error?.code ?? "",
       errorMessage: result.error?.message ?? "",
     }));
-    assert.equal(decodeWriteBatch(response), expected, `round ${round}`);
+    assert.equal(decodeWriteBatchResponse(response), expected, `round ${round}`);
   }
 });
 
@@ -180,10 +180,10 @@ test("entries are decoded as by the generated code, absent keys and empty values
       expiresAtMs: result.expiresAtMs === undefined ? undefined : Number(result.expiresAtMs),
     }));
     const response = toBinary(GetManyResponseSchema, create(GetManyResponseSchema, { results }));
-    assert.equal(decodeGetMany(response), expected, `round ${round}`);
+    assert.equal(decodeGetManyResponse(response), expected, `round ${round}`);
     for (const [position, result] of results.entries()) {
       const single = toBinary(GetResponseSchema, create(GetResponseSchema, result));
-      assert.equal(decodeGet(single), expected[position]);
+      assert.equal(decodeGetResponse(single), expected[position]);
     }
   }
 });
@@ -211,7 +211,7 @@ test("cut, garbled and unknown fields neither hang nor read outside", () => {
     const bad = good.slice(0, Math.floor(random() * (good.length + 1)));
     if (bad.length > 0) bad[Math.floor(random() * bad.length)] = Math.floor(random() * 256);
     try {
-      for (const entry of decodeGetMany(bad)) assert.ok((entry.value?.length ?? 0) <= bad.length);
+      for (const entry of decodeGetManyResponse(bad)) assert.ok((entry.value?.length ?? 0) <= bad.length);
     } catch (error) {
       assert.instance(error, RangeError);
       refused++;
@@ -240,7 +240,7 @@ test("cut, garbled and unknown fields neither hang nor read outside", () => {
     7,
     8,
   );
-  assert.is(decodeGetMany(extended).length, 2);
+  assert.is(decodeGetManyResponse(extended).length, 2);
 });
 
 test.run();

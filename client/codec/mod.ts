@@ -21,16 +21,18 @@ export {
   type ClientRequestId,
   type Consistency,
   CONSISTENCY_NUMBER,
-  type DecodedEntry,
-  type DecodedWriteResult,
-  decodeGet,
-  decodeGetMany,
-  decodeMutationResponse,
-  decodeWriteBatch,
   type EncodableMutation,
   type EncodablePrecondition,
-  encodeGet,
-  encodeGetMany,
+  encodeGetManyRequest,
+  encodeGetRequest,
   encodeMutationRequest,
-  encodeWriteBatch,
-} from "./codec.ts";
+  encodeWriteBatchRequest,
+} from "./requests.ts";
+export {
+  type DecodedEntry,
+  type DecodedWriteResult,
+  decodeGetManyResponse,
+  decodeGetResponse,
+  decodeMutationResponse,
+  decodeWriteBatchResponse,
+} from "./responses.ts";

@@ -13,10 +13,10 @@ import { KvService } from "../../proto/mod.ts";
 import {
   type Consistency,
   type DecodedEntry,
-  decodeGet,
-  decodeGetMany,
-  encodeGet,
-  encodeGetMany,
+  decodeGetManyResponse,
+  decodeGetResponse,
+  encodeGetManyRequest,
+  encodeGetRequest,
 } from "../codec/mod.ts";
 import type { Routes, Target } from "../routing/mod.ts";
 import type { Exchange } from "./exchange.ts";
@@ -46,10 +46,13 @@ export function getManyExchange(routes: Routes, consistency: Consistency): Excha
     target: (batch) => targetOf(routes, batch, consistency),
     encode: (batches) => {
       const keys = batches.flatMap((batch) => batch.items.map((item) => item.request));
-      return encodeGetMany(keys, batches.some(isDamaged) ? ofAnotherReplica(consistency) : consistency);
+      return encodeGetManyRequest(
+        keys,
+        batches.some(isDamaged) ? ofAnotherReplica(consistency) : consistency,
+      );
     },
     settle: (items, response) => {
-      const entries = decodeGetMany(response);
+      const entries = decodeGetManyResponse(response);
       if (entries.length !== items.length) {
         throw new RangeError(`it holds ${entries.length} results for ${items.length} keys`);
       }
@@ -69,10 +72,10 @@ export function getExchange(routes: Routes, mode: ReadMode): Exchange<PendingRea
     target: (batch) => targetOf(routes, batch, mode.consistency),
     encode: ([batch]) => {
       const consistency = isDamaged(batch!) ? ofAnotherReplica(mode.consistency) : mode.consistency;
-      return encodeGet(batch!.items[0]!.request, { ...mode, consistency });
+      return encodeGetRequest(batch!.items[0]!.request, { ...mode, consistency });
     },
     settle: ([item], response) => {
-      item!.resolve(decodeGet(response));
+      item!.resolve(decodeGetResponse(response));
       return undefined;
     },
   };

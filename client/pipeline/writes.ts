@@ -10,10 +10,10 @@ import { KvService } from "../../proto/mod.ts";
 import {
   type DecodedWriteResult,
   decodeMutationResponse,
-  decodeWriteBatch,
+  decodeWriteBatchResponse,
   type EncodableMutation,
   encodeMutationRequest,
-  encodeWriteBatch,
+  encodeWriteBatchRequest,
 } from "../codec/mod.ts";
 import type { Routes } from "../routing/mod.ts";
 import { failureOfCode } from "../transport/mod.ts";
@@ -47,7 +47,7 @@ export function batchExchange({ routes, session, sequence }: WriteContext): Exch
     splitOnRetry: false,
     toLeader: true,
     target: (batch) => routes.leaderOf(batch.route),
-    encode: (batches) => encodeWriteBatch(batches.flatMap(mutationsOf), session.requestId(sequence)),
+    encode: (batches) => encodeWriteBatchRequest(batches.flatMap(mutationsOf), session.requestId(sequence)),
     settle: settleBatch,
   };
 }
@@ -74,7 +74,7 @@ function mutationsOf(batch: PartitionBatch<PendingWrite>): readonly EncodableMut
 }
 
 function settleBatch(items: readonly PendingWrite[], response: Uint8Array): ItemFailures | undefined {
-  const results = decodeWriteBatch(response);
+  const results = decodeWriteBatchResponse(response);
   if (results.length !== items.length) {
     throw new RangeError(`it holds ${results.length} results for ${items.length} mutations`);
   }

@@ -47,7 +47,7 @@
 export { decodeClusterCommand, encodeClusterCommand } from "./cluster_command.ts";
 export { applyCommand } from "./apply_command.ts";
 export { clusterVoters, foundingState, isMoving } from "./cluster_state.ts";
-export { checkClusterCommand, isAddress, NODES_MAX } from "./command_check.ts";
+export { ADDRESS_LENGTH_MAX, checkClusterCommand, isAddress, NODES_MAX } from "./command_check.ts";
 export { FailureDetector } from "./failure_detector.ts";
 export {
   CLUSTER_GROUP,

@@ -22,6 +22,11 @@ const PREFLIGHT_HEADERS: readonly (readonly [string, string])[] = [
 ];
 const EXPOSED = cors.exposedHeaders.join(", ");
 
+/** For people: browsers do not show it to pages. */
+function refusal(origin: string): string {
+  return `Cannot allow calls by pages of ${origin}: start the node with --cors-origin ${origin} to allow them\n`;
+}
+
 /** Decides about origins. */
 export class CorsPolicy {
   readonly #origins: ReadonlySet<string> | undefined;
@@ -43,7 +48,7 @@ export class CorsPolicy {
   preflight(request: Request, allow: string): Response {
     const origin = request.headers.get("origin");
     if (origin === null) return new Response(null, { status: 204, headers: [["allow", allow]] });
-    if (!this.isAllowed(origin)) return new Response(null, { status: 403 });
+    if (!this.isAllowed(origin)) return new Response(refusal(origin), { status: 403 });
     return new Response(null, {
       status: 204,
       headers: PREFLIGHT_HEADERS.map(([name, value]) => [name, value]),

@@ -14,8 +14,9 @@
  * @module
  */
 
+import { varintSize, WireReader, WireWriter } from "../../proto/mod.ts";
+import { allocateBytes } from "./slab.ts";
 import type { Mutation, Precondition, RequestId } from "./types.ts";
-import { ByteReader, ByteWriter, varintLength } from "./varint.ts";
 
 const COMMAND_VERSION = 1;
 const FLAG_REQUEST = 1;
@@ -28,6 +29,8 @@ const TAG_KNOWN = TAG_DELETE | TAG_PRECONDITION | TAG_TTL;
 const TIME_AT = 2;
 const TIME_BYTES = 6;
 const CLIENT_ID_BYTES = 8;
+/** Every byte as two hexadecimal digits. */
+const HEX = Array.from({ length: 0x100 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 /** Of the smallest mutation: tag, key length, one byte of key. Bounds what a forged count can claim. */
 const MUTATION_BYTES_MIN = 3;
 
@@ -41,14 +44,14 @@ export interface Command {
 
 /** The bytes of a command, not yet stamped. */
 export function encodeCommand(mutations: readonly Mutation[], requestId: RequestId | undefined): Uint8Array {
-  const writer = new ByteWriter(commandLength(mutations, requestId));
+  const writer = new WireWriter(allocateBytes(commandLength(mutations, requestId)));
   writer.byte(COMMAND_VERSION);
   writer.byte(requestId === undefined ? 0 : FLAG_REQUEST);
-  writer.at += TIME_BYTES;
+  writer.skip(TIME_BYTES);
   if (requestId !== undefined) writeRequestId(writer, requestId);
   writer.varint(mutations.length);
   for (const mutation of mutations) writeMutation(writer, mutation);
-  return writer.bytes;
+  return writer.finishMeasured();
 }
 
 /** Writes the leader's time into an encoded command, in place. */
@@ -66,7 +69,7 @@ export function stampCommand(bytes: Uint8Array, timeMs: number): void {
  * @throws {RangeError} when the bytes are not a command
  */
 export function decodeCommand(bytes: Uint8Array): Command {
-  const reader = new ByteReader(bytes);
+  const reader = new WireReader(bytes);
   const version = reader.byte();
   if (version !== COMMAND_VERSION) throw new RangeError(`Cannot decode a command of version ${version}`);
   const flags = reader.byte();
@@ -77,14 +80,14 @@ export function decodeCommand(bytes: Uint8Array): Command {
   if (count * MUTATION_BYTES_MIN > bytes.length) throw new RangeError(`Cannot decode ${count} mutations`);
   const mutations: Mutation[] = [];
   for (let position = 0; position < count; position++) mutations.push(readMutation(reader));
-  reader.end();
+  reader.mustEnd();
   return { timeMs, requestId, mutations };
 }
 
 function commandLength(mutations: readonly Mutation[], requestId: RequestId | undefined): number {
-  let length = TIME_AT + TIME_BYTES + varintLength(mutations.length);
+  let length = TIME_AT + TIME_BYTES + varintSize(mutations.length);
   if (requestId !== undefined) {
-    length += CLIENT_ID_BYTES + varintLength(requestId.sequence) + varintLength(requestId.acknowledgedBelow);
+    length += CLIENT_ID_BYTES + varintSize(requestId.sequence) + varintSize(requestId.acknowledgedBelow);
   }
   for (const mutation of mutations) length += mutationLength(mutation);
   return length;
@@ -92,14 +95,14 @@ function commandLength(mutations: readonly Mutation[], requestId: RequestId | un
 
 function mutationLength(mutation: Mutation): number {
   const { key, precondition } = mutation;
-  let length = 1 + varintLength(key.length) + key.length;
-  if (precondition?.kind === "version") length += varintLength(precondition.version);
+  let length = 1 + varintSize(key.length) + key.length;
+  if (precondition?.kind === "version") length += varintSize(precondition.version);
   if (mutation.kind === "delete") return length;
-  if (mutation.ttlMs > 0) length += varintLength(mutation.ttlMs);
-  return length + varintLength(mutation.value.length) + mutation.value.length;
+  if (mutation.ttlMs > 0) length += varintSize(mutation.ttlMs);
+  return length + varintSize(mutation.value.length) + mutation.value.length;
 }
 
-function writeMutation(writer: ByteWriter, mutation: Mutation): void {
+function writeMutation(writer: WireWriter, mutation: Mutation): void {
   const { precondition } = mutation;
   const ttlMs = mutation.kind === "put" ? mutation.ttlMs : 0;
   const tag = (mutation.kind === "delete" ? TAG_DELETE : 0) | preconditionTag(precondition) |
@@ -116,7 +119,7 @@ function preconditionTag(precondition: Precondition | undefined): number {
   return precondition.kind === "absent" ? TAG_ABSENT : TAG_VERSION;
 }
 
-function readMutation(reader: ByteReader): Mutation {
+function readMutation(reader: WireReader): Mutation {
   const tag = reader.byte();
   const isDelete = (tag & TAG_DELETE) !== 0;
   const hasTtl = (tag & TAG_TTL) !== 0;
@@ -130,28 +133,38 @@ function readMutation(reader: ByteReader): Mutation {
   return { kind: "put", key, value: reader.lengthPrefixed(), ttlMs, precondition };
 }
 
-function readPrecondition(reader: ByteReader, tag: number): Precondition | undefined {
+function readPrecondition(reader: WireReader, tag: number): Precondition | undefined {
   if (tag === 0) return undefined;
   if (tag === TAG_ABSENT) return { kind: "absent" };
   if (tag === TAG_VERSION) return { kind: "version", version: reader.varint() };
   throw new RangeError(`Cannot decode a precondition with tag ${tag}`);
 }
 
-function writeRequestId(writer: ByteWriter, requestId: RequestId): void {
-  for (let at = 0; at < CLIENT_ID_BYTES; at++) {
-    writer.byte(parseInt(requestId.clientId.slice(at * 2, at * 2 + 2), 16));
-  }
+function writeRequestId(writer: WireWriter, requestId: RequestId): void {
+  writeHalf(writer, parseInt(requestId.clientId.slice(0, 8), 16));
+  writeHalf(writer, parseInt(requestId.clientId.slice(8), 16));
   writer.varint(requestId.sequence);
   writer.varint(requestId.acknowledgedBelow);
 }
 
-function readRequestId(reader: ByteReader): RequestId {
-  let clientId = "";
-  for (let at = 0; at < CLIENT_ID_BYTES; at++) clientId += reader.byte().toString(16).padStart(2, "0");
+/** Half of a client id: four bytes, the highest first. */
+function writeHalf(writer: WireWriter, value: number): void {
+  writer.byte(value >>> 24);
+  writer.byte((value >>> 16) & 0xff);
+  writer.byte((value >>> 8) & 0xff);
+  writer.byte(value & 0xff);
+}
+
+function readRequestId(reader: WireReader): RequestId {
+  const clientId = readHalf(reader) + readHalf(reader);
   return { clientId, sequence: reader.varint(), acknowledgedBelow: reader.varint() };
 }
 
-function readTime(reader: ByteReader): number {
+function readHalf(reader: WireReader): string {
+  return HEX[reader.byte()]! + HEX[reader.byte()]! + HEX[reader.byte()]! + HEX[reader.byte()]!;
+}
+
+function readTime(reader: WireReader): number {
   let timeMs = 0;
   let scale = 1;
   for (let count = 0; count < TIME_BYTES; count++) {

@@ -11,7 +11,8 @@
  * @module
  */
 
-import { ByteReader, ByteWriter, varintLength } from "./varint.ts";
+import { varintSize, WireReader, WireWriter } from "../../proto/mod.ts";
+import { allocateBytes } from "./slab.ts";
 
 /** One precondition that did not hold. */
 export interface FailedPrecondition {
@@ -51,14 +52,14 @@ export function encodeOutcome(outcome: Outcome): Uint8Array {
  * @throws {RangeError} when the bytes are not an outcome
  */
 export function decodeOutcome(bytes: Uint8Array): Outcome {
-  const reader = new ByteReader(bytes);
+  const reader = new WireReader(bytes);
   const kind = reader.byte();
   const outcome = readOutcome(reader, kind);
-  reader.end();
+  reader.mustEnd();
   return outcome;
 }
 
-function readOutcome(reader: ByteReader, kind: number): Outcome {
+function readOutcome(reader: WireReader, kind: number): Outcome {
   if (kind === 0) {
     const version = reader.varint();
     const count = checkedCount(reader);
@@ -77,15 +78,18 @@ function readOutcome(reader: ByteReader, kind: number): Outcome {
 }
 
 /** A count of things that take at least one byte each, so that a forged one cannot claim memory. */
-function checkedCount(reader: ByteReader): number {
+function checkedCount(reader: WireReader): number {
   const count = reader.varint();
-  if (count > reader.bytes.length) throw new RangeError(`Cannot decode ${count} positions`);
+  if (count > reader.left) {
+    throw new RangeError(`Cannot decode ${count} positions: ${reader.left} bytes follow`);
+  }
   return count;
 }
 
 function encodeNumbers(kind: number, numbers: readonly number[]): Uint8Array {
-  const writer = new ByteWriter(numbers.reduce((length, each) => length + varintLength(each), 1));
+  const length = numbers.reduce((sum, each) => sum + varintSize(each), 1);
+  const writer = new WireWriter(allocateBytes(length));
   writer.byte(kind);
   for (const each of numbers) writer.varint(each);
-  return writer.bytes;
+  return writer.finishMeasured();
 }

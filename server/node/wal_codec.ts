@@ -12,6 +12,7 @@
  * @module
  */
 
+import { varintSize, WireReader, WireWriter } from "../../proto/mod.ts";
 import {
   decodeEntryKind,
   type Entry,
@@ -20,7 +21,7 @@ import {
   type HardState,
 } from "../../raft/mod.ts";
 import type { WalRecord } from "../../wal-wasm/mod.ts";
-import { ByteReader, ByteWriter, varintLength } from "../kv/mod.ts";
+import { allocateBytes } from "../kv/mod.ts";
 
 /** Kinds of records this node writes. */
 export const RecordKind = { entry: 1, hardState: 2 } as const;
@@ -48,36 +49,36 @@ export type DecodedRecord =
  * @throws {RangeError} when it is none of this node's records
  */
 export function decodeRecord(kind: number, payload: Uint8Array): DecodedRecord {
-  const reader = new ByteReader(payload);
+  const reader = new WireReader(payload);
   if (kind === RecordKind.entry) {
     const entry = {
       index: reader.varint(),
       term: reader.varint(),
       kind: decodeEntryKind(reader.byte()),
-      data: payload.subarray(reader.at),
+      data: reader.rest(),
     };
     return { kind: "entry", entry };
   }
   if (kind === RecordKind.hardState) {
     const hardState = { term: reader.varint(), vote: reader.varint(), commit: reader.varint() };
-    reader.end();
+    reader.mustEnd();
     return { kind: "hardState", hardState };
   }
   throw new RangeError(`Cannot decode a log record of kind ${kind}`);
 }
 
 function encodeEntry(group: GroupId, entry: Entry): WalRecord {
-  const writer = new ByteWriter(varintLength(entry.index) + varintLength(entry.term) + 1);
+  const writer = new WireWriter(allocateBytes(varintSize(entry.index) + varintSize(entry.term) + 1));
   writer.varint(entry.index);
   writer.varint(entry.term);
   writer.byte(entry.kind);
-  return { group, kind: RecordKind.entry, head: writer.bytes, body: entry.data };
+  return { group, kind: RecordKind.entry, head: writer.finishMeasured(), body: entry.data };
 }
 
 function encodeHardState(group: GroupId, { term, vote, commit }: HardState): WalRecord {
-  const writer = new ByteWriter(varintLength(term) + varintLength(vote) + varintLength(commit));
+  const writer = new WireWriter(allocateBytes(varintSize(term) + varintSize(vote) + varintSize(commit)));
   writer.varint(term);
   writer.varint(vote);
   writer.varint(commit);
-  return { group, kind: RecordKind.hardState, head: writer.bytes, body: NO_BYTES };
+  return { group, kind: RecordKind.hardState, head: writer.finishMeasured(), body: NO_BYTES };
 }

@@ -5,18 +5,17 @@
  */
 
 import { WireReader, type WireWriter } from "../../proto/mod.ts";
-import {
-  decodeEntryKind,
-  type Entry,
-  type EntryKind,
-  type GroupId,
-  type Message,
-  type NodeId,
-} from "../../raft/mod.ts";
-
+import { decodeEntryKind, type Entry, type EntryKind, type GroupId, type Message } from "../../raft/mod.ts";
 import type { ForwardedCall, ForwardedReply, Leadership, PeerBatch, PeerHello } from "../ports/mod.ts";
 import { decodeCall, decodeReply, encodeCall, encodeReply } from "./forward_codec.ts";
-import { decodeHeartbeats, encodeHeartbeats, type Heartbeat, isHeartbeat } from "./heartbeat_codec.ts";
+import {
+  addHeartbeats,
+  encodeHeartbeats,
+  type Heartbeat,
+  isHeartbeat,
+  type PeerRoute,
+  readColumns,
+} from "./heartbeat_codec.ts";
 
 /** Wire number of each kind: `RaftMessageKind` of the contract. */
 const KIND_NUMBERS = {
@@ -80,7 +79,7 @@ export interface DecodedBatch {
  * @param route who sent it and who receives it, which the messages themselves do not repeat
  * @throws {RangeError} when the bytes are none
  */
-export function decodePeerBatch(bytes: Uint8Array, route: { from: NodeId; to: NodeId }): DecodedBatch {
+export function decodePeerBatch(bytes: Uint8Array, route: PeerRoute): DecodedBatch {
   const messages: Message[] = [];
   const calls: ForwardedCall[] = [];
   const replies: ForwardedReply[] = [];
@@ -88,15 +87,16 @@ export function decodePeerBatch(bytes: Uint8Array, route: { from: NodeId; to: No
   let hello: PeerHello | undefined;
   const reader = new WireReader(bytes);
   while (reader.next()) {
-    if (reader.field === 1) hello = decodeHello(reader.message());
-    else if (reader.field === 2) messages.push(decodeMessage(reader.message(), route));
-    else if (reader.field === 3) calls.push(decodeCall(reader.message()));
-    else if (reader.field === 4) replies.push(decodeReply(reader.message()));
+    if (reader.field === 1) hello = reader.message(decodeHello);
+    else if (reader.field === 2) messages.push(decodeMessage(reader.message(readMessageFields), route));
+    else if (reader.field === 3) calls.push(reader.message(decodeCall));
+    else if (reader.field === 4) replies.push(reader.message(decodeReply));
+    else if (reader.field === 5) leaderships.push(reader.message(decodeLeadership));
     else if (reader.field === 6) {
-      decodeHeartbeats(reader.message(), { kind: "heartbeatRequest", route, messages });
+      addHeartbeats(messages, { kind: "heartbeatRequest", route, columns: reader.message(readColumns) });
     } else if (reader.field === 7) {
-      decodeHeartbeats(reader.message(), { kind: "heartbeatResponse", route, messages });
-    } else if (reader.field === 5) leaderships.push(decodeLeadership(reader.message()));
+      addHeartbeats(messages, { kind: "heartbeatResponse", route, columns: reader.message(readColumns) });
+    }
   }
   return { hello, batch: { messages, calls, replies, leaderships } };
 }
@@ -179,8 +179,7 @@ interface MessageFields {
   conflictIndex: number;
 }
 
-function decodeMessage(reader: WireReader, route: { from: NodeId; to: NodeId }): Message {
-  const fields = readMessageFields(reader);
+function decodeMessage(fields: MessageFields, route: PeerRoute): Message {
   const kind = KINDS.get(fields.kind);
   if (kind === undefined) throw new RangeError(`Cannot decode a Raft message of kind ${fields.kind}`);
   const envelope = { group: fields.group, from: route.from, to: route.to, term: fields.term };
@@ -263,7 +262,7 @@ function readMessageField(reader: WireReader, fields: MessageFields): void {
       fields.commit = reader.number();
       return;
     case 7:
-      fields.entries.push(decodeEntry(reader.message()));
+      fields.entries.push(reader.message(decodeEntry));
       return;
     case 8:
       fields.granted = reader.boolean();
@@ -308,8 +307,13 @@ function decodeEntry(reader: WireReader): Entry {
 
 function decodeHello(reader: WireReader): PeerHello {
   const hello = {
-    ...{ clusterId: "", fromNode: 0, toNode: 0, protocolVersion: 0, address: "" },
-    ...{ incarnation: "", expectedIncarnation: "" },
+    clusterId: "",
+    fromNode: 0,
+    toNode: 0,
+    protocolVersion: 0,
+    address: "",
+    incarnation: "",
+    expectedIncarnation: "",
   };
   while (reader.next()) {
     if (reader.field === 1) hello.clusterId = reader.text();

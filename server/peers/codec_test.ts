@@ -5,8 +5,7 @@
  */
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { PeerBatchSchema } from "../../proto/mod.ts";
-import { WireWriter } from "../../proto/wire.ts";
+import { PeerBatchSchema, WireWriter } from "../../proto/mod.ts";
 import { EntryKind, type Message } from "../../raft/mod.ts";
 import { assert, suite } from "../../tests/harness.ts";
 import type { PeerBatch } from "../ports/peer_batch.ts";

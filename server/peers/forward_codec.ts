@@ -34,8 +34,8 @@ export function decodeCall(reader: WireReader): ForwardedCall {
   while (reader.next()) {
     if (reader.field === 1) envelope.callId = reader.number();
     else if (reader.field === 2) envelope.timeoutMs = reader.number();
-    else if (reader.field === 3) body = decodeWrite(reader.message());
-    else if (reader.field === 4) body = decodeRead(reader.message());
+    else if (reader.field === 3) body = reader.message(decodeWrite);
+    else if (reader.field === 4) body = reader.message(decodeRead);
   }
   if (body === undefined) {
     throw new RangeError("Cannot decode a forwarded call that neither writes nor reads");
@@ -86,8 +86,8 @@ export function decodeReply(reader: WireReader): ForwardedReply {
   while (reader.next()) {
     if (reader.field === 1) callId = reader.number();
     else if (reader.field === 2) outcome = reader.bytes();
-    else if (reader.field === 3) values.push(decodeValue(reader.message()));
-    else if (reader.field === 4) failed = decodeFailure(reader.message());
+    else if (reader.field === 3) values.push(reader.message(decodeValue));
+    else if (reader.field === 4) failed = reader.message(decodeFailure);
   }
   if (failed !== undefined) return { kind: "failed", callId, ...failed };
   if (outcome !== undefined) return { kind: "outcome", callId, outcome: decodeOutcome(outcome) };

@@ -38,30 +38,46 @@ export function encodeHeartbeats(writer: WireWriter, field: number, heartbeats: 
   writer.endMessage(start);
 }
 
-/**
- * Reads heartbeats of `kind` and adds them to `messages`.
- *
- * @throws {RangeError} when the columns do not fit together
- */
-export function decodeHeartbeats(
-  reader: WireReader,
-  options: {
-    readonly kind: Heartbeat["kind"];
-    readonly route: { readonly from: NodeId; readonly to: NodeId };
-    readonly messages: Message[];
-  },
-): void {
+/** Who sent a batch and who receives it; the messages themselves do not repeat it. */
+export interface PeerRoute {
+  readonly from: NodeId;
+  readonly to: NodeId;
+}
+
+/** Columns by the number of their field. */
+export type HeartbeatColumns = readonly (readonly number[])[];
+
+/** Heartbeats of one kind, as they travelled. */
+export interface ReceivedHeartbeats {
+  readonly kind: Heartbeat["kind"];
+  readonly route: PeerRoute;
+  readonly columns: HeartbeatColumns;
+}
+
+/** Reads the columns of a nested message. */
+export function readColumns(reader: WireReader): HeartbeatColumns {
   const columns: (readonly number[])[] = [[], [], [], [], [], []];
   while (reader.next()) {
     if (reader.field <= Field.sentAt) columns[reader.field] = reader.numbers();
   }
-  const { kind, route, messages } = options;
+  return columns;
+}
+
+/**
+ * Adds heartbeats to `messages`.
+ *
+ * @throws {RangeError} when the columns do not fit together
+ */
+export function addHeartbeats(messages: Message[], { kind, route, columns }: ReceivedHeartbeats): void {
   const groups = columns[Field.group]!;
   mustFit(columns, groups.length);
   const valueAt = (field: number, position: number) => columns[field]![position] ?? 0;
   for (let position = 0; position < groups.length; position++) {
     const common = {
-      ...{ group: groups[position]!, from: route.from, to: route.to, term: valueAt(Field.term, position) },
+      group: groups[position]!,
+      from: route.from,
+      to: route.to,
+      term: valueAt(Field.term, position),
       readRound: valueAt(Field.readRound, position),
       sentAt: valueAt(Field.sentAt, position),
     };
@@ -74,7 +90,7 @@ function encodeColumn(writer: WireWriter, field: number, values: readonly number
   if (values.some((value) => value !== 0)) writer.numbers(field, values);
 }
 
-function mustFit(columns: readonly (readonly number[])[], length: number): void {
+function mustFit(columns: HeartbeatColumns, length: number): void {
   columns.forEach((column, field) => {
     const mayBeEmpty = field !== Field.group && field !== Field.term;
     if (column.length === length || (mayBeEmpty && column.length === 0)) return;

@@ -42,12 +42,12 @@ export function checkProtocolVersion(headers: Headers, parameter = ""): void {
   const version = headers.get("connect-protocol-version");
   if (version !== null && version !== PROTOCOL_VERSION) {
     throw invalidArgument(
-      `Cannot serve connect-protocol-version: it must be "${PROTOCOL_VERSION}", it is "${version}"`,
+      `Cannot serve connect-protocol-version "${version}": it must be "${PROTOCOL_VERSION}"`,
     );
   }
   if (parameter !== "" && parameter !== `v${PROTOCOL_VERSION}`) {
     throw invalidArgument(
-      `Cannot serve the parameter connect: it must be "v${PROTOCOL_VERSION}", it is "${parameter}"`,
+      `Cannot serve the parameter connect "${parameter}": it must be "v${PROTOCOL_VERSION}"`,
     );
   }
 }

@@ -59,7 +59,9 @@ export function messageOf({ message, isBase64 }: GetQuery): Uint8Array {
   try {
     return base64Decode(text);
   } catch {
-    throw invalidArgument("Cannot decode the parameter message: it is not base64");
+    throw invalidArgument(
+      "Cannot decode the parameter message: it is not base64: encode it, or leave out base64=1",
+    );
   }
 }
 

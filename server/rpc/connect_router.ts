@@ -1,6 +1,6 @@
 /**
  * The general path: whatever is not a binary Connect unary call goes through the Connect router, which speaks
- * JSON, gRPC-Web and streams. The methods are those of the lean path.
+ * JSON, gRPC-Web and streams. The methods are those of the fast path (`fast_unary.ts`).
  *
  * The body is read here, within its limit, before the router sees it; a refusal is handed to the router, so
  * that the caller reads it in the protocol it speaks.
@@ -137,7 +137,10 @@ function streamImplementation(
 }
 
 function stopping(): DomainError {
-  return new DomainError({ kind: "unavailable" }, "Cannot go on: the node is stopping");
+  return new DomainError(
+    { kind: "unavailable" },
+    "Cannot go on with the stream: the node is stopping: ask another node",
+  );
 }
 
 function routed(handler: UniversalHandler, { requests, bodies, closing }: RoutingContext): RoutedHandler {
@@ -209,7 +212,8 @@ function checkEnvelope(desc: DescMethod, contentType: string, body: Uint8Array):
   const length = body.length - ENVELOPE_HEADER_BYTES;
   if (length < 0 || new DataView(body.buffer, body.byteOffset).getUint32(1) !== length) {
     throw invalidArgument(
-      `Cannot read the request: it must be one envelope, it is ${body.length} other bytes`,
+      `Cannot read the request: its ${body.length} bytes are not one envelope: send one message, flags and ` +
+        "length in front",
     );
   }
   const isCompressed = (body[0]! & 1) === 1;

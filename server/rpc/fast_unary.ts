@@ -1,5 +1,5 @@
 /**
- * The lean path: binary Connect unary calls, POST and GET, from bytes to bytes without streams, interceptors
+ * The fast path: binary Connect unary calls, POST and GET, from bytes to bytes without streams, interceptors
  * and copies of headers. It answers exactly as the general path does; `tests/conformance/` holds both to
  * that.
  *
@@ -21,13 +21,23 @@ const GET_INIT: ResponseInit = {
   headers: [["content-type", "application/proto"], ["cache-control", "no-store"]],
 };
 
+/** What answering a POST takes. */
+export interface PostContext {
+  readonly method: UnaryMethod;
+  readonly requests: RequestObserver;
+  readonly bodies: BodyReader;
+}
+
+/** What answering a GET takes. */
+export interface GetContext {
+  readonly method: UnaryMethod;
+  readonly requests: RequestObserver;
+  readonly query: GetQuery;
+}
+
 /** Answers a POST whose content type is `application/proto`. Never rejects. */
 export async function servePost(
-  { method, requests, bodies }: {
-    readonly method: UnaryMethod;
-    readonly requests: RequestObserver;
-    readonly bodies: BodyReader;
-  },
+  { method, requests, bodies }: PostContext,
   request: Request,
 ): Promise<Response> {
   const startedMs = performance.now();
@@ -48,11 +58,7 @@ export async function servePost(
 
 /** Answers a GET whose query says `encoding=proto`. Never rejects. */
 export async function serveGet(
-  { method, requests, query }: {
-    readonly method: UnaryMethod;
-    readonly requests: RequestObserver;
-    readonly query: GetQuery;
-  },
+  { method, requests, query }: GetContext,
   request: Request,
 ): Promise<Response> {
   const startedMs = performance.now();

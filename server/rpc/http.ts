@@ -3,7 +3,7 @@
  * the listening socket and hands every request in.
  *
  * ```
- *                    ┌ POST application/proto, GET encoding=proto ─→ lean_unary ─┐
+ *                    ┌ POST application/proto, GET encoding=proto ─→ fast_unary ─┐
  * request ─→ path ─→ ┤                                                           ├─→ unary method ─→ NodeApi
  *                    ├ JSON, gRPC-Web, streams ─→ connect_router ────────────────┘
  *                    ├ /prkdb.v1.RaftService/Deliver ─→ the peers' service
@@ -19,7 +19,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { RaftService } from "../../proto/mod.ts";
 import type { NodeApi } from "../api/mod.ts";
 import { CorsPolicy } from "../http/mod.ts";
-import { changeWatch, clusterMethods } from "./cluster/mod.ts";
+import { clusterMethods, clusterStreams } from "./cluster/mod.ts";
 import { type GetQuery, parseGetQuery } from "./connect_get.ts";
 import {
   type RoutedHandler,
@@ -63,7 +63,7 @@ const NEVER = new AbortController().signal;
 /** One path. */
 interface Route {
   readonly routed: RoutedHandler;
-  /** `undefined` for streaming methods, which have no lean path. */
+  /** `undefined` for streaming methods, which have no fast path. */
   readonly method: UnaryMethod | undefined;
   readonly allow: string;
 }
@@ -86,7 +86,7 @@ class HttpServer {
 
   constructor({ node, corsOrigins, requests, streaming, closing = NEVER }: HttpHandlerOptions) {
     const unary = [...kvMethods(node), ...clusterMethods(node)];
-    const streams = [...kvStreams(), changeWatch(node)];
+    const streams = [...kvStreams(node), ...clusterStreams(node)];
     this.#routes = buildRoutes({ unary, streams }, { requests, bodies: this.#bodies, closing });
     this.#cors = new CorsPolicy(corsOrigins);
     this.#requests = requests;
@@ -99,7 +99,7 @@ class HttpServer {
     return Promise.resolve(this.#answer(request)).then((response) => this.#cors.admit(response, origin));
   }
 
-  /** The lean path never rejects, so only what is not on it pays for a guard. */
+  /** The fast path never rejects, so only what is not on it pays for a guard. */
   #answer(request: Request): Response | Promise<Response> {
     try {
       return this.#dispatch(request);
@@ -158,7 +158,10 @@ class HttpServer {
     if (path !== DELIVER_PATH) {
       return httpError(
         404,
-        new ConnectError(`Cannot find ${path}: this node has no such procedure`, Code.Unimplemented),
+        new ConnectError(
+          `Cannot find ${path}: this node has no such method: see proto/prkdb/v1 for those it has`,
+          Code.Unimplemented,
+        ),
       );
     }
     if (request.method !== "POST") return refuseMethod("POST", request.method);

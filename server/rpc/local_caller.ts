@@ -32,7 +32,9 @@ export function createLocalCaller(node: NodeApi): (call: LocalCall) => Promise<U
   );
   return async ({ path, body, timeoutMs, direct }) => {
     const method = methods.get(path);
-    if (method === undefined) throw new ConnectError(`There is no method ${path}`, Code.Unimplemented);
+    if (method === undefined) {
+      throw new ConnectError(`Cannot call ${path}: this node has no such method`, Code.Unimplemented);
+    }
     try {
       return await method.answerBytes(body, callOptions(timeoutMs, direct));
     } catch (error) {

@@ -37,7 +37,9 @@ export class BodyReader {
    */
   async read(request: Request): Promise<Uint8Array<ArrayBuffer>> {
     const announced = request.headers.get("content-length");
-    if (announced !== null && Number(announced) > REQUEST_BYTES_MAX) throw tooLarge(`${announced} bytes`);
+    if (announced !== null && Number(announced) > REQUEST_BYTES_MAX) {
+      throw tooLarge(`it has ${announced} bytes`);
+    }
     try {
       // The HTTP layer delivers at most as many bytes as were announced.
       if (announced !== null && Number(announced) <= SMALL_BYTES_MAX) return await request.bytes();
@@ -45,7 +47,10 @@ export class BodyReader {
       return await this.#readLarge(request.body, Number(announced ?? 0));
     } catch (error) {
       if (error instanceof DomainError) throw error;
-      throw new DomainError({ kind: "cancelled" }, "Cannot read the request: its body broke off");
+      throw new DomainError(
+        { kind: "cancelled" },
+        "Cannot read the request: its body broke off before its end: send it again",
+      );
     }
   }
 
@@ -73,7 +78,7 @@ export class BodyReader {
         const { done, value } = await reader.read();
         if (done) break;
         size += value.length;
-        if (size > REQUEST_BYTES_MAX) throw tooLarge("more");
+        if (size > REQUEST_BYTES_MAX) throw tooLarge("it has more bytes than it may");
         if (size > counted) count(size);
         chunks.push(value);
       }
@@ -90,7 +95,8 @@ export class BodyReader {
     if (this.#underWayBytes + bytes > UNDER_WAY_BYTES_MAX) {
       throw new DomainError(
         { kind: "overloaded" },
-        `Cannot accept the request: ${UNDER_WAY_BYTES_MAX} bytes of other requests are under way`,
+        `Cannot accept the request: too many bytes of requests are arriving (limit ${UNDER_WAY_BYTES_MAX}): ` +
+          "try again later",
       );
     }
     this.#underWayBytes += bytes;
@@ -117,8 +123,10 @@ export async function decompress(bytes: Uint8Array): Promise<Uint8Array<ArrayBuf
   try {
     return new Uint8Array(await gunzipBytes(bytes, { maxOutputLength: REQUEST_BYTES_MAX }));
   } catch (error) {
-    if (error instanceof RangeError) throw tooLarge("more, decompressed");
-    throw invalidArgument("Cannot decompress the request: it is not gzip");
+    if (error instanceof RangeError) throw tooLarge("decompressed it has more bytes than it may");
+    throw invalidArgument(
+      "Cannot decompress the request: it is not gzip: compress it with gzip or not at all",
+    );
   }
 }
 
@@ -135,8 +143,10 @@ export const GZIP: Compression = {
   },
 };
 
+/** @param found what is too large about it */
 function tooLarge(found: string): DomainError {
   return invalidArgument(
-    `Cannot accept the request: REQUEST_BYTES_MAX allows ${REQUEST_BYTES_MAX} bytes, it has ${found}`,
+    `Cannot accept the request: ${found}, the limit is ${REQUEST_BYTES_MAX} (REQUEST_BYTES_MAX): ` +
+      "send several smaller ones",
   );
 }

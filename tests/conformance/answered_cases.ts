@@ -131,19 +131,22 @@ const BATCHES: readonly Case[] = [
   {
     name: "a batch names the mutation that is wrong",
     call: call(writeBatch, { mutations: [{ kind: { case: "put", value: { key: bytes("a") } } }, {}] }),
-    answer: invalid("Cannot accept mutations[1]: it must be a put or a delete, it is neither"),
+    answer: invalid("Cannot accept mutations[1]: it is empty: make it a put or a delete"),
   },
   {
     name: "a batch names the key that is wrong",
     call: call(writeBatch, { mutations: [{ kind: { case: "delete", value: {} } }] }),
-    answer: invalid("Cannot accept mutations[0].key: it must have at least 1 byte, it is empty"),
+    answer: invalid("Cannot accept mutations[0].key: it is empty: give it 1 byte or more"),
   },
   {
     name: "a batch names the value that is wrong",
     call: call(writeBatch, {
       mutations: [{ kind: { case: "put", value: { key: bytes("a"), value: new Uint8Array(1_048_577) } } }],
     }),
-    answer: invalid("Cannot accept mutations[0].value: VALUE_BYTES_MAX allows 1048576 bytes, it has 1048577"),
+    answer: invalid(
+      "Cannot accept mutations[0].value: it has 1048577 bytes, the limit is 1048576 (VALUE_BYTES_MAX): " +
+        "keep it in parts, under a key each",
+    ),
   },
   {
     name: "a batch has a largest count",
@@ -153,7 +156,9 @@ const BATCHES: readonly Case[] = [
         () => ({ kind: { case: "delete", value: { key: bytes("a") } } } as const),
       ),
     }),
-    answer: invalid("Cannot accept mutations: BATCH_MUTATIONS_MAX allows 10000, there are 10001"),
+    answer: invalid(
+      "Cannot accept 10001 mutations: the limit is 10000 (BATCH_MUTATIONS_MAX): send several calls",
+    ),
   },
   {
     name: "a batch has a largest size",
@@ -166,7 +171,10 @@ const BATCHES: readonly Case[] = [
           },
         }) as const),
     }),
-    answer: invalid("Cannot accept mutations: BATCH_BYTES_MAX allows 8388608 bytes, it has 8388768"),
+    answer: invalid(
+      "Cannot accept these mutations: their keys and values have 8388768 bytes, the limit is 8388608 " +
+        "(BATCH_BYTES_MAX): send several batches",
+    ),
   },
 ];
 

@@ -15,7 +15,7 @@ const test = suite("bodies");
 const LIMIT = 16 * 1024 * 1024;
 const { get, put } = KvService.method;
 const GET_A = call(get, { key: bytes("a") });
-const TOO_LARGE = /^Cannot accept the request: REQUEST_BYTES_MAX allows 16777216 bytes, it has /;
+const TOO_LARGE = /^Cannot accept the request: .* bytes.*, the limit is 16777216 \(REQUEST_BYTES_MAX\): /;
 
 test("bytes that are no message are the caller's fault", async () => {
   // A field of length 100 that ends after 1 byte; a group that nobody opened; a field with number 0.
@@ -37,7 +37,9 @@ test("a body that is not one envelope is refused where there must be one", async
     assert.equal(await grpcWeb.answer(call(put, {}), response), {
       ok: false,
       code: "invalid_argument",
-      message: `Cannot read the request: it must be one envelope, it is ${broken.length} other bytes`,
+      message:
+        `Cannot read the request: its ${broken.length} bytes are not one envelope: send one message, flags and ` +
+        "length in front",
       details: [],
     });
   }
@@ -90,7 +92,7 @@ test("a compression that is not known, or broken, is refused", async () => {
     assert.equal(broken, {
       ok: false,
       code: "invalid_argument",
-      message: "Cannot decompress the request: it is not gzip",
+      message: "Cannot decompress the request: it is not gzip: compress it with gzip or not at all",
       details: [],
     }, type);
   }
@@ -129,7 +131,8 @@ test("an answer above the limit is refused", async () => {
   assert.equal(answer, {
     ok: false,
     code: "invalid_argument",
-    message: "Cannot answer: RESPONSE_BYTES_MAX allows 67108864 bytes of values, these keys hold 68157440",
+    message: "Cannot answer: the values of these keys have 68157440 bytes, the limit is 67108864 " +
+      "(RESPONSE_BYTES_MAX): read fewer keys at a time",
     details: [],
   });
 });

@@ -225,7 +225,7 @@ test("a node that stops ends its watches and says why", () =>
     house.closing.abort();
     assert.equal(await quiet.error(), {
       code: "unavailable",
-      message: "Cannot go on: the node is stopping",
+      message: "Cannot go on with the stream: the node is stopping: ask another node",
     });
     assert.is(web.response.headers.get("content-type"), "application/grpc-web+proto");
     const { flags, body } = (await web.next())!;
@@ -294,7 +294,10 @@ test("watches are bounded, and one that ends makes room", async () => {
     readonly message: string;
   };
   assert.is(refusal.code, "resource_exhausted");
-  assert.match(refusal.message, /CHANGE_WATCHERS_MAX allows 1000/);
+  assert.match(
+    refusal.message,
+    /1000 callers watch this node already, which is the limit \(CHANGE_WATCHERS_MAX\)/,
+  );
   await watches[0]!.body!.cancel();
   while (node.listenerCount === CHANGE_WATCHERS_MAX) await new Promise((resolve) => setTimeout(resolve, 2));
   node.showChanges([change("a")]);

@@ -13,68 +13,78 @@ import { bytes, call, type Case, errorInfo, invalid, notLeader, refused } from "
 const { put, get, delete: remove, getMany, transact } = KvService.method;
 const SAFE_MAX = 2n ** 53n - 1n;
 
+const SAFE_MAX_TEXT = "the limit is 9007199254740991 (2^53-1): choose a smaller number";
+const PARTITIONS_TEXT = "the cluster has 2 partitions: choose one that `GetMetadata` names";
+
 const PUT_A = call(put, { key: bytes("a"), value: bytes("1") });
 
 const INVALID: readonly Case[] = [
   {
     name: "no empty key in a put",
     call: call(put, { value: bytes("1") }),
-    answer: invalid("Cannot accept key: it must have at least 1 byte, it is empty"),
+    answer: invalid("Cannot accept key: it is empty: give it 1 byte or more"),
   },
   {
     name: "no empty key in a get",
     call: call(get, {}),
-    answer: invalid("Cannot accept key: it must have at least 1 byte, it is empty"),
+    answer: invalid("Cannot accept key: it is empty: give it 1 byte or more"),
   },
   {
     name: "no empty key in a delete",
     call: call(remove, {}),
-    answer: invalid("Cannot accept key: it must have at least 1 byte, it is empty"),
+    answer: invalid("Cannot accept key: it is empty: give it 1 byte or more"),
   },
   {
     name: "no empty key among many",
     call: call(getMany, { keys: [bytes("a"), new Uint8Array(0)] }),
-    answer: invalid("Cannot accept keys[1]: it must have at least 1 byte, it is empty"),
+    answer: invalid("Cannot accept keys[1]: it is empty: give it 1 byte or more"),
   },
   {
     name: "no key above the limit",
     call: call(get, { key: new Uint8Array(4097).fill(65) }),
-    answer: invalid("Cannot accept key: KEY_BYTES_MAX allows 4096 bytes, it has 4097"),
+    answer: invalid(
+      "Cannot accept key: it has 4097 bytes, the limit is 4096 (KEY_BYTES_MAX): choose a shorter key",
+    ),
   },
   {
     name: "no value above the limit",
     call: call(put, { key: bytes("a"), value: new Uint8Array(1_048_577) }),
-    answer: invalid("Cannot accept value: VALUE_BYTES_MAX allows 1048576 bytes, it has 1048577"),
+    answer: invalid(
+      "Cannot accept value: it has 1048577 bytes, the limit is 1048576 (VALUE_BYTES_MAX): " +
+        "keep it in parts, under a key each",
+    ),
   },
   {
     name: "no more keys than the limit",
     call: call(getMany, { keys: Array.from({ length: 10_001 }, () => bytes("a")) }),
-    answer: invalid("Cannot accept keys: BATCH_MUTATIONS_MAX allows 10000, there are 10001"),
+    answer: invalid("Cannot accept 10001 keys: the limit is 10000 (BATCH_MUTATIONS_MAX): send several calls"),
   },
   {
     name: "no unknown consistency",
     call: call(get, { key: bytes("a"), consistency: 17 as Consistency }),
-    answer: invalid("Cannot accept consistency: it must be 0, 1 or 2, it is 17"),
+    answer: invalid("Cannot accept consistency 17: it must be 0 (LINEARIZABLE), 1 (FOLLOWER) or 2 (STALE)"),
   },
   {
     name: "no age limit but for stale reads",
     call: call(get, { key: bytes("a"), maxStalenessMs: 5n }),
-    answer: invalid("Cannot accept max_staleness_ms = 5: it goes with consistency STALE only"),
+    answer: invalid(
+      "Cannot accept max_staleness_ms 5: it goes with consistency STALE only: leave it out, or ask for STALE",
+    ),
   },
   {
     name: "no number that JavaScript cannot hold",
     call: call(get, { key: bytes("a"), consistency: Consistency.STALE, maxStalenessMs: SAFE_MAX + 1n }),
-    answer: invalid("Cannot accept max_staleness_ms: it must be at most 2^53-1, it is 9007199254740992"),
+    answer: invalid("Cannot accept max_staleness_ms: it is 9007199254740992, " + SAFE_MAX_TEXT),
   },
   {
     name: "no empty precondition",
     call: call(put, { key: bytes("a"), precondition: {} }),
-    answer: invalid("Cannot accept precondition: it must expect `absent` or a version, it is empty"),
+    answer: invalid("Cannot accept precondition: it is empty: expect `absent` or a version, or leave it out"),
   },
   {
     name: "no precondition that expects not absent",
     call: call(remove, { key: bytes("a"), precondition: { expected: { case: "absent", value: false } } }),
-    answer: invalid("Cannot accept precondition.absent: it must be true, it is false"),
+    answer: invalid("Cannot accept precondition.absent: it is false: make it true, or expect a version"),
   },
   {
     name: "no version that cannot be",
@@ -83,33 +93,38 @@ const INVALID: readonly Case[] = [
       precondition: { expected: { case: "version", value: 2n ** 64n - 1n } },
     }),
     answer: invalid(
-      "Cannot accept precondition.version: it must be at most 2^53-1, it is 18446744073709551615",
+      "Cannot accept precondition.version: it is 18446744073709551615, " + SAFE_MAX_TEXT,
     ),
   },
   {
     name: "no time to live yet",
     call: call(put, { key: bytes("a"), ttlMs: 5n }),
-    answer: refused("unimplemented", "Cannot accept ttl_ms = 5: keys do not expire yet"),
+    answer: refused(
+      "unimplemented",
+      "Cannot accept ttl_ms 5: keys do not expire yet: leave it out and delete the key when it is due",
+    ),
   },
   {
     name: "no time to live beyond numbers",
     call: call(put, { key: bytes("a"), ttlMs: 2n ** 60n }),
-    answer: invalid("Cannot accept ttl_ms: it must be at most 2^53-1, it is 1152921504606846976"),
+    answer: invalid("Cannot accept ttl_ms: it is 1152921504606846976, " + SAFE_MAX_TEXT),
   },
   {
     name: "no request of nobody",
     call: call(put, { key: bytes("a"), requestId: { sequence: 1n } }),
-    answer: invalid("Cannot accept request_id.client_id: it must not be 0"),
+    answer: invalid("Cannot accept request_id.client_id: it is 0: choose a random one"),
   },
   {
     name: "no request without a number",
     call: call(remove, { key: bytes("a"), requestId: { clientId: 1n } }),
-    answer: invalid("Cannot accept request_id.sequence: it must be at least 1, it is 0"),
+    answer: invalid("Cannot accept request_id.sequence: it is 0: count a client's writes from 1"),
   },
   {
     name: "no request that is acknowledged already",
     call: call(put, { key: bytes("a"), requestId: { clientId: 1n, sequence: 3n, acknowledgedBelow: 4n } }),
-    answer: invalid("Cannot accept request_id.acknowledged_below: it must be at most sequence = 3, it is 4"),
+    answer: invalid(
+      "Cannot accept request_id.acknowledged_below: it is 4, the limit is the sequence 3: acknowledge earlier writes only",
+    ),
   },
 ];
 
@@ -177,12 +192,15 @@ const FAILED: readonly Case[] = [
   {
     name: "a deadline of nothing has passed already",
     call: call(put, { key: bytes("a") }, { "connect-timeout-ms": "0" }),
-    answer: refused("deadline_exceeded", "Cannot begin: the deadline has passed already"),
+    answer: refused(
+      "deadline_exceeded",
+      "Cannot begin the call: its deadline has passed already: allow it more time",
+    ),
   },
   {
     name: "Transact is not served yet",
     call: call(transact, {}),
-    answer: refused("unimplemented", "Cannot serve Transact: this version of the node does not have it"),
+    answer: refused("unimplemented", "Cannot serve Transact: this version of the node does not have it yet"),
   },
 ];
 
@@ -192,12 +210,12 @@ const CHANGES: readonly Case[] = [
   {
     name: "no node without an id is added",
     call: call(addNode, { address: "a:1" }),
-    answer: invalid("Cannot accept node_id: it must be from 1 to 4294967295, it is 0"),
+    answer: invalid("Cannot accept node_id 0: it must be from 1 to 4294967295"),
   },
   {
     name: "no node without an id is removed",
     call: call(removeNode, {}),
-    answer: invalid("Cannot accept node_id: it must be from 1 to 4294967295, it is 0"),
+    answer: invalid("Cannot accept node_id 0: it must be from 1 to 4294967295"),
   },
   ...[
     "",
@@ -217,42 +235,44 @@ const CHANGES: readonly Case[] = [
     .map((address): Case => ({
       name: `no node at ${JSON.stringify(address)}`,
       call: call(addNode, { nodeId: 4, address }),
-      answer: invalid(`Cannot accept address: it must be host:port, it is "${address}"`),
+      answer: invalid(`Cannot accept address "${address}": it must be host:port with a port from 1 to 65535`),
     })),
   {
     name: "no address above the limit",
     call: call(addNode, { nodeId: 4, address: `${"a".repeat(299)}:1` }),
-    answer: invalid("Cannot accept address: it must have at most 300 characters, it has 301"),
+    answer: invalid(
+      "Cannot accept address: it has 301 characters, the limit is 300: choose a shorter host name",
+    ),
   },
   {
     name: "no replica of a partition that is not there is moved",
     call: call(moveReplica, { partitionId: 2, fromNode: 1, toNode: 2 }),
-    answer: invalid("Cannot accept partition_id: it must be one of the cluster's 2, it is 2"),
+    answer: invalid("Cannot accept partition_id 2: " + PARTITIONS_TEXT),
   },
   {
     name: "no replica is moved from nowhere",
     call: call(moveReplica, { toNode: 2 }),
-    answer: invalid("Cannot accept from_node: it must be from 1 to 4294967295, it is 0"),
+    answer: invalid("Cannot accept from_node 0: it must be from 1 to 4294967295"),
   },
   {
     name: "no replica is moved to nowhere",
     call: call(moveReplica, { fromNode: 2 }),
-    answer: invalid("Cannot accept to_node: it must be from 1 to 4294967295, it is 0"),
+    answer: invalid("Cannot accept to_node 0: it must be from 1 to 4294967295"),
   },
   {
     name: "no replica is moved to where it is",
     call: call(moveReplica, { fromNode: 2, toNode: 2 }),
-    answer: invalid("Cannot accept to_node: it must differ from from_node, both are 2"),
+    answer: invalid("Cannot accept to_node 2: from_node is 2 too: choose a node without this replica"),
   },
   {
     name: "no leadership of a partition that is not there",
     call: call(transferLeadership, { partitionId: 4_294_967_295, toNode: 1 }),
-    answer: invalid("Cannot accept partition_id: it must be one of the cluster's 2, it is 4294967295"),
+    answer: invalid("Cannot accept partition_id 4294967295: " + PARTITIONS_TEXT),
   },
   {
     name: "no leadership is transferred to nobody",
     call: call(transferLeadership, {}),
-    answer: invalid("Cannot accept to_node: it must be from 1 to 4294967295, it is 0"),
+    answer: invalid("Cannot accept to_node 0: it must be from 1 to 4294967295"),
   },
   {
     name: "what the cluster refuses is told as it was said",

@@ -35,5 +35,31 @@
  * @module
  */
 
-export { clusterMethods } from "./service.ts";
-export { changeWatch } from "./watch_changes.ts";
+import type { NodeApi } from "../../api/mod.ts";
+import { serveStream, serveUnary, type StreamMethod, type UnaryMethod } from "../method/mod.ts";
+import { addNodeMethod } from "./add_node.ts";
+import { getMetadataMethod } from "./get_metadata.ts";
+import { getStatusMethod } from "./get_status.ts";
+import { moveReplicaMethod } from "./move_replica.ts";
+import { rebalanceMethod } from "./rebalance.ts";
+import { removeNodeMethod } from "./remove_node.ts";
+import { transferLeadershipMethod } from "./transfer_leadership.ts";
+import { watchChangesStream } from "./watch_changes.ts";
+
+/** The unary methods of `ClusterService`, served by `node`. */
+export function clusterMethods(node: NodeApi): readonly UnaryMethod[] {
+  return [
+    serveUnary(getMetadataMethod, node),
+    serveUnary(getStatusMethod, node),
+    serveUnary(addNodeMethod, node),
+    serveUnary(removeNodeMethod, node),
+    serveUnary(moveReplicaMethod, node),
+    serveUnary(transferLeadershipMethod, node),
+    serveUnary(rebalanceMethod, node),
+  ];
+}
+
+/** The streams of `ClusterService`, served by `node`. */
+export function clusterStreams(node: NodeApi): readonly StreamMethod[] {
+  return [serveStream(watchChangesStream, node)];
+}

@@ -1,5 +1,5 @@
 /**
- * The stream `WatchChanges`: every change the node retains once, then each again whenever it differs from
+ * `WatchChanges`: a stream of every change the node retains once, then each again whenever it differs from
  * what was sent of it last.
  *
  * Nothing is queued for a reader: what to send next is found when it has taken the last message. So a slow
@@ -12,33 +12,40 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ClusterService, type WatchChangesResponseSchema } from "../../../proto/mod.ts";
 import { DomainError, type NodeApi } from "../../api/mod.ts";
 import type { ClusterChange } from "../../cluster/mod.ts";
-import { type StreamMethod, streamMethod } from "../method/mod.ts";
+import { defineStream } from "../method/mod.ts";
 
 /** Callers that may watch one node at a time: operators and their tools, not every client. */
 export const CHANGE_WATCHERS_MAX = 1_000;
 
-/** `WatchChanges`, served by `node`. */
-export function changeWatch(node: NodeApi): StreamMethod {
-  let watchers = 0;
-  return streamMethod({
-    desc: ClusterService.method.watchChanges,
-    call: async function* ({ once }, signal) {
-      if (watchers >= CHANGE_WATCHERS_MAX) throw tooMany();
+/** See the module comment. */
+export const watchChangesStream = defineStream({
+  desc: ClusterService.method.watchChanges,
+  answer: (node) => {
+    let watchers = 0;
+    return async function* ({ once }, signal) {
+      if (watchers >= CHANGE_WATCHERS_MAX) throw tooManyWatchers();
       watchers++;
       try {
         yield* news(node, { signal, once });
       } finally {
         watchers--;
       }
-    },
-    reply: toWatchChangesResponse,
-  });
+    };
+  },
+  reply: toWatchChangesResponse,
+});
+
+/** When a stream ends. */
+interface NewsOptions {
+  readonly signal: AbortSignal;
+  /** With the last of what is known when it begins. */
+  readonly once: boolean;
 }
 
 /** What has not been sent yet; ends when `signal` fires, or with `once` when nothing is left. */
 async function* news(
   node: NodeApi,
-  { signal, once }: { readonly signal: AbortSignal; readonly once: boolean },
+  { signal, once }: NewsOptions,
 ): AsyncGenerator<ClusterChange, void> {
   const sent = new Map<string, ClusterChange>();
   const bell = new Bell(signal);
@@ -108,9 +115,10 @@ function toWatchChangesResponse(change: ClusterChange): MessageInitShape<typeof 
   return { changeId, description, done, total, finished: isFinished, error };
 }
 
-function tooMany(): DomainError {
+function tooManyWatchers(): DomainError {
   return new DomainError(
     { kind: "overloaded" },
-    `Cannot watch: CHANGE_WATCHERS_MAX allows ${CHANGE_WATCHERS_MAX} callers at a time, there are as many already`,
+    `Cannot watch changes: ${CHANGE_WATCHERS_MAX} callers watch this node already, which is the limit ` +
+      "(CHANGE_WATCHERS_MAX): watch another node",
   );
 }

@@ -29,16 +29,12 @@ import {
 import { assert, suite } from "../../../tests/harness.ts";
 import { DomainError } from "../../api/error.ts";
 import type { ReadResult, WriteResult } from "../../api/node_api.ts";
-import { decodeGet, decodeGetMany, decodePut, decodeWriteBatch } from "./decode.ts";
-import { encodeGet, encodeGetMany, encodePut, encodeWriteBatch } from "./encode.ts";
-import {
-  toDeleteResponse,
-  toGetManyResponse,
-  toGetResponse,
-  toPutResponse,
-  toWriteBatchResponse,
-  type Written,
-} from "./fields.ts";
+import { deleteMethod } from "./delete.ts";
+import { getMethod } from "./get.ts";
+import { getManyMethod } from "./get_many.ts";
+import type { Written } from "./node_calls.ts";
+import { putMethod } from "./put.ts";
+import { writeBatchMethod } from "./write_batch.ts";
 
 const test = suite("kv codec");
 const ROUNDS = 400;
@@ -52,10 +48,10 @@ interface Codec<D extends DescMessage> {
 }
 
 const CODECS = [
-  codec({ schema: PutRequestSchema, decode: decodePut, random: randomPut }),
+  codec({ schema: PutRequestSchema, decode: putMethod.decode!, random: randomPut }),
   codec({
     schema: GetRequestSchema,
-    decode: decodeGet,
+    decode: getMethod.decode!,
     random: (random) => ({
       key: random.bytes(40),
       consistency: random.below(3),
@@ -64,13 +60,13 @@ const CODECS = [
   }),
   codec({
     schema: GetManyRequestSchema,
-    decode: decodeGetMany,
+    decode: getManyMethod.decode!,
     random: (random) => ({
       keys: random.list(20, () => random.bytes(200)),
       consistency: random.pick([Consistency.LINEARIZABLE, Consistency.STALE]),
     }),
   }),
-  codec({ schema: WriteBatchRequestSchema, decode: decodeWriteBatch, random: randomBatch }),
+  codec({ schema: WriteBatchRequestSchema, decode: writeBatchMethod.decode!, random: randomBatch }),
 ];
 
 for (const { name, decodesLikeGenerated, survivesDamage, givesUp } of CODECS) {
@@ -82,7 +78,7 @@ for (const { name, decodesLikeGenerated, survivesDamage, givesUp } of CODECS) {
 test("a field that comes twice is left to the generated decoder", () => {
   const requestId = (sequence: bigint) =>
     toBinary(PutRequestSchema, create(PutRequestSchema, { requestId: { sequence, clientId: 1n } }));
-  assert.is(decodePut(join(requestId(1n), requestId(2n))), undefined);
+  assert.is(putMethod.decode!(join(requestId(1n), requestId(2n))), undefined);
 });
 
 test("responses are the bytes of the generated encoder", () => {
@@ -92,18 +88,18 @@ test("responses are the bytes of the generated encoder", () => {
     const read = randomRead(random);
     const reads = random.list(30, () => randomRead(random));
     const writes = random.list(30, () => randomResult(random));
-    sameBytes(encodePut(written), PutResponseSchema, toPutResponse(written));
-    sameBytes(encodeGet(read), GetResponseSchema, toGetResponse(read));
-    sameBytes(encodeGetMany(reads), GetManyResponseSchema, toGetManyResponse(reads));
-    sameBytes(encodeWriteBatch(writes), WriteBatchResponseSchema, toWriteBatchResponse(writes));
+    sameBytes(putMethod.encode!(written), PutResponseSchema, putMethod.reply(written));
+    sameBytes(getMethod.encode!(read), GetResponseSchema, getMethod.reply(read));
+    sameBytes(getManyMethod.encode!(reads), GetManyResponseSchema, getManyMethod.reply(reads));
+    sameBytes(writeBatchMethod.encode!(writes), WriteBatchResponseSchema, writeBatchMethod.reply(writes));
   }
 });
 
 test("the largest numbers survive", () => {
   const written: Written = { ok: true, version: SAFE_MAX, existed: true, partitionId: 2 ** 32 - 1 };
-  sameBytes(encodePut(written), PutResponseSchema, toPutResponse(written));
-  sameBytes(encodeWriteBatch([written]), WriteBatchResponseSchema, toWriteBatchResponse([written]));
-  const answer = create(DeleteResponseSchema, toDeleteResponse(written));
+  sameBytes(putMethod.encode!(written), PutResponseSchema, putMethod.reply(written));
+  sameBytes(writeBatchMethod.encode!([written]), WriteBatchResponseSchema, writeBatchMethod.reply([written]));
+  const answer = create(DeleteResponseSchema, deleteMethod.reply(written));
   assert.is(answer.version, BigInt(SAFE_MAX));
   assert.is(answer.partitionId, 2 ** 32 - 1);
 });

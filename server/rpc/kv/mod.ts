@@ -34,4 +34,38 @@
  * @module
  */
 
-export { kvMethods, kvStreams } from "./service.ts";
+import { KvService } from "../../../proto/mod.ts";
+import type { NodeApi } from "../../api/mod.ts";
+import {
+  serveStream,
+  serveUnary,
+  type StreamMethod,
+  type UnaryMethod,
+  unservedStream,
+  unservedUnary,
+} from "../method/mod.ts";
+import { deleteMethod } from "./delete.ts";
+import { getMethod } from "./get.ts";
+import { getManyMethod } from "./get_many.ts";
+import { putMethod } from "./put.ts";
+import { writeBatchMethod } from "./write_batch.ts";
+
+/** The unary methods of `KvService`, served by `node`. */
+export function kvMethods(node: NodeApi): readonly UnaryMethod[] {
+  return [
+    serveUnary(putMethod, node),
+    serveUnary(getMethod, node),
+    serveUnary(deleteMethod, node),
+    serveUnary(getManyMethod, node),
+    serveUnary(writeBatchMethod, node),
+    serveUnary(unservedUnary(KvService.method.transact), node),
+  ];
+}
+
+/** The streams of `KvService`, served by `node`. */
+export function kvStreams(node: NodeApi): readonly StreamMethod[] {
+  return [
+    serveStream(unservedStream(KvService.method.scan), node),
+    serveStream(unservedStream(KvService.method.watch), node),
+  ];
+}

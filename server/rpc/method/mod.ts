@@ -41,6 +41,9 @@
  * @module
  */
 
+export { callOptions } from "./call_options.ts";
 export { isExpected, resultCode, toConnectError, toErrorAnswer } from "./connect_error.ts";
-export { earlyResponse, type StreamMethod, streamMethod, unservedStream } from "./stream.ts";
-export { callOptions, decodeGenerated, type UnaryMethod, unaryMethod, unservedMethod } from "./unary.ts";
+export { decodeGenerated } from "./generated.ts";
+export { defineStream, earlyResponse, serveStream, type StreamMethod } from "./stream.ts";
+export { defineUnary, serveUnary, type UnaryMethod } from "./unary.ts";
+export { unservedStream, unservedUnary } from "./unserved.ts";

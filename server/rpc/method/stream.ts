@@ -16,24 +16,24 @@ import type {
 } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { DomainError } from "../../api/mod.ts";
-import { notServed } from "./unary.ts";
+import { DomainError, type NodeApi } from "../../api/mod.ts";
 
-/** What a method is made of. `Result` is the domain's. */
-export interface StreamParts<I extends DescMessage, O extends DescMessage, Result> {
+/** What a stream is made of. `Result` is the domain's. */
+export interface StreamDefinition<I extends DescMessage, O extends DescMessage, Result> {
   readonly desc: DescMethodServerStreaming<I, O>;
   /**
-   * Validates, translates, asks the node.
+   * Given a node, the function that validates, translates and asks it.
    *
-   * @param signal fires when the caller has left, its deadline has passed or the node stops; the stream must
-   *   end then
-   * @throws {DomainError} as the service's contract says, also after messages
+   * Its signal fires when the caller has left, its deadline has passed or the node stops; the stream must end
+   * then. It may throw what the service's contract says, also after messages.
    */
-  readonly call: (input: MessageShape<I>, signal: AbortSignal) => AsyncIterable<Result>;
+  readonly answer: (
+    node: NodeApi,
+  ) => (message: MessageShape<I>, signal: AbortSignal) => AsyncIterable<Result>;
   readonly reply: (result: Result) => MessageInitShape<O>;
 }
 
-/** A method, ready to be served. */
+/** A stream, ready to be served. */
 export interface StreamMethod {
   readonly desc: DescMethodServerStreaming;
   /** From request message to response messages; for the router, which knows the types by `desc` only. */
@@ -43,14 +43,23 @@ export interface StreamMethod {
   ) => AsyncIterable<MessageInitShape<DescMessage>>;
 }
 
-/** Puts a method together. */
-export function streamMethod<I extends DescMessage, O extends DescMessage, Result>(
-  { desc, call, reply }: StreamParts<I, O, Result>,
+/** A definition as it is, its types inferred. */
+export function defineStream<I extends DescMessage, O extends DescMessage, Result>(
+  definition: StreamDefinition<I, O, Result>,
+): StreamDefinition<I, O, Result> {
+  return definition;
+}
+
+/** The stream, answered by `node`. */
+export function serveStream<I extends DescMessage, O extends DescMessage, Result>(
+  { desc, answer, reply }: StreamDefinition<I, O, Result>,
+  node: NodeApi,
 ): StreamMethod {
+  const results = answer(node);
   return {
     desc,
     answerMessages: async function* (input, signal) {
-      for await (const result of call(input as MessageShape<I>, signal)) {
+      for await (const result of results(input as MessageShape<I>, signal)) {
         const message: unknown = reply(result);
         yield message as MessageInitShape<DescMessage>;
       }
@@ -59,26 +68,18 @@ export function streamMethod<I extends DescMessage, O extends DescMessage, Resul
   };
 }
 
-/** A method that answers `unimplemented`. */
-export function unservedStream(desc: DescMethodServerStreaming): StreamMethod {
-  return {
-    desc,
-    // deno-lint-ignore require-yield -- A stream that fails before its first message.
-    answerMessages: async function* () {
-      throw notServed(desc.name);
-    },
-  };
+/** How an answer is begun early. */
+export interface EarlyResponseOptions {
+  /** Content type of the request, `application/connect+proto` or the like. */
+  readonly type: string;
+  /** Called when the answer has ended or the caller has left; may be called twice. */
+  readonly onEnd: () => void;
 }
 
-/**
- * An answer that begins before `pending`, the router's answer, does.
- *
- * @param type content type of the request, `application/connect+proto` or the like
- * @param onEnd called when the answer has ended or the caller has left; may be called twice
- */
+/** An answer that begins before `pending`, the router's answer, does. */
 export function earlyResponse(
   pending: Promise<UniversalServerResponse>,
-  { type, onEnd }: { readonly type: string; readonly onEnd: () => void },
+  { type, onEnd }: EarlyResponseOptions,
 ): Response {
   let chunks: AsyncIterator<Uint8Array> | undefined;
   const body = new ReadableStream<Uint8Array>({
@@ -112,5 +113,5 @@ function answerType(type: string): string {
 /** Why a stream ended that had not come to its end. */
 function endOf({ reason }: AbortSignal): Error {
   if (reason instanceof ConnectError || reason instanceof DomainError) return reason;
-  return new DomainError({ kind: "cancelled" }, "Cannot go on: the caller has left");
+  return new DomainError({ kind: "cancelled" }, "Cannot go on with the stream: the caller has left");
 }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { WireWriter } from "../../../proto/wire.ts";
+import { WireWriter } from "../../../proto/mod.ts";
 import type { Message, NodeId } from "../../../raft/mod.ts";
 import type { PeerStatus } from "../../../server/api/node_api.ts";
 import type { Inbox } from "../../../server/node/inbox.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WireWriter } from "../../../proto/wire.ts";
+import { WireWriter } from "../../../proto/mod.ts";
 import type { NodeId } from "../../../raft/mod.ts";
 import type { PeerStatus } from "../../../server/api/node_api.ts";
 import { Inbox } from "../../../server/node/inbox.ts";

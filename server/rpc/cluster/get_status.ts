@@ -1,7 +1,5 @@
 /**
- * `prkdb.v1.ClusterService` on top of a node: what it knows of the cluster and of itself. The methods that
- * change the cluster stand in `rpc/cluster/changes.ts`, the stream that shows changes in
- * `rpc/cluster/watch_changes.ts`.
+ * `GetStatus`: what this node knows of itself, for operators.
  *
  * @module
  */
@@ -9,15 +7,13 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   ClusterService,
-  type GetMetadataResponseSchema,
   type GetStatusResponseSchema,
   ReplicaRole,
   type ReplicaStatusSchema,
 } from "../../../proto/mod.ts";
 import type { Role } from "../../../raft/mod.ts";
-import type { ClusterMetadata, NodeApi, NodeStatus, ReplicaStatus } from "../../api/mod.ts";
-import { type UnaryMethod, unaryMethod } from "../method/mod.ts";
-import { changeMethods } from "./changes.ts";
+import type { NodeStatus, ReplicaStatus } from "../../api/mod.ts";
+import { defineUnary } from "../method/mod.ts";
 
 const ROLES: { readonly [K in Role]: ReplicaRole } = {
   leader: ReplicaRole.LEADER,
@@ -26,42 +22,14 @@ const ROLES: { readonly [K in Role]: ReplicaRole } = {
   candidate: ReplicaRole.CANDIDATE,
 };
 
-/** The unary methods of `ClusterService`, served by `node`. */
-export function clusterMethods(node: NodeApi): readonly UnaryMethod[] {
-  const { getMetadata, getStatus } = ClusterService.method;
-  return [
-    unaryMethod({
-      desc: getMetadata,
-      call: () => Promise.resolve(node.metadata()),
-      reply: toGetMetadataResponse,
-    }),
-    unaryMethod({ desc: getStatus, call: () => Promise.resolve(node.status()), reply: toGetStatusResponse }),
-    ...changeMethods(node),
-  ];
-}
+/** See the module comment. */
+export const getStatusMethod = defineUnary({
+  desc: ClusterService.method.getStatus,
+  answer: (node) => () => Promise.resolve(node.status()),
+  reply: toGetStatusResponse,
+});
 
-/** Answer of `GetMetadata`. */
-export function toGetMetadataResponse(
-  metadata: ClusterMetadata,
-): MessageInitShape<typeof GetMetadataResponseSchema> {
-  return {
-    clusterId: metadata.clusterId,
-    epoch: BigInt(metadata.epoch),
-    replicationFactor: metadata.replicationFactor,
-    nodes: metadata.nodes.map(({ nodeId, address }) => ({ nodeId, address })),
-    partitions: metadata.partitions.map((partition) => ({
-      partitionId: partition.partitionId,
-      hashStart: partition.hashStart,
-      hashEnd: BigInt(partition.hashEnd),
-      leaderId: partition.leaderId,
-      term: BigInt(partition.term),
-      replicas: [...partition.replicas],
-    })),
-  };
-}
-
-/** Answer of `GetStatus`. */
-export function toGetStatusResponse(status: NodeStatus): MessageInitShape<typeof GetStatusResponseSchema> {
+function toGetStatusResponse(status: NodeStatus): MessageInitShape<typeof GetStatusResponseSchema> {
   return {
     nodeId: status.nodeId,
     clusterId: status.clusterId,

@@ -1,0 +1,17 @@
+/**
+ * `Rebalance`: spreads replicas and leaderships evenly over the nodes.
+ *
+ * @module
+ */
+
+import { ClusterService } from "../../../proto/mod.ts";
+import { defineUnary } from "../method/mod.ts";
+import { toChangeResponse } from "./fields.ts";
+
+/** See the module comment. */
+export const rebalanceMethod = defineUnary({
+  desc: ClusterService.method.rebalance,
+  answer: (node) => async (_, { timeoutMs }) =>
+    await node.changeCluster({ kind: "rebalance" }, { timeoutMs }),
+  reply: toChangeResponse,
+});

@@ -1,0 +1,74 @@
+/**
+ * `Get`: reads a key.
+ *
+ * @module
+ */
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  bytesFieldSize,
+  type GetRequest,
+  type GetResponseSchema,
+  KvService,
+  numberFieldSize,
+  type WireReader,
+  WireWriter,
+} from "../../../proto/mod.ts";
+import type { ReadResult } from "../../api/mod.ts";
+import { defineUnary } from "../method/mod.ts";
+import { decodeOrGiveUp, giveUp, NO_BYTES, readConsistency } from "./fast_decode.ts";
+import { checkKey, toFreshness } from "./fields.ts";
+import { readMany } from "./node_calls.ts";
+
+/** See the module comment. */
+export const getMethod = defineUnary({
+  desc: KvService.method.get,
+  answer: (node) => async (message, options) => {
+    checkKey(message.key, "key");
+    const freshness = toFreshness(message.consistency, message.maxStalenessMs);
+    const [result] = await readMany(node, [message.key], { ...options, ...freshness });
+    return result;
+  },
+  reply: toGetResponse,
+  decode: (bytes) => decodeOrGiveUp(bytes, readGetRequest),
+  encode: encodeGetResponse,
+});
+
+/** What a key holds as a message, alone or among many. */
+export function toGetResponse(result: ReadResult): MessageInitShape<typeof GetResponseSchema> {
+  return result === undefined ? {} : { value: result.value, version: BigInt(result.version) };
+}
+
+function readGetRequest(reader: WireReader): GetRequest {
+  const get: GetRequest = {
+    $typeName: "prkdb.v1.GetRequest",
+    key: NO_BYTES,
+    consistency: 0,
+    maxStalenessMs: 0n,
+  };
+  while (reader.next()) {
+    if (reader.field === 1) get.key = reader.bytes();
+    else if (reader.field === 2) get.consistency = readConsistency(reader);
+    else if (reader.field === 3) get.maxStalenessMs = reader.bigint();
+    else giveUp();
+  }
+  return get;
+}
+
+function encodeGetResponse(result: ReadResult): Uint8Array<ArrayBuffer> {
+  const writer = new WireWriter(new Uint8Array(getResponseSize(result)));
+  writeGetResponse(writer, result);
+  return writer.finishMeasured();
+}
+
+/** Bytes that {@linkcode writeGetResponse} writes. */
+export function getResponseSize(result: ReadResult): number {
+  return result === undefined ? 0 : bytesFieldSize(result.value.length) + numberFieldSize(result.version);
+}
+
+/** The fields of a `GetResponse`; a missing key has none. */
+export function writeGetResponse(writer: WireWriter, result: ReadResult): void {
+  if (result === undefined) return;
+  writer.bytes(1, result.value);
+  writer.number(2, result.version);
+}

@@ -1,0 +1,78 @@
+/**
+ * How the methods ask the node: once each, with what is valid already.
+ *
+ * @module
+ */
+
+import { BATCH_MUTATIONS_MAX, RESPONSE_BYTES_MAX } from "../../../proto/mod.ts";
+import {
+  invalidArgument,
+  type NodeApi,
+  type NodeReadOptions,
+  type NodeWriteOptions,
+  type ReadResult,
+  type WriteResult,
+} from "../../api/mod.ts";
+import type { Mutation } from "../../kv/mod.ts";
+
+/** A mutation that was applied. */
+export type Written = WriteResult & { readonly ok: true };
+
+/**
+ * Applies one mutation.
+ *
+ * @throws {DomainError} the reason why it was not applied
+ */
+export async function writeOne(
+  node: NodeApi,
+  mutation: Mutation,
+  options: NodeWriteOptions,
+): Promise<Written> {
+  const [result] = await node.write([mutation], options);
+  if (result === undefined) throw new Error("the node gave no result for one mutation");
+  if (!result.ok) throw result.error;
+  return result;
+}
+
+/** Applies any number of mutations; what failed stands in the results. */
+export async function writeMany(
+  node: NodeApi,
+  mutations: readonly Mutation[],
+  options: NodeWriteOptions,
+): Promise<readonly WriteResult[]> {
+  if (mutations.length === 0) return [];
+  const results = await node.write(mutations, options);
+  mustMatch(mutations, results);
+  return results;
+}
+
+/**
+ * Reads any number of keys.
+ *
+ * @throws {DomainError} when any of them cannot be read as asked, or they hold more than one answer may
+ */
+export async function readMany(
+  node: NodeApi,
+  keys: readonly Uint8Array[],
+  options: NodeReadOptions,
+): Promise<readonly ReadResult[]> {
+  if (keys.length === 0) return [];
+  const results = await node.read(keys, options);
+  mustMatch(keys, results);
+  let bytes = 0;
+  for (const result of results) bytes += result?.value.length ?? 0;
+  if (bytes > RESPONSE_BYTES_MAX) {
+    throw invalidArgument(
+      `Cannot answer: the values of these keys have ${bytes} bytes, the limit is ${RESPONSE_BYTES_MAX} ` +
+        "(RESPONSE_BYTES_MAX): read fewer keys at a time",
+    );
+  }
+  return results;
+}
+
+/** Invariant of `NodeApi`: one result for each thing asked, at most 10,000. */
+function mustMatch(asked: readonly unknown[], answered: readonly unknown[]): void {
+  if (asked.length !== answered.length || asked.length > BATCH_MUTATIONS_MAX) {
+    throw new Error(`the node gave ${answered.length} results for ${asked.length}`);
+  }
+}
