@@ -20,6 +20,20 @@ import { viewText } from "./settlement.ts";
 /** States are compared at every so many indexes: to hash one costs a walk over it. */
 const HASH_EVERY = 4;
 
+/** A replica as it is, and as it was seen last. */
+interface TwoViews {
+  readonly view: ReplicaView;
+  readonly before: ReplicaView;
+}
+
+/** What an observer works with. */
+interface ObserverParts {
+  readonly judge: Judge;
+  readonly ledger: ReplicationLedger;
+  readonly promises: Promises;
+  readonly onElection: (machine: SimMachine) => void;
+}
+
 /** See the module comment. */
 export class Observer {
   readonly #judge: Judge;
@@ -38,12 +52,7 @@ export class Observer {
   elections = 0;
 
   constructor(
-    parts: {
-      readonly judge: Judge;
-      readonly ledger: ReplicationLedger;
-      readonly promises: Promises;
-      readonly onElection: (machine: SimMachine) => void;
-    },
+    parts: ObserverParts,
   ) {
     this.#onElection = parts.onElection;
     this.#judge = parts.judge;
@@ -137,7 +146,7 @@ export class Observer {
     }
   }
 
-  #checkGrowth(node: NodeId, { view, before }: { readonly view: ReplicaView; readonly before: ReplicaView }) {
+  #checkGrowth(node: NodeId, { view, before }: TwoViews) {
     const { group, term, commit, applied, lastIndex, vote } = view;
     const where = `group ${group} on node ${node}`;
     if (term < before.term) this.#judge.fail(`the term of ${where} falls from ${before.term} to ${term}`);
@@ -152,7 +161,7 @@ export class Observer {
 
   #checkLeader(
     machine: SimMachine,
-    { view, before }: { readonly view: ReplicaView; readonly before: ReplicaView },
+    { view, before }: TwoViews,
   ) {
     const { group, term, commit, lastIndex } = view;
     const where = `node ${machine.id}, which leads term ${term} of group ${group},`;

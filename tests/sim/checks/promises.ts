@@ -18,6 +18,19 @@ interface Promised {
   readonly votes: Map<Term, NodeId>;
 }
 
+/** One term of one group. */
+interface GroupTerm {
+  readonly group: GroupId;
+  readonly term: Term;
+}
+
+/** What is known of a message that gives a vote. */
+interface GivenVote {
+  readonly group: GroupId;
+  readonly from: NodeId;
+  readonly term: Term;
+}
+
 /** See the module comment. */
 export class Promises {
   readonly #judge: Judge;
@@ -59,7 +72,7 @@ export class Promises {
   }
 
   /** A node leads a term, as it says itself. */
-  leads(node: NodeId, { group, term }: { readonly group: GroupId; readonly term: Term }): void {
+  leads(node: NodeId, { group, term }: GroupTerm): void {
     this.#highestTerms.set(group, Math.max(term, this.highestTerm(group)));
     const key = `${group}/${term}`;
     const known = this.#leaders.get(key);
@@ -84,7 +97,7 @@ export class Promises {
     }
   }
 
-  #vote(message: { group: GroupId; from: NodeId; term: Term }, candidate: NodeId): void {
+  #vote(message: GivenVote, candidate: NodeId): void {
     const { votes } = this.#of(message.from, message.group);
     const before = votes.get(message.term);
     if (before === undefined) votes.set(message.term, candidate);

@@ -19,6 +19,12 @@ interface OpenCall {
   readonly reject: (error: unknown) => void;
 }
 
+/** What the way of the calls depends on. */
+interface ClientLinkParts {
+  readonly weather: Weather;
+  readonly machines: readonly SimMachine[];
+}
+
 /** See the module comment. */
 export class ClientLink implements UnaryCaller {
   weather: Weather;
@@ -31,7 +37,7 @@ export class ClientLink implements UnaryCaller {
 
   constructor(
     world: World,
-    parts: { readonly weather: Weather; readonly machines: readonly SimMachine[] },
+    parts: ClientLinkParts,
   ) {
     this.#world = world;
     this.#random = world.fork();
@@ -103,10 +109,16 @@ export class ClientLink implements UnaryCaller {
   }
 }
 
+/** What a balancer picks from, and how. */
+interface BalancerOptions {
+  readonly random: SeededRandom;
+  readonly machines: readonly SimMachine[];
+}
+
 /** A caller that sends every call to any node, which then has to forward it. */
 export function balanced(
   link: ClientLink,
-  options: { readonly random: SeededRandom; readonly machines: readonly SimMachine[] },
+  options: BalancerOptions,
 ): UnaryCaller {
   return {
     call: (call) => {

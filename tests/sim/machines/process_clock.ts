@@ -22,6 +22,13 @@ export interface MachineClock {
   wallOffsetMs: number;
 }
 
+/** What the clock of a process depends on. */
+interface ProcessClockParts {
+  readonly life: SimProcess;
+  readonly machine: MachineClock;
+  readonly random: SeededRandom;
+}
+
 /** The port of one process. */
 export class ProcessClock implements Clock {
   readonly #world: World;
@@ -34,7 +41,7 @@ export class ProcessClock implements Clock {
 
   constructor(
     world: World,
-    parts: { readonly life: SimProcess; readonly machine: MachineClock; readonly random: SeededRandom },
+    parts: ProcessClockParts,
   ) {
     this.#world = world;
     this.#life = parts.life;

@@ -27,6 +27,18 @@ const SLOW_MS_MAX = 1_000;
 /** A disk that fails does not fail every time. */
 const BROKEN_PERCENT = 30;
 
+/** What a disk is made with. */
+export interface SimDiskOptions {
+  readonly random: SeededRandom;
+  readonly syncMsMax: number;
+}
+
+/** Where a log ends. */
+interface LogEnd {
+  readonly segment: number;
+  readonly offset: number;
+}
+
 /** See the module comment. */
 export class SimDisk {
   readonly #memory: MemoryDisk;
@@ -39,7 +51,7 @@ export class SimDisk {
   /** Errors it has answered since the last mount. */
   faults = 0;
 
-  constructor(options: { readonly random: SeededRandom; readonly syncMsMax: number }) {
+  constructor(options: SimDiskOptions) {
     this.#random = options.random;
     this.#syncMsMax = options.syncMsMax;
     this.#memory = new MemoryDisk({
@@ -78,7 +90,7 @@ export class SimDisk {
    * @param end the segment and offset where the log ended
    * @returns whether there was anything to damage
    */
-  damage(directory: string, end: { readonly segment: number; readonly offset: number }): boolean {
+  damage(directory: string, end: LogEnd): boolean {
     const isCurrent = end.offset > 2 * PAGE_BYTES;
     const name = segmentName(isCurrent ? end.segment : end.segment - 1);
     const path = this.#memory.paths().find((each) => each.startsWith(directory) && each.endsWith(name));
