@@ -8,7 +8,7 @@
 
 import type { GroupId, NodeId } from "../../../raft/mod.ts";
 import type { Random } from "../../../raft/random.ts";
-import { bytes, type Cluster, type ModelNode } from "./cluster.ts";
+import { type Cluster, type ModelNode, textBytes } from "./cluster.ts";
 import { drawGoal, drive } from "./drive.ts";
 import type { Oracle } from "./oracle.ts";
 
@@ -74,7 +74,7 @@ export class ScheduleCalm {
     const goal = drawGoal(random, cluster.nodes.map((node) => node.id));
     cluster.tickUntil(() => {
       const leaders = cluster.nodes.filter((node) => node.view(group).role === "leader");
-      for (const leader of leaders) leader.core.propose(group, bytes("load"));
+      for (const leader of leaders) leader.core.propose(group, textBytes("load"));
       return leaders.some((leader) => drive(leader, { group, goal }) === "reached");
     }, CALM_TICKS_MAX);
     if (cluster.groups.length === 1) this.#cutPower();
@@ -150,7 +150,7 @@ export class ScheduleCalm {
       const leader = up.find((node) => node === agreed && node.view(group).role === "leader");
       // What was proposed to a leader that is no longer one may be lost; the new one is asked again.
       if (leader !== undefined && leader.view(group).term !== proposed.term) {
-        const result = leader.core.propose(group, bytes("calm"));
+        const result = leader.core.propose(group, textBytes("calm"));
         if (result.accepted) proposed = result;
         return false;
       }

@@ -56,7 +56,13 @@ function detail(message: Message): string {
   }
 }
 
-function heartbeatDetail(message: { readonly readRound: number; readonly sentAt: number }): string {
+/** What a heartbeat is told apart by. */
+interface HeartbeatStamp {
+  readonly readRound: number;
+  readonly sentAt: number;
+}
+
+function heartbeatDetail(message: HeartbeatStamp): string {
   const { readRound, sentAt } = message;
   return `${readRound === 0 ? "" : ` round=${readRound}`}${sentAt === 0 ? "" : ` sent=${sentAt}`}`;
 }

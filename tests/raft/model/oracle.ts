@@ -69,6 +69,12 @@ class GroupMemory {
   }
 }
 
+/** A read that a node was asked for. */
+interface AskedRead {
+  readonly group: GroupId;
+  readonly readId: number;
+}
+
 /** See the module comment. */
 export class Oracle implements Watcher {
   readonly #groups = new Map<GroupId, GroupMemory>();
@@ -91,7 +97,7 @@ export class Oracle implements Watcher {
   }
 
   /** A read is about to be asked. */
-  noteRead(node: ModelNode, read: { readonly group: GroupId; readonly readId: number }): void {
+  noteRead(node: ModelNode, read: AskedRead): void {
     const memory = this.#memory(read.group);
     memory.reads.set(`${node.id}/${read.readId}`, memory.lastCommitted);
   }

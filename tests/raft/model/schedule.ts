@@ -9,7 +9,7 @@
 import type { GroupId, Message, NodeId, ReadyBatch } from "../../../raft/mod.ts";
 import { Random } from "../../../raft/random.ts";
 import { ScheduleCalm } from "./calm.ts";
-import { bytes, type Cluster, type ModelNode } from "./cluster.ts";
+import { type Cluster, type ModelNode, textBytes } from "./cluster.ts";
 import { drawGoal, drive, type Goal } from "./drive.ts";
 import { Oracle } from "./oracle.ts";
 import { drawTarget } from "./reshaping.ts";
@@ -301,7 +301,7 @@ class Schedule {
 
   #propose(node: ModelNode): void {
     const count = 1 + this.#random.below(3);
-    for (let i = 0; i < count; i++) node.core.propose(this.#group(), bytes(`${this.#step}.${i}`));
+    for (let i = 0; i < count; i++) node.core.propose(this.#group(), textBytes(`${this.#step}.${i}`));
   }
 
   /** Leases go wrong at leaders, above all at those that are none any more. */
