@@ -95,7 +95,7 @@ test("the n-th call fails, for every n: nothing acknowledged is lost", async () 
   }
   // Only the making of a spare that is never needed may fail without anybody noticing.
   assert.ok(failures > 2.5 * clean.calls, `${failures} failures of ${3 * clean.calls} faults`);
-}, { limitMs: 120_000 });
+});
 
 test("a failed sync poisons the log: all that wait and all that follow get the first error", async () => {
   let isFailing = false;
