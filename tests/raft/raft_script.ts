@@ -277,7 +277,7 @@ export class RaftScript {
     return this.#declared?.options.get("voters")?.split(",").map(Number) ?? this.#nodes;
   }
 
-  /** The cluster; it comes to life with the first command that needs it. */
+  /** The cluster; it is made by the first command that needs it. */
   get #started(): Cluster {
     return this.#cluster ??= new Cluster({
       nodes: this.#nodes,

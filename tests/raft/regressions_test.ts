@@ -188,7 +188,7 @@ test("a read retried at the leader is not answered by the confirmation of its fi
   assert.is(leader.reads.length, 2);
 });
 
-test("an answer to a follower's question of an earlier life is void", () => {
+test("an answer to a question from before a follower's restart is void", () => {
   const cluster = new Cluster({ nodes: [1, 2, 3] });
   cluster.makeLeader(1);
   cluster.tick(2);

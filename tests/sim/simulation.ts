@@ -107,7 +107,7 @@ class Simulation {
   readonly #link: ClientLink;
   readonly #clients: Clients;
   readonly #records = new Records();
-  #births = 0;
+  #starts = 0;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -211,11 +211,11 @@ class Simulation {
     const { nodeCount, partitionCount, ...settings } = this.#plan;
     const { driftPercentMax, syncMsMax } = this.#weather;
     const watcher = {
-      onBirth: (machine: SimMachine) => {
-        this.#births++;
-        this.#observer.onBirth(machine);
+      onStart: (machine: SimMachine) => {
+        this.#starts++;
+        this.#observer.onStart(machine);
       },
-      onDeath: (machine: SimMachine) => this.#observer.onDeath(machine),
+      onEnd: (machine: SimMachine) => this.#observer.onEnd(machine),
       fail: (message: string, cause?: unknown) => this.#judge.fail(message, cause),
     };
     return new Fleet({
@@ -294,7 +294,7 @@ class Simulation {
       unknown,
       reads,
       faults: Object.fromEntries([...this.#randomFaults.counts, ...this.#operator.counts]),
-      restarts: this.#births - this.#fleet.machines.length,
+      restarts: this.#starts - this.#fleet.machines.length,
       lines: this.#world.trace.lines,
     };
   }

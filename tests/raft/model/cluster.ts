@@ -77,7 +77,7 @@ export class ModelNode {
   /** Everything it was ever handed out since its last start, by group. */
   readonly applied = new Map<GroupId, Entry[]>();
   readonly reads: ReadReady[] = [];
-  lives = 0;
+  starts = 0;
   /** Its monotonic clock, in ticks; goes on while the node stands still or is down. */
   clock = 0;
 
@@ -135,10 +135,10 @@ export class Cluster {
   /** Starts a node from its disk. */
   start(node: ModelNode): void {
     const { seed = 1, config, priority = () => [] } = this.#options;
-    node.lives++;
+    node.starts++;
     node.raft = new MultiRaft({
       nodeId: node.id,
-      seed: seed * 1_000_003 + node.id * 1_009 + node.lives,
+      seed: seed * 1_000_003 + node.id * 1_009 + node.starts,
       electionTimeoutTicks: ELECTION_TIMEOUT_TICKS,
       heartbeatTicks: HEARTBEAT_TICKS,
       ...config,

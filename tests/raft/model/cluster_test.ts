@@ -1,5 +1,5 @@
 /**
- * The plain life of a cluster: it elects, replicates, commits, reads, and survives.
+ * The ordinary course of a cluster: it elects, replicates, commits, reads, and survives.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Random lives of a cluster of bare cores. A seed decides everything: the shape of the cluster, how bad
+ * Random schedules of a cluster of bare cores. A seed decides everything: the shape of the cluster, how bad
  * network and nodes are, and every single step. After the bad times comes a calm phase, in which the cluster
  * must recover.
  *

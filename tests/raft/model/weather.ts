@@ -1,5 +1,5 @@
 /**
- * What a random schedule starts from: how bad its times are, and which cluster has to live through them.
+ * What a random schedule starts from: how bad its times are, and which cluster has to get through them.
  *
  * @module
  */

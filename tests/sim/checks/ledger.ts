@@ -123,7 +123,7 @@ export class ReplicationLedger {
     return this.#group(group).entries.length;
   }
 
-  /** What `group` was last made of, `undefined` while that is what it was born with. */
+  /** What `group` was last made of, `undefined` while that is what it was founded with. */
   membership(group: GroupId): Membership | undefined {
     return this.#group(group).membership;
   }

@@ -61,17 +61,17 @@ export class Observer {
   }
 
   /** A node has come up. */
-  onBirth(machine: SimMachine): void {
+  onStart(machine: SimMachine): void {
     const views = new Map<GroupId, ReplicaView>();
     for (const view of machine.node!.status().replicas) {
-      this.#promises.reborn(machine.id, view);
+      this.#promises.restarted(machine.id, view);
       views.set(view.group, view);
     }
     this.#seen.set(machine.id, views);
     this.#watch(machine);
   }
 
-  onDeath(machine: SimMachine): void {
+  onEnd(machine: SimMachine): void {
     this.#seen.delete(machine.id);
   }
 
@@ -91,7 +91,7 @@ export class Observer {
 
   /** A partition has moved here, or is back. */
   #meet(machine: SimMachine, view: ReplicaView): ReplicaView {
-    this.#promises.reborn(machine.id, view);
+    this.#promises.restarted(machine.id, view);
     this.#watch(machine);
     return { ...view, role: "follower" };
   }
@@ -120,7 +120,7 @@ export class Observer {
     }
   }
 
-  /** Whoever is no member of the cluster belongs to no group. */
+  /** A node that is no member of the cluster belongs to no group. */
   #checkRetired({ partitions, retired }: ClusterState): void {
     for (const { partitionId, replicas } of partitions) {
       const { voters, votersOutgoing, learners } = this.#ledger.membership(groupOfPartition(partitionId)) ??

@@ -1,6 +1,6 @@
 /**
  * What nodes have told each other, and may therefore never forget. A message leaves only when what it
- * promises is durable, so whoever comes back from a crash must still know it: its term, its vote, and the
+ * promises is durable, so a node that comes back from a crash must still know it: its term, its vote, and the
  * entries it acknowledged.
  *
  * @module
@@ -14,7 +14,7 @@ interface Promised {
   term: Term;
   /** The highest index acknowledged in `term`. */
   match: number;
-  /** Whom it voted for, by term. */
+  /** The candidates it voted for, by term. */
   readonly votes: Map<Term, NodeId>;
 }
 
@@ -35,7 +35,7 @@ interface GivenVote {
 export class Promises {
   readonly #judge: Judge;
   readonly #byReplica = new Map<string, Promised>();
-  /** Who leads a group's term, by `group/term`. */
+  /** The leader of a group's term, by `group/term`. */
   readonly #leaders = new Map<string, NodeId>();
   readonly #highestTerms = new Map<GroupId, Term>();
 
@@ -61,12 +61,12 @@ export class Promises {
     }
   }
 
-  /** The highest term anybody has spoken in. */
+  /** The highest term any node has spoken in. */
   highestTerm(group: GroupId): Term {
     return this.#highestTerms.get(group) ?? 0;
   }
 
-  /** Who was the last to lead `group`, as far as anybody has said. */
+  /** The last leader of `group`, as far as any node has said. */
   leaderOf(group: GroupId): NodeId | undefined {
     return this.#leaders.get(`${group}/${this.highestTerm(group)}`);
   }
@@ -83,7 +83,7 @@ export class Promises {
   }
 
   /** A replica has come back: it must know what it promised. */
-  reborn(node: NodeId, view: ReplicaView): void {
+  restarted(node: NodeId, view: ReplicaView): void {
     const { term, match } = this.#of(node, view.group);
     if (view.term < term) {
       this.#judge.fail(

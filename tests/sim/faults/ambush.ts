@@ -7,7 +7,7 @@
  * stands for election     its requests are held up, so that another node stands in the same term …
  * votes                   … a node that has voted for that one goes down, comes back, hears the first request
  * changes a membership    its group is torn apart
- * wins an election        it does not live long
+ * wins an election        it does not run for long
  * ```
  *
  * @module

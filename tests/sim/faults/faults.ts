@@ -150,9 +150,9 @@ export class Faults {
   }
 
   #pause(machine: SimMachine): void {
-    const { life } = machine;
+    const { process } = machine;
     machine.pause();
-    this.endLater(() => life?.resume(), this.#random.below(PAUSE_MS_MAX));
+    this.endLater(() => process?.resume(), this.#random.below(PAUSE_MS_MAX));
   }
 
   /**
@@ -160,12 +160,12 @@ export class Faults {
    * when it goes on finds first what was answered to it before all that.
    */
   #freeze(machine: SimMachine): void {
-    const { life } = machine;
+    const { process } = machine;
     const { network, link, electionTimeoutMs, world } = this.#options;
     const incoming = this.linksTo(machine.id);
     const stillAtMs = this.#random.below(electionTimeoutMs / 2);
     const wakesAtMs = stillAtMs + electionTimeoutMs * (2 + this.#random.below(150) / 100);
-    this.later(stillAtMs, () => life?.pause());
+    this.later(stillAtMs, () => process?.pause());
     const askedAtMs = wakesAtMs - this.#random.below(electionTimeoutMs / 2);
     this.later(askedAtMs, () => {
       link.favourite = machine;
@@ -173,7 +173,7 @@ export class Faults {
     });
     this.endLater(() => {
       link.favourite = undefined;
-      life?.resume();
+      process?.resume();
     }, wakesAtMs);
     const sentBeforeMs = world.nowMs + stillAtMs;
     const thawsAtMs = wakesAtMs + this.#random.below(THAW_MS_MAX * 1_000) / 1_000;

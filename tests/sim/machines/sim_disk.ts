@@ -44,7 +44,7 @@ export class SimDisk {
   readonly #memory: MemoryDisk;
   readonly #random: SeededRandom;
   readonly #syncMsMax: number;
-  #life: SimProcess | undefined;
+  #process: SimProcess | undefined;
   isSlow = false;
   isFull = false;
   broken: BrokenPart | undefined;
@@ -62,8 +62,8 @@ export class SimDisk {
   }
 
   /** For the next process; the one before must be gone. */
-  mount(life: SimProcess): FileSystem {
-    this.#life = life;
+  mount(process: SimProcess): FileSystem {
+    this.#process = process;
     this.faults = 0;
     return this.#memory.mount();
   }
@@ -124,14 +124,14 @@ export class SimDisk {
   }
 
   #delay({ operation }: DiskCall): Promise<void> {
-    const life = this.#life!;
+    const process = this.#process!;
     const most = this.isSlow
       ? SLOW_MS_MAX
       : operation === "syncData" || operation === "syncDirectory"
       ? this.#syncMsMax
       : SHORT_MS_MAX;
     const delayMs = (this.#random.below(most * 1_000) * (this.#random.chance(80) ? 0.2 : 1)) / 1_000;
-    return new Promise((resolve) => void life.plan(delayMs, operation, resolve));
+    return new Promise((resolve) => void process.plan(delayMs, operation, resolve));
   }
 }
 
