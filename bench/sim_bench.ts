@@ -53,7 +53,7 @@ async function measureSimulator(say: (line: string) => void): Promise<Figure> {
   return { name: "sim_times_real", value: simulatedMs / elapsedMs, unit: "x" };
 }
 
-/** Who makes the operations of a history, and on what. */
+/** How many clients make the operations of a history, and on how many keys. */
 interface HistoryShape {
   readonly clients: number;
   readonly keys: number;

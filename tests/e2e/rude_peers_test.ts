@@ -157,7 +157,8 @@ test(
     await slow.kill(leader, "SIGSTOP");
     const call = callNode(slow.address(asked), KvService.method.put, { input: { key: Uint8Array.of(1) } })
       .then(() => "done", (error) => String(error));
-    await pause(500);
+    // By now the call waits for the paused leader.
+    await pause(3_000);
     const startedMs = performance.now();
     const peer = await FakePeer.open(Number(new URL(slow.address(asked)).port));
     const { clusterId } = await slow.metadata(asked);

@@ -237,6 +237,14 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
       replace: "  if (partition === undefined || (changeId ?? target) === undefined) return state;",
     }],
   },
+  {
+    name: "a client draws its delays from the machine",
+    edits: [{
+      file: "client/pipeline/backoff.ts",
+      find: "this.#options.random() * (step / 2)",
+      replace: "Math.random() * (step / 2)",
+    }],
+  },
   ...[
     "a majority is one too small",
     "entries of an older term are committed by counting",

@@ -271,7 +271,7 @@ class Simulation {
 
   get #replicationFactor(): number {
     const { seed } = this.#options;
-    // Nobody has to agree with the only replica, which moves all the same.
+    // No other has to agree with the only replica, which moves all the same.
     if (seed % SINGLE_EVERY === 0) return 1;
     // Larger clusters spread their partitions over some of the nodes, or keep everything everywhere.
     return seed % 2 === 0 ? 3 : this.#plan.nodeCount;

@@ -65,11 +65,12 @@ function wordComplaints(path: string, text: string): string[] {
 
 /** Chance that no seed decides, which a failure cannot be tried again with. */
 const UNSEEDED = /Math\.random\(|\bgetRandomValues\(|\brandomUUID\(/;
-/** What may draw it: the source of all seeds, ports, and the rules themselves with their examples. */
+/** What may draw it: the source of all seeds, ports, and examples of how not to do it. */
 const MAY_DRAW: ReadonlySet<string> = new Set([
   "tests/support/seeded_random.ts",
   "tests/support/cluster/free_port.ts",
   "tests/lint_plugin_test.ts",
+  "tests/mutants/sim_bugs.ts",
   "tests/tidy_test.ts",
 ]);
 

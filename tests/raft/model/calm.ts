@@ -90,7 +90,7 @@ export class ScheduleCalm {
     for (const node of up) cluster.start(node);
   }
 
-  /** Who is no member of any group any more need not come back. */
+  /** A node that is no member of any group any more need not come back. */
   #endOutsiders(): void {
     const { groups, nodes } = this.#options.cluster;
     const isNeeded = (node: ModelNode) => groups.some((group) => this.#members(group).includes(node.id));

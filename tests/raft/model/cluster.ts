@@ -28,7 +28,7 @@ import { Disk } from "./disk.ts";
 export interface ClusterOptions {
   readonly nodes: readonly NodeId[];
   /**
-   * Who belongs to the groups at first, all nodes unless given; the others have replicas without a
+   * The nodes that belong to the groups at first, all nodes unless given; the others have replicas without a
    * membership.
    */
   readonly voters?: readonly NodeId[];

@@ -77,7 +77,7 @@ export function describeEntries(entries: readonly Entry[]): string {
 
 const ENTRY_MARKS = { [EntryKind.empty]: "-", [EntryKind.command]: "", [EntryKind.membership]: "m" } as const;
 
-/** Who belongs to a group: voters, and where there are any: outgoing ones, learners and those to come. */
+/** The members of a group: voters, and where there are any: outgoing ones, learners and those to come. */
 export function describeMembership(membership: Membership): string {
   const { voters, votersOutgoing, learners, learnersNext } = membership;
   const named = (name: string, nodes: readonly number[]) =>

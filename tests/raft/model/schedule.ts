@@ -179,7 +179,7 @@ class Schedule {
     }
   }
 
-  /** Whoever leads is asked to change who belongs to its group. */
+  /** A leader is asked to change the members of its group. */
   #reshape(): void {
     const group = this.#group();
     const leaders = this.#leaders(group).filter((leader) => this.#mayAct(leader));
@@ -193,8 +193,8 @@ class Schedule {
   }
 
   /**
-   * Somebody has wishes for a group, and whoever leads it takes a step; the next one may lead, and wish,
-   * otherwise.
+   * A group has a goal, and its leader takes a step towards it; the next time another node may lead, and the
+   * goal may be another.
    */
   #drive(): void {
     const group = this.#group();

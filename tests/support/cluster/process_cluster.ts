@@ -377,7 +377,7 @@ export class ProcessCluster {
   }
 }
 
-/** Somebody else was faster. */
+/** Another process was faster. */
 class PortTaken extends Error {
   override readonly name = "PortTaken";
 }
