@@ -104,7 +104,7 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     ],
   },
   {
-    name: "forwarded calls are numbered from one in every life of a node",
+    name: "forwarded calls are numbered from one after every restart",
     edits: [{
       file: "server/calls/forwarding.ts",
       find: "this.#lastCallId = (Math.abs(seed) % SEEDS) * CALL_IDS_A_LIFE;",
@@ -278,7 +278,7 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
  */
 export const RARELY_MET: ReadonlySet<string> = new Set([
   "a leader moves its group by a picture of the past",
-  "forwarded calls are numbered from one in every life of a node",
+  "forwarded calls are numbered from one after every restart",
   "a node is removed that group 0 needs for a majority",
   "the end of a rebalance is taken for the end of a removal",
   "a move is called done that was taken back meanwhile",
