@@ -1,6 +1,6 @@
 /**
- * prkdb: a replicated key-value database for Deno. What strangers may use: the client, and a node inside
- * one's own process.
+ * prkdb: a replicated key-value database for Deno. This is its public interface: the client, and a node
+ * inside one's own process.
  *
  * ```ts
  * import { PrkDb, PrkDbClient } from "./mod.ts";

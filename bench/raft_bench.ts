@@ -19,7 +19,7 @@ for (const [groups, proposals] of [[1, 1], [1, 100], [9, 100], [100, 1]] as cons
     n: 2_000,
     fn() {
       for (let group = 1; group <= groups; group++) {
-        const leader = cores.find((core) => core.view(group)?.role === "leader")!;
+        const leader = cores.find((core) => core.status(group)?.role === "leader")!;
         for (let count = 0; count < proposals; count++) leader.propose(group, ENTRY);
       }
       settle(cores);
@@ -45,7 +45,9 @@ function elect(cores: readonly MultiRaft[], groups: number): void {
   for (let tick = 0; tick < TICKS_MAX; tick++) {
     for (const core of cores) core.tick();
     settle(cores);
-    const led = cores.flatMap((core) => core.groups().filter((group) => core.view(group)?.role === "leader"));
+    const led = cores.flatMap((core) =>
+      core.groups().filter((group) => core.status(group)?.role === "leader")
+    );
     if (led.length === groups) return;
   }
   throw new Error(`No leader in every group after ${TICKS_MAX} ticks`);

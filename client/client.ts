@@ -1,5 +1,5 @@
 /**
- * The smart client: routes by key, follows leaders, joins concurrent calls into batches, and repeats what
+ * The client: routes by key, follows leaders, joins concurrent calls into batches, and repeats what
  * failed under one request id until it has succeeded, has failed for good, or has run out of time.
  *
  * ```ts
@@ -91,8 +91,7 @@ export class PrkDbClient {
     const attempts = wholeNumber(options.attempts ?? ATTEMPTS_DEFAULT, { name: "attempts", min: 1 });
     const inFlight = { name: "batchesInFlight", min: 1, max: BATCHES_IN_FLIGHT_MAX };
     this.#timeoutMs = timeoutOf(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-    this.#caller = options.caller ??
-      fetchCaller(options.headers === undefined ? {} : { headers: options.headers });
+    this.#caller = options.caller ?? fetchCaller({ headers: options.headers ?? {} });
     this.#routes = new Routes(baseUrls(addresses), clock);
     this.#discovery = new Discovery({ caller: this.#caller, routes: this.#routes, clock, random });
     const context = { caller: this.#caller, routes: this.#routes, discovery: this.#discovery, clock };
@@ -148,7 +147,7 @@ export class PrkDbClient {
 
   /**
    * Applies `mutations`: those of one partition all or none, each partition for itself. Failures of single
-   * mutations are in the results, one a mutation, in their order; it rejects only for wrong arguments, a
+   * mutations are in the results, one per mutation, in their order; it rejects only for wrong arguments, a
    * closed client and its signal.
    */
   async writeBatch(
@@ -244,10 +243,14 @@ export class PrkDbClient {
 function modeOf({ consistency, maxStalenessMs }: GetOptions): ReadMode {
   const mode = consistency ?? "linearizable";
   if (!Object.hasOwn(CONSISTENCY_NUMBER, mode)) {
-    throw new TypeError(`consistency must be linearizable, follower or stale: it is "${mode}"`);
+    throw new TypeError(
+      `Cannot use consistency: it must be linearizable, follower or stale, it is "${mode}"`,
+    );
   }
   if (maxStalenessMs === undefined) return { consistency: mode, maxStalenessMs: 0 };
-  if (mode !== "stale") throw new TypeError("maxStalenessMs is for stale reads");
+  if (mode !== "stale") {
+    throw new TypeError(`Cannot use maxStalenessMs with ${mode} reads: leave it out, or read with stale`);
+  }
   return {
     consistency: mode,
     maxStalenessMs: wholeNumber(maxStalenessMs, { name: "maxStalenessMs", min: 1 }),

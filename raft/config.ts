@@ -15,7 +15,7 @@ export interface MultiRaftConfig {
   readonly nodeId: NodeId;
   /**
    * Any safe integer. A different one for each start of a process: numbers drawn from it tell the questions
-   * of this life from those of an earlier one.
+   * of this run from those of an earlier one.
    */
   readonly seed: number;
   /** A follower that hears nothing for this long, and up to twice as long, stands for election. */
@@ -58,7 +58,7 @@ const LOWEST: ReadonlyMap<string, number> = new Map([["seed", Number.MIN_SAFE_IN
 ]]);
 
 const DEFAULTS = {
-  // Enough to keep a link of 10 ms full at one append a turn; the bytes are what bounds memory.
+  // Enough to keep a link of 10 ms full at one append per turn; the bytes are what bounds memory.
   inflightMessagesMax: 256,
   inflightBytesMax: 4 * MIB,
   // Large enough to amortize a message, small enough that heartbeats between two of them are not late.

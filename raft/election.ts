@@ -26,7 +26,7 @@ import { failForwardedReads, failLeaderReads } from "./read_index.ts";
 import { enterTerm, followLeader, giveVote, type ReplicaState } from "./state.ts";
 import { EntryKind, NO_NODE, type NodeId, type Term } from "./types.ts";
 
-/** A preferred replica that has heard nothing since birth waits this fraction of the election timeout. */
+/** A preferred replica that has heard nothing since its start waits this fraction of the election timeout. */
 const EARLY_FRACTION = 4;
 const NO_BYTES = new Uint8Array(0);
 
@@ -58,8 +58,14 @@ export function startPreCandidacy(state: ReplicaState): void {
   countVote(state, { node: state.self, granted: true });
 }
 
-/** Asks for votes in a new term; `transfer` says that the leader wants it so. */
-export function startCandidacy(state: ReplicaState, options: { readonly transfer: boolean }): void {
+/** How a replica stands. */
+export interface Candidacy {
+  /** Whether the leader itself has asked for it. */
+  readonly transfer: boolean;
+}
+
+/** Asks for votes in a new term. */
+export function startCandidacy(state: ReplicaState, candidacy: Candidacy): void {
   leaveRole(state);
   enterTerm(state, state.term + 1);
   giveVote(state, state.self);
@@ -67,13 +73,13 @@ export function startCandidacy(state: ReplicaState, options: { readonly transfer
   state.electionStart = state.now;
   state.hasFailedCandidacy = true;
   drawTimeout(state);
-  askVoters(state, { kind: "voteRequest", term: state.term, transfer: options.transfer });
+  askVoters(state, { kind: "voteRequest", term: state.term, transfer: candidacy.transfer });
   countVote(state, { node: state.self, granted: true });
 }
 
 /**
- * Stands as the leader has asked, whose lease does not count against it. Often the news of a membership comes
- * just before that request and has to be applied first; but not for longer than the leader waits.
+ * Stands as the leader has asked, whose lease does not count against it. Often the commit of a membership
+ * arrives just before that request and has to be applied first; but not for longer than the leader waits.
  */
 export function maybeStandAsAsked(state: ReplicaState): void {
   const { askedToStandAt, now, config, isPromotable } = state;
@@ -131,16 +137,22 @@ interface Window {
   readonly width: number;
 }
 
+/** A place in the order of priority, and the election timeout in ticks. */
+interface RankedTimeout {
+  readonly timeout: number;
+  readonly rank: number;
+}
+
+interface RankCut extends RankedTimeout {
+  readonly ranks: number;
+}
+
 /**
  * Replicas draw from the windows [T, 2T) cut among them by priority, so that two of them rarely stand at
- * once. Whoever failed draws from all of it: a window that always comes first must not keep a fit replica
- * from being elected.
+ * once. A replica whose candidacy failed draws from all of it: a window that always comes first must not keep
+ * a fit replica from being elected.
  */
-function timeoutWindow(
-  state: ReplicaState,
-  options: { readonly timeout: number; readonly rank: number },
-): Window {
-  const { timeout, rank } = options;
+function timeoutWindow(state: ReplicaState, { timeout, rank }: RankedTimeout): Window {
   if (isOnlyVoter(state.membership, state.self)) return { start: 1, width: 1 };
   if (rank === 0 && !state.hasHeard && !isPromised(state)) {
     const early = Math.max(1, Math.floor(timeout / EARLY_FRACTION));
@@ -153,9 +165,7 @@ function timeoutWindow(
 }
 
 /** The part of the windows for one of `ranks` ranks. */
-function cutOut(
-  { timeout, rank, ranks }: { readonly timeout: number; readonly rank: number; readonly ranks: number },
-): Window {
+function cutOut({ timeout, rank, ranks }: RankCut): Window {
   const share = timeout / ranks;
   // One tick above T: the others let go of the old leader at T, and their ticks need not fall together with
   // ours.
@@ -179,14 +189,10 @@ function leaveRole(state: ReplicaState): void {
   failForwardedReads(state);
 }
 
-function askVoters(
-  state: ReplicaState,
-  request: { readonly kind: "preVoteRequest"; readonly term: Term } | {
-    readonly kind: "voteRequest";
-    readonly term: Term;
-    readonly transfer: boolean;
-  },
-): void {
+/** The part of a request for votes that is the same for all voters and differs from ballot to ballot. */
+type BallotRequest = Pick<PreVoteRequest, "kind" | "term"> | Pick<VoteRequest, "kind" | "term" | "transfer">;
+
+function askVoters(state: ReplicaState, request: BallotRequest): void {
   const { voters, votersOutgoing } = state.membership;
   for (const node of members({ voters, votersOutgoing, learners: [], learnersNext: [] })) {
     if (node === state.self) continue;
@@ -201,8 +207,13 @@ function askVoters(
   }
 }
 
+interface Vote {
+  readonly node: NodeId;
+  readonly granted: boolean;
+}
+
 /** Counts the first answer of each voter, and acts when the ballot is decided. */
-function countVote(state: ReplicaState, vote: { readonly node: NodeId; readonly granted: boolean }): void {
+function countVote(state: ReplicaState, vote: Vote): void {
   if (!state.votes.has(vote.node)) state.votes.set(vote.node, vote.granted);
   const outcome = voteOutcome(state.membership, state.votes);
   if (outcome === "pending") return;
@@ -232,15 +243,16 @@ function becomeLeader(state: ReplicaState): void {
 /** Whether the candidate's log is as complete as this one (§5.4.1), or this one does not count. */
 function isLogComplete(state: ReplicaState, message: PreVoteRequest | VoteRequest): boolean {
   const end = { index: message.lastLogIndex, term: message.lastLogTerm };
-  if (state.isStranger) return false;
+  if (state.hasNoMembership) return false;
   return state.log.isCompletedBy(end) || isRetiredFor(state, end);
 }
 
 /**
- * Whether this replica votes no more in any membership that a candidate whose log ends in `end` may go by,
- * and that candidate holds the entry which said so. That entry is committed, so a majority of the voters it
- * names, who hold whatever was committed since, has to grant their votes anyway. The longer log of one who
- * cannot stand must not keep those from being elected who do not know yet that they need it no more.
+ * Whether this replica is no voter any more in any membership that a candidate whose log ends in `end` may go
+ * by, and that candidate holds the entry which said so. That entry is committed, so the candidate needs the
+ * votes of a majority of the voters it names anyway, and those hold everything that was committed since. A
+ * replica that cannot stand must not, by its longer log, keep others from being elected that do not know yet
+ * that they need its vote no more.
  */
 function isRetiredFor(state: ReplicaState, end: LogPosition): boolean {
   const { log, membership, membershipIndex, self } = state;

@@ -19,7 +19,7 @@ export function tickFollower(state: ReplicaState): void {
   const silence = state.now - state.electionStart;
   if (silence < state.electionTimeoutTicks) return;
   if (state.isPromotable) startPreCandidacy(state);
-  // Who may not stand has still noticed that the leader is gone.
+  // A replica that may not stand has still noticed that the leader is gone.
   else if (state.leader !== NO_NODE) becomeFollower(state, { term: state.term, leader: NO_NODE });
 }
 
@@ -83,10 +83,12 @@ function onTimeoutNow(state: ReplicaState, message: TimeoutNowRequest): void {
   maybeStandAsAsked(state);
 }
 
-function answerAppend(
-  state: ReplicaState,
-  answer: { readonly message: AppendRequest; readonly matchIndex: LogIndex },
-): void {
+interface AppendAnswer {
+  readonly message: AppendRequest;
+  readonly matchIndex: LogIndex;
+}
+
+function answerAppend(state: ReplicaState, answer: AppendAnswer): void {
   state.messages.push({
     kind: "appendResponse",
     group: state.group,

@@ -16,6 +16,14 @@ export interface InflightLimits {
   readonly inflightBytesMax: number;
 }
 
+/** An append that is on its way. */
+export interface SentAppend {
+  /** Of its last entry; of the entry before it when it carries none. */
+  readonly lastIndex: LogIndex;
+  /** Of its entries. */
+  readonly bytes: number;
+}
+
 /** See the module comment. */
 export class InflightWindow {
   readonly #limits: InflightLimits;
@@ -44,8 +52,8 @@ export class InflightWindow {
     return this.messages >= this.#limits.inflightMessagesMax || this.#bytes >= this.#limits.inflightBytesMax;
   }
 
-  /** An append whose last entry is `lastIndex` left, with `bytes` bytes of entries. */
-  add(append: { readonly lastIndex: LogIndex; readonly bytes: number }): void {
+  /** Takes note of an append that left. */
+  add(append: SentAppend): void {
     this.#lastIndexes.push(append.lastIndex);
     this.#sizes.push(append.bytes);
     this.#bytes += append.bytes;

@@ -1,7 +1,7 @@
 /**
- * How a leader reacts: it counts acknowledgements, keeps its authority alive, gives it up when a quorum is
- * gone (§6.2 of the thesis, "CheckQuorum"), and hands it over on request or to the preferred replica (§3.10
- * of the thesis).
+ * How a leader reacts: it counts acknowledgements, sends heartbeats, steps down when no quorum answers any
+ * more (§6.2 of the thesis, "CheckQuorum"), and hands leadership over on request or to the preferred replica
+ * (§3.10 of the thesis).
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { ProgressTable } from "./progress_table.ts";
 import { lastHeardOf, maybeFallQuiet } from "./quiet.ts";
 import { confirmRounds, maybeOpenRound } from "./read_index.ts";
 import type { RequestResult } from "./ready.ts";
-import { maybeGoOn } from "./reconfiguration.ts";
+import { maybeContinueChange } from "./reconfiguration.ts";
 import {
   broadcastHeartbeats,
   isCaughtUp,
@@ -46,7 +46,7 @@ export function tickLeader(state: ReplicaState, progress: ProgressTable): void {
   }
   if (maybeFallQuiet(state, progress)) return;
   state.heartbeatStart = now;
-  maybeGoOn(state);
+  maybeContinueChange(state);
   broadcastHeartbeats(state, progress);
   maybeHandOver(state, progress);
 }
@@ -101,10 +101,12 @@ export function flushLeader(state: ReplicaState, progress: ProgressTable): void 
   sendAppends(state, progress);
 }
 
-function onAppendAnswer(
-  state: ReplicaState,
-  answer: { readonly message: AppendResponse; readonly progress: ProgressTable },
-): void {
+interface Answer<Response> {
+  readonly message: Response;
+  readonly progress: ProgressTable;
+}
+
+function onAppendAnswer(state: ReplicaState, answer: Answer<AppendResponse>): void {
   const { message, progress } = answer;
   if (!onAppendResponse(state, message)) return;
   maybeCommit(state, progress);
@@ -112,10 +114,7 @@ function onAppendAnswer(
   if (follower !== undefined) maybeAskToStand(state, follower);
 }
 
-function onHeartbeatAnswer(
-  state: ReplicaState,
-  answer: { readonly message: HeartbeatResponse; readonly progress: ProgressTable },
-): void {
+function onHeartbeatAnswer(state: ReplicaState, answer: Answer<HeartbeatResponse>): void {
   onHeartbeatResponse(state, answer.message);
   confirmRounds(state, answer.progress);
 }
@@ -161,7 +160,7 @@ function raiseCooldown(state: ReplicaState): void {
   const { handover, config, now } = state;
   const shortest = COOLDOWN_TIMEOUTS_MIN * config.electionTimeoutTicks;
   const longest = COOLDOWN_TIMEOUTS_MAX * config.electionTimeoutTicks;
-  // After a long peace the next trouble is a new one.
+  // After a long time without a handover the next failure has another cause: the pauses start anew.
   if (now - handover.notBefore > longest) handover.cooldownTicks = shortest;
   handover.notBefore = now + handover.cooldownTicks;
   handover.fitSince = undefined;

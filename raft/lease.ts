@@ -11,10 +11,10 @@
  *
  * A follower that answers a heartbeat promises to vote for nobody, itself included, for an election timeout T
  * of its own ticks. The promise is not tied to a term, and a replica that may have forgotten one because its
- * process died keeps it again from its birth. The leader counts its lease from when it *sent* what a majority
- * has answered, by the host's clock, and ends it early for clocks that differ. Once it has asked somebody to
- * stand, that request may arrive at any time and overrides all promises: from then on this leadership has no
- * lease.
+ * process ended keeps it again from its start. The leader counts its lease from when it *sent* what a
+ * majority has answered, by the host's clock, and ends it early for clocks that differ. Once it has asked
+ * somebody to stand, that request may arrive at any time and overrides all promises: from then on this
+ * leadership has no lease.
  *
  * @module
  */

@@ -44,6 +44,12 @@ export interface SliceOptions {
   readonly bytesMax: number;
 }
 
+/** The entries above `after` up to and including `through`. */
+export interface LogRange {
+  readonly after: LogIndex;
+  readonly through: LogIndex;
+}
+
 /** A place in a log. */
 export interface LogPosition {
   readonly index: LogIndex;
@@ -200,8 +206,8 @@ export class RaftLog {
     return this.#entries.slice(start, end);
   }
 
-  /** Bytes of the entries above `after` up to and including `through`. */
-  bytesBetween(options: { readonly after: LogIndex; readonly through: LogIndex }): number {
+  /** Bytes of a range of entries. */
+  bytesBetween(options: LogRange): number {
     let bytes = 0;
     const end = options.through - this.#snapshotIndex;
     for (let position = options.after - this.#snapshotIndex; position < end; position++) {
@@ -250,7 +256,7 @@ export class RaftLog {
   }
 
   /** Everything up to `index` was given to the host. */
-  appliedTo(index: LogIndex): void {
+  markApplied(index: LogIndex): void {
     if (index < this.#applied || index > Math.min(this.#committed, this.#durable)) {
       violated("only durable committed entries are applied, in order", {
         index,

@@ -34,7 +34,7 @@ test("compaction keeps indexes, also 12,000 entries later", () => {
     log.append(entry(index, 1));
     write(log);
     log.commitTo(index);
-    log.appliedTo(index);
+    log.markApplied(index);
     if (index % 1_000 === 0) log.compactTo(index - 10);
   }
   assert.equal([log.firstIndex, log.lastIndex, log.committed], [11_991, 12_000, 12_000]);
@@ -45,7 +45,7 @@ test("compaction keeps indexes, also 12,000 entries later", () => {
 test("what is not applied is not compacted", () => {
   const log = new RaftLog(restored({ terms: [1, 1], commit: 2 }));
   assert.throws(() => log.compactTo(1), isViolation);
-  log.appliedTo(1);
+  log.markApplied(1);
   log.compactTo(1);
   assert.is(log.firstIndex, 2);
 });
@@ -102,18 +102,18 @@ test("commit and apply go forward only, and never beyond what is there", () => {
   log.commitTo(1);
   assert.is(log.committed, 2);
   assert.throws(() => log.commitTo(4), isViolation);
-  assert.throws(() => log.appliedTo(3), isViolation);
-  log.appliedTo(2);
-  assert.throws(() => log.appliedTo(1), isViolation);
+  assert.throws(() => log.markApplied(3), isViolation);
+  log.markApplied(2);
+  assert.throws(() => log.markApplied(1), isViolation);
 });
 
 test("nothing is applied that is committed but not durable here", () => {
   const log = new RaftLog(restored({ terms: [1] }));
   log.append(entry(2, 1));
   log.commitTo(2);
-  assert.throws(() => log.appliedTo(2), isViolation);
+  assert.throws(() => log.markApplied(2), isViolation);
   write(log);
-  log.appliedTo(2);
+  log.markApplied(2);
   assert.is(log.applied, 2);
 });
 

@@ -62,7 +62,7 @@ export function isSoundTarget({ voters, learners }: MembershipTarget): boolean {
 }
 
 /** The membership with which a change of `current`, which is not joint, to `target` begins. */
-export function entered(current: Membership, target: MembershipTarget): Membership {
+export function enterJoint(current: Membership, target: MembershipTarget): Membership {
   const voters = ascending(target.voters);
   const learners = ascending(target.learners);
   if (isSame(voters, current.voters)) return { voters, votersOutgoing: [], learners, learnersNext: [] };
@@ -71,13 +71,13 @@ export function entered(current: Membership, target: MembershipTarget): Membersh
     voters,
     votersOutgoing: current.voters,
     learners: learners.filter((node) => !isOutgoing(node)),
-    // Nobody votes and learns at once: who is demoted learns when it votes no more.
+    // No node votes and learns at once: a demoted voter learns when it votes no more.
     learnersNext: learners.filter(isOutgoing),
   };
 }
 
 /** The membership with which the change of a joint one ends. */
-export function left(joint: Membership): Membership {
+export function leaveJoint(joint: Membership): Membership {
   const { voters, learners, learnersNext } = joint;
   return {
     voters,

@@ -6,7 +6,7 @@
 
 import { assert, suite } from "../tests/harness.ts";
 import { InvariantViolation } from "./error.ts";
-import { entered, left } from "./membership.ts";
+import { enterJoint, leaveJoint } from "./membership.ts";
 import { decodeMembership, encodeMembership, tryDecodeMembership } from "./membership_codec.ts";
 import { Random } from "./random.ts";
 import type { Membership } from "./types.ts";
@@ -24,7 +24,9 @@ test("any membership comes back as it was", () => {
   const random = new Random(7);
   for (let round = 0; round < 2_000; round++) {
     const before = drawMembership(random, 1 + random.below(2 ** 32 - 1));
-    for (const each of [before, left(before)]) assert.equal(decodeMembership(encodeMembership(each)), each);
+    for (const each of [before, leaveJoint(before)]) {
+      assert.equal(decodeMembership(encodeMembership(each)), each);
+    }
   }
 });
 
@@ -69,7 +71,7 @@ function drawMembership(random: Random, nodeMax: number): Membership {
   const current = { voters: ascending(draw()), votersOutgoing: [], learners: [], learnersNext: [] };
   const voters = ascending(draw());
   const learners = ascending(draw()).filter((node) => !voters.includes(node));
-  return entered(current, { voters, learners });
+  return enterJoint(current, { voters, learners });
 }
 
 function ascending(nodes: readonly number[]): readonly number[] {

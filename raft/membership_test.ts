@@ -1,18 +1,18 @@
 /**
- * Who belongs to a group, in plain and joint configurations.
+ * The members of a group, in plain and joint configurations.
  *
  * @module
  */
 
 import { assert, suite } from "../tests/harness.ts";
 import {
-  entered,
+  enterJoint,
   isMember,
   isOnlyVoter,
   isReached,
   isSoundTarget,
   isVoter,
-  left,
+  leaveJoint,
   members,
   votersOnly,
 } from "./membership.ts";
@@ -41,10 +41,10 @@ test("only a lone voter may lead without asking", () => {
 
 test("voters change through a joint membership, learners at once", () => {
   const current = { ...votersOnly([1, 2, 3]), learners: [4] };
-  const joint = entered(current, { voters: [4, 1], learners: [5, 3] });
+  const joint = enterJoint(current, { voters: [4, 1], learners: [5, 3] });
   assert.equal(joint, { voters: [1, 4], votersOutgoing: [1, 2, 3], learners: [5], learnersNext: [3] });
-  assert.equal(left(joint), { ...votersOnly([1, 4]), learners: [3, 5] });
-  assert.equal(entered(current, { voters: [3, 2, 1], learners: [] }), votersOnly([1, 2, 3]));
+  assert.equal(leaveJoint(joint), { ...votersOnly([1, 4]), learners: [3, 5] });
+  assert.equal(enterJoint(current, { voters: [3, 2, 1], learners: [] }), votersOnly([1, 2, 3]));
   assert.ok(isReached(current, { voters: [3, 1, 2], learners: [4] }));
   assert.not(isReached(current, { voters: [1, 2, 3], learners: [] }));
 });

@@ -47,7 +47,7 @@ export interface AppendRequest extends Envelope {
   readonly kind: "appendRequest";
   readonly prevLogIndex: LogIndex;
   readonly prevLogTerm: Term;
-  /** May be empty: a probe, or news of the commit index. */
+  /** May be empty: a probe, or a new commit index. */
   readonly entries: readonly Entry[];
   readonly commit: LogIndex;
 }
@@ -67,7 +67,9 @@ export interface AppendResponse extends Envelope {
   readonly conflictTerm: Term;
 }
 
-/** Sign of life; carries no entries. `commit` never exceeds what the receiver is known to hold. */
+/**
+ * Shows that the leader lives; carries no entries. `commit` never exceeds what the receiver is known to hold.
+ */
 export interface HeartbeatRequest extends Envelope {
   readonly kind: "heartbeatRequest";
   readonly commit: LogIndex;
@@ -119,12 +121,13 @@ export interface TimeoutNowRequest extends Envelope {
 }
 
 /**
- * Sign of life of a whole node, for all groups that are quiet. It belongs to no group: group and term are 0.
+ * Shows that a node lives, for all its groups that are quiet. It belongs to no group: group and term are 0.
  */
-export interface Beat extends Envelope {
-  readonly kind: "beat";
+export interface NodeHeartbeat extends Envelope {
+  readonly kind: "nodeHeartbeat";
   /**
-   * Sent only because the receiver shows that it counts on the sender, who would not have sent one by itself.
+   * Sent only because the receiver shows that it counts on the sender, which would not have sent one by
+   * itself.
    */
   readonly isAnswer: boolean;
 }
@@ -143,4 +146,4 @@ export type Message =
   | ReadIndexRequest
   | ReadIndexResponse
   | TimeoutNowRequest
-  | Beat;
+  | NodeHeartbeat;

@@ -1,6 +1,6 @@
 /**
- * All replicas of one node behind one door. Only replicas to which something happened are asked what they
- * want; a turn costs what is going on, not how many groups there are.
+ * All replicas of one node behind one interface. Only replicas to which something happened are asked what
+ * they want, so that the cost of a turn depends on what happens and not on the number of groups.
  *
  * @module
  */
@@ -8,10 +8,10 @@
 import { type MultiRaftConfig, resolveConfig, type ResolvedConfig } from "./config.ts";
 import { invariant } from "./invariant.ts";
 import type { MembershipTarget } from "./membership.ts";
-import type { Beat, Message } from "./message.ts";
+import type { Message, NodeHeartbeat } from "./message.ts";
 import { isWellFormed } from "./message_check.ts";
 import { NodeState } from "./node_state.ts";
-import type { ProposeResult, ReadReady, ReadyBatch, ReplicaView, RequestResult } from "./ready.ts";
+import type { ProposeResult, RaftStatus, ReadReady, ReadyBatch, RequestResult } from "./ready.ts";
 import { Replica } from "./replica.ts";
 import type { ReadyParts } from "./replica_ready.ts";
 import type { GroupOptions } from "./state.ts";
@@ -35,8 +35,8 @@ export class MultiRaft {
   /** Those that tick. */
   readonly #awake: Set<Replica> = new Set();
   #dirty: Replica[] = [];
-  /** Signs of life to send. */
-  #beats: Message[] = [];
+  /** Heartbeats of this node, to send. */
+  #nodeHeartbeats: Message[] = [];
   /** Whether the groups' members may have changed since the peers were listed. */
   #arePeersStale = false;
   #logBytes = 0;
@@ -53,7 +53,7 @@ export class MultiRaft {
   }
 
   /**
-   * Brings a replica to life.
+   * Starts the replica of a group.
    *
    * @throws {InvariantViolation} when what was restored contradicts itself, or the group is already here
    */
@@ -114,7 +114,7 @@ export class MultiRaft {
   step(message: Message): void {
     if (message.to !== this.#config.nodeId || message.from === message.to || !isWellFormed(message)) return;
     if (this.#node.peers.hear(message.from, this.#node.now)) this.#reconsider(message.from);
-    if (message.kind === "beat") return this.#answerBeat(message);
+    if (message.kind === "nodeHeartbeat") return this.#answerNodeHeartbeat(message);
     const replica = this.#byGroup.get(message.group);
     if (replica === undefined) return;
     replica.step(message);
@@ -169,7 +169,7 @@ export class MultiRaft {
   }
 
   /**
-   * Asks the leader here to change who belongs to the group. Nodes that are to vote must have been learners
+   * Asks the leader here to change the members of the group. Nodes that are to vote must have been learners
    * long enough to hold all but one append of the log. Which membership is in force is seen in `memberships`;
    * the change is over with the first one that is not joint.
    */
@@ -192,7 +192,7 @@ export class MultiRaft {
 
   /** Whether `ready` has, or may have, something to do. */
   hasReady(canWrite = true): boolean {
-    return this.#beats.length > 0 || this.#orphanedReads.length > 0 || this.#dirty.length > 0 ||
+    return this.#nodeHeartbeats.length > 0 || this.#orphanedReads.length > 0 || this.#dirty.length > 0 ||
       (canWrite && this.#waiting.length > 0);
   }
 
@@ -204,7 +204,7 @@ export class MultiRaft {
    */
   ready(canWrite = true): ReadyBatch {
     const parts: ReadyParts = {
-      messages: this.#beats,
+      messages: this.#nodeHeartbeats,
       persist: [],
       messagesAfterPersist: [],
       committed: [],
@@ -212,7 +212,7 @@ export class MultiRaft {
       reads: [...this.#orphanedReads],
       transitions: [],
     };
-    this.#beats = [];
+    this.#nodeHeartbeats = [];
     this.#orphanedReads = [];
     const writers: Replica[] = [];
     const replicas = this.#takeDirty(canWrite);
@@ -244,7 +244,7 @@ export class MultiRaft {
     this.#batchesOut.shift();
     for (const replica of oldest.writers) {
       if (this.#byGroup.get(replica.group) !== replica) continue;
-      replica.persisted();
+      replica.onPersisted();
       this.#note(replica);
     }
   }
@@ -254,9 +254,9 @@ export class MultiRaft {
     return this.#logBytes;
   }
 
-  /** The replica of `group` as an operator sees it, `undefined` when it is not here. */
-  view(group: GroupId): ReplicaView | undefined {
-    return this.#byGroup.get(group)?.view();
+  /** How the replica of `group` stands, `undefined` when it is not here. */
+  status(group: GroupId): RaftStatus | undefined {
+    return this.#byGroup.get(group)?.status();
   }
 
   /** All groups of this node, ascending. */
@@ -286,13 +286,15 @@ export class MultiRaft {
     this.#waiting.push(replica);
   }
 
-  /** Shows the peers that this node lives, and wakes whoever rests on one that does not any more. */
+  /** Shows the peers that this node lives, and wakes the replicas that rest on one that does not any more. */
   #tickPeers(): void {
     const config = this.#config;
     const node = this.#node;
     if (this.#arePeersStale) this.#listPeers();
     if (node.now % config.heartbeatTicks === 0) {
-      for (const to of node.peers.nodes) this.#beats.push(beat({ from: config.nodeId, to, isAnswer: false }));
+      for (const to of node.peers.nodes) {
+        this.#nodeHeartbeats.push(nodeHeartbeat({ from: config.nodeId, to, isAnswer: false }));
+      }
     }
     const lost = node.peers.takeLost({ now: node.now, silenceMax: config.electionTimeoutTicks });
     for (const peer of lost) this.#reconsider(peer);
@@ -302,9 +304,9 @@ export class MultiRaft {
    * A node counts on this one that is no peer as far as is known here: it may lead a group to which this node
    * has just been added, or added again, and rest until this node is heard.
    */
-  #answerBeat({ from, isAnswer }: Beat): void {
-    if (isAnswer || this.#node.peers.has(from) || this.#beats.some(({ to }) => to === from)) return;
-    this.#beats.push(beat({ from: this.#config.nodeId, to: from, isAnswer: true }));
+  #answerNodeHeartbeat({ from, isAnswer }: NodeHeartbeat): void {
+    if (isAnswer || this.#node.peers.has(from) || this.#nodeHeartbeats.some(({ to }) => to === from)) return;
+    this.#nodeHeartbeats.push(nodeHeartbeat({ from: this.#config.nodeId, to: from, isAnswer: true }));
   }
 
   #listPeers(): void {
@@ -323,7 +325,7 @@ export class MultiRaft {
     }
   }
 
-  /** Keeps the books after anything was done to `replica`. */
+  /** Brings counters and lists up to date after anything was done to `replica`. */
   #note(replica: Replica): void {
     this.#logBytes += replica.logBytes - replica.logBytesNoted;
     replica.logBytesNoted = replica.logBytes;
@@ -340,6 +342,6 @@ export class MultiRaft {
   }
 }
 
-function beat(options: Pick<Beat, "from" | "to" | "isAnswer">): Beat {
-  return { kind: "beat", group: 0, term: 0, ...options };
+function nodeHeartbeat(options: Pick<NodeHeartbeat, "from" | "to" | "isAnswer">): NodeHeartbeat {
+  return { kind: "nodeHeartbeat", group: 0, term: 0, ...options };
 }

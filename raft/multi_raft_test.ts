@@ -30,7 +30,7 @@ test("an unknown group is said to be unknown", () => {
   assert.equal(raft.propose(9, new Uint8Array()), refused);
   assert.equal(raft.readIndex(9, 1), refused);
   assert.equal(raft.transferLeadership(9, 1), refused);
-  assert.is(raft.view(9), undefined);
+  assert.is(raft.status(9), undefined);
   raft.setPriority(9, [1]);
   assert.equal(raft.groups(), [1], "a preference makes no group");
 });
@@ -43,16 +43,16 @@ test("messages for others, from itself and of unknown groups are ignored", () =>
   assert.ok(raft.hasReady());
 });
 
-test("a beat of a node that is no peer is answered, an answer is not", () => {
+test("a heartbeat of a node that is no peer is answered, an answer is not", () => {
   const raft = withGroups([1], [1, 2]);
-  const beat = { kind: "beat", group: 0, to: 1, term: 0 } as const;
-  const beats = () => raft.ready().messages.filter(({ kind }) => kind === "beat");
-  raft.step({ ...beat, from: 9, isAnswer: false });
-  raft.step({ ...beat, from: 9, isAnswer: false });
+  const heartbeat = { kind: "nodeHeartbeat", group: 0, to: 1, term: 0 } as const;
+  const answers = () => raft.ready().messages.filter(({ kind }) => kind === "nodeHeartbeat");
+  raft.step({ ...heartbeat, from: 9, isAnswer: false });
+  raft.step({ ...heartbeat, from: 9, isAnswer: false });
   assert.ok(raft.hasReady());
-  assert.equal(beats(), [{ ...beat, from: 1, to: 9, isAnswer: true }]);
-  raft.step({ ...beat, from: 9, isAnswer: true });
-  assert.equal(beats(), []);
+  assert.equal(answers(), [{ ...heartbeat, from: 1, to: 9, isAnswer: true }]);
+  raft.step({ ...heartbeat, from: 9, isAnswer: true });
+  assert.equal(answers(), []);
 });
 
 test("batches may overlap, and come back in the order in which they went out", () => {

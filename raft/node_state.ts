@@ -12,14 +12,14 @@ import { PeerTable } from "./peer_table.ts";
 /** See the module comment. */
 export class NodeState {
   readonly peers = new PeerTable();
-  /** Ticks since birth. */
+  /** Ticks since the start. */
   now = 0;
   /** The host's monotonic clock in whole ticks, rounded down. Invariant: never falls. */
   clock = 0;
   /** Whether the host has told the time in this turn; without that no lease is believed. */
   isClockFresh = false;
 
-  /** The host says what time it is; the word of a clock that went back is not taken. */
+  /** The host says what time it is; the reading of a clock that went back is ignored. */
   setClock(ticks: number): void {
     this.clock = Math.max(this.clock, ticks);
     this.isClockFresh = true;

@@ -15,6 +15,12 @@ interface Peer {
   isLost: boolean;
 }
 
+/** From when on a peer counts as lost, in ticks. */
+export interface SilenceLimit {
+  readonly now: number;
+  readonly silenceMax: number;
+}
+
 /** See the module comment. */
 export class PeerTable {
   #peers: Peer[] = [];
@@ -24,7 +30,7 @@ export class PeerTable {
     return this.#peers.map((peer) => peer.node);
   }
 
-  /** Replaces the list of peers; whoever is new counts as heard at `now`. */
+  /** Replaces the list of peers; a new one counts as heard at `now`. */
   setNodes(nodes: readonly NodeId[], now: number): void {
     this.#peers = nodes.map((node) => this.#find(node) ?? { node, heardAt: now, isLost: false });
   }
@@ -45,18 +51,18 @@ export class PeerTable {
   }
 
   /** Peers that were last heard `silenceMax` ticks before `now`, and were not lost before. */
-  takeLost({ now, silenceMax }: { readonly now: number; readonly silenceMax: number }): readonly NodeId[] {
+  takeLost({ now, silenceMax }: SilenceLimit): readonly NodeId[] {
     const lost = this.#peers.filter((peer) => !peer.isLost && now - peer.heardAt >= silenceMax);
     for (const peer of lost) peer.isLost = true;
     return lost.map((peer) => peer.node);
   }
 
-  /** Tick at which `node` was last heard; 0 for a stranger. */
+  /** Tick at which `node` was last heard; 0 when it is no peer. */
   heardAt(node: NodeId): number {
     return this.#find(node)?.heardAt ?? 0;
   }
 
-  /** Whether `node` has been silent for an election timeout, or is a stranger. */
+  /** Whether `node` has been silent for an election timeout, or is no peer. */
   isLost(node: NodeId): boolean {
     return this.#find(node)?.isLost ?? true;
   }

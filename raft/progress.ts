@@ -13,14 +13,14 @@
  * In `probe` one append at a time finds out where the logs agree; a heartbeat's answer allows the next, so
  * that a lost one is no dead end. In `replicate` appends leave without waiting, `nextIndex` being raised when
  * they are sent. In `snapshot` the replica lacks entries this log no longer holds; it is probed at the first
- * index that is left, once a heartbeat, until it has got there by other means.
+ * index that is left, once per heartbeat, until it has got there by other means.
  *
  * Invariant: matchIndex < nextIndex.
  *
  * @module
  */
 
-import { type InflightLimits, InflightWindow } from "./inflight.ts";
+import { type InflightLimits, InflightWindow, type SentAppend } from "./inflight.ts";
 import type { LogIndex, NodeId } from "./types.ts";
 
 /** One of the states of the module comment. */
@@ -36,6 +36,20 @@ export interface ProgressStart {
   /** The tick of the election. */
   readonly now: number;
   readonly limits: InflightLimits;
+}
+
+/** Why an append was refused. */
+export interface AppendRefusal {
+  /** The entry after which the append would have begun. */
+  readonly refusedIndex: LogIndex;
+  /** Up to here the logs may agree. */
+  readonly agreeableIndex: LogIndex;
+}
+
+/** When a heartbeat was answered, and where the leader's log ended then. */
+export interface HeartbeatAnswer {
+  readonly now: number;
+  readonly lastIndex: LogIndex;
 }
 
 /** See the module comment. */
@@ -77,7 +91,7 @@ export class Progress {
   }
 
   /** An append up to `lastIndex` is on its way; what follows may be sent next. */
-  sent(append: { readonly lastIndex: LogIndex; readonly bytes: number }): void {
+  noteSent(append: SentAppend): void {
     this.isSuspect = false;
     if (this.state !== "replicate") {
       this.isWaiting = true;
@@ -88,8 +102,8 @@ export class Progress {
     this.nextIndex = append.lastIndex + 1;
   }
 
-  /** The replica holds everything up to `index`. Returns false for old news. */
-  acknowledged(index: LogIndex): boolean {
+  /** The replica holds everything up to `index`. Returns false when that was known. */
+  noteAcknowledged(index: LogIndex): boolean {
     if (index < this.matchIndex) return false;
     const isNew = index > this.matchIndex || this.state !== "replicate";
     this.matchIndex = index;
@@ -100,11 +114,9 @@ export class Progress {
   }
 
   /**
-   * The replica refused an append after `refusedIndex`; the logs may agree up to `agreeableIndex`. Returns
-   * false for the refusal of something that is no longer being asked.
+   * The replica refused an append. Returns false for the refusal of something that is no longer being asked.
    */
-  refused(options: { readonly refusedIndex: LogIndex; readonly agreeableIndex: LogIndex }): boolean {
-    const { refusedIndex, agreeableIndex } = options;
+  noteRefused({ refusedIndex, agreeableIndex }: AppendRefusal): boolean {
     const isOld = this.state === "replicate"
       ? refusedIndex <= this.matchIndex
       : refusedIndex !== this.nextIndex - 1;
@@ -133,9 +145,9 @@ export class Progress {
   }
 
   /** A heartbeat was answered, so the replica is alive; what it still lacks may be sent again. */
-  heard(options: { readonly now: number; readonly lastIndex: LogIndex }): boolean {
-    this.lastHeard = options.now;
-    if (this.state === "replicate" && this.matchIndex >= options.lastIndex) return false;
+  noteHeard({ now, lastIndex }: HeartbeatAnswer): boolean {
+    this.lastHeard = now;
+    if (this.state === "replicate" && this.matchIndex >= lastIndex) return false;
     this.isWaiting = false;
     this.isSuspect = true;
     return true;

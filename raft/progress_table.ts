@@ -34,19 +34,19 @@ export class ProgressTable {
     const all = members(membership).map((node) =>
       previous.find((progress) => progress.node === node) ?? new Progress({ ...start, node })
     );
-    const listed = (nodes: readonly NodeId[]) => all.filter((progress) => nodes.includes(progress.node));
+    const progressOf = (nodes: readonly NodeId[]) => all.filter((progress) => nodes.includes(progress.node));
     this.followers = all.filter((progress) => progress.node !== self);
     this.own = all.find((progress) => progress.node === self);
-    this.#voters = listed(membership.voters);
-    this.#votersOutgoing = listed(membership.votersOutgoing);
+    this.#voters = progressOf(membership.voters);
+    this.#votersOutgoing = progressOf(membership.votersOutgoing);
   }
 
-  /** The table of another membership: who stays keeps what is known of it. */
-  changedTo(start: ProgressTableStart): ProgressTable {
+  /** The table of another membership: what is known of the members that stay is kept. */
+  withMembership(start: ProgressTableStart): ProgressTable {
     return new ProgressTable(start, this.own === undefined ? this.followers : [...this.followers, this.own]);
   }
 
-  /** The progress of `node`, `undefined` for the leader itself and for strangers. */
+  /** The progress of `node`, `undefined` for the leader itself and for nodes that are no members. */
   follower(node: NodeId): Progress | undefined {
     for (let position = 0; position < this.followers.length; position++) {
       const progress = this.followers[position]!;
@@ -57,26 +57,26 @@ export class ProgressTable {
 
   /** The highest index that a majority holds on disk, in a joint configuration both majorities. */
   matchedByMajority(): LogIndex {
-    return this.reached(matchOf);
+    return this.reachedByMajority(matchOf);
   }
 
   /** The tick since which a majority has been heard. */
   heardByMajority(): number {
-    return this.reached(heardOf);
+    return this.reachedByMajority(heardOf);
   }
 
   /** The newest round of reads that a majority has confirmed. */
   roundByMajority(): number {
-    return this.reached(roundOf);
+    return this.reachedByMajority(roundOf);
   }
 
   /** The moment since which a majority has promised to vote for nobody else. */
   leaseByMajority(): number {
-    return this.reached(leaseOf);
+    return this.reachedByMajority(leaseOf);
   }
 
   /** The highest value of `measure` that both majorities have reached. */
-  reached(measure: Measure): number {
+  reachedByMajority(measure: Measure): number {
     return Math.min(this.#reachedBy(this.#voters, measure), this.#reachedBy(this.#votersOutgoing, measure));
   }
 

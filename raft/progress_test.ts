@@ -12,52 +12,52 @@ const test = suite("progress");
 test("a probe is sent once, and again when a heartbeat is answered", () => {
   const progress = started(8);
   assert.ok(progress.maySend);
-  progress.sent({ lastIndex: 8, bytes: 10 });
+  progress.noteSent({ lastIndex: 8, bytes: 10 });
   assert.not(progress.maySend);
   assert.is(progress.nextIndex, 8);
-  assert.ok(progress.heard({ now: 5, lastIndex: 8 }));
+  assert.ok(progress.noteHeard({ now: 5, lastIndex: 8 }));
   assert.ok(progress.maySend);
 });
 
 test("an acknowledged probe opens the pipeline", () => {
   const progress = started(8);
-  progress.sent({ lastIndex: 8, bytes: 10 });
-  assert.ok(progress.acknowledged(8));
+  progress.noteSent({ lastIndex: 8, bytes: 10 });
+  assert.ok(progress.noteAcknowledged(8));
   assert.equal([progress.state, progress.matchIndex, progress.nextIndex], ["replicate", 8, 9]);
-  progress.sent({ lastIndex: 12, bytes: 10 });
+  progress.noteSent({ lastIndex: 12, bytes: 10 });
   assert.equal([progress.nextIndex, progress.window.messages], [13, 1]);
-  assert.ok(progress.acknowledged(12));
+  assert.ok(progress.noteAcknowledged(12));
   assert.is(progress.window.messages, 0);
 });
 
 test("late and doubled acknowledgements change nothing", () => {
   const progress = replicating(8);
-  assert.not(progress.acknowledged(8));
-  assert.not(progress.acknowledged(3));
+  assert.not(progress.noteAcknowledged(8));
+  assert.not(progress.noteAcknowledged(3));
   assert.equal([progress.matchIndex, progress.nextIndex], [8, 9]);
 });
 
 test("a refusal of what is no longer asked never lowers next below match", () => {
   const progress = replicating(8);
-  assert.not(progress.refused({ refusedIndex: 8, agreeableIndex: 2 }));
-  assert.not(progress.refused({ refusedIndex: 5, agreeableIndex: 2 }));
+  assert.not(progress.noteRefused({ refusedIndex: 8, agreeableIndex: 2 }));
+  assert.not(progress.noteRefused({ refusedIndex: 5, agreeableIndex: 2 }));
   assert.is(progress.state, "replicate");
-  assert.ok(progress.refused({ refusedIndex: 11, agreeableIndex: 2 }));
+  assert.ok(progress.noteRefused({ refusedIndex: 11, agreeableIndex: 2 }));
   assert.equal([progress.state, progress.nextIndex], ["probe", 9]);
 });
 
 test("a probe goes back to where the logs may agree, and ignores other refusals", () => {
   const progress = started(20);
-  assert.not(progress.refused({ refusedIndex: 7, agreeableIndex: 1 }));
-  assert.ok(progress.refused({ refusedIndex: 19, agreeableIndex: 12 }));
+  assert.not(progress.noteRefused({ refusedIndex: 7, agreeableIndex: 1 }));
+  assert.ok(progress.noteRefused({ refusedIndex: 19, agreeableIndex: 12 }));
   assert.equal([progress.nextIndex, progress.maySend], [13, true]);
-  assert.ok(progress.refused({ refusedIndex: 12, agreeableIndex: 99 }));
+  assert.ok(progress.noteRefused({ refusedIndex: 12, agreeableIndex: 99 }));
   assert.is(progress.nextIndex, 12);
 });
 
 test("a broken stream goes back to the match", () => {
   const progress = replicating(8);
-  progress.sent({ lastIndex: 30, bytes: 10 });
+  progress.noteSent({ lastIndex: 30, bytes: 10 });
   progress.becomeProbe();
   assert.equal([progress.state, progress.nextIndex, progress.window.messages], ["probe", 9, 0]);
 });
@@ -66,17 +66,17 @@ test("a follower behind the snapshot is asked once a heartbeat", () => {
   const progress = started(20);
   progress.becomeSnapshot(15);
   assert.not(progress.maySend);
-  progress.heard({ now: 3, lastIndex: 20 });
+  progress.noteHeard({ now: 3, lastIndex: 20 });
   assert.ok(progress.maySend);
   assert.is(progress.nextIndex, 15);
-  assert.ok(progress.acknowledged(14));
+  assert.ok(progress.noteAcknowledged(14));
   assert.equal([progress.state, progress.nextIndex], ["replicate", 15]);
 });
 
 test("a follower that has everything is not suspected", () => {
   const progress = replicating(8);
-  assert.not(progress.heard({ now: 3, lastIndex: 8 }));
-  assert.ok(progress.heard({ now: 3, lastIndex: 9 }));
+  assert.not(progress.noteHeard({ now: 3, lastIndex: 8 }));
+  assert.ok(progress.noteHeard({ now: 3, lastIndex: 9 }));
   assert.ok(progress.isSuspect);
 });
 
@@ -87,7 +87,7 @@ function started(nextIndex: number): Progress {
 
 function replicating(matchIndex: number): Progress {
   const progress = started(matchIndex + 1);
-  progress.acknowledged(matchIndex);
+  progress.noteAcknowledged(matchIndex);
   return progress;
 }
 

@@ -1,19 +1,19 @@
 /**
  * Groups in which nothing happens fall quiet: no heartbeats, no timers, no work. A leader that has seen
  * nothing for a while, and whose followers hold everything, tells them so and stops; a follower to which the
- * same is true stops too. From then on the life of the leader's node, which all groups of a pair of nodes
- * share, stands for its heartbeats.
+ * same is true stops too. From then on the heartbeats of the leader's node, which all groups of a pair of
+ * nodes share, stand for those of the group.
  *
- * What makes it live: a replica is quiet only as a leader or behind one. A leader that stops being a quiet
- * one is awake, and as long as it leads its heartbeats wake the others; else it has a timer, stands for
- * election, and its requests wake whomever they reach. Whoever hears nothing of its leader's node for an
+ * Liveness: a replica is quiet only as a leader or behind one. A leader that stops being a quiet one is
+ * awake, and as long as it leads its heartbeats wake the others; else it has a timer, stands for election,
+ * and its requests wake every replica they reach. A replica that hears nothing of its leader's node for an
  * election timeout wakes with that much silence already counted, so a quiet group is without a leader no
  * longer than any other. A leader wakes when it hears nothing of a follower's node, to look at its quorum,
  * and when such a node is heard again. So no message of this protocol needs to arrive, and no report of the
  * host either.
  *
- * What makes it safe: quiet replicas promise nothing. Votes, terms and commits are decided by the same rules,
- * a lease ends with the last heartbeat, and any read wakes its group.
+ * Safety: quiet replicas promise nothing. Votes, terms and commits are decided by the same rules, a lease
+ * ends with the last heartbeat, and any read wakes its group.
  *
  * @module
  */
@@ -46,9 +46,9 @@ export function maybeFallQuiet(state: ReplicaState, progress: ProgressTable): bo
 }
 
 /**
- * The leader says that everything up to `commit`, its last entry, is committed. Who has the same last entry
- * has the same log, and may commit it on this word. Who cannot fall quiet answers as if to a heartbeat, which
- * wakes the leader.
+ * The leader says that everything up to `commit`, its last entry, is committed. A follower with the same last
+ * entry has the same log, and may commit it for that reason. A follower that cannot fall quiet answers as if
+ * to a heartbeat, which wakes the leader.
  */
 export function onQuietRequest(state: ReplicaState, message: QuietRequest): void {
   const { log, config } = state;
@@ -118,7 +118,7 @@ function areFollowersSettled(state: ReplicaState, progress: ProgressTable): bool
   const isThere = progress.followers.every((follower) =>
     !isAlive(follower) || (follower.matchIndex === log.lastIndex && follower.lastHeard >= heartbeatStart)
   );
-  return isThere && progress.reached((each) => (isAlive(each) ? 1 : 0)) > 0;
+  return isThere && progress.reachedByMajority((each) => (isAlive(each) ? 1 : 0)) > 0;
 }
 
 /** Whether the preferred replica is to get the leadership as soon as it can. */

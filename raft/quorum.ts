@@ -17,7 +17,7 @@ export function majority(voterCount: number): number {
 }
 
 /**
- * The highest value that a majority has reached, given one value a voter. Sorts `values` in place. A list
+ * The highest value that a majority has reached, given one value per voter. Sorts `values` in place. A list
  * without voters never holds anything back: its answer is `Infinity`.
  */
 export function reachedByMajority(values: number[]): number {

@@ -16,13 +16,13 @@ export class Random {
 
   /** `seed` may be any safe integer. */
   constructor(seed: number) {
-    this.#counter = mixed((seed >>> 0) ^ mixed(Math.floor(seed / UINT32_RANGE) >>> 0));
+    this.#counter = mix((seed >>> 0) ^ mix(Math.floor(seed / UINT32_RANGE) >>> 0));
   }
 
   /** The next number, 0 to 2^32−1. */
   next(): number {
     this.#counter = (this.#counter + GOLDEN_GAMMA) >>> 0;
-    return mixed(this.#counter);
+    return mix(this.#counter);
   }
 
   /** The next number that is at least 0 and below `bound`, a positive integer up to 2^32. */
@@ -36,14 +36,20 @@ export class Random {
   }
 }
 
-/** The seed of one replica, so that the groups of a node do not draw the same timeouts. */
-export function replicaSeed(options: { readonly seed: number; readonly group: number }): number {
-  const { seed, group } = options;
-  const spread = new Random(seed);
-  return (spread.next() ^ mixed(group + 1)) >>> 0;
+/** What the seed of a replica is made from. */
+export interface ReplicaSeedOptions {
+  /** Of the node. */
+  readonly seed: number;
+  readonly group: number;
 }
 
-function mixed(value: number): number {
+/** The seed of one replica, so that the groups of a node do not draw the same timeouts. */
+export function replicaSeed({ seed, group }: ReplicaSeedOptions): number {
+  const spread = new Random(seed);
+  return (spread.next() ^ mix(group + 1)) >>> 0;
+}
+
+function mix(value: number): number {
   let bits = value >>> 0;
   bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
   bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);

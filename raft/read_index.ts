@@ -29,7 +29,7 @@ export function addLeaderRead(state: ReplicaState, origin: ReadOrigin): boolean 
   return true;
 }
 
-/** A follower's reads arrived; whoever does not lead says so at once. */
+/** A follower's reads arrived; a replica that does not lead refuses them at once. */
 export function onReadIndexRequest(state: ReplicaState, message: ReadIndexRequest): void {
   const origin = { node: message.from, readId: message.readId };
   const isTaken = state.role === "leader" && addLeaderRead(state, origin);
@@ -130,9 +130,17 @@ export function expireForwardedReads(state: ReplicaState): void {
 }
 
 /** What came of some reads. */
-interface Outcome {
+interface ReadAnswer {
   readonly granted: boolean;
   readonly readIndex: LogIndex;
+}
+
+interface OriginAnswer extends ReadAnswer {
+  readonly origin: ReadOrigin;
+}
+
+interface ForwardedAnswer extends ReadAnswer {
+  readonly readIds: readonly number[];
 }
 
 function finishRound(state: ReplicaState, round: ReadRound): void {
@@ -145,8 +153,8 @@ function failOrigins(state: ReplicaState, origins: readonly ReadOrigin[]): void 
   for (const origin of origins) answer(state, { origin, granted: false, readIndex: 0 });
 }
 
-function answer(state: ReplicaState, outcome: Outcome & { readonly origin: ReadOrigin }): void {
-  const { origin, granted, readIndex } = outcome;
+function answer(state: ReplicaState, read: OriginAnswer): void {
+  const { origin, granted, readIndex } = read;
   if (origin.node === state.self) {
     state.readsReady.push({ group: state.group, readId: origin.readId, granted, readIndex });
     return;
@@ -163,11 +171,8 @@ function answer(state: ReplicaState, outcome: Outcome & { readonly origin: ReadO
   });
 }
 
-function finishForwarded(
-  state: ReplicaState,
-  outcome: Outcome & { readonly readIds: readonly number[] },
-): void {
-  const { readIds, granted, readIndex } = outcome;
+function finishForwarded(state: ReplicaState, reads: ForwardedAnswer): void {
+  const { readIds, granted, readIndex } = reads;
   state.forwarded.count -= readIds.length;
   for (const readId of readIds) state.readsReady.push({ group: state.group, readId, granted, readIndex });
 }

@@ -8,7 +8,7 @@
 import type { Random } from "./random.ts";
 import type { LogIndex, NodeId } from "./types.ts";
 
-/** Who wants to know from which index on it may read. */
+/** The replica and the read that wait for an index. */
 export interface ReadOrigin {
   /** The leader itself, or the follower that asked. */
   readonly node: NodeId;
@@ -42,8 +42,8 @@ export interface ForwardedQuestion {
   readonly askedAt: number;
 }
 
-/** Room for questions between the starting points that two lives of a process may draw. */
-const QUESTIONS_A_LIFE = 2 ** 20;
+/** Question ids between the starting points that two runs of a process may draw. */
+const QUESTION_IDS_PER_PROCESS = 2 ** 20;
 
 /** The reads of a follower. */
 export class ForwardedReads {
@@ -56,12 +56,12 @@ export class ForwardedReads {
   #lastQuestionId: number;
 
   /**
-   * Question ids start at a random number: an answer that was under way when this process died must not be
-   * taken for the answer to a question of its next life, for its index may be older than writes that were
+   * Question ids start at a random number: an answer that was under way when this process ended must not be
+   * taken for the answer to a question of its next run, for its index may be older than writes that were
    * acknowledged since.
    */
   constructor(random: Random) {
-    this.#lastQuestionId = random.next() * QUESTIONS_A_LIFE;
+    this.#lastQuestionId = random.next() * QUESTION_IDS_PER_PROCESS;
   }
 
   nextQuestionId(): number {

@@ -81,7 +81,7 @@ export interface ReadyBatch {
  * elsewhere.
  */
 export type Refusal =
-  /** This replica does not lead; `leader` says who does, `NO_NODE` when unknown. */
+  /** This replica does not lead; `leader` names the node that does, `NO_NODE` when unknown. */
   | "notLeader"
   /** Too many uncommitted bytes, or reads, are waiting. */
   | "overloaded"
@@ -109,8 +109,8 @@ export type RequestResult =
   | { readonly accepted: true }
   | { readonly accepted: false; readonly refusal: Refusal; readonly leader: NodeId };
 
-/** A leader's view of another replica. */
-export interface FollowerView {
+/** What a leader knows of another replica. */
+export interface FollowerProgress {
   readonly node: NodeId;
   readonly state: "probe" | "replicate" | "snapshot";
   readonly matchIndex: LogIndex;
@@ -120,8 +120,8 @@ export interface FollowerView {
   readonly active: boolean;
 }
 
-/** A replica as an operator sees it. */
-export interface ReplicaView {
+/** How a replica stands. */
+export interface RaftStatus {
   readonly group: GroupId;
   readonly role: Role;
   readonly term: Term;
@@ -130,7 +130,7 @@ export interface ReplicaView {
   /** As of the last change that was applied here. */
   readonly membership: Membership;
   /**
-   * Of a leader: no change is under way, and who was replaced by the last one is needed no more
+   * Of a leader: no change is under way, and the voters replaced by the last one are needed no more
    * (`reconfiguration.ts`).
    */
   readonly isSealed: boolean;
@@ -142,8 +142,8 @@ export interface ReplicaView {
   readonly logBytes: number;
   /** Whether it rests, for nothing happens in its group. */
   readonly isQuiet: boolean;
-  /** Elections this replica has won since it was born. */
+  /** Elections this replica has won since it was added. */
   readonly electionsWon: number;
   /** Empty unless this replica leads. */
-  readonly followers: readonly FollowerView[];
+  readonly followers: readonly FollowerProgress[];
 }

@@ -5,31 +5,33 @@
  * safe because there is only one change at a time: a leader appends the next membership entry when it has
  * applied all before it. So
  *
- * - whoever holds a membership entry knows that the ones before it are committed, and has to have applied
- *   them before it stands for election; a restart counts them as committed, whatever the commit hint says;
- * - two memberships in force at one moment are neighbours, and every two of their majorities share a voter:
- *   neighbours differ in learners only, or one is joint and contains the other.
+ * - a replica that holds a membership entry knows that the ones before it are committed, and has to have
+ *   applied them before it stands for election; a restart counts them as committed, whatever the commit hint
+ *   says;
+ * - two memberships in force at one moment are successive ones, and every two of their majorities share a
+ *   voter: successive ones differ in learners only, or one is joint and contains the other.
  *
- * Who is replaced may be needed until a majority of those who stay knows for good that the joint membership
- * is left: whoever does not know it needs votes of both sides. So a leader that has left it appends an entry
- * more, the seal. The appends that bring it say that the membership before is committed, so whoever has it on
- * disk knows that after a restart, too; when the seal is committed, those who were replaced may disappear. A
- * new leader's first entry is as good.
+ * The replaced voters may be needed until a majority of those that stay knows for good that the joint
+ * membership is left: a voter that does not know it needs votes of both sides. So a leader that has left it
+ * appends an entry more, the seal. The appends that bring it say that the membership before is committed, so
+ * a replica that has it on disk knows that after a restart, too; when the seal is committed, the replaced
+ * voters may disappear. A new leader's first entry is as good.
  *
- * The joint membership is left automatically, by whoever leads when it has been applied. A leader that is no
- * voter of the membership that was applied last steps down, and asks one of those who stay to take its place.
+ * The joint membership is left automatically, by the replica that leads when it has been applied. A leader
+ * that is no voter of the membership that was applied last steps down, and asks one of its voters to take its
+ * place (`transfer.ts`).
  *
  * @module
  */
 
 import { becomeFollower, maybeStandAsAsked } from "./election.ts";
 import {
-  entered,
+  enterJoint,
   isJoint,
   isReached,
   isSoundTarget,
   isVoter,
-  left,
+  leaveJoint,
   members,
   type MembershipTarget,
 } from "./membership.ts";
@@ -57,7 +59,7 @@ export function changeMembership(state: ReplicaState, target: MembershipTarget):
   if (!promoted.every((node) => isCaughtUp(state, progress.follower(node)))) {
     return { accepted: false, refusal: "learnerBehind", leader };
   }
-  return proposeMembership(state, encodeMembership(entered(membership, target)));
+  return proposeMembership(state, encodeMembership(enterJoint(membership, target)));
 }
 
 /** Puts into force what `entries`, which have just been applied, say; returns it, oldest first. */
@@ -79,11 +81,11 @@ export function applyMemberships(state: ReplicaState, entries: readonly Entry[])
 }
 
 /** Ends a change that has been applied, or seals one that has ended, if this replica leads. */
-export function maybeGoOn(state: ReplicaState): void {
+export function maybeContinueChange(state: ReplicaState): void {
   const { membership, role, sealIndex, transfer } = state;
   if (role !== "leader" || transfer !== undefined) return;
   if (isJoint(membership)) {
-    if (isSettledHere(state)) proposeMembership(state, encodeMembership(left(membership)));
+    if (isSettledHere(state)) proposeMembership(state, encodeMembership(leaveJoint(membership)));
   } else if (sealIndex === undefined) state.sealIndex = proposeEmpty(state);
 }
 
@@ -100,8 +102,8 @@ function isChangePending(state: ReplicaState): boolean {
 }
 
 /**
- * Whether every membership entry of this log is in force here. A new leader may lack the news that older
- * entries are committed, but not after it has committed one of its own.
+ * Whether every membership entry of this log is in force here. A new leader may not know yet that older
+ * entries are committed, but it does after it has committed one of its own.
  */
 function isSettledHere(state: ReplicaState): boolean {
   const { log, membershipIndex, term } = state;
@@ -120,13 +122,13 @@ function reconfigureLeader(state: ReplicaState, progress: ProgressTable): void {
   const { membership, self, log, now, config, transfer } = state;
   if (!isVoter(membership, self)) return stepDown(state, progress);
   const start = { membership, self, nextIndex: log.lastIndex + 1, now, limits: config };
-  const table = state.progress = progress.changedTo(start);
+  const table = state.progress = progress.withMembership(start);
   if (transfer !== undefined && !members(membership).includes(transfer.to)) state.transfer = undefined;
   state.isFlushDue = true;
   // The quorum may have become smaller.
   maybeCommit(state, table);
   confirmRounds(state, table);
-  maybeGoOn(state);
+  maybeContinueChange(state);
 }
 
 function stepDown(state: ReplicaState, progress: ProgressTable): void {

@@ -30,7 +30,7 @@ test("entries that are applied again do not bring an older membership back", () 
   const raft = born({ memberships: [LEARNING, JOINT, FINAL], commit: 3 });
   const batch = raft.ready();
   assert.equal(batch.memberships.map(({ index }) => index), [1, 2, 3]);
-  assert.equal(raft.view(1)!.membership, FINAL);
+  assert.equal(raft.status(1)!.membership, FINAL);
 });
 
 test("a replica that is removed refuses its reads, and what is out may still come back", () => {
@@ -50,7 +50,7 @@ test("a replica that is removed refuses its reads, and what is out may still com
   assert.is(out.persist.length, 1);
   raft.removeGroup(1);
   raft.removeGroup(1);
-  assert.equal([raft.groups(), raft.view(1), raft.logBytes], [[], undefined, 0]);
+  assert.equal([raft.groups(), raft.status(1), raft.logBytes], [[], undefined, 0]);
   assert.ok(raft.hasReady());
   const last = raft.ready();
   assert.equal(last.reads, [{ group: 1, readId: 77, granted: false, readIndex: 0 }]);
@@ -58,13 +58,13 @@ test("a replica that is removed refuses its reads, and what is out may still com
   raft.advance(out);
   raft.advance(last);
   raft.tick();
-  assert.is(raft.view(1)!.term, 0);
+  assert.is(raft.status(1)!.term, 0);
 });
 
 function bornWith(
   options: { readonly memberships: readonly Membership[]; readonly commit: number },
 ): Membership {
-  return born(options).view(1)!.membership;
+  return born(options).status(1)!.membership;
 }
 
 function born(options: { readonly memberships: readonly Membership[]; readonly commit: number }): MultiRaft {

@@ -1,7 +1,7 @@
 /**
  * One replica of one group: turns every input into a change of its state, and the state into what the host
- * must do. The rules that hold for all roles stand here: a later term wins (§5.1), an earlier one is told so,
- * and whoever leads in this term is followed.
+ * must do. The rules that hold for all roles stand here: a later term wins (§5.1), a message of an earlier
+ * one is answered with the current term, and the leader of the current term is followed.
  *
  * @module
  */
@@ -24,10 +24,10 @@ import {
   failLeaderReads,
   onReadIndexRequest,
 } from "./read_index.ts";
-import type { ProposeResult, ReadReady, ReplicaView, RequestResult } from "./ready.ts";
+import type { ProposeResult, RaftStatus, ReadReady, RequestResult } from "./ready.ts";
 import { changeMembership } from "./reconfiguration.ts";
-import { collectReady, type ReadyParts, type Reported, viewOf } from "./replica_ready.ts";
-import { type GroupOptions, ReplicaState, type Surroundings } from "./state.ts";
+import { collectReady, type ReadyParts, type Reported, statusOf } from "./replica_ready.ts";
+import { type GroupOptions, type NodeContext, ReplicaState } from "./state.ts";
 import { checkInvariants, type CheckMemory } from "./state_check.ts";
 import { type GroupId, NO_NODE, type NodeId } from "./types.ts";
 
@@ -48,7 +48,7 @@ export class Replica {
   readonly #reported: Reported;
 
   /** @throws {InvariantViolation} when what was restored contradicts itself */
-  constructor(surroundings: Surroundings, options: GroupOptions) {
+  constructor(surroundings: NodeContext, options: GroupOptions) {
     this.#state = new ReplicaState(surroundings, options);
     drawTimeout(this.#state);
     const { role, term, leader, log } = this.#state;
@@ -97,8 +97,8 @@ export class Replica {
 
   /** A message to this replica arrived. */
   step(message: Message): void {
-    this.#noteHearing();
-    if (!this.#isIdleTalk(message)) wake(this.#state);
+    this.#noteFirstMessage();
+    if (!this.#isBackgroundMessage(message)) wake(this.#state);
     if (message.kind === "preVoteRequest") onPreVoteRequest(this.#state, message);
     else if (this.#isOfThisTerm(message)) this.#stepCurrent(message);
     this.#check();
@@ -137,13 +137,14 @@ export class Replica {
 
   changeMembership(target: MembershipTarget): ProposeResult {
     const result = changeMembership(this.#state, target);
-    // Who asks again and again, until a node that is down has caught up, must not keep the group awake.
+    // A host that asks again and again, until a node that is down has caught up, must not keep the group
+    // awake.
     if (result.accepted) wake(this.#state);
     this.#check();
     return result;
   }
 
-  /** This replica is no more; none of the reads that wait here can be answered. Returns them. */
+  /** Ends this replica; none of the reads that wait here can be answered. Returns them. */
   end(): readonly ReadReady[] {
     const state = this.#state;
     failLeaderReads(state);
@@ -190,7 +191,7 @@ export class Replica {
   }
 
   /** The host has made the oldest write under way durable. */
-  persisted(): void {
+  onPersisted(): void {
     const state = this.#state;
     state.log.finishWrite();
     state.votesInWriting.shift();
@@ -198,19 +199,19 @@ export class Replica {
     this.#check();
   }
 
-  view(): ReplicaView {
-    return viewOf(this.#state);
+  status(): RaftStatus {
+    return statusOf(this.#state);
   }
 
   /** Whether the commit hint on disk is so old that it is worth a write of its own. */
   get #isHintDue(): boolean {
     const { log, persisted, now, hintStart, config, membershipIndex } = this.#state;
     if (log.committed === persisted.commit) return false;
-    // Who belongs to the group should be known after a restart, too.
+    // The members of the group should be known after a restart, too.
     return membershipIndex > persisted.commit || now - hintStart >= config.electionTimeoutTicks;
   }
 
-  #noteHearing(): void {
+  #noteFirstMessage(): void {
     if (this.#state.hasHeard) return;
     this.#state.hasHeard = true;
     // The early timeout of a preferred replica is for a cluster in which nobody speaks.
@@ -219,10 +220,10 @@ export class Replica {
 
   /**
    * Whether a message does not count as something happening: heartbeats of a group that is awake, and the
-   * question of a stranger, perhaps removed long ago, whom a replica with a living leader would refuse
-   * anyway.
+   * pre-vote request of a node that is no member, perhaps removed long ago, which a replica that hears its
+   * leader would refuse anyway.
    */
-  #isIdleTalk(message: Message): boolean {
+  #isBackgroundMessage(message: Message): boolean {
     const state = this.#state;
     if (message.kind === "heartbeatRequest" || message.kind === "heartbeatResponse") return !state.isQuiet;
     if (message.kind !== "preVoteRequest" || isMember(state.membership, message.from)) return false;
@@ -242,7 +243,7 @@ export class Replica {
     }
     if (message.kind === "preVoteResponse" && message.granted) return message.term === state.term + 1;
     const isUnwanted = message.kind === "voteRequest" &&
-      (state.isStranger || (!message.transfer && isVoteForbidden(state)));
+      (state.hasNoMembership || (!message.transfer && isVoteForbidden(state)));
     if (isUnwanted) return false;
     becomeFollower(state, { term: message.term, leader: isFromLeader(message) ? message.from : NO_NODE });
     return true;
@@ -261,8 +262,8 @@ export class Replica {
 
   /**
    * A message of an earlier term never changes anything here, timers least of all. Its sender is told the
-   * term: a leader that was cut off steps down, and one that its follower has outrun makes room for an
-   * election.
+   * term: a leader that was cut off steps down, and so does one whose follower has reached a later term, so
+   * that there can be an election.
    */
   #answerStale(message: Message): void {
     const { group, self, term, messages } = this.#state;

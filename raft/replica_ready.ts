@@ -10,12 +10,12 @@
 import type { Message } from "./message.ts";
 import { lastHeardOf } from "./quiet.ts";
 import type {
-  FollowerView,
+  FollowerProgress,
   GroupCommitted,
   GroupMembership,
   GroupPersist,
+  RaftStatus,
   ReadReady,
-  ReplicaView,
   Transition,
 } from "./ready.ts";
 import { applyMemberships, isSealed } from "./reconfiguration.ts";
@@ -63,8 +63,8 @@ export function collectReady(state: ReplicaState, options: CollectOptions): void
   }
 }
 
-/** The replica as an operator sees it. */
-export function viewOf(state: ReplicaState): ReplicaView {
+/** How the replica stands. */
+export function statusOf(state: ReplicaState): RaftStatus {
   const { group, role, term, vote, leader, log, electionsWon } = state;
   return {
     group,
@@ -81,7 +81,7 @@ export function viewOf(state: ReplicaState): ReplicaView {
     logBytes: log.bytes,
     electionsWon,
     isQuiet: state.isQuiet,
-    followers: followerViews(state),
+    followers: followerProgress(state),
   };
 }
 
@@ -121,10 +121,13 @@ function promisesBeyond(message: Message, durable: LogIndex): boolean {
   return message.kind === "appendResponse" && message.success && message.matchIndex > durable;
 }
 
-function collectPersist(
-  state: ReplicaState,
-  options: { readonly parts: ReadyParts; readonly isVoteNew: boolean; readonly isHintDue: boolean },
-): void {
+interface PersistOptions {
+  readonly parts: ReadyParts;
+  readonly isVoteNew: boolean;
+  readonly isHintDue: boolean;
+}
+
+function collectPersist(state: ReplicaState, options: PersistOptions): void {
   const { log, term, vote, persisted } = state;
   const isHardStateDue = options.isVoteNew || options.isHintDue;
   if (log.written === log.lastIndex && !isHardStateDue) return;
@@ -148,13 +151,13 @@ function collectCommitted(state: ReplicaState, parts: ReadyParts): void {
   });
   const last = entries.at(-1);
   if (last === undefined) return;
-  log.appliedTo(last.index);
+  log.markApplied(last.index);
   parts.committed.push({ group, entries });
   if (log.lastMembershipThrough(last.index) < entries[0]!.index) return;
   for (const applied of applyMemberships(state, entries)) parts.memberships.push(applied);
 }
 
-function followerViews(state: ReplicaState): readonly FollowerView[] {
+function followerProgress(state: ReplicaState): readonly FollowerProgress[] {
   const { progress, now, config } = state;
   if (progress === undefined) return [];
   return progress.followers.map((follower) => ({

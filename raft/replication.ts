@@ -1,6 +1,6 @@
 /**
- * The leader's side of AppendEntries (§5.3, §5.4.2): what is sent to whom at the end of a turn, and what
- * answers mean. Nothing is sent while a turn lasts, so that all proposals of a turn travel together and
+ * The leader's side of AppendEntries (§5.3, §5.4.2): what each follower is sent at the end of a turn, and
+ * what answers mean. Nothing is sent while a turn lasts, so that all proposals of a turn travel together and
  * followers that are equally far share the same list of entries.
  *
  * @module
@@ -20,9 +20,9 @@ const NO_ENTRIES: readonly Entry[] = [];
 /** Sends every follower what it lacks and its window allows. */
 export function sendAppends(state: ReplicaState, progress: ProgressTable): void {
   const { followers } = progress;
-  const memory: SliceMemory = { from: 0, entries: NO_ENTRIES, bytes: 0 };
+  const cache: SliceCache = { from: 0, entries: NO_ENTRIES, bytes: 0 };
   for (let position = 0; position < followers.length; position++) {
-    sendTo(state, { progress: followers[position]!, memory });
+    sendTo(state, { progress: followers[position]!, cache });
   }
 }
 
@@ -41,8 +41,7 @@ export function broadcastHeartbeats(state: ReplicaState, progress: ProgressTable
       from: state.self,
       to: follower.node,
       term: state.term,
-      // A follower may hold more than is known to match, and that may differ: it must not commit it on this
-      // word.
+      // A follower may hold more than is known to match, and that may differ: a heartbeat must not commit it.
       commit: Math.min(follower.matchIndex, state.log.committed),
       readRound,
       sentAt: leaseStamp(state),
@@ -58,7 +57,7 @@ export function onAppendResponse(state: ReplicaState, message: AppendResponse): 
   // An answer about entries that were never sent is not from a follower of this leadership.
   if (message.matchIndex > state.log.lastIndex) return false;
   const isNew = message.success
-    ? progress.acknowledged(message.matchIndex)
+    ? progress.noteAcknowledged(message.matchIndex)
     : onRefusal(state, { progress, message });
   if (isNew) state.isFlushDue = true;
   return isNew;
@@ -68,7 +67,7 @@ export function onAppendResponse(state: ReplicaState, message: AppendResponse): 
 export function onHeartbeatResponse(state: ReplicaState, message: HeartbeatResponse): void {
   const progress = state.progress?.follower(message.from);
   if (progress === undefined) return;
-  const isBehind = progress.heard({ now: state.now, lastIndex: state.log.lastIndex });
+  const isBehind = progress.noteHeard({ now: state.now, lastIndex: state.log.lastIndex });
   if (isBehind) state.isFlushDue = true;
   progress.readRound = Math.max(progress.readRound, Math.min(message.readRound, state.reads.lastRound));
   if (message.sentAt === 0) return;
@@ -97,7 +96,7 @@ export function isCaughtUp(state: ReplicaState, follower: Progress | undefined):
 }
 
 /** The slice last taken, for the next follower that needs the same. */
-interface SliceMemory {
+interface SliceCache {
   from: LogIndex;
   entries: readonly Entry[];
   bytes: number;
@@ -105,11 +104,11 @@ interface SliceMemory {
 
 interface Target {
   readonly progress: Progress;
-  readonly memory: SliceMemory;
+  readonly cache: SliceCache;
 }
 
 function sendTo(state: ReplicaState, target: Target): void {
-  const { progress, memory } = target;
+  const { progress } = target;
   const { log } = state;
   if (progress.nextIndex < log.firstIndex && progress.state !== "snapshot") {
     progress.becomeSnapshot(log.firstIndex);
@@ -117,34 +116,37 @@ function sendTo(state: ReplicaState, target: Target): void {
   if (progress.state !== "replicate") {
     if (!progress.maySend) return;
     // Entries would be refused with the probe, again and again, until the follower has what lies before them.
-    if (progress.state === "snapshot") sendAppend(state, { progress, memory, entries: NO_ENTRIES, bytes: 0 });
+    if (progress.state === "snapshot") sendAppend(state, { progress, entries: NO_ENTRIES, bytes: 0 });
     else sendEntries(state, target);
     return;
   }
   while (progress.nextIndex <= log.lastIndex && progress.maySend) sendEntries(state, target);
   const isNewsDue = progress.commitSent < log.committed && progress.matchIndex === log.lastIndex;
-  if (isNewsDue || progress.isSuspect) sendAppend(state, { progress, memory, entries: NO_ENTRIES, bytes: 0 });
+  if (isNewsDue || progress.isSuspect) sendAppend(state, { progress, entries: NO_ENTRIES, bytes: 0 });
 }
 
 function sendEntries(state: ReplicaState, target: Target): void {
-  const { progress, memory } = target;
-  if (memory.from !== progress.nextIndex) {
+  const { progress, cache } = target;
+  if (cache.from !== progress.nextIndex) {
     const { log, config } = state;
-    memory.from = progress.nextIndex;
-    memory.entries = log.slice({
+    cache.from = progress.nextIndex;
+    cache.entries = log.slice({
       from: progress.nextIndex,
       through: log.lastIndex,
       bytesMax: config.appendBytesMax,
     });
-    memory.bytes = entriesBytes(memory.entries);
+    cache.bytes = entriesBytes(cache.entries);
   }
-  sendAppend(state, { progress, memory, entries: memory.entries, bytes: memory.bytes });
+  sendAppend(state, { progress, entries: cache.entries, bytes: cache.bytes });
 }
 
-function sendAppend(
-  state: ReplicaState,
-  append: Target & { readonly entries: readonly Entry[]; readonly bytes: number },
-): void {
+interface Append {
+  readonly progress: Progress;
+  readonly entries: readonly Entry[];
+  readonly bytes: number;
+}
+
+function sendAppend(state: ReplicaState, append: Append): void {
   const { progress, entries, bytes } = append;
   const { log } = state;
   const prevLogIndex = progress.nextIndex - 1;
@@ -163,20 +165,22 @@ function sendAppend(
     commit: log.committed,
   });
   progress.commitSent = Math.max(progress.commitSent, Math.min(log.committed, lastIndex));
-  progress.sent({ lastIndex, bytes });
+  progress.noteSent({ lastIndex, bytes });
+}
+
+interface RefusedAppend {
+  readonly progress: Progress;
+  readonly message: AppendResponse;
 }
 
 /** Skips back over whole terms instead of entry by entry (§5.3, last paragraphs). */
-function onRefusal(
-  state: ReplicaState,
-  refusal: { readonly progress: Progress; readonly message: AppendResponse },
-): boolean {
+function onRefusal(state: ReplicaState, refusal: RefusedAppend): boolean {
   const { progress, message } = refusal;
   const { log } = state;
   const agreeableIndex = message.conflictTerm === 0
     ? message.conflictIndex
     : log.highestAgreeable({ index: message.conflictIndex, term: message.conflictTerm });
-  const isNew = progress.refused({ refusedIndex: message.matchIndex, agreeableIndex });
+  const isNew = progress.noteRefused({ refusedIndex: message.matchIndex, agreeableIndex });
   if (isNew && progress.nextIndex < log.firstIndex) progress.becomeSnapshot(log.firstIndex);
   return isNew;
 }

@@ -1,6 +1,6 @@
 /**
  * Everything one replica knows (figure 2 of the paper, "state"), and the few changes that all roles share.
- * The rooms above it hold the rules; this file holds what they are about.
+ * The files that import it hold the rules; this one holds what they are about.
  *
  * @module
  */
@@ -28,7 +28,7 @@ import {
   type Term,
 } from "./types.ts";
 
-/** What one replica is born from. */
+/** What one replica is made from. */
 export interface GroupOptions {
   readonly group: GroupId;
   readonly restored: Restored;
@@ -40,7 +40,7 @@ export interface GroupOptions {
 }
 
 /** What a replica shares with the others of its node. */
-export interface Surroundings {
+export interface NodeContext {
   readonly config: ResolvedConfig;
   readonly node: NodeState;
 }
@@ -51,7 +51,7 @@ export interface Surroundings {
 export interface HandoverState {
   /** Since when the preferred replica has been fit to lead; `undefined` while it is not. */
   fitSince: number | undefined;
-  /** The commit index at the last look: whoever has reached it is close behind. */
+  /** The commit index at the last look: a replica that has reached it is close behind. */
   commitSeen: number;
   /** No handover before this tick. */
   notBefore: number;
@@ -79,7 +79,7 @@ export class ReplicaState {
   readonly reads = new LeaderReads();
   readonly forwarded: ForwardedReads;
   handover: HandoverState;
-  /** Invariant: that of the last membership entry applied, or known to be committed at birth. */
+  /** Invariant: that of the last membership entry applied, or known to be committed when it was restored. */
   membership: Membership;
   /** Of that entry; the snapshot's when there is none. Invariant: never falls. */
   membershipIndex: LogIndex;
@@ -102,9 +102,9 @@ export class ReplicaState {
   activeAt: number;
   /** Whether this replica rests until something happens (`quiet.ts`). */
   isQuiet = false;
-  /** Tick of the last promise to vote for nobody, or of a birth that may have forgotten one (`lease.ts`). */
+  /** Tick of the last promise to vote for nobody, or of a start that may have forgotten one (`lease.ts`). */
   promisedAt: number | undefined;
-  /** Whether any message has arrived since birth. */
+  /** Whether any message has arrived since the start. */
   hasHeard = false;
   /** Whether a candidacy failed since a leader was last heard. */
   hasFailedCandidacy = false;
@@ -140,7 +140,7 @@ export class ReplicaState {
   /** Tick at which the commit hint was last persisted. */
   hintStart: number;
 
-  constructor({ config, node }: Surroundings, options: GroupOptions) {
+  constructor({ config, node }: NodeContext, options: GroupOptions) {
     const { group, restored, priority } = options;
     this.node = node;
     this.electionStart = node.now;
@@ -163,7 +163,7 @@ export class ReplicaState {
     this.term = restored.hardState.term;
     this.vote = restored.hardState.vote;
     this.persisted = restored.hardState;
-    // Who was never in a term has promised nothing.
+    // A replica that was never in a term has promised nothing.
     if (config.leaseReads && this.term > 0) this.promisedAt = node.now;
     this.handover = newHandover(config);
     if (this.term < this.log.lastTerm) {
@@ -189,7 +189,7 @@ export class ReplicaState {
   }
 
   /** Whether this replica has never heard of any membership: it follows, but has no vote to give. */
-  get isStranger(): boolean {
+  get hasNoMembership(): boolean {
     const { log, membership } = this;
     return membership.voters.length === 0 && log.lastMembershipThrough(log.lastIndex) === 0;
   }

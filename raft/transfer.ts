@@ -1,7 +1,7 @@
 /**
  * How a leader asks another replica to take its place (§3.10 of the thesis), and what one that is removed
- * does before it steps down (§4.2.2): it says what is committed, and asks one of those who stay to stand at
- * once, so that the group need not find out by its silence.
+ * does before it steps down (§4.2.2): it says what is committed, and asks one of the voters that stay to
+ * stand at once, so that the group need not wait for an election timeout.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export function sendTimeoutNow(state: ReplicaState, to: NodeId): void {
   });
 }
 
-/** The last words of a leader that its group has removed. Nothing rests on their arrival. */
+/** The last messages of a leader that its group has removed. They may be lost: that only costs a timeout. */
 export function transferOnRemoval(state: ReplicaState, progress: ProgressTable): void {
   for (const follower of progress.followers) follower.isSuspect = true;
   sendAppends(state, progress);
@@ -33,8 +33,8 @@ export function transferOnRemoval(state: ReplicaState, progress: ProgressTable):
 }
 
 /**
- * Who stays, was heard lately and holds most, for others vote only for who has no less; of several the
- * preferred one.
+ * Of the voters that stay and were heard lately, the one that holds most, for the others vote only for a log
+ * that is no shorter than theirs; of several the preferred one.
  */
 function chooseSuccessor(state: ReplicaState, progress: ProgressTable): Progress | undefined {
   const { membership, priority, now, config } = state;

@@ -49,13 +49,13 @@ export interface Entry {
 /** What must be durable before a replica speaks (figure 2, "persistent state"). */
 export interface HardState {
   readonly term: Term;
-  /** Who got this replica's vote in `term`; `NO_NODE` when nobody. */
+  /** The node that got this replica's vote in `term`; `NO_NODE` when none did. */
   readonly vote: NodeId;
   /** A hint: everything up to here was committed when this was written. */
   readonly commit: LogIndex;
 }
 
-/** Who belongs to a group. During joint consensus both voter lists must agree (§6). */
+/** The members of a group. During joint consensus both voter lists must agree (§6). */
 export interface Membership {
   /** Ascending, without duplicates. */
   readonly voters: readonly NodeId[];
@@ -74,7 +74,7 @@ export interface SnapshotMeta {
   readonly membership: Membership;
 }
 
-/** All a replica is born from. */
+/** All that a replica starts from: what its node found in the log. */
 export interface Restored {
   readonly hardState: HardState;
   readonly snapshot: SnapshotMeta;

@@ -1,27 +1,29 @@
 /**
- * The house's bans that a compiler does not know, as a plugin of `deno lint` (`deno.json`, `lint.plugins`).
+ * Rules of the project that the compiler does not know, as a plugin of `deno lint` (`deno.json`,
+ * `lint.plugins`).
  *
- * - `pure-core`: nothing in `raft/`, `server/kv/` and `server/cluster/` touches the world or waits, so that
- *   the simulator decides everything that happens.
- * - `no-bigint-in-core`: 64-bit wire numbers stop at `server/rpc/`; inside there are safe integers only.
+ * - `pure-core`: nothing in the pure rooms, `raft/`, `server/kv/` and `server/cluster/`, does input or
+ *   output, reads a clock, draws a random number or waits, so that the simulator decides everything that
+ *   happens.
+ * - `no-bigint-in-core`: 64-bit wire numbers stop at `server/rpc/`; below it there are safe integers only.
  * - `banned-syntax`: no default exports, namespaces, decorators or `Proxy` anywhere.
  * - `function-lines`: no function above {@linkcode FUNCTION_LINES_MAX} lines.
  *
  * A rule finds a file's room by its path below the folder that holds `tests/`. It judges names, not bindings:
- * a local variable named `performance` is refused in the core too, because a reader would have to check which
- * it is.
+ * a local variable named `performance` is refused in the pure rooms too, because a reader would have to check
+ * which one it is.
  *
  * @module
  */
 
 /// <reference lib="deno.unstable" />
 
-/** A longer function holds more than one thought. */
+/** A longer function does more than one thing. */
 export const FUNCTION_LINES_MAX = 70;
 
 const ROOT = new URL("../", import.meta.url).pathname;
 
-/** Names that let the world, the time or chance in, each with what is used instead. */
+/** Names of what a pure room must not use, each with what is done instead. */
 const IMPURE_NAMES: ReadonlyMap<string, string> = new Map([
   ...[
     "Deno",
@@ -33,15 +35,17 @@ const IMPURE_NAMES: ReadonlyMap<string, string> = new Map([
     "navigator",
     "localStorage",
     "globalThis",
-  ].map((name) => [name, "the core knows no world: return what must happen"] as const),
+  ].map((name) => [name, "a pure room does no input or output: return what must happen"] as const),
   ...["setTimeout", "setInterval", "setImmediate", "queueMicrotask"].map((name) =>
-    [name, "the core has no timers: count ticks"] as const
+    [name, "a pure room has no timers: count ticks"] as const
   ),
-  ...["Date", "performance", "Temporal"].map((name) => [name, "the core has no clock: count ticks"] as const),
+  ...["Date", "performance", "Temporal"].map((name) =>
+    [name, "a pure room has no clock: count ticks"] as const
+  ),
   ...["crypto", "WeakRef", "FinalizationRegistry"].map((name) =>
-    [name, "the core has no chance: use the seeded random it was given"] as const
+    [name, "a pure room is deterministic: use the seeded random that is handed in"] as const
   ),
-  ["Promise", "the core never waits: return data"],
+  ["Promise", "a pure room never waits: return data"],
 ]);
 
 const plugin: Deno.lint.Plugin = {
@@ -58,37 +62,37 @@ const plugin: Deno.lint.Plugin = {
 export default plugin;
 
 const PURE = /^(raft|server\/kv|server\/cluster)\//;
-/** Pure itself, and the only package that a pure room needs. */
+/** The only package that a pure room may import: it is pure itself. */
 const PROTOBUF = "@bufbuild/protobuf";
 
 function pureCore(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
   if (!isIn(context, PURE) || isTest(context)) return {};
   const refuse = (node: Deno.lint.Node, message: string) => context.report({ node, message });
   const refuseAsync = (node: Deno.lint.Node & { readonly async: boolean }) => {
-    if (node.async) refuse(node, "`async` in the core: the core never waits");
+    if (node.async) refuse(node, "`async`: a pure room never waits, return data");
   };
   return {
     Identifier(node) {
       const instead = IMPURE_NAMES.get(node.name);
       if (instead !== undefined && !isMerelyAName(node)) {
-        refuse(node, `\`${node.name}\` in the core: ${instead}`);
+        refuse(node, `\`${node.name}\`: ${instead}`);
       }
     },
     MemberExpression(node) {
       if (isMathRandom(node)) {
-        refuse(node, "`Math.random` in the core: use the seeded random it was given");
+        refuse(node, "`Math.random`: a pure room is deterministic: use the seeded random that is handed in");
       }
     },
     ImportDeclaration(node) {
       const isPure = node.source.value === PROTOBUF && isIn(context, /^server\/cluster\//);
       if (!node.source.value.startsWith(".") && !isPure) {
-        refuse(node, "the core imports no package: found " + node.source.value);
+        refuse(node, `import of "${node.source.value}": a pure room imports no package`);
       }
     },
-    ImportExpression: (node) => refuse(node, "`import()` in the core: the core never waits"),
-    AwaitExpression: (node) => refuse(node, "`await` in the core: the core never waits"),
+    ImportExpression: (node) => refuse(node, "`import()`: a pure room never waits, import at the top"),
+    AwaitExpression: (node) => refuse(node, "`await`: a pure room never waits, return data"),
     ForOfStatement(node) {
-      if (node.await) refuse(node, "`for await` in the core: the core never waits");
+      if (node.await) refuse(node, "`for await`: a pure room never waits, return data");
     },
     FunctionDeclaration: refuseAsync,
     FunctionExpression: refuseAsync,
@@ -100,7 +104,7 @@ function noBigintInCore(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
   const inside = isIn(context, /^(raft|server)\//) && !isIn(context, /^server\/rpc\//);
   if (!inside || isTest(context)) return {};
   const refuse = (node: Deno.lint.Node) =>
-    context.report({ node, message: "bigint stops at `server/rpc`: use a safe integer" });
+    context.report({ node, message: "bigint: 64-bit numbers stop at `server/rpc`: use a safe integer" });
   return {
     Literal(node) {
       if (typeof node.value === "bigint") refuse(node);
@@ -114,22 +118,24 @@ function noBigintInCore(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
 
 function bannedSyntax(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
   const refuse = (node: Deno.lint.Node, message: string) => context.report({ node, message });
-  // AssemblyScript says `@inline` and the like with decorators: there they are the language.
+  // Decorators such as `@inline` are part of AssemblyScript.
   const decoratorsAllowed = isIn(context, /^wal-wasm\/assembly\//);
   return {
-    ExportDefaultDeclaration: (node) => refuse(node, "default export: give it a name"),
+    ExportDefaultDeclaration: (node) => refuse(node, "default export: export it under its name"),
     ExportSpecifier(node) {
       const exported = node.exported;
       if (exported.type === "Identifier" && exported.name === "default") {
-        refuse(node, "default export: give it a name");
+        refuse(node, "default export: export it under its name");
       }
     },
-    TSModuleDeclaration: (node) => refuse(node, "namespace: a module is the namespace"),
+    TSModuleDeclaration: (node) => refuse(node, "namespace: use a module"),
     Decorator(node) {
-      if (!decoratorsAllowed) refuse(node, "decorator: say it in the code");
+      if (!decoratorsAllowed) refuse(node, "decorator: call the function instead");
     },
     Identifier(node) {
-      if (node.name === "Proxy" && !isMerelyAName(node)) refuse(node, "`Proxy`: a reader cannot follow it");
+      if (node.name === "Proxy" && !isMerelyAName(node)) {
+        refuse(node, "`Proxy`: a reader cannot follow it, write the methods out");
+      }
     },
   };
 }
@@ -138,7 +144,7 @@ function functionLines(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
   const measure = (node: Deno.lint.Node) => {
     const lines = context.sourceCode.getText(node).split("\n").length;
     if (lines > FUNCTION_LINES_MAX) {
-      context.report({ node, message: `function of ${lines} lines: at most ${FUNCTION_LINES_MAX}` });
+      context.report({ node, message: `function of ${lines} lines (limit ${FUNCTION_LINES_MAX}): split it` });
     }
   };
   return {

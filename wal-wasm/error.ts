@@ -42,7 +42,7 @@ export class WalError extends Error {
 }
 
 /** The error of every call after `cause` has poisoned the log. */
-export function poisoned(cause: unknown): WalError {
+export function poisonedError(cause: unknown): WalError {
   const message = cause instanceof Error ? cause.message : String(cause);
   return new WalError("WAL_POISONED", `Cannot use the log as an earlier call failed: ${message}`, { cause });
 }

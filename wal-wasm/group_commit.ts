@@ -1,6 +1,6 @@
 /**
- * Syncs for everybody at once. Callers say what they wrote and wait for it; while one sync is under way all
- * who come meanwhile share the next. Waiters are released in the order of their frames.
+ * One sync for many appends. Callers say what they wrote and wait for it; all that come while one sync is
+ * under way share the next. Waiters are released in the order of their frames.
  *
  * ```
  * frame 1 ──write──┐ sync A ────────┐ 1 is durable
@@ -17,7 +17,7 @@
 import type { StoredFile } from "./file_system.ts";
 import type { WalTimer } from "./timer.ts";
 
-/** Longest list of sync durations kept for whoever reads them; older ones are dropped. */
+/** Sync durations kept until they are taken; older ones are dropped. */
 const DURATIONS_MAX = 1024;
 
 interface Waiter {
@@ -74,7 +74,7 @@ export class GroupCommit {
   }
 
   /** Notes that frame `sequence` has been written to `file`. */
-  wrote(file: StoredFile, sequence: number): void {
+  noteWritten(file: StoredFile, sequence: number): void {
     const last = this.#dirty.at(-1);
     if (last?.file === file) last.sequence = sequence;
     else this.#dirty.push({ file, sequence });
@@ -92,7 +92,7 @@ export class GroupCommit {
   }
 
   /** Resolves when no sync is under way; it never rejects. */
-  async settled(): Promise<void> {
+  async whenSettled(): Promise<void> {
     await this.#running;
   }
 

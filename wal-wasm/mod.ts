@@ -1,5 +1,23 @@
 /**
- * Door of the write-ahead log.
+ * The write-ahead log of a node: bytes in, durable bytes out. It carries records of all groups of the node
+ * and opens none of them: what a term or an entry is, it does not know. One write and one sync make the
+ * records of a whole turn durable.
+ *
+ * ```
+ * records ─▶ encoder (WebAssembly) ─▶ frame ─▶ log_writer ─▶ segment file ─▶ group_commit: one sync for all
+ *                                                  ▲
+ *                                            segment_pool: the next segment, made ahead
+ * ```
+ *
+ * `FORMAT.md` is the format, byte by byte, and comes first. Then read `record` and `options` (what goes in),
+ * `layout` with `assembly/` (where bytes lie, and the module that makes frames), `encoder`, `log_writer`,
+ * `segment_pool`, `group_commit` and `retention` (the way down), `segment_files`, `segment_reader`,
+ * `recovery`, `repair` and `start` (the way back after a restart), and `wal`, which puts them together.
+ *
+ * The room owns the directory it is given, locked while it is open, and every file in it. It never reads
+ * while it runs: the log is read once, at the start. It never repeats a write or a sync that failed: after
+ * the first failure every call rejects, and the next start decides what is on the disk. The world enters by
+ * three ports: `FileSystem`, `WalTimer` and a random word.
  *
  * @module
  */

@@ -75,10 +75,17 @@ interface HeldBatch {
   readonly frames: FrameCopy[];
 }
 
+/** What a walk works with. */
+export interface WalkOptions {
+  readonly module: WalModule;
+  /** Called with each record, oldest first. */
+  readonly visit: (record: RecoveredRecord) => void;
+}
+
 /** Walks `segments`, which are contiguous; `visit` is called with each record. Nothing is changed on disk. */
 export function walkLog(
   segments: readonly SegmentFile[],
-  options: { readonly module: WalModule; readonly visit: (record: RecoveredRecord) => void },
+  options: WalkOptions,
 ): WalkResult {
   return new Walk(segments, options).run();
 }
@@ -107,7 +114,7 @@ class Walk {
 
   constructor(
     segments: readonly SegmentFile[],
-    options: { readonly module: WalModule; readonly visit: (record: RecoveredRecord) => void },
+    options: WalkOptions,
   ) {
     this.#segments = segments;
     this.#visit = options.visit;
@@ -368,7 +375,7 @@ class Walk {
     this.#damages.push({ path: segment.path, offset: 0, bytes: SEGMENT_HEADER_BYTES, groups: [] });
   }
 
-  #noteDamage(place: LogPlace, lost: { readonly bytes: number; readonly groups: Damage["groups"] }): void {
+  #noteDamage(place: LogPlace, lost: Pick<Damage, "bytes" | "groups">): void {
     const { path } = this.#segments[place.index]!;
     this.#damages.push({ path, offset: place.offset, bytes: lost.bytes, groups: lost.groups });
   }

@@ -61,9 +61,15 @@ async function rewriteUnsynced(segments: readonly SegmentFile[], walked: WalkRes
   }
 }
 
+/** From `from` up to, but not including, `to`. */
+interface ByteRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 async function forEachPiece(
   file: StoredFile,
-  range: { readonly from: number; readonly to: number },
+  range: ByteRange,
   use: (piece: Uint8Array, position: number) => Promise<void>,
 ): Promise<void> {
   const buffer = new Uint8Array(Math.min(PIECE_BYTES, Math.max(0, range.to - range.from)));

@@ -11,11 +11,17 @@ import { SEGMENT_HEADER_BYTES } from "./layout.ts";
 import { decodeSegmentHeader, type HeaderVerdict, parseSegmentName, segmentName } from "./segment_header.ts";
 import { UNFINISHED_SEGMENT } from "./segment_pool.ts";
 
-/** Whose log it must be. */
+/** The node that a log must be of. */
 export interface LogIdentity {
   /** 32 lower-case hexadecimal digits. */
   readonly clusterId: string;
   readonly nodeId: number;
+}
+
+/** Where segments are looked for, and what they must be of. */
+export interface SegmentSource {
+  readonly directory: string;
+  readonly identity: LogIdentity;
 }
 
 /** One segment on disk. */
@@ -44,7 +50,7 @@ export interface SegmentFiles {
  */
 export async function openSegments(
   fileSystem: FileSystem,
-  options: { readonly directory: string; readonly identity: LogIdentity },
+  options: SegmentSource,
 ): Promise<SegmentFiles> {
   const names = await fileSystem.list(options.directory);
   const unfinished = names.filter((name) => name.endsWith(`.wal${UNFINISHED_SEGMENT}`));
@@ -60,7 +66,7 @@ export async function openSegments(
       segments.push(await openSegment(fileSystem, path(id), id));
     }
     for (const segment of segments) checkIdentity(segment, options.identity);
-    checkNeighbours(segments);
+    checkSuccession(segments);
   } catch (error) {
     for (const { file } of segments) file.close();
     throw error;
@@ -99,7 +105,7 @@ function checkIdentity(segment: SegmentFile, identity: LogIdentity): void {
   }
 }
 
-function checkNeighbours(segments: readonly SegmentFile[]): void {
+function checkSuccession(segments: readonly SegmentFile[]): void {
   const valid = segments.filter(({ verdict }) => verdict.kind === "valid");
   const salt = valid[0]?.verdict.kind === "valid" ? valid[0].verdict.header.salt : undefined;
   for (const { path, id, verdict } of valid) {

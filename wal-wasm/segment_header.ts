@@ -1,6 +1,6 @@
 /**
- * The first page of a segment: whose it is, which one it is, and what came before it. See `FORMAT.md`,
- * "Segment".
+ * The first page of a segment: the node and the log it is of, its number, and what came before it. See
+ * `FORMAT.md`, "Segment".
  *
  * @module
  */

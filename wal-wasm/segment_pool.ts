@@ -65,7 +65,7 @@ export class SegmentPool {
   }
 
   /** Resolves when nothing is being prepared any more; it never rejects. */
-  async settled(): Promise<void> {
+  async whenSettled(): Promise<void> {
     await this.#preparing;
   }
 
@@ -96,7 +96,7 @@ export class SegmentPool {
 
   /** Waits for what is under way and closes the spare, which stays on disk for the next start. */
   async close(): Promise<void> {
-    await this.settled();
+    await this.whenSettled();
     this.#spare?.close();
     this.#spare = undefined;
   }

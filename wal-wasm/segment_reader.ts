@@ -44,6 +44,15 @@ export type FrameFinding =
 
 const NONE: FrameFinding = { kind: "none" };
 
+/** Which bytes of a file are wanted. */
+interface WindowPlace {
+  readonly offset: number;
+  /** That must be in memory, from `offset` on. */
+  readonly bytes: number;
+  /** Of the file, as far as it counts. */
+  readonly size: number;
+}
+
 /** The part of one file that is in the memory of a module. All readers of a log share one. */
 export class StageWindow {
   readonly module: WalModule;
@@ -60,13 +69,10 @@ export class StageWindow {
     return STAGE + this.#end - this.#start;
   }
 
-  /**
-   * Where in memory `offset` of `file`, of which `size` bytes count, lies once `bytes` bytes from there are
-   * there.
-   */
+  /** Where in memory `place` of `file` lies, once its bytes are there. */
   pointer(
     file: StoredFile,
-    place: { readonly offset: number; readonly bytes: number; readonly size: number },
+    place: WindowPlace,
   ): number {
     const { offset, bytes } = place;
     const isThere = file === this.#file && offset >= this.#start && offset + bytes <= this.#end;
@@ -76,7 +82,7 @@ export class StageWindow {
 
   #move(
     file: StoredFile,
-    { offset, bytes, size }: { readonly offset: number; readonly bytes: number; readonly size: number },
+    { offset, bytes, size }: WindowPlace,
   ): void {
     const wanted = Math.min(Math.max(bytes, WINDOW_BYTES), size - offset, STAGE_BYTES);
     this.#file = undefined;
@@ -88,6 +94,15 @@ export class StageWindow {
     this.#start = offset;
     this.#end = offset + count;
   }
+}
+
+/** Which segment is read. */
+export interface SegmentReaderOptions {
+  readonly file: StoredFile;
+  readonly id: number;
+  /** Bytes of the file that count. */
+  readonly size: number;
+  readonly seeds: SegmentSeeds;
 }
 
 /** See the module comment. */
@@ -102,7 +117,7 @@ export class SegmentReader {
 
   constructor(
     window: StageWindow,
-    options: { file: StoredFile; id: number; size: number; seeds: SegmentSeeds },
+    options: SegmentReaderOptions,
   ) {
     this.#module = window.module;
     this.#window = window;

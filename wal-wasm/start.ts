@@ -52,25 +52,47 @@ export interface LogStart {
   readonly older: readonly OlderSegment[];
 }
 
+/** What starting a log works with. */
+export interface StartContext {
+  readonly pool: SegmentPool;
+  /** Called with each record that is found, oldest first. */
+  readonly visit: (record: RecoveredRecord) => void;
+}
+
+/** A log that can be appended to, and what was found on the way. */
+export interface StartedLog {
+  readonly start: LogStart;
+  readonly report: RecoveryReport;
+}
+
+interface FoundFiles extends StartContext {
+  readonly files: SegmentFiles;
+}
+
+interface WalkedFiles {
+  readonly walked: WalkResult;
+  readonly leftovers: readonly string[];
+}
+
 /** Recovers what is there, or makes a new log. The spare, if there is one, goes to `pool`. */
 export async function startLog(
   options: WalOptions,
-  context: { readonly pool: SegmentPool; readonly visit: (record: RecoveredRecord) => void },
-): Promise<{ readonly start: LogStart; readonly report: RecoveryReport }> {
+  context: StartContext,
+): Promise<StartedLog> {
   const files = await openSegments(options.fileSystem, {
     directory: options.directory,
     identity: options,
   });
   if (files.segments.length === 0) return await makeLog(options, context.pool);
   try {
-    return await takeUp(options, { ...context, files });
+    return await recoverLog(options, { ...context, files });
   } catch (error) {
     for (const { file } of files.segments) file.close();
     throw error;
   }
 }
 
-async function makeLog(options: WalOptions, pool: SegmentPool) {
+async function makeLog(options: WalOptions, pool: SegmentPool): Promise<StartedLog> {
   const word = options.randomWord ?? (() => crypto.getRandomValues(new Uint32Array(1))[0]!);
   const header: SegmentHeader = {
     id: 1,
@@ -98,14 +120,7 @@ async function makeLog(options: WalOptions, pool: SegmentPool) {
   return { start, report };
 }
 
-async function takeUp(
-  options: WalOptions,
-  context: {
-    readonly pool: SegmentPool;
-    readonly visit: (record: RecoveredRecord) => void;
-    readonly files: SegmentFiles;
-  },
-) {
+async function recoverLog(options: WalOptions, context: FoundFiles): Promise<StartedLog> {
   const { segments, leftovers } = context.files;
   const walked = walk(segments, context.visit);
   checkNothingMissing(segments, { walked, leftovers, directory: options.directory });
@@ -147,7 +162,7 @@ function walk(segments: readonly SegmentFile[], visit: (record: RecoveredRecord)
 
 function checkNothingMissing(
   segments: readonly SegmentFile[],
-  found: { readonly walked: WalkResult; readonly leftovers: readonly string[]; readonly directory: string },
+  found: WalkedFiles & Pick<WalOptions, "directory">,
 ): void {
   const first = segments[0]!.id;
   if (first <= found.walked.oldest) return;
@@ -159,11 +174,7 @@ function checkNothingMissing(
 /** Removes segments that were given up and all prepared ones but the first, if that has the right size. */
 async function removeUnused(
   options: WalOptions,
-  found: {
-    readonly segments: readonly SegmentFile[];
-    readonly leftovers: readonly string[];
-    readonly walked: WalkResult;
-  },
+  found: WalkedFiles & Pick<SegmentFiles, "segments">,
 ): Promise<void> {
   const { fileSystem, directory, segmentBytes } = options;
   const next = found.walked.end.index + 1;

@@ -1,5 +1,5 @@
 /**
- * The write-ahead log of a node: records of all groups, made durable together, read only at birth.
+ * The write-ahead log of a node: records of all groups, made durable together, read only at the start.
  *
  * ```
  * open ── recover ──> append … append ── close
@@ -15,7 +15,7 @@
  */
 
 import { checkRecords } from "./encoder.ts";
-import { poisoned, WalError } from "./error.ts";
+import { poisonedError, WalError } from "./error.ts";
 import { type FileLock, joinPath } from "./file_system.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { SEGMENT_HEADER_BYTES } from "./layout.ts";
@@ -139,14 +139,14 @@ export class Wal {
     return this.#enqueue(records);
   }
 
-  /** Says that `group` needs no record before `position`. Segments that nobody needs are used again. */
+  /** Says that `group` needs no record before `position`. Segments that no group needs are used again. */
   releaseBefore(group: number, position: WalPosition): void {
     this.#retention.release(group, position.segment);
   }
 
   /** Where the next frame goes; all records written so far are before it. */
   get end(): WalPosition {
-    return this.#opened().writer.end;
+    return this.#mustBeOpen().writer.end;
   }
 
   /**
@@ -154,12 +154,12 @@ export class Wal {
    * them before the new place lets the log shrink.
    */
   groupsHoldingBack(): readonly number[] {
-    return this.#retention.groupsNeeding(this.#opened().writer.oldestSegment);
+    return this.#retention.groupsNeeding(this.#mustBeOpen().writer.oldestSegment);
   }
 
   /** Figures as of now. */
   get stats(): WalStats {
-    const { writer, commit } = this.#opened();
+    const { writer, commit } = this.#mustBeOpen();
     return {
       ...writer.size,
       oldestSegment: writer.oldestSegment,
@@ -173,7 +173,7 @@ export class Wal {
 
   /** Milliseconds of the syncs since the last call, oldest first; at most the last 1,024 are kept. */
   takeSyncDurations(): readonly number[] {
-    return this.#opened().commit.takeDurations();
+    return this.#mustBeOpen().commit.takeDurations();
   }
 
   /**
@@ -201,7 +201,7 @@ export class Wal {
 
   async #shut(): Promise<void> {
     this.#cancelTimer?.();
-    await this.#log?.commit.settled();
+    await this.#log?.commit.whenSettled();
     await this.#pool.close();
     this.#log?.writer.close();
     this.#lock.release();
@@ -210,7 +210,7 @@ export class Wal {
 
   /** Syncs all frames, then writes and syncs an empty one that says so. */
   async #writeClaim(): Promise<void> {
-    const { writer, commit } = this.#opened();
+    const { writer, commit } = this.#mustBeOpen();
     // The queue is worked off in order, so an empty batch is written when all before it are.
     for (let round = 0; round < 2; round++) {
       await this.#enqueue([]);
@@ -230,12 +230,12 @@ export class Wal {
 
   /** Writes what is queued, until a segment is needed that is not ready. */
   #writeQueue(): void {
-    const { writer, commit } = this.#opened();
+    const { writer, commit } = this.#mustBeOpen();
     try {
       for (let batch = this.#queue[0]; batch !== undefined; batch = this.#queue[0]) {
         do {
           if (!writer.writeFrame(batch, commit.durable)) return this.#awaitSegment();
-          commit.wrote(writer.file, writer.sequence);
+          commit.noteWritten(writer.file, writer.sequence);
         } while (batch.next < batch.records.length);
         this.#queue.shift();
         this.#settle(batch, batch.position!);
@@ -247,7 +247,7 @@ export class Wal {
 
   #awaitSegment(): void {
     this.#awaitsSegment = true;
-    this.#pool.settled().then(() => {
+    this.#pool.whenSettled().then(() => {
       this.#awaitsSegment = false;
       this.#writeQueue();
     });
@@ -255,7 +255,7 @@ export class Wal {
 
   /** Resolves a written batch when the sync policy says so. */
   #settle(batch: PendingAppend, position: WalPosition): void {
-    const { writer, commit } = this.#opened();
+    const { writer, commit } = this.#mustBeOpen();
     const { sync } = this.#options;
     if (sync.kind === "always") {
       commit.wait(writer.sequence).then(() => {
@@ -272,7 +272,7 @@ export class Wal {
   #syncSoon(delayMs: number): void {
     const sync = () => {
       this.#cancelTimer = undefined;
-      const { writer, commit } = this.#opened();
+      const { writer, commit } = this.#mustBeOpen();
       commit.wait(writer.sequence).then(() => this.#free(), (error) => this.#poison(error));
     };
     if (delayMs === 0) return sync();
@@ -280,7 +280,7 @@ export class Wal {
   }
 
   #free(): void {
-    const { writer, commit } = this.#opened();
+    const { writer, commit } = this.#mustBeOpen();
     for (const { path } of writer.takeFreed(commit.durable)) {
       this.#pool.recycle(path).catch((error) => this.#poison(error));
     }
@@ -288,13 +288,13 @@ export class Wal {
 
   /** Remembers the first failure, fails everything that waits, and returns what every later call gets. */
   #poison(cause: unknown): WalError {
-    this.#failure ??= poisoned(cause);
+    this.#failure ??= poisonedError(cause);
     this.#log?.commit.fail(this.#failure);
     for (const batch of this.#queue.splice(0)) batch.reject(this.#failure);
     return this.#failure;
   }
 
-  #opened(): OpenLog {
+  #mustBeOpen(): OpenLog {
     if (this.#log === undefined) throw this.#wrongState("use");
     return this.#log;
   }

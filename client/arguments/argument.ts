@@ -21,7 +21,9 @@ const encoder = new TextEncoder();
 export function keyBytes(key: Bytes): Uint8Array {
   const bytes = toBytes(key, "key");
   if (bytes.length < 1 || bytes.length > KEY_BYTES_MAX) {
-    throw new RangeError(`A key must have 1 to ${KEY_BYTES_MAX} bytes: this one has ${bytes.length}`);
+    throw new RangeError(
+      `Cannot use this key: it must have 1 to ${KEY_BYTES_MAX} bytes, it has ${bytes.length}`,
+    );
   }
   return bytes;
 }
@@ -30,7 +32,10 @@ export function keyBytes(key: Bytes): Uint8Array {
 export function valueBytes(value: Bytes): Uint8Array {
   const bytes = toBytes(value, "value");
   if (bytes.length > VALUE_BYTES_MAX) {
-    throw new RangeError(`A value must have at most ${VALUE_BYTES_MAX} bytes: this one has ${bytes.length}`);
+    throw new RangeError(
+      `Cannot use this value: it must have at most ${VALUE_BYTES_MAX} bytes, it has ${bytes.length}. ` +
+        "Store it in parts under several keys",
+    );
   }
   return bytes;
 }
@@ -45,7 +50,7 @@ export function preconditionOf(option: PreconditionOption | undefined): Encodabl
       version: wholeNumber(option.version, { name: "precondition.version", min: 0 }),
     };
   }
-  throw new TypeError("A precondition must be { absent: true } or { version: number }");
+  throw new TypeError("Cannot use this precondition: it must be { absent: true } or { version: number }");
 }
 
 /** A time to live; 0 when none is given. */
@@ -58,18 +63,24 @@ export function timeoutOf(timeoutMs: number): number {
   return wholeNumber(timeoutMs, { name: "timeoutMs", min: 1, max: TIMEOUT_MS_MAX });
 }
 
-/** `value` if it is a whole number from `min` to `max` (2^53−1 unless given). */
+/** What a number may be, and how errors call it. */
+export interface NumberLimits {
+  readonly name: string;
+  readonly min: number;
+  /** 2^53−1 unless given. */
+  readonly max?: number;
+}
+
+/** `value` if it is a whole number from `min` to `max`. */
 export function wholeNumber(
   value: number,
-  { name, min, max = Number.MAX_SAFE_INTEGER }: {
-    readonly name: string;
-    readonly min: number;
-    readonly max?: number;
-  },
+  { name, min, max = Number.MAX_SAFE_INTEGER }: NumberLimits,
 ): number {
-  if (typeof value !== "number") throw new TypeError(`${name} must be a number: it is a ${typeof value}`);
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot use ${name}: it must be a number, it is a ${typeof value}`);
+  }
   if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  throw new RangeError(`${name} must be a whole number from ${min} to ${max}: it is ${value}`);
+  throw new RangeError(`Cannot use ${name}: it must be a whole number from ${min} to ${max}, it is ${value}`);
 }
 
 /**
@@ -78,7 +89,7 @@ export function wholeNumber(
  * @throws {TypeError} when there is none or one cannot be understood
  */
 export function baseUrls(addresses: readonly string[]): readonly string[] {
-  if (addresses.length === 0) throw new TypeError("At least one address of a node must be given");
+  if (addresses.length === 0) throw new TypeError("Cannot connect: give the address of at least one node");
   return addresses.map((address) => {
     const url = tryUrl(address.includes("://") ? address : `http://${address}`);
     const plain = url !== undefined && url.hostname !== "" && (url.pathname === "/" || url.pathname === "");
@@ -103,6 +114,8 @@ function toBytes(value: Bytes, name: string): Uint8Array {
   if (typeof value === "string") return encoder.encode(value);
   if (value instanceof Uint8Array) return value;
   throw new TypeError(
-    `A ${name} must be a string or a Uint8Array: it is ${value === null ? "null" : typeof value}`,
+    `Cannot use this ${name}: it must be a string or a Uint8Array, it is ${
+      value === null ? "null" : typeof value
+    }`,
   );
 }

@@ -28,7 +28,7 @@ export type BatchMutation =
   }
   | { readonly kind: "delete"; readonly key: Bytes; readonly precondition?: PreconditionOption };
 
-/** The fate of one mutation. Those of one partition are applied all or none. */
+/** What came of one mutation. Those of one partition are applied all or none. */
 export type BatchResult =
   /** `existed` is for deletes: whether there was such a key. */
   | { readonly kind: "applied"; readonly version: number; readonly existed: boolean }
@@ -46,7 +46,8 @@ export type BatchResult =
 export function encodableBatch(mutations: readonly BatchMutation[]): readonly EncodableMutation[] {
   if (mutations.length < 1 || mutations.length > BATCH_MUTATIONS_MAX) {
     throw new RangeError(
-      `A batch must have 1 to ${BATCH_MUTATIONS_MAX} mutations: this one has ${mutations.length}`,
+      `Cannot write this batch: it must have 1 to ${BATCH_MUTATIONS_MAX} mutations, ` +
+        `it has ${mutations.length}`,
     );
   }
   const encodable = mutations.map(encodableMutation);
@@ -56,7 +57,8 @@ export function encodableBatch(mutations: readonly BatchMutation[]): readonly En
   }
   if (bytes <= BATCH_BYTES_MAX) return encodable;
   throw new RangeError(
-    `A batch must have at most ${BATCH_BYTES_MAX} bytes of keys and values: this one has ${bytes}`,
+    `Cannot write this batch: it must have at most ${BATCH_BYTES_MAX} bytes of keys and values, ` +
+      `it has ${bytes}. Split it into several`,
   );
 }
 

@@ -23,7 +23,7 @@ export const BATCHES_IN_FLIGHT_MAX = 16;
 /** Of a client. */
 export interface ClientOptions {
   /** Deadline of calls that name none, in milliseconds, 1 to 300,000; 10,000 unless given. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * How often a node may answer "not now" to a call (1 or more, 3 unless given). Elections and nodes that
    * cannot be reached are not counted but waited for until the deadline.
@@ -32,7 +32,7 @@ export interface ClientOptions {
   /** Joined batches of a kind in flight to one leader, 1 to 16; 2 unless given. */
   readonly batchesInFlight?: number;
   /** Sent with every call over HTTP, for example `authorization`. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Carries the calls, instead of `fetch`. */
   readonly caller?: UnaryCaller;
   /** Time, instead of the machine's. */
@@ -47,21 +47,21 @@ export interface ClientOptions {
 /** Of every call. */
 export interface CallOptions {
   /** Ends the wait; the call rejects with the signal's reason. A write may take effect all the same. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Milliseconds from now, 1 to 300,000; the client's `timeoutMs` unless given. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Of a `delete`. */
 export interface DeleteOptions extends CallOptions {
   /** The write is refused with a `PreconditionError` unless this holds. */
-  readonly precondition?: PreconditionOption;
+  readonly precondition?: PreconditionOption | undefined;
 }
 
 /** Of a `put`. */
 export interface PutOptions extends DeleteOptions {
   /** Milliseconds until the key expires, 1 or more; never unless given. */
-  readonly ttlMs?: number;
+  readonly ttlMs?: number | undefined;
 }
 
 /** Of a read. */
@@ -70,11 +70,11 @@ export interface ReadOptions extends CallOptions {
    * `linearizable` unless given: reflects every write acknowledged before the read began. `follower` is
    * linearizable too but asks a follower; `stale` is whatever the asked replica holds.
    */
-  readonly consistency?: Consistency;
+  readonly consistency?: Consistency | undefined;
 }
 
 /** Of a read of one key. */
 export interface GetOptions extends ReadOptions {
   /** With `stale`: how old the state may be, in milliseconds, 1 or more; any age unless given. */
-  readonly maxStalenessMs?: number;
+  readonly maxStalenessMs?: number | undefined;
 }

@@ -28,8 +28,8 @@ export function putKey(key: string, value: string, options: CliWriteOptions): Cl
   return async (context) => {
     const keyBytes = parseBytes(key, context.encoding);
     const bytes = value === "-" ? await context.readInput() : parseBytes(value, context.encoding);
-    const ttl = options.ttlMs === undefined ? {} : { ttlMs: options.ttlMs };
-    const { version } = await context.client.put(keyBytes, bytes, { ...ttl, ...preconditionOf(options) });
+    const precondition = preconditionOf(options);
+    const { version } = await context.client.put(keyBytes, bytes, { ttlMs: options.ttlMs, precondition });
     print(context, { json: { key, version }, text: `version ${version}` });
     return 0;
   };
@@ -39,7 +39,8 @@ export function putKey(key: string, value: string, options: CliWriteOptions): Cl
 export function deleteKey(key: string, options: CliWriteOptions): CliAction {
   return async (context) => {
     const keyBytes = parseBytes(key, context.encoding);
-    const { existed, version } = await context.client.delete(keyBytes, preconditionOf(options));
+    const precondition = preconditionOf(options);
+    const { existed, version } = await context.client.delete(keyBytes, { precondition });
     print(context, { json: { key, existed, version }, text: existed ? "deleted" : "no such key" });
     return 0;
   };
@@ -97,11 +98,9 @@ function linesOf(report: NodeReport): readonly string[] {
   return [head, ...rows];
 }
 
-function preconditionOf(
-  { ifAbsent, ifVersion }: CliWriteOptions,
-): { readonly precondition?: PreconditionOption } {
-  if (ifAbsent) return { precondition: { absent: true } };
-  return ifVersion === undefined ? {} : { precondition: { version: ifVersion } };
+function preconditionOf({ ifAbsent, ifVersion }: CliWriteOptions): PreconditionOption | undefined {
+  if (ifAbsent) return { absent: true };
+  return ifVersion === undefined ? undefined : { version: ifVersion };
 }
 
 function consistencyOf({ stale, follower }: CliReadOptions): Consistency {

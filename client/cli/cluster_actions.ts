@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ClusterClient } from "../mod.ts";
+import type { ClusterClient, LeadershipMove, ReplicaMove } from "../mod.ts";
 import { statusLines } from "./cluster_status.ts";
 import type { ActionContext, CliAction } from "./context.ts";
 import { UsageError } from "./encoding.ts";
@@ -42,19 +42,13 @@ export function removeNode(nodeId: number, options: CliChangeOptions): CliAction
 }
 
 /** Moves one replica. */
-export function moveReplica(
-  move: { readonly partitionId: number; readonly from: number; readonly to: number },
-  options: CliChangeOptions,
-): CliAction {
+export function moveReplica(move: ReplicaMove, options: CliChangeOptions): CliAction {
   return change(options, (cluster) => cluster.moveReplica(move));
 }
 
 /** Hands a leadership over. */
-export function transferLeadership(
-  transfer: { readonly partitionId: number; readonly to: number },
-  options: CliChangeOptions,
-): CliAction {
-  return change(options, (cluster) => cluster.transferLeadership(transfer));
+export function transferLeadership(move: LeadershipMove, options: CliChangeOptions): CliAction {
+  return change(options, (cluster) => cluster.transferLeadership(move));
 }
 
 /** Evens replicas and leaders out. */
@@ -85,11 +79,19 @@ async function watchChange(context: ActionContext, changeId: string): Promise<vo
   }
 }
 
-/** A whole number of the command line from `min` to `max`. */
-export function numberArgument(name: string, { min, max }: { readonly min: number; readonly max: number }) {
+/** What a number of the command line may be. */
+export interface NumberRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Parses a whole number of the command line within a range. */
+export function numberArgument(name: string, { min, max }: NumberRange): (text: string) => number {
   return (text: string): number => {
     const value = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
     if (value >= min && value <= max) return value;
-    throw new UsageError(`${name} must be a whole number from ${min} to ${max}: it is "${text}"`);
+    throw new UsageError(
+      `Cannot use ${name}: it must be a whole number from ${min} to ${max}, it is "${text}"`,
+    );
   };
 }

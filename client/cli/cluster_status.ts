@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ChangeProgress, ClusterView, FollowerStatus, NodeReport, PartitionView } from "../mod.ts";
+import type { ChangeProgress, ClusterView, FollowerView, NodeReport, PartitionView } from "../mod.ts";
 import { progressText } from "./progress.ts";
 
 /** What is shown. */
@@ -31,7 +31,7 @@ export function statusLines({ cluster, nodes, changes }: ClusterStatus): readonl
 
 function nodeLine(
   { nodeId, address }: ClusterView["nodes"][number],
-  { cluster, nodes }: { readonly cluster: ClusterView; readonly nodes: readonly NodeReport[] },
+  { cluster, nodes }: Pick<ClusterStatus, "cluster" | "nodes">,
 ): string {
   const held = cluster.partitions.filter(({ replicas }) => replicas.includes(nodeId)).length;
   const led = cluster.partitions.filter(({ leaderId }) => leaderId === nodeId).length;
@@ -59,16 +59,16 @@ function partitionLine(
 
 /** The other replicas, learners too, as the node that leads the partition sees them. */
 function followersOf(
-  { partitionId, leaderId }: { readonly partitionId: number; readonly leaderId: number },
+  { partitionId, leaderId }: Pick<PartitionView, "partitionId" | "leaderId">,
   nodes: readonly NodeReport[],
-): readonly FollowerStatus[] {
+): readonly FollowerView[] {
   const leader = nodes.flatMap((report) => report.kind === "answered" ? [report.node] : [])
     .find(({ nodeId }) => nodeId === leaderId);
   return leader?.replicas.find((replica) => replica.partitionId === partitionId)?.followers ?? [];
 }
 
 /** A replica, with what its leader knows of it. */
-function replicaText(nodeId: number, followers: readonly FollowerStatus[]): string {
+function replicaText(nodeId: number, followers: readonly FollowerView[]): string {
   const follower = followers.find((each) => each.nodeId === nodeId);
   if (follower === undefined) return `${nodeId}`;
   const remarks = [

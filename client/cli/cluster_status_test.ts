@@ -5,7 +5,7 @@
  */
 
 import { assert, suite } from "../../tests/harness.ts";
-import type { ClusterView, FollowerStatus, NodeReport, ReplicaView } from "../mod.ts";
+import type { ClusterView, FollowerView, NodeReport, ReplicaView } from "../mod.ts";
 import { statusLines } from "./cluster_status.ts";
 
 const test = suite("cluster status");
@@ -21,7 +21,7 @@ const CLUSTER: ClusterView = {
   ],
 };
 
-function answered(nodeId: number, followers: readonly FollowerStatus[] = []): NodeReport {
+function answered(nodeId: number, followers: readonly FollowerView[] = []): NodeReport {
   const replica: ReplicaView = {
     ...{
       partitionId: 0,

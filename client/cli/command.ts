@@ -37,8 +37,8 @@ export async function runCommand(args: readonly string[], context: CommandContex
   const program = buildProgram(context, (action) => chosen = action);
   try {
     program.parse(args, { from: "user" });
-    if (chosen === undefined) throw new UsageError("No command was given; see prkdb --help");
-    return await runAction(chosen, { context, options: program.opts<GlobalOptions>() });
+    if (chosen === undefined) throw new UsageError("No command was given: see prkdb --help");
+    return await runAction(chosen, context, program.opts<GlobalOptions>());
   } catch (error) {
     return exitCodeOf(error, context);
   }
@@ -46,11 +46,12 @@ export async function runCommand(args: readonly string[], context: CommandContex
 
 async function runAction(
   action: CliAction,
-  { context, options }: { readonly context: CommandContext; readonly options: GlobalOptions },
+  context: CommandContext,
+  options: GlobalOptions,
 ): Promise<number> {
   const addresses = options.address ?? context.environment("PRKDB_ADDRESS")?.split(",") ?? [DEFAULT_ADDRESS];
-  const timeout = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs };
-  const client = await PrkDbClient.connect(addresses.map((address) => address.trim()), timeout);
+  const { timeoutMs } = options;
+  const client = await PrkDbClient.connect(addresses.map((address) => address.trim()), { timeoutMs });
   try {
     return await action({ ...context, client, encoding: encodingOf(options), json: options.json ?? false });
   } finally {
@@ -100,7 +101,8 @@ function buildProgram(context: CommandContext, choose: (action: CliAction) => vo
 }
 
 function addressHelp(): string {
-  return `a node, host:port or http://host:port; may be repeated (default: $PRKDB_ADDRESS, comma-separated, or ${DEFAULT_ADDRESS})`;
+  return "a node, host:port or http://host:port; may be repeated " +
+    `(default: $PRKDB_ADDRESS, comma-separated, or ${DEFAULT_ADDRESS})`;
 }
 
 function addWrites(program: Command, choose: (action: CliAction) => void): void {
@@ -144,5 +146,5 @@ function collect(address: string, before: readonly string[] | undefined): readon
 
 function wholeNumber(text: string): number {
   if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
-  throw new InvalidArgumentError("It must be a whole number.");
+  throw new InvalidArgumentError(`It must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}.`);
 }

@@ -8,7 +8,7 @@
 /** One of the notations. */
 export type Encoding = "text" | "hex" | "base64";
 
-/** What the command line got wrong; ends the command with exit code 2. */
+/** A mistake in the command line; ends the command with exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -47,7 +47,7 @@ export function formatBytes(bytes: Uint8Array, encoding: Encoding): string {
 
 function parseHex(text: string): Uint8Array {
   if (!/^([0-9a-f]{2})*$/i.test(text)) {
-    throw new UsageError(`"${text}" is not an even number of hexadecimal digits`);
+    throw new UsageError(`Cannot read "${text}" as --hex: it must be an even number of digits 0-9 and a-f`);
   }
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
@@ -56,7 +56,9 @@ function parseBase64(text: string): Uint8Array {
   try {
     return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
   } catch {
-    throw new UsageError(`"${text}" is not base64`);
+    throw new UsageError(
+      `Cannot read "${text}" as --base64: it must be letters, digits, + and /, padded with =`,
+    );
   }
 }
 

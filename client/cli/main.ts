@@ -15,7 +15,11 @@ Deno.exitCode = await runCommand(Deno.args, {
   isTerminal: Deno.stderr.isTerminal(),
 });
 
+interface SyncWriter {
+  readonly writeSync: (bytes: Uint8Array) => number;
+}
+
 /** Everything, because a write to a pipe may take less than it was given. */
-function writeAll(writer: { readonly writeSync: (bytes: Uint8Array) => number }, bytes: Uint8Array): void {
+function writeAll(writer: SyncWriter, bytes: Uint8Array): void {
   for (let position = 0; position < bytes.length;) position += writer.writeSync(bytes.subarray(position));
 }

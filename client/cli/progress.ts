@@ -1,5 +1,5 @@
 /**
- * Shows how far a change is: a bar on a terminal, a line a step elsewhere.
+ * Shows how far a change is: a bar on a terminal, a line per step elsewhere.
  *
  * @module
  */
@@ -68,10 +68,15 @@ class BarDisplay implements ProgressDisplay {
     const SingleBar = cliProgress.SingleBar as new (options: object) => Bar;
     this.#bar = new SingleBar({
       format: "{bar} {percentage}% | {value}/{total} | {description}",
-      ...{ barsize: BAR_CELLS, barCompleteChar: "█", barIncompleteChar: "░" },
-      ...{ emptyOnZero: true, forceRedraw: true },
-      // Whoever ends the command with Ctrl-C finds the terminal as it was: it is never reconfigured.
-      ...{ hideCursor: false, linewrap: true, gracefulExit: false },
+      barsize: BAR_CELLS,
+      barCompleteChar: "█",
+      barIncompleteChar: "░",
+      emptyOnZero: true,
+      forceRedraw: true,
+      // The terminal is never reconfigured, so Ctrl-C leaves it as it was.
+      hideCursor: false,
+      linewrap: true,
+      gracefulExit: false,
       stream: { isTTY: true, columns: COLUMNS, write },
     });
   }

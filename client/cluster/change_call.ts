@@ -2,8 +2,8 @@
  * Brings a change of the cluster to a node. Any node takes it, so it goes to one that has just shown that it
  * answers, and to another when that one cannot do it now.
  *
- * A change whose answer was lost may have begun. Where asking twice is as good as once it is asked for again
- * then; else the call fails with `aborted`, for the caller to look at the cluster's changes.
+ * A change whose answer was lost may have begun. Where asking twice is as good as once it is asked for again;
+ * else the call fails with `aborted`, for the caller to look at the cluster's changes.
  *
  * @module
  */
@@ -41,7 +41,7 @@ export interface ChangeCallContext {
 }
 
 /** What asking one node came to. */
-type AttemptOutcome =
+type ChangeAttempt =
   | AttemptResult & { readonly kind: "answered" }
   /** What was never sent has certainly not begun. */
   | { readonly kind: "failed"; readonly failure: CallFailure; readonly isSent: boolean };
@@ -69,9 +69,9 @@ async function askUntilBegun({ context, backoff }: ChangeCallContext, call: Chan
   const budget = new Backoff(backoff);
   let reason: CallFailure | undefined;
   for (;;) {
-    const outcome = await attempt(context, call, { deadline });
-    if (outcome.kind === "answered") return fromBinary(ChangeResponseSchema, outcome.response).changeId;
-    const { failure, isSent } = outcome;
+    const result = await attempt(context, call, deadline);
+    if (result.kind === "answered") return fromBinary(ChangeResponseSchema, result.response).changeId;
+    const { failure, isSent } = result;
     reason = tellingOf(reason, failure);
     if (isSent && !call.isRepeatable && mayHaveBegun(failure)) throw unknownOutcome(failure);
     const verdict = budget.judge(failure);
@@ -87,14 +87,14 @@ async function askUntilBegun({ context, backoff }: ChangeCallContext, call: Chan
 async function attempt(
   context: AttemptContext,
   { method, body, signal }: ChangeCall,
-  { deadline }: { readonly deadline: number },
-): Promise<AttemptOutcome> {
+  deadline: number,
+): Promise<ChangeAttempt> {
   const address = context.routes.anyNode();
   if (!(await context.discovery.probe(address))) {
     const failure = { kind: "unreachable", message: `${address} does not answer` } as const;
     return { kind: "failed", failure, isSent: false };
   }
-  const outcome = await runAttempt(context, {
+  const result = await runAttempt(context, {
     target: { address, direct: false },
     path: `/${ClusterService.typeName}/${ClusterService.method[method].name}`,
     body,
@@ -103,7 +103,7 @@ async function attempt(
     routes: [],
     isWanted: () => signal?.aborted !== true,
   });
-  return outcome.kind === "failed" ? { ...outcome, isSent: true } : outcome;
+  return result.kind === "failed" ? { ...result, isSent: true } : result;
 }
 
 /** Whether a request that failed so may have been taken up all the same. */
@@ -120,5 +120,8 @@ function mayHaveBegun(failure: CallFailure): boolean {
 }
 
 function unknownOutcome({ message }: CallFailure): PrkDbError {
-  return new PrkDbError("aborted", `The change may have begun, see the cluster's changes: ${message}`);
+  return new PrkDbError(
+    "aborted",
+    `The change may have begun: look at the cluster's changes before you ask again (${message})`,
+  );
 }

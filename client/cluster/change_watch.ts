@@ -36,7 +36,7 @@ export interface ChangeProgress {
   readonly done: number;
   readonly total: number;
   readonly isFinished: boolean;
-  /** Why it ended without having been done; empty otherwise. */
+  /** Why it ended without having been carried out; empty otherwise. */
   readonly error: string;
 }
 
@@ -128,7 +128,7 @@ async function* oneStream(
       next.catch(() => {});
       const answer = await Promise.race([next, silence]).finally(() => cancel());
       if (answer === undefined) {
-        if (body === LIST) throw new Error(`${address} is silent`);
+        if (body === LIST) throw new Error(`${address} sent nothing for ${SILENCE_MS} ms`);
         return;
       }
       if (answer.done) return;
@@ -141,14 +141,17 @@ async function* oneStream(
   }
 }
 
+/** Why the stream of a node ended, and how patient the watch still is. */
+interface FailedStream {
+  readonly address: string;
+  readonly error: unknown;
+  readonly backoff: Backoff;
+}
+
 /** Waits before the next node is listened to, or throws what cannot be recovered from. */
 async function recover(
   { routes, discovery, clock }: WatchContext,
-  { address, error, backoff }: {
-    readonly address: string;
-    readonly error: unknown;
-    readonly backoff: Backoff;
-  },
+  { address, error, backoff }: FailedStream,
 ): Promise<void> {
   const failure = failureOf(error);
   if (failure.kind === "unreachable") routes.suspect(address);
@@ -197,5 +200,8 @@ function isLater(progress: ChangeProgress, before: ChangeProgress): boolean {
 
 /** For a caller that carries no streams. */
 export function noStreams(): PrkDbError {
-  return new PrkDbError("unimplemented", "Cannot watch changes: the client's caller carries no streams");
+  return new PrkDbError(
+    "unimplemented",
+    "Cannot watch changes: the client's caller carries no streams. Give it one with a stream method",
+  );
 }

@@ -1,6 +1,6 @@
 /**
  * Changes to the cluster: asked for, watched and waited for. How a change is brought to a node stands in
- * `change_call.ts`, how changes are followed in `rpc/cluster/watch_changes.ts`.
+ * `change_call.ts`, how changes are followed in `change_watch.ts`.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import {
 } from "../../proto/mod.ts";
 import { type CallOptions, timeoutOf, wholeNumber } from "../arguments/mod.ts";
 import type { AttemptContext, BackoffOptions } from "../pipeline/mod.ts";
-import { PrkDbError } from "../transport/mod.ts";
+import { closedError, PrkDbError } from "../transport/mod.ts";
 import { type Change, requestChange } from "./change_call.ts";
 import {
   type ChangeProgress,
@@ -36,12 +36,45 @@ export interface ClusterClientOptions {
   readonly timeoutMs: number;
 }
 
+/** A node to be taken in. */
+export interface NewNode {
+  readonly nodeId: number;
+  /** Where it serves, `host:port`. */
+  readonly address: string;
+}
+
+/** A replica to be moved from one node to another. */
+export interface ReplicaMove {
+  readonly partitionId: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A leadership to be handed to a node that holds a replica. */
+export interface LeadershipMove {
+  readonly partitionId: number;
+  readonly to: number;
+}
+
+/** How changes are watched. */
+export interface WatchOptions {
+  /** Ends the watch with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A time limit under way. */
+interface Limit {
+  /** Fires when the time has passed. */
+  readonly signal: AbortSignal;
+  readonly stop: () => void;
+}
+
 /** How a change is waited for. */
 export interface WaitOptions {
   /** Ends the wait with its reason; the change goes on. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Milliseconds after which the wait fails with `deadline_exceeded`, 1 or more; none unless given. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Called with every step that is seen, the last one too. */
   readonly onProgress?: (progress: ChangeProgress) => void;
 }
@@ -65,10 +98,12 @@ export class ClusterClient {
    * Takes the node at `address` (`host:port`) in, and moves replicas and leaders to it until they are even.
    */
   async addNode(
-    { nodeId, address }: { readonly nodeId: number; readonly address: string },
+    { nodeId, address }: NewNode,
     options: CallOptions = {},
   ): Promise<string> {
-    if (typeof address !== "string") throw new TypeError("address must be a string: host:port");
+    if (typeof address !== "string") {
+      throw new TypeError(`Cannot use address: it must be host:port, it is a ${typeof address}`);
+    }
     const body = encode(AddNodeRequestSchema, { nodeId: nodeIdOf(nodeId, "nodeId"), address });
     return await this.#change({ method: "addNode", body, isRepeatable: true }, options);
   }
@@ -81,7 +116,7 @@ export class ClusterClient {
 
   /** Moves one replica of a partition from one node to another. */
   async moveReplica(
-    { partitionId, from, to }: { readonly partitionId: number; readonly from: number; readonly to: number },
+    { partitionId, from, to }: ReplicaMove,
     options: CallOptions = {},
   ): Promise<string> {
     const body = encode(MoveReplicaRequestSchema, {
@@ -94,7 +129,7 @@ export class ClusterClient {
 
   /** Has one of a partition's replicas lead it, now and whenever it can. */
   async transferLeadership(
-    { partitionId, to }: { readonly partitionId: number; readonly to: number },
+    { partitionId, to }: LeadershipMove,
     options: CallOptions = {},
   ): Promise<string> {
     const body = encode(TransferLeadershipRequestSchema, {
@@ -114,16 +149,17 @@ export class ClusterClient {
    * The changes under way and the last finished ones, once each, then every step of them; without end. The
    * newest state of each is certain to come, steps in between may be left out.
    */
-  async *watchChanges(
-    options: { readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<ChangeProgress, never> {
+  async *watchChanges(options: WatchOptions = {}): AsyncGenerator<ChangeProgress, never> {
     return yield* followChanges(this.#watchContext(), this.#signalOf(options.signal));
   }
 
   /** The changes under way and the last finished ones as one of the nodes knows them, oldest first. */
   async changes({ timeoutMs, signal }: CallOptions = {}): Promise<readonly ChangeProgress[]> {
     const limitMs = timeoutMs === undefined ? this.#options.timeoutMs : timeoutOf(timeoutMs);
-    const limit = this.#limit(limitMs, "No node has told the changes in time");
+    const limit = this.#limit(
+      limitMs,
+      `No node listed its changes within ${limitMs} ms: try again, or allow more time`,
+    );
     try {
       return await listChanges(this.#watchContext(), this.#signalOf(signal, limit.signal));
     } finally {
@@ -134,8 +170,8 @@ export class ClusterClient {
   /**
    * Waits until a change has ended, and returns its last state.
    *
-   * @throws {PrkDbError} `aborted` when it ended without having been done, `deadline_exceeded` when it has
-   *   not ended in time
+   * @throws {PrkDbError} `aborted` when it ended without having been carried out, `deadline_exceeded` when it
+   *   has not ended in time
    */
   async waitForChange(
     changeId: string,
@@ -143,7 +179,7 @@ export class ClusterClient {
   ): Promise<ChangeProgress> {
     const limit = timeoutMs === undefined ? undefined : this.#limit(
       wholeNumber(timeoutMs, { name: "timeoutMs", min: 1 }),
-      `Change ${changeId} has not ended in time`,
+      `Change ${changeId} has not ended within ${timeoutMs} ms: it goes on, and can be waited for again`,
     );
     try {
       const end = this.#signalOf(signal, limit?.signal);
@@ -177,7 +213,7 @@ export class ClusterClient {
   }
 
   /** A signal that fires after `afterMs` milliseconds with a `deadline_exceeded` that says `message`. */
-  #limit(afterMs: number, message: string): { readonly signal: AbortSignal; readonly stop: () => void } {
+  #limit(afterMs: number, message: string): Limit {
     const controller = new AbortController();
     const stop = this.#options.context.clock.after(
       afterMs,
@@ -202,12 +238,8 @@ function doneOrThrow(progress: ChangeProgress): ChangeProgress {
   if (progress.error === "") return progress;
   throw new PrkDbError(
     "aborted",
-    `Change ${progress.changeId} ended without having been done: ${progress.error}`,
+    `Change ${progress.changeId} was not carried out: ${progress.error}`,
   );
-}
-
-function closedError(): PrkDbError {
-  return new PrkDbError("closed", "Cannot take on a call: the client has been closed");
 }
 
 function encode<I extends DescMessage>(schema: I, init: MessageInitShape<I>): Uint8Array<ArrayBuffer> {

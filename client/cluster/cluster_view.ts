@@ -57,11 +57,11 @@ export interface ReplicaView {
   /** Bytes of keys and values. */
   readonly stateBytes: number;
   /** The other replicas as a leader sees them; empty on others. */
-  readonly followers: readonly FollowerStatus[];
+  readonly followers: readonly FollowerView[];
 }
 
 /** One replica as its leader sees it. */
-export interface FollowerStatus {
+export interface FollowerView {
   readonly nodeId: number;
   /** Entries the leader has that the follower is not known to have. */
   readonly lag: number;

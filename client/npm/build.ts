@@ -1,7 +1,7 @@
 /**
  * `deno task npm`: the client as an npm package in `dist/npm` (or in the folder named by the only argument).
  * Each module becomes a JavaScript module and a declaration of its own; nothing is bundled, so the package's
- * two dependencies stay visible to whoever installs it.
+ * two dependencies stay visible to those that install it.
  *
  * Modules are translated one by one, without a type check (that is `deno task check`). Declarations therefore
  * need a type on every export; the build ends with an error where one is missing.
@@ -149,7 +149,9 @@ function packageName(specifier: string): string {
 
 function pinnedVersion(name: string, imports: Manifest["imports"]): string {
   const version = imports[name]?.match(/@([\d.]+)$/)?.[1];
-  if (version === undefined) throw new Error(`Cannot pin ${name}: deno.json does not`);
+  if (version === undefined) {
+    throw new Error(`Cannot pin ${name}: add it to deno.json with its exact version`);
+  }
   return version;
 }
 

@@ -1,9 +1,9 @@
 /**
- * One attempt of one call: sent to one node, ended by an answer, by the deadline, or by the finding that
- * nobody will answer. A paused node keeps its connections open, so silence alone says nothing; after a second
- * of it the node is asked something cheap. If it answers, it is alive and only slow, and the attempt goes on;
- * if not, or if the partition has a new leader by then, the attempt is given up and may be repeated elsewhere
- * under its request id.
+ * One attempt of one call: sent to one node, ended by an answer, by the deadline, or when it turns out that
+ * no answer will come. A paused node keeps its connections open, so silence alone says nothing; after a
+ * second of it the node is asked something cheap. If it answers, it is alive and only slow, and the attempt
+ * goes on; if not, or if the partition has a new leader by then, the attempt is given up and may be repeated
+ * elsewhere under its request id.
  *
  * ```
  * 0 s      1 s                  ≤ 1.7 s
@@ -19,6 +19,11 @@ import { type CallFailure, type ClientClock, failureOf, type UnaryCaller } from 
 
 /** Silence after which a node is probed; well above the slowest answers of a node that is only busy. */
 const SILENCE_MS = 1_000;
+
+const NO_TIME_LEFT = {
+  kind: "deadline",
+  message: "The deadline passed before another attempt could be made",
+} as const;
 
 /** What an attempt works with. */
 export interface AttemptContext {
@@ -38,7 +43,7 @@ export interface Attempt {
   readonly deadline: number;
   /** The partitions the call is about. */
   readonly routes: readonly PartitionRoute[];
-  /** Whether anybody still waits for the answer; looked at when the node has been silent for a while. */
+  /** Whether the answer is still waited for; asked when the node has been silent for a while. */
   readonly isWanted: () => boolean;
 }
 
@@ -50,43 +55,40 @@ export type AttemptResult =
 /** Makes `attempt`; never rejects. */
 export async function runAttempt(context: AttemptContext, attempt: Attempt): Promise<AttemptResult> {
   const timeoutMs = Math.ceil(attempt.deadline - context.clock.now());
-  if (timeoutMs <= 0) return failed({ kind: "deadline", message: "No time was left for another attempt" });
+  if (timeoutMs <= 0) return failedWith(NO_TIME_LEFT);
   const controller = new AbortController();
-  const watch = new Watchdog(context, attempt);
+  const watchdog = new Watchdog(context, attempt);
   const { target, path, body, readOnly } = attempt;
   try {
-    const answer = context.caller.call({
+    const call = context.caller.call({
       ...target,
       path,
       body,
       readOnly,
       timeoutMs,
       signal: controller.signal,
-    })
-      .then(
-        (response): AttemptResult => ({ kind: "answered", response }),
-        (error) => failed(failureOf(error)),
-      );
-    const outcome = await Promise.race([answer, watch.givenUp]);
-    noteHealth(context.routes, { address: target.address, outcome });
-    return outcome;
+    });
+    const answer = call.then(
+      (response): AttemptResult => ({ kind: "answered", response }),
+      (error) => failedWith(failureOf(error)),
+    );
+    const result = await Promise.race([answer, watchdog.givenUp]);
+    noteHealth(context.routes, target.address, result);
+    return result;
   } catch (error) {
-    return failed(failureOf(error));
+    return failedWith(failureOf(error));
   } finally {
-    watch.stop();
+    watchdog.stop();
     controller.abort();
   }
 }
 
-function noteHealth(
-  routes: Routes,
-  { address, outcome }: { readonly address: string; readonly outcome: AttemptResult },
-) {
-  if (outcome.kind === "answered") return routes.trust(address);
-  if (outcome.failure.kind === "unreachable") routes.suspect(address);
+function noteHealth(routes: Routes, address: string, result: AttemptResult): void {
+  if (result.kind === "answered") return routes.trust(address);
+  if (result.failure.kind === "unreachable") routes.suspect(address);
 }
 
-function failed(failure: CallFailure): AttemptResult {
+function failedWith(failure: CallFailure): AttemptResult {
   return { kind: "failed", failure };
 }
 
@@ -95,7 +97,7 @@ class Watchdog {
   readonly givenUp: Promise<AttemptResult>;
   readonly #context: AttemptContext;
   readonly #attempt: Attempt;
-  #giveUp: (outcome: AttemptResult) => void = () => {};
+  #giveUp: (result: AttemptResult) => void = () => {};
   #cancelTimer = () => {};
   #stopped = false;
 
@@ -120,25 +122,24 @@ class Watchdog {
 
   #expire(): void {
     const address = this.#attempt.target.address;
-    this.#giveUp(failed({ kind: "deadline", message: `${address} did not answer before the deadline` }));
+    this.#giveUp(failedWith({ kind: "deadline", message: `${address} did not answer before the deadline` }));
   }
 
   async #onSilence(): Promise<void> {
     const { target, isWanted } = this.#attempt;
-    if (!isWanted()) {
-      return this.#giveUp(failed({ kind: "silent", message: "Nobody waits for the answer any more" }));
-    }
-    const alive = await this.#context.discovery.probe(target.address);
+    if (!isWanted()) return this.#endAsSilent("The caller does not wait for the answer any more");
+    const { address } = target;
+    const isAlive = await this.#context.discovery.probe(address);
     if (this.#stopped) return;
-    if (!alive) {
-      return this.#giveUp(failed({ kind: "silent", message: `${target.address} does not answer any more` }));
-    }
+    if (!isAlive) return this.#endAsSilent(`${address} has stopped answering`);
     if (this.#hasBetterTarget()) {
-      return this.#giveUp(
-        failed({ kind: "silent", message: `${target.address} is no longer the place to ask` }),
-      );
+      return this.#endAsSilent(`Another node than ${address} leads the partition now`);
     }
     this.#arm();
+  }
+
+  #endAsSilent(message: string): void {
+    this.#giveUp(failedWith({ kind: "silent", message }));
   }
 
   /**

@@ -2,7 +2,7 @@
  * Joins concurrent calls to the same leader. Each leader has a lane: what is pushed waits until the end of
  * the current turn of the event loop, so that calls made together travel together, and leaves at once if the
  * lane is idle. Otherwise it collects until one of the batches in flight has come back. So a lone call never
- * waits for company, and under load the batches grow by themselves until the leader keeps up.
+ * waits for others, and under load the batches grow by themselves until the leader keeps up.
  *
  * A partition in trouble (see `routes.ts`) has a lane of its own with one batch at a time, so that calls to
  * it pile up in one queue and those to the leader's other partitions are not held up.
@@ -131,7 +131,7 @@ class Lane<Item extends AnyPending> {
     this.#nextExpiry = Infinity;
   }
 
-  /** Whether as many batches are in flight as may be. */
+  /** Whether the limit of batches in flight is reached. */
   #isBlocked(): boolean {
     return this.#inFlight >= (this.#isLeaderLane() ? this.#options.inFlightMax : 1);
   }
@@ -143,7 +143,7 @@ class Lane<Item extends AnyPending> {
   async #send(items: readonly Item[]): Promise<void> {
     this.#inFlight++;
     const dispatch = this.#options.send(items);
-    // Retries of a batch go to whoever leads by then, so they do not hold the lane of the leader that failed.
+    // Retries of a batch go to the leader of that time, so they do not hold the lane of the one that failed.
     await (this.#isLeaderLane() ? dispatch.firstAttempt : dispatch.done);
     this.#inFlight--;
     this.#schedule();

@@ -1,6 +1,6 @@
 /**
- * The parts of a batch, one a partition, and what can be said about them. A part is the unit that succeeds,
- * fails and is sent again.
+ * The items that leave together, cut by partition: a partition batch is the unit that succeeds, fails and is
+ * sent again.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { type CallFailure, errorOf, tellingOf } from "../transport/mod.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import type { Pending } from "./pending.ts";
 
-/** The items of one batch that fall into one partition. */
+/** Items of one partition that leave together. */
 export interface PartitionBatch<Item> {
   readonly route: PartitionRoute;
   readonly items: readonly Item[];
@@ -28,7 +28,7 @@ export type ItemFailures = readonly (CallFailure | undefined)[];
 export type AnyPending = Pending<unknown, never>;
 
 /** `items` by partition, in the order in which the partitions first occur. */
-export function partsOf<Item extends AnyPending>(
+export function cutByPartition<Item extends AnyPending>(
   items: readonly Item[],
   backoff: BackoffOptions,
 ): readonly PartitionBatch<Item>[] {
@@ -47,20 +47,20 @@ export function partsOf<Item extends AnyPending>(
   }));
 }
 
-/** Notes what an attempt came to: `failure`, or `undefined` for success. */
-export function noteOutcome<Item>(part: PartitionBatch<Item>, failure: CallFailure | undefined): void {
-  part.lastFailure = failure;
-  part.reason = failure && tellingOf(part.reason, failure);
+/** Notes what an attempt of `batch` came to: `failure`, or `undefined` for success. */
+export function noteResult<Item>(batch: PartitionBatch<Item>, failure: CallFailure | undefined): void {
+  batch.lastFailure = failure;
+  batch.reason = failure && tellingOf(batch.reason, failure);
 }
 
-/** Whether anybody still waits for something in `part`. */
-export function isWanted<Item extends AnyPending>(part: PartitionBatch<Item>): boolean {
-  return part.items.some((item) => !item.isSettled);
+/** Whether anybody still waits for something in `batch`. */
+export function isWanted<Item extends AnyPending>(batch: PartitionBatch<Item>): boolean {
+  return batch.items.some((item) => !item.isSettled);
 }
 
 /**
- * The failure that decides over a part: one that is for good, else the first that may pass. `aborted` only
- * says that another mutation of the part has failed, so it decides nothing while there is another.
+ * The failure that decides over a batch: one that is for good, else the first that may pass. `aborted` only
+ * says that another mutation of the batch has failed, so it decides nothing while there is another.
  */
 export function decisiveOf(failures: ItemFailures): CallFailure | undefined {
   const real = failures.filter((failure) => failure !== undefined);
@@ -75,29 +75,29 @@ export function isForGood(failure: CallFailure): boolean {
 
 /** Rejects each item with its own failure. */
 export function rejectEach<Item extends AnyPending>(
-  part: PartitionBatch<Item>,
+  batch: PartitionBatch<Item>,
   failures: ItemFailures,
 ): void {
-  for (const [position, item] of part.items.entries()) {
+  for (const [position, item] of batch.items.entries()) {
     const failure = failures[position];
     if (failure !== undefined) item.reject(errorOf(failure));
   }
 }
 
-/** When the last of the items in `group` runs out of time. */
-export function latestDeadline<Item extends AnyPending>(group: readonly PartitionBatch<Item>[]): number {
+/** When the last of all items runs out of time. */
+export function latestDeadline<Item extends AnyPending>(batches: readonly PartitionBatch<Item>[]): number {
   let latest = -Infinity;
-  for (const part of group) for (const item of part.items) latest = Math.max(latest, item.deadline);
+  for (const batch of batches) for (const item of batch.items) latest = Math.max(latest, item.deadline);
   return latest;
 }
 
 /** When the next unsettled item runs out of time; `undefined` when all are settled. */
 export function earliestDeadline<Item extends AnyPending>(
-  parts: readonly PartitionBatch<Item>[],
+  batches: readonly PartitionBatch<Item>[],
 ): number | undefined {
   let earliest = Infinity;
-  for (const part of parts) {
-    for (const item of part.items) if (!item.isSettled) earliest = Math.min(earliest, item.deadline);
+  for (const batch of batches) {
+    for (const item of batch.items) if (!item.isSettled) earliest = Math.min(earliest, item.deadline);
   }
   return earliest === Infinity ? undefined : earliest;
 }

@@ -1,7 +1,7 @@
 /**
  * One mutation or one key that a caller waits for, from the call until it is settled: by an answer, by its
- * deadline or by its signal. What is pending is counted against a bound for the whole client, so that a
- * caller who does not wait meets an error and not the end of memory.
+ * deadline or by its signal. What is pending is counted against a limit for the whole client, so that a
+ * program that does not wait for its calls gets an error before it runs out of memory.
  *
  * @module
  */
@@ -21,11 +21,11 @@ export class PendingBudget {
   #bytes = 0;
   #onDrained: (() => void) | undefined;
 
-  /** @throws {PrkDbError} `resource_exhausted` when one of the bounds is reached */
+  /** @throws {PrkDbError} `resource_exhausted` when one of the limits is reached */
   take(bytes: number): void {
-    if (this.#count >= PENDING_COUNT_MAX) throw full(`${PENDING_COUNT_MAX} mutations and keys`);
+    if (this.#count >= PENDING_COUNT_MAX) throw pendingError();
     // A single call always fits into an empty client, however large.
-    if (this.#count > 0 && this.#bytes + bytes > PENDING_BYTES_MAX) throw full(`${PENDING_BYTES_MAX} bytes`);
+    if (this.#count > 0 && this.#bytes + bytes > PENDING_BYTES_MAX) throw pendingError();
     this.#count++;
     this.#bytes += bytes;
   }
@@ -36,8 +36,8 @@ export class PendingBudget {
     if (this.#count === 0) this.#onDrained?.();
   }
 
-  /** Resolves when nothing waits any more; to be called once, by whoever lets nothing new in. */
-  drained(): Promise<void> {
+  /** Resolves when nothing waits any more; to be called once, when nothing new is let in. */
+  whenDrained(): Promise<void> {
     if (this.#count === 0) return Promise.resolve();
     return new Promise((resolve) => this.#onDrained = resolve);
   }
@@ -48,10 +48,12 @@ export class PendingBudget {
   }
 }
 
-function full(what: string): PrkDbError {
+/** The error of a call that does not fit beside those that wait for an answer. */
+export function pendingError(): PrkDbError {
   return new PrkDbError(
     "resource_exhausted",
-    `Cannot take on another call: ${what} are waiting for an answer already`,
+    `Too many calls wait for an answer (limits: ${PENDING_COUNT_MAX} mutations and keys, ` +
+      `${PENDING_BYTES_MAX} bytes): wait for some of them, then try again`,
   );
 }
 
@@ -83,11 +85,7 @@ export class Pending<Request, Result> {
   #settled = false;
 
   /** @throws {PrkDbError} `resource_exhausted`, see `PendingBudget` */
-  constructor(
-    init: PendingInit<Request>,
-    waiter: Waiter<Result>,
-    { budget }: { readonly budget: PendingBudget },
-  ) {
+  constructor(init: PendingInit<Request>, waiter: Waiter<Result>, budget: PendingBudget) {
     budget.take(init.bytes);
     this.route = init.route;
     this.request = init.request;

@@ -11,12 +11,13 @@
 
 import { BATCH_BYTES_MAX, BATCH_MUTATIONS_MAX } from "../../proto/mod.ts";
 import type { Consistency, DecodedEntry, DecodedWriteResult, EncodableMutation } from "../codec/mod.ts";
-import { PrkDbError } from "../transport/mod.ts";
+import { closedError } from "../transport/mod.ts";
 import type { AttemptContext } from "./attempt.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { Batcher } from "./batcher.ts";
-import { type Dispatch, Dispatcher, type Exchange } from "./dispatcher.ts";
-import { Pending, PendingBudget, type Waiter } from "./pending.ts";
+import { type Dispatch, Dispatcher } from "./dispatcher.ts";
+import type { Exchange } from "./exchange.ts";
+import { Pending, PendingBudget, pendingError, type Waiter } from "./pending.ts";
 import { getExchange, getManyExchange, type PendingRead, type ReadMode } from "./reads.ts";
 import type { Session } from "./session.ts";
 import { batchExchange, type PendingWrite, singleExchange, type WriteContext } from "./writes.ts";
@@ -38,6 +39,13 @@ export interface CallLimits {
   /** Milliseconds from now. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
+}
+
+/** What is asked, the key that decides where, and the bytes it counts for. */
+interface SizedRequest<Request> {
+  readonly request: Request;
+  readonly key: Uint8Array;
+  readonly bytes: number;
 }
 
 /** See the module comment. */
@@ -73,7 +81,7 @@ export class Pipeline {
     });
   }
 
-  /** Mutations that travel together; the fate of each, in their order. */
+  /** Mutations that travel together; what came of each, in their order. */
   writeTogether(
     mutations: readonly EncodableMutation[],
     limits: CallLimits,
@@ -86,7 +94,7 @@ export class Pipeline {
     );
     const settled = Promise.allSettled(results);
     // What did not fit is rejected already, so nothing of it may be sent: a partition is all or none.
-    if (items.length < mutations.length) items.forEach((item) => item.reject(pendingFull()));
+    if (items.length < mutations.length) items.forEach((item) => item.reject(pendingError()));
     else this.#sendWrite(items, batchExchange);
     return settled;
   }
@@ -104,12 +112,12 @@ export class Pipeline {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#budget.drained();
+    await this.#budget.whenDrained();
   }
 
   /** @throws {PrkDbError} `closed` */
   assertOpen(): void {
-    if (this.#closed) throw new PrkDbError("closed", "Cannot take on a call: the client has been closed");
+    if (this.#closed) throw closedError();
   }
 
   #pendingWrite(
@@ -123,7 +131,7 @@ export class Pipeline {
   }
 
   #pending<Request, Result>(
-    { request, key, bytes }: { readonly request: Request; readonly key: Uint8Array; readonly bytes: number },
+    { request, key, bytes }: SizedRequest<Request>,
     limits: CallLimits,
     waiter: Waiter<Result>,
   ): Pending<Request, Result> {
@@ -132,7 +140,7 @@ export class Pipeline {
     const { clock, routes } = this.#options.context;
     const deadline = clock.now() + limits.timeoutMs;
     const init = { route: routes.routeOf(key), request, bytes, deadline };
-    const item = new Pending(init, waiter, { budget: this.#budget });
+    const item = new Pending(init, waiter, this.#budget);
     if (limits.signal !== undefined) item.watchSignal(limits.signal);
     return item;
   }
@@ -161,11 +169,4 @@ export class Pipeline {
     const { context, batchesInFlight } = this.#options;
     return { clock: context.clock, inFlightMax: batchesInFlight, bytesMax: BATCH_BYTES_MAX };
   }
-}
-
-function pendingFull(): PrkDbError {
-  return new PrkDbError(
-    "resource_exhausted",
-    "Cannot take on the whole batch: too much is waiting for an answer",
-  );
 }

@@ -1,6 +1,6 @@
 /**
  * How reads speak to nodes: keys joined as one `GetMany`, or one key as `Get`, which alone can bound how old
- * the answer may be. A node fails the whole `GetMany` for one bad partition, so failed parts are asked for
+ * the answer may be. A node fails the whole `GetMany` for one bad partition, so failed batches are read
  * one by one.
  *
  * A read that meets damaged data is asked of another replica, as a follower read: it is linearizable too and
@@ -19,17 +19,17 @@ import {
   encodeGetMany,
 } from "../codec/mod.ts";
 import type { Routes, Target } from "../routing/mod.ts";
-import type { Exchange } from "./dispatcher.ts";
+import type { Exchange } from "./exchange.ts";
 import type { PartitionBatch } from "./partition_batch.ts";
 import type { Pending } from "./pending.ts";
 
-/** A key that somebody waits for. */
+/** A key whose value is waited for. */
 export type PendingRead = Pending<Uint8Array, DecodedEntry>;
 
 const GET_PATH = `/${KvService.typeName}/${KvService.method.get.name}`;
 const GET_MANY_PATH = `/${KvService.typeName}/${KvService.method.getMany.name}`;
 
-/** How fresh a read must be, in the words of the contract. */
+/** How fresh a read must be, as the contract names it. */
 export interface ReadMode {
   readonly consistency: Consistency;
   /** With `stale`: milliseconds, 0 for any age. */
@@ -43,15 +43,15 @@ export function getManyExchange(routes: Routes, consistency: Consistency): Excha
     readOnly: true,
     splitOnRetry: true,
     toLeader: consistency === "linearizable",
-    target: (part) => targetOf(routes, part, consistency),
-    encode: (parts) => {
-      const keys = parts.flatMap((part) => part.items.map((item) => item.request));
-      return encodeGetMany(keys, parts.some(isDamaged) ? ofAnotherReplica(consistency) : consistency);
+    target: (batch) => targetOf(routes, batch, consistency),
+    encode: (batches) => {
+      const keys = batches.flatMap((batch) => batch.items.map((item) => item.request));
+      return encodeGetMany(keys, batches.some(isDamaged) ? ofAnotherReplica(consistency) : consistency);
     },
     settle: (items, response) => {
       const entries = decodeGetMany(response);
       if (entries.length !== items.length) {
-        throw new RangeError(`It holds ${entries.length} results for ${items.length} keys`);
+        throw new RangeError(`it holds ${entries.length} results for ${items.length} keys`);
       }
       for (const [position, entry] of entries.entries()) items[position]!.resolve(entry);
       return undefined;
@@ -66,10 +66,10 @@ export function getExchange(routes: Routes, mode: ReadMode): Exchange<PendingRea
     readOnly: true,
     splitOnRetry: true,
     toLeader: mode.consistency === "linearizable",
-    target: (part) => targetOf(routes, part, mode.consistency),
-    encode: ([part]) => {
-      const consistency = isDamaged(part!) ? ofAnotherReplica(mode.consistency) : mode.consistency;
-      return encodeGet(part!.items[0]!.request, { ...mode, consistency });
+    target: (batch) => targetOf(routes, batch, mode.consistency),
+    encode: ([batch]) => {
+      const consistency = isDamaged(batch!) ? ofAnotherReplica(mode.consistency) : mode.consistency;
+      return encodeGet(batch!.items[0]!.request, { ...mode, consistency });
     },
     settle: ([item], response) => {
       item!.resolve(decodeGet(response));
@@ -78,16 +78,18 @@ export function getExchange(routes: Routes, mode: ReadMode): Exchange<PendingRea
   };
 }
 
-function targetOf(routes: Routes, part: PartitionBatch<PendingRead>, consistency: Consistency): Target {
-  if (isDamaged(part)) return routes.replicaOf(part.route, { withoutLeader: consistency === "linearizable" });
-  if (consistency === "linearizable") return routes.leaderOf(part.route);
-  return routes.replicaOf(part.route, { withoutLeader: consistency === "follower" });
+function targetOf(routes: Routes, batch: PartitionBatch<PendingRead>, consistency: Consistency): Target {
+  if (isDamaged(batch)) {
+    return routes.replicaOf(batch.route, { withoutLeader: consistency === "linearizable" });
+  }
+  if (consistency === "linearizable") return routes.leaderOf(batch.route);
+  return routes.replicaOf(batch.route, { withoutLeader: consistency === "follower" });
 }
 
 function ofAnotherReplica(consistency: Consistency): Consistency {
   return consistency === "linearizable" ? "follower" : consistency;
 }
 
-function isDamaged(part: PartitionBatch<PendingRead>): boolean {
-  return part.lastFailure?.kind === "damaged";
+function isDamaged(batch: PartitionBatch<PendingRead>): boolean {
+  return batch.lastFailure?.kind === "damaged";
 }

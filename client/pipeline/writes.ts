@@ -17,12 +17,12 @@ import {
 } from "../codec/mod.ts";
 import type { Routes } from "../routing/mod.ts";
 import { failureOfCode } from "../transport/mod.ts";
-import type { Exchange } from "./dispatcher.ts";
+import type { Exchange } from "./exchange.ts";
 import type { ItemFailures, PartitionBatch } from "./partition_batch.ts";
 import type { Pending } from "./pending.ts";
 import type { Session } from "./session.ts";
 
-/** A mutation that somebody waits for. */
+/** A mutation whose result is waited for. */
 export type PendingWrite = Pending<EncodableMutation, DecodedWriteResult>;
 
 const PATHS = {
@@ -46,8 +46,8 @@ export function batchExchange({ routes, session, sequence }: WriteContext): Exch
     readOnly: false,
     splitOnRetry: false,
     toLeader: true,
-    target: (part) => routes.leaderOf(part.route),
-    encode: (parts) => encodeWriteBatch(parts.flatMap(mutationsOf), session.requestId(sequence)),
+    target: (batch) => routes.leaderOf(batch.route),
+    encode: (batches) => encodeWriteBatch(batches.flatMap(mutationsOf), session.requestId(sequence)),
     settle: settleBatch,
   };
 }
@@ -60,8 +60,8 @@ export function singleExchange(kind: "put" | "delete", context: WriteContext): E
     readOnly: false,
     splitOnRetry: false,
     toLeader: true,
-    target: (part) => routes.leaderOf(part.route),
-    encode: ([part]) => encodeMutationRequest(part!.items[0]!.request, session.requestId(sequence)),
+    target: (batch) => routes.leaderOf(batch.route),
+    encode: ([batch]) => encodeMutationRequest(batch!.items[0]!.request, session.requestId(sequence)),
     settle: ([item], response) => {
       item!.resolve(decodeMutationResponse(response, kind));
       return undefined;
@@ -69,14 +69,14 @@ export function singleExchange(kind: "put" | "delete", context: WriteContext): E
   };
 }
 
-function mutationsOf(part: PartitionBatch<PendingWrite>): readonly EncodableMutation[] {
-  return part.items.map((item) => item.request);
+function mutationsOf(batch: PartitionBatch<PendingWrite>): readonly EncodableMutation[] {
+  return batch.items.map((item) => item.request);
 }
 
 function settleBatch(items: readonly PendingWrite[], response: Uint8Array): ItemFailures | undefined {
   const results = decodeWriteBatch(response);
   if (results.length !== items.length) {
-    throw new RangeError(`It holds ${results.length} results for ${items.length} mutations`);
+    throw new RangeError(`it holds ${results.length} results for ${items.length} mutations`);
   }
   let failures: ItemFailures | undefined;
   for (const [position, result] of results.entries()) {

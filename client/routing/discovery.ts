@@ -1,5 +1,5 @@
 /**
- * Asks nodes for the cluster's metadata: one round at a time for all who want it, one node after the other,
+ * Asks nodes for the cluster's metadata: one round at a time for all that want it, one node after the other,
  * the next one as soon as the last has failed or been silent for half a second; the first answer counts. Also
  * tells a node that is busy from one that is paused or cut off, by asking it something that costs nothing.
  *
@@ -32,6 +32,13 @@ export interface DiscoveryOptions {
   readonly random: () => number;
 }
 
+/** A time that passes. */
+interface Pause {
+  /** Resolves when it has passed. */
+  readonly end: Promise<undefined>;
+  readonly cancel: () => void;
+}
+
 /** See the module comment. */
 export class Discovery {
   readonly #options: DiscoveryOptions;
@@ -43,7 +50,7 @@ export class Discovery {
   }
 
   /**
-   * Brings the routes up to date; whoever calls while a round is under way shares it.
+   * Brings the routes up to date; calls that come while a round is under way share it.
    *
    * @throws {PrkDbError} `unavailable` when no node gave a usable answer
    */
@@ -95,17 +102,20 @@ export class Discovery {
       });
       asked.push(answer);
       const pause = this.#pause(STAGGER_MS);
-      const outcome = await Promise.race([answer, pause.ended]);
+      const isAnswered = await Promise.race([answer, pause.end]);
       pause.cancel();
-      if (outcome === true) return;
+      if (isAnswered === true) return;
     }
     if (await firstTrue(asked)) return;
-    throw new PrkDbError("unavailable", `No node gave usable metadata (${failures.join("; ")})`);
+    throw new PrkDbError(
+      "unavailable",
+      `Cannot reach the cluster, check its addresses: no node gave usable metadata (${failures.join("; ")})`,
+    );
   }
 
   /**
    * All nodes in random order; after them seeds and former members, which may be removed and know only what
-   * was then; after all of these whoever lately did not answer.
+   * was then; after all of these the nodes that lately did not answer.
    */
   #order(): readonly string[] {
     const { routes, random } = this.#options;
@@ -134,7 +144,7 @@ export class Discovery {
     // Whatever comes of it after the limit is of no interest.
     call.catch(() => {});
     try {
-      const response = await Promise.race([call, limit.ended]);
+      const response = await Promise.race([call, limit.end]);
       if (response === undefined) throw new PrkDbError("unavailable", `no answer within ${limitMs} ms`);
       routes.learn(fromBinary(GetMetadataResponseSchema, response));
       routes.trust(address);
@@ -146,12 +156,12 @@ export class Discovery {
     }
   }
 
-  #pause(delayMs: number): { readonly ended: Promise<undefined>; readonly cancel: () => void } {
+  #pause(delayMs: number): Pause {
     let cancel = () => {};
-    const ended = new Promise<undefined>((resolve) => {
+    const end = new Promise<undefined>((resolve) => {
       cancel = this.#options.clock.after(delayMs, () => resolve(undefined));
     });
-    return { ended, cancel };
+    return { end, cancel };
   }
 }
 

@@ -1,10 +1,10 @@
 /**
- * What the client knows of the cluster: its nodes, its partitions and who leads them. A pure table: answers
+ * What the client knows of the cluster: its nodes, its partitions and their leaders. A pure table: answers
  * of nodes go in, the place to send a call comes out; asking is the work of `discovery.ts`.
  *
- * News is ordered by term, a partition each: a higher term replaces what is known, a lower one is ignored,
- * and within a term a known leader is never replaced by an unknown one. So an isolated node that still
- * believes in an old leader cannot lead the client astray for long.
+ * Answers about a partition are ordered by term: a higher term replaces what is known, a lower one is
+ * ignored, and within a term a known leader is never replaced by an unknown one. So an isolated node that
+ * still believes in an old leader cannot mislead the client for long.
  *
  * Invariant: `partitions` is ordered by hash range, and partition i of N owns the i-th equal cut of the hash
  * space, so that `partitionOfKey` finds it.
@@ -17,7 +17,7 @@ import { type ClientClock, type LeaderHint, PrkDbError } from "../transport/mod.
 
 /**
  * How long a node that did not answer is avoided. Short, because avoiding a leader costs a forwarding hop;
- * long enough that a burst of calls does not try the dead node one by one.
+ * long enough that a burst of calls does not try the silent node one by one.
  */
 const SUSPECT_MIN_MS = 1_000;
 
@@ -52,6 +52,18 @@ export interface Target {
   readonly address: string;
   /** Whether the node is asked as the leader, so that it answers NOT_LEADER instead of forwarding. */
   readonly direct: boolean;
+}
+
+/** Which replicas of a partition may be asked. */
+export interface ReplicaChoice {
+  /** Not its leader, if another replica can be had. */
+  readonly withoutLeader: boolean;
+}
+
+/** What a node says about the leader of a partition. */
+interface LeaderNews {
+  readonly leaderAddress: string | undefined;
+  readonly term: number;
 }
 
 /** A node that did not answer. */
@@ -106,7 +118,7 @@ export class Routes {
 
   /** The last metadata taken in. */
   get latest(): GetMetadataResponse {
-    if (this.#latest === undefined) throw new Error("Cannot show metadata as no node has given any");
+    if (this.#latest === undefined) throw new Error("Cannot show the metadata: no node has answered yet");
     return this.#latest;
   }
 
@@ -126,9 +138,9 @@ export class Routes {
     const addresses = new Map(metadata.nodes.map((node) => [node.nodeId, this.#scheme + node.address]));
     const news = [...metadata.partitions].sort((a, b) => a.hashStart - b.hashStart);
     if (this.#partitions.length === 0) {
-      this.#partitions = checkedCut(news).map(({ partitionId }) => newRoute(partitionId));
+      this.#partitions = mustBeEqualCut(news).map(({ partitionId }) => newRoute(partitionId));
     } else if (news.length !== this.#partitions.length) {
-      throw foreign(`it has ${news.length} partitions instead of ${this.#partitions.length}`);
+      throw unusableError(`it has ${news.length} partitions instead of ${this.#partitions.length}`);
     }
     this.#latest = metadata;
     const current = metadata.epoch >= this.#epoch;
@@ -180,10 +192,9 @@ export class Routes {
   }
 
   /**
-   * Any replica of `route`, each in its turn, for reads that need no leader. Without `leader` if another can
-   * be had.
+   * Any replica of `route`, each in its turn, for reads that need no leader.
    */
-  replicaOf(route: PartitionRoute, options: { readonly withoutLeader: boolean }): Target {
+  replicaOf(route: PartitionRoute, options: ReplicaChoice): Target {
     return {
       address: this.#other(route, options.withoutLeader ? route.leaderAddress : undefined),
       direct: false,
@@ -196,15 +207,15 @@ export class Routes {
   }
 
   /**
-   * A replica that answers; else any node that does, which forwards too; else a seed; else whoever is next.
+   * A replica that answers; else any node that does, which forwards too; else a seed; else the next of all.
    */
   #other(route: PartitionRoute, avoided: string | undefined): string {
     return this.#choose([route.replicas, this.#nodes, this.#seeds], avoided);
   }
 
   /**
-   * From the first of `circles` in which somebody answers. A seed may be a node that was removed, so it comes
-   * last.
+   * From the first of `circles` that has a node which answers. A seed may be a node that was removed, so it
+   * comes last.
    */
   #choose(circles: readonly (readonly string[])[], avoided: string | undefined): string {
     const isHealthy = (address: string) => address !== avoided && !this.isSuspect(address);
@@ -221,10 +232,7 @@ export class Routes {
     for (const address of this.#suspects.keys()) if (!known.has(address)) this.#suspects.delete(address);
   }
 
-  #learnLeader(
-    route: PartitionRoute,
-    news: { readonly leaderAddress: string | undefined; readonly term: number },
-  ): void {
+  #learnLeader(route: PartitionRoute, news: LeaderNews): void {
     const newer = news.term > route.term;
     if (!newer && (news.term < route.term || news.leaderAddress === undefined)) return;
     // A leader of a new term has been elected since its node was found silent, so it is worth a try.
@@ -234,10 +242,12 @@ export class Routes {
   }
 
   #checkCluster({ clusterId, partitions }: GetMetadataResponse): void {
-    if (partitions.length === 0) throw foreign("it knows of no partitions yet");
+    if (partitions.length === 0) throw unusableError("it knows of no partitions yet, so try again later");
     if (this.#clusterId === "") this.#clusterId = clusterId;
     if (clusterId !== "" && clusterId !== this.#clusterId) {
-      throw foreign(`its cluster is "${clusterId}" and not "${this.#clusterId}"`);
+      throw unusableError(
+        `its cluster is "${clusterId}" and not "${this.#clusterId}", so check the addresses`,
+      );
     }
   }
 }
@@ -247,18 +257,20 @@ function newRoute(partitionId: number): PartitionRoute {
 }
 
 /** `partitions` themselves, if they are the equal cut of the hash space that `partitionOfKey` presumes. */
-function checkedCut(partitions: GetMetadataResponse["partitions"]): GetMetadataResponse["partitions"] {
+function mustBeEqualCut(partitions: GetMetadataResponse["partitions"]): GetMetadataResponse["partitions"] {
   for (const [position, { hashStart, hashEnd }] of partitions.entries()) {
     const start = hashRangeStart(position, partitions.length);
     const last = position + 1 === partitions.length;
     const end = last ? HASH_SPACE : hashRangeStart(position + 1, partitions.length);
     if (hashStart !== start || Number(hashEnd) !== end) {
-      throw foreign(`partition ${position} owns [${hashStart}, ${hashEnd}) instead of [${start}, ${end})`);
+      throw unusableError(
+        `partition ${position} owns [${hashStart}, ${hashEnd}) instead of [${start}, ${end})`,
+      );
     }
   }
   return partitions;
 }
 
-function foreign(reason: string): PrkDbError {
+function unusableError(reason: string): PrkDbError {
   return new PrkDbError("unavailable", `Cannot use the metadata of this node: ${reason}`);
 }

@@ -1,7 +1,6 @@
 /**
- * The narrow waist between the client and whatever carries its calls: encoded request in, encoded response
- * out. Over HTTP it is `fetchCaller`; a node in the same process, or a simulated network, is another
- * implementation.
+ * The port through which the client calls nodes: encoded request in, encoded response out. Over HTTP it is
+ * `fetchCaller`; a node in the same process, or a simulated network, is another implementation.
  *
  * @module
  */
@@ -12,7 +11,7 @@ export interface UnaryCall {
   readonly address: string;
   /** `/prkdb.v1.KvService/Put` and the like. */
   readonly path: string;
-  /** The request message in protobuf's binary form. It is not changed by anybody while the call runs. */
+  /** The request message in protobuf's binary form. It does not change while the call runs. */
   readonly body: Uint8Array<ArrayBuffer>;
   /** The node may give up after so many milliseconds, 1 or more. */
   readonly timeoutMs: number;
@@ -20,7 +19,7 @@ export interface UnaryCall {
   readonly direct: boolean;
   /** The method has no side effects, so it may be sent as a Connect GET. */
   readonly readOnly: boolean;
-  /** Fires when nobody waits for the answer any more. */
+  /** Fires when the answer is not waited for any more. */
   readonly signal: AbortSignal;
 }
 
@@ -32,7 +31,7 @@ export interface StreamCall {
   readonly path: string;
   /** The request message in protobuf's binary form. */
   readonly body: Uint8Array<ArrayBuffer>;
-  /** Fires when nobody takes messages any more. */
+  /** Fires when messages are not taken any more. */
   readonly signal: AbortSignal;
 }
 

@@ -43,11 +43,19 @@ export class PrkDbError extends Error {
    */
   readonly retryable: boolean;
 
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
     this.retryable = RETRYABLE_CODES.has(code);
   }
+}
+
+/** The error of every call after the client has been closed. */
+export function closedError(): PrkDbError {
+  return new PrkDbError(
+    "closed",
+    "Cannot make a call: this client is closed. Open another one with PrkDbClient.connect",
+  );
 }
 
 /** The key was not as the write demanded; nothing has been changed. Its code is `failed_precondition`. */

@@ -1,6 +1,6 @@
 /**
  * What a call to a node can come to, sorted by what the client does about it. This is the client's half of
- * the contract's error table; `errorOf` is the way out to the caller.
+ * the contract's error table; `errorOf` makes of it the error that the user of the client gets.
  *
  * @module
  */
@@ -26,9 +26,9 @@ export type CallFailure =
   | { readonly kind: "notLeader"; readonly message: string; readonly hint: LeaderHint | undefined }
   /** No leader, no quorum, or a node that is starting or stopping. */
   | { readonly kind: "unavailable"; readonly message: string }
-  /** Leadership was lost before the outcome was known. */
+  /** Leadership was lost before it was known whether the write took effect. */
   | { readonly kind: "outcomeUnknown"; readonly message: string }
-  /** A budget of the node is used up. */
+  /** A limit of the node is reached. */
   | { readonly kind: "busy"; readonly message: string }
   /** The node ran into the deadline it was given. */
   | { readonly kind: "deadline"; readonly message: string }
@@ -96,8 +96,14 @@ export function tellingOf(earlier: CallFailure | undefined, later: CallFailure):
  * has ended.
  */
 export function deadlineError(last: CallFailure | undefined): PrkDbError {
-  if (last === undefined) return new PrkDbError("deadline_exceeded", "No node answered before the deadline");
-  const message = `The deadline passed; before it, the call failed with ${codeOf(last)}: ${last.message}`;
+  if (last === undefined) {
+    return new PrkDbError(
+      "deadline_exceeded",
+      "No node answered before the deadline: try again, or allow more time with timeoutMs",
+    );
+  }
+  const message = "The call did not succeed before its deadline: " +
+    `it failed with ${codeOf(last)} until then (${last.message})`;
   return new PrkDbError("deadline_exceeded", message, { cause: errorOf(last) });
 }
 

@@ -17,6 +17,13 @@ const STREAM_TYPE = "application/connect+proto";
 /** Sends the request of a stream. */
 export type OpenStream = (url: string, init: RequestInit) => Promise<Response>;
 
+/** How a stream is opened. */
+export interface StreamOptions {
+  readonly open: OpenStream;
+  /** Sent with the request. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /**
  * The response messages of `call`, each in protobuf's binary form.
  *
@@ -25,7 +32,7 @@ export type OpenStream = (url: string, init: RequestInit) => Promise<Response>;
  */
 export async function* fetchStream(
   call: StreamCall,
-  { open, headers }: { readonly open: OpenStream; readonly headers: Readonly<Record<string, string>> },
+  { open, headers }: StreamOptions,
 ): AsyncGenerator<Uint8Array, void> {
   const response = await open(`${call.address}${call.path}`, {
     method: "POST",
@@ -33,17 +40,17 @@ export async function* fetchStream(
     body: new Uint8Array(encodeEnvelope(0, call.body)),
     signal: call.signal,
   });
-  const body = await streamOf(response);
+  const body = await streamOf(response, call.address);
   const reader = createEnvelopeReadableStream(body).getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) throw new Error("The stream broke off");
+      if (done) throw new Error(`The stream of ${call.address} broke off`);
       if ((value.flags & endStreamFlag) === 0) yield value.data;
       else return throwIfFailed(value.data);
     }
   } finally {
-    // Whoever takes no more messages lets the node know; a stream at its end does not mind.
+    // Tells the node that no more messages are taken; at the end of a stream it changes nothing.
     reader.cancel().catch(() => {});
   }
 }
@@ -51,12 +58,16 @@ export async function* fetchStream(
 /**
  * The body of an answer that is a stream. Errors stand in its envelopes: any other status is not a node's.
  */
-async function streamOf(response: Response): Promise<ReadableStream<Uint8Array>> {
+async function streamOf(response: Response, address: string): Promise<ReadableStream<Uint8Array>> {
   const type = response.headers.get("content-type") ?? "none";
   if (response.status === 200 && type.startsWith(STREAM_TYPE) && response.body !== null) return response.body;
   await response.body?.cancel();
   const code = response.status === 404 || response.status === 415 ? Code.Unimplemented : Code.Unavailable;
-  throw new ConnectError(`HTTP status ${response.status}, content type ${type}`, code);
+  throw new ConnectError(
+    `Cannot open a stream: ${address} answers with HTTP status ${response.status} and type ${type}. ` +
+      "Check that the address is that of a prkdb node",
+    code,
+  );
 }
 
 function throwIfFailed(end: Uint8Array): void {

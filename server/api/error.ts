@@ -1,13 +1,13 @@
 /**
- * Errors a caller may meet, in the words of the domain. `rpc/connect_error.ts` gives each its Connect code;
- * nothing else in the node knows about wire errors.
+ * Errors that a caller may get, in the words of the domain. `rpc/method/connect_error.ts` gives each its
+ * Connect code; nothing else in the node knows about wire errors.
  *
  * @module
  */
 
 import type { NodeId, Term } from "../../raft/mod.ts";
 
-/** What went wrong, with what the caller needs to go on. */
+/** What went wrong, and what the caller needs to know to go on. */
 export type Failure =
   | { readonly kind: "invalidArgument" }
   /** The key is at `currentVersion`, 0 when there is no such key. */
@@ -23,7 +23,7 @@ export type Failure =
   }
   /** No leader or no quorum in time, or the node is starting or stopping. Nothing has happened. */
   | { readonly kind: "unavailable" }
-  /** A budget is used up: queue, window, memory or disk. Nothing has happened. */
+  /** A limit is reached: queue, window, memory or disk. Nothing has happened. */
   | { readonly kind: "overloaded" }
   /** The write may or may not have happened: leadership was lost before its outcome was known. */
   | { readonly kind: "outcomeUnknown" }
@@ -37,7 +37,7 @@ export type Failure =
   | { readonly kind: "unimplemented" }
   | { readonly kind: "internal" };
 
-/** Thrown, or carried in a result, where a call cannot do what was asked. */
+/** Thrown, or carried in a result, when a call cannot do what was asked. */
 export class DomainError extends Error {
   override readonly name = "DomainError";
   readonly failure: Failure;

@@ -1,11 +1,12 @@
 /**
- * What a node does for its callers, in domain types: the one door between `rpc/` (and `PrkDb.open`) and the
- * node. Arguments are already validated; keys and values are not copied and must not change afterwards.
+ * What a node does for its callers, in domain types: the one interface between the node and `rpc/`, `ops/`
+ * and programs that embed it. Arguments are already validated; keys and values are not copied and must not
+ * change afterwards.
  *
  * @module
  */
 
-import type { NodeId, ReplicaView, Term } from "../../raft/mod.ts";
+import type { NodeId, RaftStatus, Term } from "../../raft/mod.ts";
 import type { ChangeRequest, ClusterChange } from "../cluster/mod.ts";
 import type { Mutation, RequestId } from "../kv/mod.ts";
 import type { DomainError } from "./error.ts";
@@ -13,7 +14,7 @@ import type { DomainError } from "./error.ts";
 /** How fresh a read must be. */
 export type ReadConsistency = "linearizable" | "follower" | "stale";
 
-/** Of every call. */
+/** Options of every call. */
 export interface NodeCallOptions {
   /** Milliseconds from now after which the caller gives up, 1 to 300,000. */
   readonly timeoutMs: number;
@@ -21,19 +22,19 @@ export interface NodeCallOptions {
   readonly direct: boolean;
 }
 
-/** Of a write. */
+/** Options of a write. */
 export interface NodeWriteOptions extends NodeCallOptions {
   readonly requestId: RequestId | undefined;
 }
 
-/** Of a read. */
+/** Options of a read. */
 export interface NodeReadOptions extends NodeCallOptions {
   readonly consistency: ReadConsistency;
   /** With `stale`: how old the state may be, 0 for any age. */
   readonly maxStalenessMs: number;
 }
 
-/** The fate of one mutation. */
+/** What became of one mutation. */
 export type WriteResult =
   | { readonly ok: true; readonly version: number; readonly existed: boolean; readonly partitionId: number }
   | { readonly ok: false; readonly error: DomainError };
@@ -42,12 +43,12 @@ export type WriteResult =
 export type ReadResult = { readonly value: Uint8Array; readonly version: number } | undefined;
 
 /** One partition as this node knows it. */
-export interface PartitionMetadata {
+interface PartitionMetadata {
   readonly partitionId: number;
   readonly hashStart: number;
   /** Exclusive, up to 2^32. */
   readonly hashEnd: number;
-  /** 0 when unknown. */
+  /** 0 when it is not known. */
   readonly leaderId: NodeId;
   readonly term: Term;
   /** The preferred leader first. */
@@ -58,14 +59,14 @@ export interface PartitionMetadata {
 export interface ClusterMetadata {
   readonly clusterId: string;
   readonly epoch: number;
-  /** Replicas a partition has. */
+  /** Replicas that a partition should have. */
   readonly replicationFactor: number;
   readonly nodes: readonly { readonly nodeId: NodeId; readonly address: string }[];
   readonly partitions: readonly PartitionMetadata[];
 }
 
 /** One replica of this node. */
-export interface ReplicaStatus extends ReplicaView {
+export interface ReplicaStatus extends RaftStatus {
   readonly partitionId: number;
   /** Append requests sent since the start. */
   readonly appendsSent: number;
@@ -99,7 +100,7 @@ export interface NodeStatus {
 export interface NodeApi {
   /**
    * Applies `mutations`: those of one partition all or none, each partition for itself. Resolves with one
-   * result a mutation, in their order; failures are in the results, it never rejects.
+   * result per mutation, in their order; failures are in the results, it never rejects.
    */
   write(mutations: readonly Mutation[], options: NodeWriteOptions): Promise<readonly WriteResult[]>;
   /**
@@ -111,12 +112,12 @@ export interface NodeApi {
   metadata(): ClusterMetadata;
   status(): NodeStatus;
   /**
-   * Has the cluster begin a change, which goes on when this returns.
+   * Has the cluster begin a change, which goes on after this has returned.
    *
    * @returns the change's id
-   * @throws {DomainError} when the change makes no sense, or the cluster cannot be asked
+   * @throws {DomainError} when the change cannot be done, or the cluster cannot be asked
    */
-  changeCluster(request: ChangeRequest, options: { readonly timeoutMs: number }): Promise<string>;
+  changeCluster(request: ChangeRequest, options: Pick<NodeCallOptions, "timeoutMs">): Promise<string>;
   /** The changes under way and the last finished ones, oldest first, as this node knows them. */
   clusterChanges(): readonly ClusterChange[];
   /**

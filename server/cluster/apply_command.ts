@@ -1,12 +1,13 @@
 /**
- * The cluster's own state as a state machine: the same commands in the same order make the same state on
- * every node. What was planned on an older state and does not fit any more does nothing.
+ * What each command of group 0's log does to the cluster's state. The same commands in the same order make
+ * the same state on every node. A command that was planned on an older state and does not fit any more does
+ * nothing.
  *
  * @module
  */
 
 import { type NodeId, unreachable } from "../../raft/mod.ts";
-import { ended, endOpenChange, openChange, stepped, updateOpenChange } from "./change_list.ts";
+import { countStep, endChange, endOpenChange, openChange, updateOpenChange } from "./change_list.ts";
 import { beginChange } from "./change_request.ts";
 import {
   checkStateInvariants,
@@ -15,7 +16,7 @@ import {
   isSameList,
   isSameSet,
   isStaying,
-  sentTo,
+  retarget,
   withNode,
   withNodes,
   withPartition,
@@ -23,7 +24,7 @@ import {
 } from "./cluster_state.ts";
 import type { ClusterChange, ClusterCommand, ClusterState } from "./types.ts";
 
-/** Stands where a change is named, for what is put right without anybody having asked for it. */
+/** Stands in the place of a change's id where something is put right that nobody asked for. */
 export const REPAIR_CHANGE_ID = "repair";
 
 type Found = Extract<ClusterCommand, { readonly kind: "found" }>;
@@ -39,14 +40,14 @@ type Finish = Extract<ClusterCommand, { readonly kind: "finish" }>;
  * @throws {InvariantViolation} when the state has become one that cannot be
  */
 export function applyCommand(state: ClusterState, command: ClusterCommand): ClusterState {
-  const next = changedBy(command, state);
+  const next = nextState(state, command);
   if (next === state) return state;
   const applied = { ...next, epoch: next.epoch + 1 };
   checkStateInvariants(applied);
   return applied;
 }
 
-function changedBy(command: ClusterCommand, state: ClusterState): ClusterState {
+function nextState(state: ClusterState, command: ClusterCommand): ClusterState {
   if (command.kind === "found") return foundCluster(state, command);
   // Nodes start with different ideas of the cluster; only from the founding on do they have the same.
   if (!state.isFounded) return state;
@@ -72,7 +73,7 @@ function foundCluster(state: ClusterState, { nodes, replicationFactor, replicas 
   return { ...foundingState({ nodes: addresses, replicationFactor, replicas }), isFounded: true };
 }
 
-/** A node that began to leave after the plan was made gets nothing more. */
+/** A node that began to leave after the plan was made gets no further replicas. */
 function setTarget(state: ClusterState, command: SetTarget): ClusterState {
   const { partitionId, expected, target, changeId, remaining } = command;
   const partition = state.partitions[partitionId];
@@ -83,16 +84,16 @@ function setTarget(state: ClusterState, command: SetTarget): ClusterState {
   if (changeId !== REPAIR_CHANGE_ID && openChange(state, changeId) === undefined) return state;
   const update = (change: ClusterChange) => ({ ...change, total: change.done + remaining });
   const next = updateOpenChange(state, { changeId, update });
-  return withPartition(next, sentTo(partition, { target, changeId }));
+  return withPartition(next, retarget(partition, { target, changeId }));
 }
 
-/** Who should lead may have changed since it was proposed, so the order does not count. */
+/** The preferred leader may have changed since this was proposed, so the order does not count. */
 function settle(state: ClusterState, { partitionId, target, changeId }: Settle): ClusterState {
   const partition = state.partitions[partitionId];
   if (changeId !== undefined && partition?.changeId !== changeId) return state;
   if (partition === undefined || !isMoving(partition) || !isSameSet(partition.target, target)) return state;
   const update = (change: ClusterChange) =>
-    change.request.kind === "moveReplica" ? ended(stepped(change), "") : stepped(change);
+    change.request.kind === "moveReplica" ? endChange(countStep(change), "") : countStep(change);
   const next = updateOpenChange(state, { changeId: partition.changeId, update });
   return withPartition(next, { ...partition, replicas: partition.target, former: [], changeId: "" });
 }
@@ -109,11 +110,15 @@ function finish(state: ClusterState, { changeId, error }: Finish): ClusterState 
   return endOpenChange(state, { changeId, error });
 }
 
-/** All who asked for it are answered together. */
-function finishRemoval(
-  state: ClusterState,
-  { changeId, nodeId, error }: { readonly changeId: string; readonly nodeId: NodeId; readonly error: string },
-): ClusterState {
+/** A removal that is to end; `error` is empty when it is done. */
+interface RemovalEnd {
+  readonly changeId: string;
+  readonly nodeId: NodeId;
+  readonly error: string;
+}
+
+/** All changes that asked for this removal end together. */
+function finishRemoval(state: ClusterState, { changeId, nodeId, error }: RemovalEnd): ClusterState {
   const node = state.nodes.get(nodeId);
   if (node === undefined || (error === "" && !mayForget(state, nodeId))) return state;
   const next = endOpenChange(state, { changeId, error });
@@ -123,8 +128,8 @@ function finishRemoval(
 }
 
 /**
- * Whether a member can go. While a partition moves, its group may still be where it was, and wherever it was
- * to go before it was sent elsewhere.
+ * Whether no group can still need the member. While a partition moves, its group may still be where it was,
+ * and wherever it was to go before its target changed.
  */
 export function mayForget(state: ClusterState, nodeId: NodeId): boolean {
   return state.partitions.every(({ former, replicas, target }) =>

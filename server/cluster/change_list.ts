@@ -1,5 +1,5 @@
 /**
- * The changes of a cluster: what was asked for, how far it is, how it ended. Finished ones stand first, in
+ * The changes of a cluster: what was asked for, how far it is, how it ended. Finished changes stand first, in
  * the order in which they ended, then those under way in the order in which they were asked for.
  *
  * @module
@@ -9,7 +9,7 @@ import type { ChangeRequest, ClusterChange, ClusterState } from "./types.ts";
 import { unreachable } from "../../raft/mod.ts";
 
 /** Finished changes that are kept: for people, and so that a repeated request is known. */
-export const FINISHED_CHANGES_MAX = 64;
+const FINISHED_CHANGES_MAX = 64;
 
 /** Changes under way at the same time; operators have few, a runaway script many. */
 export const OPEN_CHANGES_MAX = 64;
@@ -30,11 +30,17 @@ export function withChange(state: ClusterState, change: ClusterChange): ClusterS
 }
 
 /** The state in which every change under way is what `update` makes of it. */
-export function updateOpenChanges(
+function updateOpenChanges(
   state: ClusterState,
   update: (change: ClusterChange) => ClusterChange,
 ): ClusterState {
   return withChanges(state, state.changes.map((change) => change.isFinished ? change : update(change)));
+}
+
+/** What is to become of the change with this id. */
+interface ChangeUpdate {
+  readonly changeId: string;
+  readonly update: (change: ClusterChange) => ClusterChange;
 }
 
 /**
@@ -43,10 +49,7 @@ export function updateOpenChanges(
  */
 export function updateOpenChange(
   state: ClusterState,
-  { changeId, update }: {
-    readonly changeId: string;
-    readonly update: (change: ClusterChange) => ClusterChange;
-  },
+  { changeId, update }: ChangeUpdate,
 ): ClusterState {
   const named = openChange(state, changeId);
   if (named === undefined) return state;
@@ -56,23 +59,23 @@ export function updateOpenChange(
   );
 }
 
+/** How the change with this id ended; `error` is empty when it is done. */
+type ChangeEnd = Pick<ClusterChange, "changeId" | "error">;
+
 /**
- * The state in which the change under way with this id has ended; a node that is removed for several requests
- * is removed once.
+ * The state in which the change under way with this id has ended, and with it all other requests to remove
+ * the same node.
  */
-export function endOpenChange(
-  state: ClusterState,
-  { changeId, error }: { readonly changeId: string; readonly error: string },
-): ClusterState {
+export function endOpenChange(state: ClusterState, { changeId, error }: ChangeEnd): ClusterState {
   const named = openChange(state, changeId);
   if (named === undefined) return state;
   const endsToo = (change: ClusterChange) => change === named || isSameRemoval(change.request, named.request);
-  return updateOpenChanges(state, (change) => endsToo(change) ? ended(change, error) : change);
+  return updateOpenChanges(state, (change) => endsToo(change) ? endChange(change, error) : change);
 }
 
 /**
- * A node that is removed for several requests is removed once, and whoever wants evenness waits for the same
- * moves.
+ * Two requests to remove the same node wait for the same moves; so do a rebalance and any other request that
+ * evens replicas out, and two additions.
  */
 function isSameWork(left: ChangeRequest, right: ChangeRequest): boolean {
   if (left.kind === "rebalance" || right.kind === "rebalance") return isEvening(left) && isEvening(right);
@@ -88,29 +91,32 @@ function isEvening({ kind }: ChangeRequest): boolean {
   return kind === "addNode" || kind === "removeNode" || kind === "rebalance";
 }
 
+/** Which changes have failed, and why. */
+interface ChangeFailure {
+  readonly matches: (change: ClusterChange) => boolean;
+  readonly error: string;
+}
+
 /** The state in which those changes under way for which `matches` holds have failed with `error`. */
-export function failOpenChanges(
-  state: ClusterState,
-  { matches, error }: { readonly matches: (change: ClusterChange) => boolean; readonly error: string },
-): ClusterState {
-  return updateOpenChanges(state, (change) => matches(change) ? ended(change, error) : change);
+export function failOpenChanges(state: ClusterState, { matches, error }: ChangeFailure): ClusterState {
+  return updateOpenChanges(state, (change) => matches(change) ? endChange(change, error) : change);
 }
 
 /** The change after its end; all its steps are done when there is no `error`. */
-export function ended(change: ClusterChange, error: string): ClusterChange {
+export function endChange(change: ClusterChange, error: string): ClusterChange {
   if (error !== "") return { ...change, isFinished: true, error };
-  const steps = Math.max(change.done, stepsKnown(change.request));
+  const steps = Math.max(change.done, knownSteps(change.request));
   return { ...change, isFinished: true, error, done: steps, total: steps };
 }
 
 /** The change after one more step. */
-export function stepped(change: ClusterChange): ClusterChange {
+export function countStep(change: ClusterChange): ClusterChange {
   const done = change.done + 1;
   return { ...change, done, total: Math.max(change.total, done) };
 }
 
 /** Steps that a change is known to have as soon as it is asked for. */
-export function stepsKnown(request: ChangeRequest): number {
+export function knownSteps(request: ChangeRequest): number {
   return request.kind === "moveReplica" || request.kind === "transferLeadership" ? 1 : 0;
 }
 
@@ -124,7 +130,7 @@ export function describeRequest(request: ChangeRequest): string {
     case "moveReplica":
       return `move partition ${request.partitionId} from node ${request.from} to node ${request.to}`;
     case "transferLeadership":
-      return `have node ${request.to} lead partition ${request.partitionId}`;
+      return `transfer the leadership of partition ${request.partitionId} to node ${request.to}`;
     case "rebalance":
       return "even out replicas and leaders";
     default:
@@ -132,7 +138,7 @@ export function describeRequest(request: ChangeRequest): string {
   }
 }
 
-/** What has just ended goes behind what had ended before; the list keeps its bound. */
+/** Changes that have just ended go behind those that had ended before; the list keeps its bound. */
 function withChanges(state: ClusterState, changes: readonly ClusterChange[]): ClusterState {
   const before = new Set(
     state.changes.filter(({ isFinished }) => isFinished).map(({ changeId }) => changeId),

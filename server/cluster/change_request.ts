@@ -1,7 +1,7 @@
 /**
- * What a request does to the cluster's state when its turn in the log comes: it begins, is done at once, or
- * is refused with a reason. Refusals are part of the state like everything else, because only here it is
- * known what the request meets.
+ * What a request does to the cluster's state when its turn in the log comes: the change begins, is done at
+ * once, or is refused with a reason. Refusals are part of the state like everything else, because only here
+ * it is known in which state the cluster is when the request comes.
  *
  * @module
  */
@@ -9,19 +9,19 @@
 import { type NodeId, unreachable } from "../../raft/mod.ts";
 import {
   describeRequest,
-  ended,
+  endChange,
   failOpenChanges,
+  knownSteps,
   OPEN_CHANGES_MAX,
   openChange,
   openChanges,
-  stepsKnown,
   withChange,
 } from "./change_list.ts";
 import {
   isMoving,
   isStaying,
-  replaced,
-  sentTo,
+  replaceNode,
+  retarget,
   stayingNodes,
   withNode,
   withPartition,
@@ -35,28 +35,40 @@ type RemoveNode = Extract<ChangeRequest, { readonly kind: "removeNode" }>;
 type MoveReplica = Extract<ChangeRequest, { readonly kind: "moveReplica" }>;
 type TransferLeadership = Extract<ChangeRequest, { readonly kind: "transferLeadership" }>;
 
-/** A request under its name. */
-export interface NamedRequest {
+/** A request with the id of the change that it asks for. */
+interface NamedRequest<R extends ChangeRequest = ChangeRequest> {
   readonly changeId: string;
-  readonly request: ChangeRequest;
+  readonly request: R;
 }
 
-/** The state after the request; the same one if a change of that name is known. */
+/** A change that begins, with its request once more, for its type. */
+interface BeginningChange<R extends ChangeRequest> {
+  readonly change: ClusterChange;
+  readonly request: R;
+}
+
+/** The state after the request; the same one if a change with that id is known. */
 export function beginChange(state: ClusterState, { changeId, request }: NamedRequest): ClusterState {
   if (state.changes.some((change) => change.changeId === changeId)) return state;
+  const description = describeRequest(request);
   const change: ClusterChange = {
-    ...{ changeId, request, description: describeRequest(request) },
-    ...{ done: 0, total: stepsKnown(request), isFinished: false, error: "" },
+    changeId,
+    request,
+    description,
+    done: 0,
+    total: knownSteps(request),
+    isFinished: false,
+    error: "",
   };
-  const error = refusal(state, request);
-  if (error !== "") return withChange(state, ended(change, error));
+  const reason = refusal(state, request);
+  if (reason !== "") return withChange(state, endChange(change, `Cannot ${description}: ${reason}`));
   return begin(state, change);
 }
 
-/** Why the request makes no sense; empty when it does. */
+/** Why the request cannot be done; empty when it can. */
 function refusal(state: ClusterState, request: ChangeRequest): string {
   if (isCrowded(state, request)) {
-    return `${OPEN_CHANGES_MAX} changes are under way already`;
+    return `${OPEN_CHANGES_MAX} changes are under way (limit ${OPEN_CHANGES_MAX}); wait until one has finished`;
   }
   switch (request.kind) {
     case "addNode":
@@ -75,7 +87,7 @@ function refusal(state: ClusterState, request: ChangeRequest): string {
 }
 
 /**
- * The removal of a dead node always gets in: changes that wait for that node could fill the list for ever.
+ * The removal of a dead node is always taken: changes that wait for that node could fill the list for ever.
  */
 function isCrowded(state: ClusterState, request: ChangeRequest): boolean {
   const isFirstRemoval = request.kind === "removeNode" && isStaying(state, request.nodeId);
@@ -83,12 +95,14 @@ function isCrowded(state: ClusterState, request: ChangeRequest): boolean {
 }
 
 function refusalToAdd(state: ClusterState, { nodeId, address }: AddNode): string {
-  if (state.retired.has(nodeId)) return `node ${nodeId} was removed, and node ids never come back`;
-  if (state.nodes.get(nodeId)?.isLeaving === true) return beingRemoved(nodeId);
+  if (state.retired.has(nodeId)) {
+    return `node ${nodeId} was removed, and the id of a removed node is never used again; choose another id`;
+  }
+  if (state.nodes.get(nodeId)?.isLeaving === true) return `${beingRemoved(nodeId)}; choose another id`;
   const owner = [...state.nodes.values()].find((node) => node.address === address && node.nodeId !== nodeId);
-  if (owner !== undefined) return `${address} is the address of node ${owner.nodeId}`;
+  if (owner !== undefined) return `that is the address of node ${owner.nodeId}; choose another address`;
   if (!state.nodes.has(nodeId) && state.nodes.size >= NODES_MAX) {
-    return `the cluster has ${NODES_MAX} nodes already`;
+    return `the cluster has ${state.nodes.size} nodes (limit ${NODES_MAX}); remove a node first`;
   }
   return "";
 }
@@ -99,31 +113,35 @@ function refusalToRemove(state: ClusterState, { nodeId }: RemoveNode): string {
   if (!isStaying(state, nodeId)) return "";
   const left = stayingNodes(state).length - 1;
   if (left >= state.replicationFactor) return "";
-  return `without node ${nodeId} too few nodes are left for the replicas of a partition: ` +
-    `${left} of at least ${state.replicationFactor}`;
+  return `${left} nodes would be left, too few for the ${state.replicationFactor} replicas of a partition; ` +
+    "add a node first";
 }
 
 function refusalToMove(state: ClusterState, request: MoveReplica): string {
   const { partitionId, from, to } = request;
   const partition = state.partitions[partitionId];
-  if (partition === undefined) return noSuchPartition(partitionId);
+  if (partition === undefined) return noSuchPartition(state, partitionId);
   for (const nodeId of [from, to]) if (!state.nodes.has(nodeId)) return noSuchNode(nodeId);
-  if (!isStaying(state, to)) return beingRemoved(to);
+  if (!isStaying(state, to)) return `${beingRemoved(to)}; choose another node`;
   if (isMoving(partition) && oppositeMove(state, request) === undefined) {
-    return `partition ${partitionId} is moving already, for the change ${partition.changeId}`;
+    return `the partition is moving already, for the change ${partition.changeId}; wait until that has finished`;
   }
-  if (!partition.target.includes(from)) return holdsNone({ partitionId, nodeId: from });
-  if (partition.target.includes(to)) return `node ${to} holds a replica of partition ${partitionId} already`;
+  if (!partition.target.includes(from)) return holdsNone(partition, from);
+  if (partition.target.includes(to)) {
+    return `node ${to} already holds a replica of partition ${partitionId}; choose another node`;
+  }
   return "";
 }
 
 function refusalToTransfer(state: ClusterState, { partitionId, to }: TransferLeadership): string {
   const partition = state.partitions[partitionId];
-  if (partition === undefined) return noSuchPartition(partitionId);
+  if (partition === undefined) return noSuchPartition(state, partitionId);
   if (!state.nodes.has(to)) return noSuchNode(to);
-  if (!isStaying(state, to)) return beingRemoved(to);
-  if (!partition.target.includes(to)) return holdsNone({ partitionId, nodeId: to });
-  if (!partition.replicas.includes(to)) return `node ${to} has not got partition ${partitionId} yet`;
+  if (!isStaying(state, to)) return `${beingRemoved(to)}; choose another node`;
+  if (!partition.target.includes(to)) return holdsNone(partition, to);
+  if (!partition.replicas.includes(to)) {
+    return `partition ${partitionId} is still on its way to node ${to}; wait until it has arrived`;
+  }
   return "";
 }
 
@@ -137,7 +155,7 @@ function oppositeMove(
   return change.request.from === to && change.request.to === from ? change : undefined;
 }
 
-/** The state in which the change, which makes sense, has begun. */
+/** The state in which the change, which can be done, has begun. */
 function begin(state: ClusterState, change: ClusterChange): ClusterState {
   const { changeId, request } = change;
   switch (request.kind) {
@@ -159,35 +177,37 @@ function begin(state: ClusterState, change: ClusterChange): ClusterState {
 /** A member that is added again may have another address; that is all there is to do then. */
 function beginToAdd(
   state: ClusterState,
-  { change, request }: { readonly change: ClusterChange; readonly request: AddNode },
+  { change, request }: BeginningChange<AddNode>,
 ): ClusterState {
   const { nodeId, address } = request;
   const isDone = state.nodes.has(nodeId);
   return withChange(
     withNode(state, { nodeId, address, isLeaving: false }),
-    isDone ? ended(change, "") : change,
+    isDone ? endChange(change, "") : change,
   );
 }
 
-/** A node is removed once, however often that is asked for: whoever joins in is told the progress so far. */
+/**
+ * A node is removed once, however often that is asked for: a later change begins with the progress so far.
+ */
 function beginToRemove(
   state: ClusterState,
-  { change, request }: { readonly change: ClusterChange; readonly request: RemoveNode },
+  { change, request }: BeginningChange<RemoveNode>,
 ): ClusterState {
   const { nodeId } = request;
   const node = state.nodes.get(nodeId);
-  if (node === undefined) return withChange(state, ended(change, ""));
+  if (node === undefined) return withChange(state, endChange(change, ""));
   const first = openChanges(state).find(({ request }) =>
     request.kind === "removeNode" && request.nodeId === nodeId
   );
   if (first !== undefined) return withChange(state, { ...change, done: first.done, total: first.total });
   const error = beingRemoved(nodeId);
-  const undone = failOpenChanges(state, { matches: ({ request }) => bringsTo(request) === nodeId, error });
+  const undone = failOpenChanges(state, { matches: ({ request }) => receiverOf(request) === nodeId, error });
   return withChange(withNode(undone, { ...node, isLeaving: true }), change);
 }
 
-/** The node that is to get something by the request. */
-function bringsTo(request: ChangeRequest): NodeId | undefined {
+/** The node that is to get a replica or a leadership by the request. */
+function receiverOf(request: ChangeRequest): NodeId | undefined {
   switch (request.kind) {
     case "addNode":
       return request.nodeId;
@@ -204,7 +224,7 @@ function bringsTo(request: ChangeRequest): NodeId | undefined {
 
 function beginToMove(
   state: ClusterState,
-  { changeId, request }: { readonly changeId: string; readonly request: MoveReplica },
+  { changeId, request }: NamedRequest<MoveReplica>,
 ): ClusterState {
   const { partitionId, from, to } = request;
   const opposite = oppositeMove(state, request);
@@ -213,14 +233,14 @@ function beginToMove(
     error: `taken back by the change ${changeId}`,
   });
   const partition = mustPartition(undone, partitionId);
-  const target = replaced(partition.target, { nodeId: from, by: to });
-  return withPartition(undone, sentTo(partition, { target, changeId }));
+  const target = replaceNode(partition.target, { nodeId: from, by: to });
+  return withPartition(undone, retarget(partition, { target, changeId }));
 }
 
-/** Who was to lead before is not waited for any more. */
+/** An earlier transfer of the same partition is not waited for any more. */
 function beginToTransfer(
   state: ClusterState,
-  { changeId, request }: { readonly changeId: string; readonly request: TransferLeadership },
+  { changeId, request }: NamedRequest<TransferLeadership>,
 ): ClusterState {
   const { partitionId, to } = request;
   const undone = failOpenChanges(state, {
@@ -232,24 +252,22 @@ function beginToTransfer(
 
 function mustPartition(state: ClusterState, partitionId: number): ClusterPartition {
   const partition = state.partitions[partitionId];
-  if (partition === undefined) throw new RangeError(noSuchPartition(partitionId));
+  if (partition === undefined) throw new RangeError(noSuchPartition(state, partitionId));
   return partition;
 }
 
-function noSuchPartition(partitionId: number): string {
-  return `there is no partition ${partitionId}`;
+function noSuchPartition({ partitions }: ClusterState, partitionId: number): string {
+  return `there is no partition ${partitionId}; the cluster has partitions 0 to ${partitions.length - 1}`;
 }
 
 function noSuchNode(nodeId: NodeId): string {
-  return `node ${nodeId} is no member of the cluster`;
+  return `node ${nodeId} is not a member of the cluster; choose a member`;
 }
 
 function beingRemoved(nodeId: NodeId): string {
   return `node ${nodeId} is being removed`;
 }
 
-function holdsNone(
-  { partitionId, nodeId }: { readonly partitionId: number; readonly nodeId: NodeId },
-): string {
-  return `node ${nodeId} holds no replica of partition ${partitionId}`;
+function holdsNone({ partitionId, target }: ClusterPartition, nodeId: NodeId): string {
+  return `node ${nodeId} holds no replica of partition ${partitionId}; nodes ${target.join(", ")} do`;
 }

@@ -1,8 +1,8 @@
 /**
- * The border between what group 0's log holds and bytes, in both directions. One byte with the version of the
- * format, then `ClusterLogCommand` of `proto/prkdb/v1/cluster_log.proto`. What leaves here can be read by
- * every node, and what comes from a peer is within the bounds of `command_check.ts` before anybody looks at
- * it.
+ * The border between the commands of group 0 and bytes, in both directions. One byte with the version of the
+ * format, then `ClusterLogCommand` of `proto/prkdb/v1/cluster_log.proto`. Both directions check the limits of
+ * `command_check.ts`: what is encoded can be read by every node, and what comes from a peer is within the
+ * limits before anything is done with it.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { unreachable } from "../../raft/mod.ts";
 
 const FORMAT_VERSION = 1;
 
-/** The founding of the largest cluster with long addresses needs about 600 KB; more is not even parsed. */
+/** The founding of the largest cluster with long addresses takes about 600 KB; more is not even parsed. */
 const COMMAND_BYTES_MAX = 1_048_576;
 
 type Settle = Extract<ClusterCommand, { readonly kind: "settle" }>;
@@ -31,7 +31,7 @@ type WireRequest = NonNullable<MessageInitShape<typeof ClusterLogCommand_ChangeS
 /**
  * The bytes of `command`, for group 0's log.
  *
- * @throws {RangeError} when a value in it is out of bounds
+ * @throws {RangeError} when a value in it is outside its limits
  */
 export function encodeClusterCommand(command: ClusterCommand): Uint8Array {
   checkClusterCommand(command);
@@ -45,15 +45,15 @@ export function encodeClusterCommand(command: ClusterCommand): Uint8Array {
 }
 
 /**
- * The command in `bytes`, which may come from anybody.
+ * The command in `bytes`, which may come from any peer.
  *
- * @throws {RangeError} when the bytes are no command of this version, or a value in it is out of bounds
+ * @throws {RangeError} when the bytes are no command of this version, or a value in it is outside its limits
  */
 export function decodeClusterCommand(bytes: Uint8Array): ClusterCommand {
   if (bytes.length > COMMAND_BYTES_MAX) throw new RangeError(`Cannot decode ${sizeText(bytes)}`);
   if (bytes[0] !== FORMAT_VERSION) {
     throw new RangeError(
-      `Cannot decode a cluster command of version ${bytes[0]}: this node knows ${FORMAT_VERSION}`,
+      `Cannot decode a cluster command of version ${bytes[0]}: this node knows version ${FORMAT_VERSION}`,
     );
   }
   const command = fromWire(parse(bytes.subarray(1)).command);
@@ -62,14 +62,16 @@ export function decodeClusterCommand(bytes: Uint8Array): ClusterCommand {
 }
 
 function sizeText({ length }: Uint8Array): string {
-  return `a cluster command of ${length} bytes: the limit is ${COMMAND_BYTES_MAX}`;
+  return `a cluster command of ${length} bytes (limit ${COMMAND_BYTES_MAX})`;
 }
 
 function parse(body: Uint8Array): ClusterLogCommand {
   try {
     return fromBinary(ClusterLogCommandSchema, body, { readUnknownFields: false });
   } catch (error) {
-    throw new RangeError("Cannot decode a cluster command: the bytes are no message", { cause: error });
+    throw new RangeError("Cannot decode a cluster command: its bytes are not a protobuf message", {
+      cause: error,
+    });
   }
 }
 
@@ -106,7 +108,9 @@ function settleToWire({ partitionId, target, changeId = "" }: Settle): WireComma
 }
 
 function settleFromWire({ partitionId, target, changeId }: ClusterLogCommand_Settle): Settle {
-  return { kind: "settle", partitionId, target, ...(changeId === "" ? {} : { changeId }) };
+  return changeId === ""
+    ? { kind: "settle", partitionId, target }
+    : { kind: "settle", partitionId, target, changeId };
 }
 
 function requestToWire(request: ChangeRequest): WireRequest {
@@ -156,7 +160,7 @@ function fromWire(command: ClusterLogCommand["command"]): ClusterCommand {
     case "finish":
       return { kind: "finish", changeId: command.value.changeId, error: command.value.error };
     case undefined:
-      throw new RangeError("Cannot decode a cluster command: it is of no known kind");
+      throw new RangeError("Cannot decode a cluster command: this node does not know its kind");
     default:
       return unreachable(command);
   }
@@ -179,7 +183,9 @@ function requestFromWire(request: ClusterLogCommand_Change["request"]): ChangeRe
     case "rebalance":
       return { kind: "rebalance" };
     case undefined:
-      throw new RangeError("Cannot decode a cluster command: the change asks for nothing known");
+      throw new RangeError(
+        "Cannot decode a cluster command: this node does not know the kind of its request",
+      );
     default:
       return unreachable(request);
   }

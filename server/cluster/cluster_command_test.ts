@@ -48,7 +48,7 @@ const COMMANDS: readonly ClusterCommand[] = [
   { kind: "finish", changeId: "~", error: "node 4 is gone — for ever".padEnd(500, "!") },
 ];
 
-/** Each is one step outside of a bound. */
+/** Each is one step outside of a limit. */
 const OUT_OF_BOUNDS: readonly (readonly [string, ClusterCommand])[] = [
   ["node 0", { kind: "prefer", partitionId: 0, nodeId: 0 }],
   ["a node above 32 bits", { kind: "prefer", partitionId: 0, nodeId: NODE_MAX + 1 }],
@@ -64,13 +64,17 @@ const OUT_OF_BOUNDS: readonly (readonly [string, ClusterCommand])[] = [
   ["a long error", { kind: "finish", changeId: "a", error: "x".repeat(501) }],
   ["no steps", {
     kind: "setTarget",
-    ...{ partitionId: 0, expected: [1], target: [2], changeId: "a", remaining: 0 },
+    partitionId: 0,
+    expected: [1],
+    target: [2],
+    changeId: "a",
+    remaining: 0,
   }],
   ["a factor of 0", { ...FOUND, replicationFactor: 0 }],
   ["more replicas than the factor", { ...FOUND, replicationFactor: 1 }],
   ["no partitions", { ...FOUND, replicas: [] }],
   ["4097 partitions", { ...FOUND, replicas: Array.from({ length: 4_097 }, () => [1, 2]) }],
-  ["a replica on a stranger", { ...FOUND, replicas: [[1, 3]] }],
+  ["a replica on a node that is no member", { ...FOUND, replicas: [[1, 3]] }],
   ["a founder twice", { ...FOUND, nodes: [...FOUND.nodes, ...FOUND.nodes] }],
   ...[
     "",

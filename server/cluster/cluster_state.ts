@@ -1,6 +1,7 @@
 /**
- * Reading the cluster's state, and making another one of it; and what always holds of it, checked after every
- * command, on every node.
+ * Reading the cluster's state, and making the next one from it; and the invariants of the state, which are
+ * checked after every command, on every node. A state is never changed: `with…` and the other functions
+ * return another one.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import { InvariantViolation, type NodeId } from "../../raft/mod.ts";
 import type { ClusterNode, ClusterPartition, ClusterState } from "./types.ts";
 
 /** What a cluster is founded with. */
-export interface Founding {
+interface Founding {
   /** Ids with addresses, `host:port`. */
   readonly nodes: ReadonlyMap<NodeId, string>;
   readonly replicationFactor: number;
@@ -67,11 +68,14 @@ export function isSameSet(left: readonly NodeId[], right: readonly NodeId[]): bo
   return left.length === right.length && left.every((nodeId) => right.includes(nodeId));
 }
 
+/** One node in the place of another. */
+interface Replacement {
+  readonly nodeId: NodeId;
+  readonly by: NodeId;
+}
+
 /** `list` with `by` in the place of `nodeId`. */
-export function replaced(
-  list: readonly NodeId[],
-  { nodeId, by }: { readonly nodeId: NodeId; readonly by: NodeId },
-): readonly NodeId[] {
+export function replaceNode(list: readonly NodeId[], { nodeId, by }: Replacement): readonly NodeId[] {
   return list.map((each) => each === nodeId ? by : each);
 }
 
@@ -93,23 +97,28 @@ export function withPartition(state: ClusterState, partition: ClusterPartition):
   return { ...state, partitions: state.partitions.with(partition.partitionId, partition) };
 }
 
-/** The partition, which is to move to `target` for the change. */
-export function sentTo(
-  partition: ClusterPartition,
-  { target, changeId }: { readonly target: readonly NodeId[]; readonly changeId: string },
-): ClusterPartition {
+/** Where a partition is to be, and for which change. */
+type Destination = Pick<ClusterPartition, "target" | "changeId">;
+
+/**
+ * The partition with another target, to which it moves for the change; what leaves the target is `former`.
+ */
+export function retarget(partition: ClusterPartition, { target, changeId }: Destination): ClusterPartition {
   const removed = partition.target.filter((nodeId) => !target.includes(nodeId));
   return { ...partition, target, changeId, former: [...new Set([...partition.former, ...removed])] };
+}
+
+/** A partition on a node. */
+interface ReplicaPlace {
+  readonly partitionId: number;
+  readonly nodeId: NodeId;
 }
 
 /**
  * The state in which the partition should be led by `nodeId`; the same one if it already should, or has no
  * such replica.
  */
-export function withPreferred(
-  state: ClusterState,
-  { partitionId, nodeId }: { readonly partitionId: number; readonly nodeId: NodeId },
-): ClusterState {
+export function withPreferred(state: ClusterState, { partitionId, nodeId }: ReplicaPlace): ClusterState {
   const partition = state.partitions[partitionId];
   if (partition === undefined || !partition.target.includes(nodeId)) return state;
   const replicas = partition.replicas.includes(nodeId)
@@ -132,8 +141,8 @@ function ascending(nodes: Iterable<ClusterNode>): ReadonlyMap<NodeId, ClusterNod
 const VOTERS_WANTED = 3;
 
 /**
- * The nodes that should vote, ascending: an odd number, as many as a partition has replicas but at least
- * three, as far as there are nodes that stay.
+ * The nodes that should vote in group 0, ascending: an odd number, as many as a partition has replicas but at
+ * least three, as far as there are nodes that stay.
  *
  * @param preferred the best first; the same one twice does no harm
  */
@@ -146,42 +155,41 @@ export function clusterVoters(state: ClusterState, preferred: readonly NodeId[])
 }
 
 /**
- * States what holds of `state`.
+ * Checks what must hold of `state`.
  *
  * @throws {InvariantViolation} when it does not
  */
 export function checkStateInvariants(state: ClusterState): void {
   for (const nodeId of state.nodes.keys()) {
-    if (state.retired.has(nodeId)) violated(`node ${nodeId} is a member or was one, not both`);
+    if (state.retired.has(nodeId)) failInvariant(`node ${nodeId} is either a member or retired`);
   }
   for (const partition of state.partitions) checkPartition(state, partition);
 }
 
 function checkPartition(state: ClusterState, partition: ClusterPartition): void {
-  const { partitionId, replicas, target, changeId } = partition;
-  if (state.partitions[partitionId] !== partition) violated(`partition ${partitionId} stands in its place`);
-  checkMembers(state, { partitionId, list: replicas });
-  checkMembers(state, { partitionId, list: target });
-  checkMembers(state, { partitionId, list: partition.former });
-  const isSettled = replicas.length === target.length && replicas.every((id, place) => id === target[place]);
-  if (changeId === "" && partition.former.length > 0) {
-    violated(`partition ${partitionId} has former targets while it moves`);
+  const { partitionId, replicas, target, former } = partition;
+  if (state.partitions[partitionId] !== partition) {
+    failInvariant(`partition ${partitionId} stands in its place`);
   }
-  if (changeId === "" && !isSettled) violated(`partition ${partitionId} moves for a change`);
+  for (const list of [replicas, target, former]) checkMembers(state, partitionId, list);
+  if (isMoving(partition)) return;
+  if (former.length > 0) {
+    failInvariant(`partition ${partitionId} has former targets only while it moves: ${former}`);
+  }
+  if (!isSameList(replicas, target)) {
+    failInvariant(`partition ${partitionId} moves for a change only: from ${replicas} to ${target}`);
+  }
 }
 
-function checkMembers(
-  state: ClusterState,
-  { partitionId, list }: { readonly partitionId: number; readonly list: readonly NodeId[] },
-): void {
+function checkMembers(state: ClusterState, partitionId: number, list: readonly NodeId[]): void {
   if (new Set(list).size !== list.length) {
-    violated(`partition ${partitionId} has one replica a node: ${list}`);
+    failInvariant(`partition ${partitionId} has at most one replica per node: ${list}`);
   }
   for (const nodeId of list) {
-    if (!state.nodes.has(nodeId)) violated(`partition ${partitionId} lies on members only: ${list}`);
+    if (!state.nodes.has(nodeId)) failInvariant(`partition ${partitionId} lies on members only: ${list}`);
   }
 }
 
-function violated(wanted: string): never {
+function failInvariant(wanted: string): never {
   throw new InvariantViolation(`Invariant violated: ${wanted}`);
 }

@@ -1,6 +1,6 @@
 /**
- * The bounds of everything that group 0's log may hold. What lies outside is never proposed and never
- * applied, so that the state can be built without looking at each number again.
+ * The limits of everything that group 0's log may hold. A command outside of them is never proposed and never
+ * applied, so that the state can be built without checking each number again.
  *
  * @module
  */
@@ -9,30 +9,38 @@ import { NODE_ID_MAX, PARTITIONS_MAX } from "../../proto/mod.ts";
 import { type NodeId, unreachable } from "../../raft/mod.ts";
 import type { ChangeRequest, ClusterCommand } from "./types.ts";
 
-/** Most members. Every node speaks with every other one, which ends well below this. */
+/** Members of a cluster. Every node speaks with every other one, which becomes costly well below this. */
 export const NODES_MAX = 1_000;
 
-/** Most replicas of one partition; nobody needs as many. */
-export const REPLICAS_MAX = 15;
+/** Replicas of one partition: seven already survive three failures at the same time. */
+const REPLICAS_MAX = 15;
 
-/** Of `host:port`: the longest host name has 253 characters. */
+/** Characters of `host:port`: the longest host name has 253. */
 export const ADDRESS_LENGTH_MAX = 300;
 
-/** Of a change's id. */
-export const CHANGE_ID_LENGTH_MAX = 64;
+/** Characters of a change's id. */
+const CHANGE_ID_LENGTH_MAX = 64;
 
-/** Of the reason why a change was not done. */
-export const ERROR_LENGTH_MAX = 500;
+/** Characters of the reason why a change was not done. */
+const ERROR_LENGTH_MAX = 500;
 
 const PORT_MAX = 65_535;
 
 /** Steps are counted for people: each partition can hardly move more often than this. */
 const STEPS_MAX = PARTITIONS_MAX * REPLICAS_MAX;
 
+/** A number, what it is in a command, and its limits. */
+interface LimitedNumber {
+  readonly name: string;
+  readonly value: number;
+  readonly min: number;
+  readonly max: number;
+}
+
 /**
- * Refuses a command with a value that is out of bounds or contradicts itself.
+ * Refuses a command with a value that is outside its limits or contradicts another one.
  *
- * @throws {RangeError} which names the value
+ * @throws {RangeError} which names the value and its limits
  */
 export function checkClusterCommand(command: ClusterCommand): void {
   switch (command.kind) {
@@ -46,10 +54,7 @@ export function checkClusterCommand(command: ClusterCommand): void {
       checkReplicas(command.expected);
       checkReplicas(command.target);
       checkChangeId(command.changeId);
-      return check(
-        isWithin(command.remaining, { min: 1, max: STEPS_MAX }),
-        `${command.remaining} steps remain`,
-      );
+      return checkNumber({ name: "remaining steps", value: command.remaining, min: 1, max: STEPS_MAX });
     case "settle":
       checkPartitionId(command.partitionId);
       if (command.changeId !== undefined) checkChangeId(command.changeId);
@@ -59,10 +64,12 @@ export function checkClusterCommand(command: ClusterCommand): void {
       return checkNodeId(command.nodeId);
     case "finish":
       checkChangeId(command.changeId);
-      return check(
-        command.error.length <= ERROR_LENGTH_MAX,
-        `an error has ${command.error.length} characters`,
-      );
+      return checkNumber({
+        name: "length of an error",
+        value: command.error.length,
+        min: 0,
+        max: ERROR_LENGTH_MAX,
+      });
     default:
       return unreachable(command);
   }
@@ -70,31 +77,24 @@ export function checkClusterCommand(command: ClusterCommand): void {
 
 function checkFound(command: Extract<ClusterCommand, { readonly kind: "found" }>): void {
   const { replicationFactor, nodes, replicas } = command;
-  check(
-    isWithin(replicationFactor, { min: 1, max: REPLICAS_MAX }),
-    `the replication factor is ${replicationFactor}`,
-  );
-  check(
-    isWithin(nodes.length, { min: replicationFactor, max: NODES_MAX }),
-    `${nodes.length} nodes found a cluster`,
-  );
-  check(
-    isWithin(replicas.length, { min: 1, max: PARTITIONS_MAX }),
-    `a cluster has ${replicas.length} partitions`,
-  );
+  checkNumber({ name: "replication factor", value: replicationFactor, min: 1, max: REPLICAS_MAX });
+  checkNumber({ name: "number of nodes", value: nodes.length, min: replicationFactor, max: NODES_MAX });
+  checkNumber({ name: "number of partitions", value: replicas.length, min: 1, max: PARTITIONS_MAX });
   for (const { nodeId, address } of nodes) {
     checkNodeId(nodeId);
     checkAddress(address);
   }
   const members = new Set(nodes.map(({ nodeId }) => nodeId));
-  check(members.size === nodes.length, "a node is named twice");
+  check(members.size === nodes.length, "every node must be named once");
   for (const list of replicas) {
     checkReplicas(list);
-    check(
-      list.length === replicationFactor,
-      `a partition has ${list.length} of ${replicationFactor} replicas`,
-    );
-    check(list.every((nodeId) => members.has(nodeId)), "a replica lies on no member");
+    checkNumber({
+      name: "number of a partition's replicas",
+      value: list.length,
+      min: replicationFactor,
+      max: replicationFactor,
+    });
+    check(list.every((nodeId) => members.has(nodeId)), `all replicas must lie on members: ${list}`);
   }
 }
 
@@ -120,42 +120,52 @@ function checkRequest(request: ChangeRequest): void {
 }
 
 function checkNodeId(nodeId: NodeId): void {
-  check(isWithin(nodeId, { min: 1, max: NODE_ID_MAX }), `a node has the id ${nodeId}`);
+  checkNumber({ name: "node id", value: nodeId, min: 1, max: NODE_ID_MAX });
 }
 
 function checkPartitionId(partitionId: number): void {
-  check(isWithin(partitionId, { min: 0, max: PARTITIONS_MAX - 1 }), `a partition has the id ${partitionId}`);
+  checkNumber({ name: "partition id", value: partitionId, min: 0, max: PARTITIONS_MAX - 1 });
 }
 
 function checkReplicas(replicas: readonly NodeId[]): void {
-  check(
-    isWithin(replicas.length, { min: 1, max: REPLICAS_MAX }),
-    `a partition has ${replicas.length} replicas`,
-  );
+  checkNumber({
+    name: "number of a partition's replicas",
+    value: replicas.length,
+    min: 1,
+    max: REPLICAS_MAX,
+  });
   for (const nodeId of replicas) checkNodeId(nodeId);
-  check(new Set(replicas).size === replicas.length, "a node holds two replicas of one partition");
+  check(
+    new Set(replicas).size === replicas.length,
+    `a node must hold at most one replica of a partition: ${replicas}`,
+  );
 }
 
 function checkChangeId(changeId: string): void {
   const isGood = changeId.length <= CHANGE_ID_LENGTH_MAX && /^[\x21-\x7e]+$/.test(changeId);
-  check(isGood, `a change's id is not 1 to ${CHANGE_ID_LENGTH_MAX} printable characters`);
+  check(isGood, `the id of a change must have 1 to ${CHANGE_ID_LENGTH_MAX} printable ASCII characters`);
 }
 
 function checkAddress(address: string): void {
-  check(isAddress(address), "an address is not of the form host:port");
+  check(
+    isAddress(address),
+    `an address must have the form host:port, with at most ${ADDRESS_LENGTH_MAX} characters`,
+  );
 }
 
-/** Whether it has the form host:port. Port 0 is allowed: it stands for a node that nobody connects to. */
+/** Whether `address` has the form host:port. Port 0 is allowed: nobody connects to such a node. */
 export function isAddress(address: string): boolean {
   const isShort = address.length <= ADDRESS_LENGTH_MAX;
   const port = isShort ? /^[^\s\p{C}/@]+:(\d{1,5})$/u.exec(address)?.[1] : undefined;
   return port !== undefined && Number(port) <= PORT_MAX;
 }
 
-function isWithin(value: number, range: { readonly min: number; readonly max: number }): boolean {
-  return Number.isSafeInteger(value) && value >= range.min && value <= range.max;
+function checkNumber({ name, value, min, max }: LimitedNumber): void {
+  const isWithin = Number.isSafeInteger(value) && value >= min && value <= max;
+  const wanted = min === max ? `${min}` : `a whole number from ${min} to ${max}`;
+  check(isWithin, `the ${name} must be ${wanted}, it is ${value}`);
 }
 
-function check(condition: boolean, complaint: string): asserts condition {
-  if (!condition) throw new RangeError(`Cannot take a cluster command in which ${complaint}`);
+function check(condition: boolean, requirement: string): void {
+  if (!condition) throw new RangeError(`Cannot accept a cluster command: ${requirement}`);
 }

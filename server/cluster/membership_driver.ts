@@ -14,7 +14,7 @@
 import type { GroupId, Membership, MembershipTarget, MultiRaft, NodeId } from "../../raft/mod.ts";
 
 /** What a driver needs of the core. */
-export type DrivenRaft = Pick<MultiRaft, "view" | "changeMembership" | "transferLeadership">;
+export type DrivenRaft = Pick<MultiRaft, "status" | "changeMembership" | "transferLeadership">;
 
 /** See the module comment. */
 export class MembershipDriver {
@@ -28,7 +28,7 @@ export class MembershipDriver {
 
   /** The members of a group that this node leads. */
   membershipOf(group: GroupId): Membership {
-    return this.#multiRaft.view(group)!.membership;
+    return this.#multiRaft.status(group)!.membership;
   }
 
   /**
@@ -36,7 +36,7 @@ export class MembershipDriver {
    * go.
    */
   isReached(group: GroupId, target: MembershipTarget): boolean {
-    return isMadeOf(this.membershipOf(group), target) && this.#multiRaft.view(group)!.isSealed;
+    return isMadeOf(this.membershipOf(group), target) && this.#multiRaft.status(group)!.isSealed;
   }
 
   /** Takes a step towards `target`, if there is one to take. Only for groups that this node leads. */
@@ -60,11 +60,11 @@ export class MembershipDriver {
     group: GroupId,
     { voters, target }: { readonly voters: readonly NodeId[]; readonly target: MembershipTarget },
   ): void {
-    const [heir] = this.#multiRaft.view(group)!.followers
+    const [successor] = this.#multiRaft.status(group)!.followers
       .filter(({ active, node }) => active && voters.includes(node) && target.voters.includes(node))
       .sort((a, b) => b.matchIndex - a.matchIndex);
     const newcomers = target.voters.filter((node) => !voters.includes(node));
-    if (heir !== undefined) this.#multiRaft.transferLeadership(group, heir.node);
+    if (successor !== undefined) this.#multiRaft.transferLeadership(group, successor.node);
     else if (newcomers.length > 0) this.#change(group, { voters: [...voters, ...newcomers], learners: [] });
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FollowerView, Membership, MembershipTarget, NodeId, ReplicaView } from "../../raft/mod.ts";
+import type { FollowerProgress, Membership, MembershipTarget, NodeId, RaftStatus } from "../../raft/mod.ts";
 import { assert, suite } from "../../tests/harness.ts";
 import { type DrivenRaft, MembershipDriver } from "./membership_driver.ts";
 
@@ -31,14 +31,14 @@ function stepTowards(voters: readonly NodeId[], situation: Situation): readonly 
     ...{ learners: situation.learners ?? [], learnersNext: [] },
   };
   const others = [...membership.voters, ...membership.learners].filter((node) => node !== SELF);
-  const followers = others.map((node): FollowerView => ({
+  const followers = others.map((node): FollowerProgress => ({
     ...{ node, state: "replicate", nextIndex: 1, inflightMessages: 0, inflightBytes: 0 },
     matchIndex: situation.heard?.get(node) ?? 0,
     active: situation.heard?.has(node) ?? true,
   }));
   const done: unknown[] = [];
   const raft: DrivenRaft = {
-    view: () => ({ membership, followers, isSealed: situation.isSealed ?? true } as unknown as ReplicaView),
+    status: () => ({ membership, followers, isSealed: situation.isSealed ?? true } as unknown as RaftStatus),
     changeMembership: (_group, to: MembershipTarget) => {
       done.push([[...to.voters], [...to.learners]]);
       return NOT_NOW;

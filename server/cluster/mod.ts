@@ -1,6 +1,45 @@
 /**
- * The cluster's own state, replicated by group 0: who is in it, what lies where, and what is being changed.
- * Pure: no clock, no chance, no input or output.
+ * The cluster's own state: its nodes, where each partition's replicas are and should be, and the changes that
+ * operators have asked for. Group 0 replicates it to every node. As pure as `raft`: states and commands are
+ * plain data, and what should happen next is computed from them.
+ *
+ * **What it owns.** The state as a value (`ClusterState`), the commands that change it and their bytes in
+ * group 0's log, the rules for placing replicas and leaders, and the limits of all that: 1,000 nodes, 15
+ * replicas of a partition, 64 changes under way. The room keeps one thing at run time, when the leader of
+ * group 0 last heard each node (`FailureDetector`).
+ *
+ * **How a change passes through.** An operator's request becomes a `change` command; applied, it is refused
+ * with a reason, done at once, or under way. While changes are under way, the node that leads group 0 asks
+ * `planNext` for one command at a time: another target for a partition (`setTarget`), another preferred
+ * leader (`prefer`), the end of a change (`finish`). The node that leads a moving partition's group brings
+ * its members to the target, one step of `MembershipDriver` per tick, and reports it (`settle`). No node
+ * remembers how far a change is: the next leader plans from the same state and goes on.
+ *
+ * ```
+ * request ─▶ change ─▶ planNext ─▶ setTarget ─▶ the group moves ─▶ settle ─▶ planNext ─▶ … ─▶ finish
+ * ```
+ *
+ * **Read in this order.** `types.ts`. `cluster_state.ts`: reading a state, making the next one, its
+ * invariants. `cluster_command.ts` and `command_check.ts`: the bytes and limits of commands. `change_list.ts`
+ * and `change_request.ts`: how changes begin, count and end. `apply_command.ts`: all commands. Then the
+ * planner: `replica_moves.ts`, `preferred_leaders.ts`, `planner.ts`. `founding.ts`: where everything is
+ * before any change, and how partitions and groups are numbered. `membership_driver.ts` and
+ * `failure_detector.ts`: what leaders use.
+ *
+ * **What it never does.** It does not propose, send, wait, or read a clock; times are handed in. It knows no
+ * keys. It never judges a command by anything but the state it meets, so that every node judges alike.
+ *
+ * **Invariants**
+ *
+ * - The same commands in the same order make the same state on every node.
+ * - A command that changes something raises the epoch by one; one that does not fit any more returns the very
+ *   same state, so commands may be late, lost and repeated.
+ * - All replicas, targets and former targets are members; no partition has two replicas on one node.
+ * - A partition moves if and only if it names a change; a node is forgotten only when no group can need it.
+ * - The id of a removed node never comes back.
+ * - A command outside of its limits is neither encoded nor decoded.
+ *
+ * Why it is so: `docs/decisions/0011-…` and `0012-…`.
  *
  * @module
  */

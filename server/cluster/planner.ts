@@ -1,6 +1,7 @@
 /**
- * What the node that coordinates should propose next. It remembers nothing: whatever the state says is still
- * to be done is planned again from it, so another coordinator goes on where the last one stopped.
+ * What the coordinator, the node that leads group 0, should propose next. The planner remembers nothing: what
+ * is still to be done is planned again from the state each time, so another coordinator goes on where the
+ * last one stopped.
  *
  * @module
  */
@@ -18,11 +19,11 @@ const TRANSFER_LIMIT_MS = 30_000;
 
 /** What the state does not say. */
 export interface PlannerFacts {
-  /** Who leads the partition, as far as known; 0 when not. */
+  /** The leader of the partition, as far as it is known; 0 when it is not. */
   readonly leaderOf: (partitionId: number) => NodeId;
   /** Whether group 0 may need the node for a majority. */
   readonly votes: (nodeId: NodeId) => boolean;
-  /** Whether nothing has been heard of the node for long, so that nothing should be moved to it. */
+  /** Whether nothing has been heard of the node for long, so that nothing may be moved to it. */
   readonly isSilent: (nodeId: NodeId) => boolean;
   /** Milliseconds since the coordinator first saw the change. */
   readonly ageMs: (changeId: string) => number;
@@ -38,26 +39,48 @@ export function planNext(state: ClusterState, facts: PlannerFacts): ClusterComma
   return planMove({ state, isSilent: facts.isSilent }) ?? planLeader(state) ?? planFinish(state, facts);
 }
 
-/**
- * What it takes to call a change done or failed: the reason when failed, `undefined` while there is something
- * to do.
- */
-type End = { readonly error: string } | undefined;
+/** How a change ends: `error` says why it failed, and is empty when it is done. */
+interface ChangeResult {
+  readonly error: string;
+}
 
-const DONE: End = { error: "" };
+const DONE: ChangeResult = { error: "" };
+
+/** A change under way, with what decides whether it has ended. */
+interface OpenChange {
+  readonly change: ClusterChange;
+  readonly facts: PlannerFacts;
+}
+
+/** A removal under way. */
+interface OpenRemoval {
+  readonly nodeId: NodeId;
+  readonly facts: PlannerFacts;
+}
+
+/** A move that an operator asked for. */
+interface OpenMove {
+  readonly changeId: string;
+  readonly request: Extract<ChangeRequest, { readonly kind: "moveReplica" }>;
+}
+
+/** A transfer that an operator asked for, and how far it is. */
+interface OpenTransfer {
+  readonly request: Extract<ChangeRequest, { readonly kind: "transferLeadership" }>;
+  readonly leader: NodeId;
+  readonly ageMs: number;
+}
 
 function planFinish(state: ClusterState, facts: PlannerFacts): ClusterCommand | undefined {
   for (const change of openChanges(state)) {
-    const end = endOf(state, { change, facts });
-    if (end !== undefined) return { kind: "finish", changeId: change.changeId, error: end.error };
+    const result = resultOf(state, { change, facts });
+    if (result !== undefined) return { kind: "finish", changeId: change.changeId, error: result.error };
   }
   return undefined;
 }
 
-function endOf(
-  state: ClusterState,
-  { change, facts }: { readonly change: ClusterChange; readonly facts: PlannerFacts },
-): End {
+/** `undefined` while there is something left to do. */
+function resultOf(state: ClusterState, { change, facts }: OpenChange): ChangeResult | undefined {
   const { changeId, request } = change;
   switch (request.kind) {
     case "addNode":
@@ -67,14 +90,14 @@ function endOf(
         ? DONE
         : undefined;
     case "removeNode":
-      return endOfRemoval(state, { facts, nodeId: request.nodeId });
+      return resultOfRemoval(state, { nodeId: request.nodeId, facts });
     case "moveReplica":
-      return endOfMove(state, { changeId, request });
+      return resultOfMove(state, { changeId, request });
     case "transferLeadership":
-      return endOfTransfer(state, {
-        ageMs: facts.ageMs(changeId),
-        leader: facts.leaderOf(request.partitionId),
+      return resultOfTransfer(state, {
         request,
+        leader: facts.leaderOf(request.partitionId),
+        ageMs: facts.ageMs(changeId),
       });
     default:
       return unreachable(request);
@@ -82,49 +105,38 @@ function endOf(
 }
 
 /**
- * It stops as soon as it is removed. When nothing is under way, {@linkcode planMove} has nothing left that
- * can be done now; leaders may still wait for an operator's transfer.
+ * The node stops as soon as it is removed, so everything else must be done before. When nothing is under way,
+ * {@linkcode planMove} has nothing left that can be done now; leaders may still wait for an operator's
+ * transfer.
  */
-function endOfRemoval(
-  state: ClusterState,
-  { facts: { isSilent, votes }, nodeId }: { readonly facts: PlannerFacts; readonly nodeId: NodeId },
-): End {
+function resultOfRemoval(state: ClusterState, { nodeId, facts }: OpenRemoval): ChangeResult | undefined {
+  const { isSilent, votes } = facts;
   const isAtRest = partitionsUnderWay({ state, isSilent }).length === 0 && areLeadersEven(state);
   return isAtRest && mayForget(state, nodeId) && !votes(nodeId) ? DONE : undefined;
 }
 
-/** A move ends with its partition's settling, unless the partition was sent elsewhere meanwhile. */
-function endOfMove(
-  state: ClusterState,
-  { changeId, request }: {
-    readonly changeId: string;
-    readonly request: Extract<ChangeRequest, { readonly kind: "moveReplica" }>;
-  },
-): End {
+/** A move ends when its partition settles, unless the partition got another target meanwhile. */
+function resultOfMove(state: ClusterState, { changeId, request }: OpenMove): ChangeResult | undefined {
   const { partitionId, from, to } = request;
   const partition = state.partitions[partitionId];
   if (partition === undefined || partition.changeId === changeId || isMoving(partition)) return undefined;
   const isDone = partition.replicas.includes(to) && !partition.replicas.includes(from);
-  return isDone ? DONE : { error: `partition ${partitionId} had to move elsewhere meanwhile` };
+  return isDone ? DONE : { error: `partition ${partitionId} had to move to another node meanwhile` };
 }
 
-function endOfTransfer(
+function resultOfTransfer(
   state: ClusterState,
-  { ageMs, leader, request }: {
-    readonly ageMs: number;
-    readonly leader: NodeId;
-    readonly request: Extract<ChangeRequest, { readonly kind: "transferLeadership" }>;
-  },
-): End {
+  { request, leader, ageMs }: OpenTransfer,
+): ChangeResult | undefined {
   const { partitionId, to } = request;
   if (leader === to) return DONE;
   if (state.partitions[partitionId]?.target.includes(to) !== true) {
-    return { error: `node ${to} is not to hold partition ${partitionId} any more` };
+    return { error: `partition ${partitionId} was moved away from node ${to} meanwhile` };
   }
   if (ageMs < TRANSFER_LIMIT_MS) return undefined;
+  const limitSeconds = TRANSFER_LIMIT_MS / 1_000;
   return {
-    error: `node ${to} has not become the leader of partition ${partitionId} in ${
-      TRANSFER_LIMIT_MS / 1_000
-    } s`,
+    error: `node ${to} did not become the leader of partition ${partitionId} within ${limitSeconds} s; ` +
+      "check that it is up and has caught up, then ask again",
   };
 }

@@ -55,8 +55,13 @@ test("before the founding there is nothing to do", () => {
     replicas: [[1], [1]],
   });
   const changes = [{
-    ...{ changeId: "a", request: { kind: "rebalance" } as const, description: "" },
-    ...{ done: 0, total: 0, isFinished: false, error: "" },
+    changeId: "a",
+    request: { kind: "rebalance" } as const,
+    description: "",
+    done: 0,
+    total: 0,
+    isFinished: false,
+    error: "",
   }];
   assert.is(planFor({ ...state, changes }), undefined);
   assert.is(planFor({ ...state, changes, isFounded: true })?.kind, "setTarget");
@@ -135,7 +140,7 @@ test("a transfer is done when the node leads, and fails when it does not in time
   assert.is(cluster.plan({ leaderOf: () => 1, ageMs: () => 29_999 }), undefined);
   assert.equal(cluster.plan({ leaderOf: () => 3 }), { kind: "finish", changeId, error: "" });
   const late = cluster.plan({ leaderOf: () => 1, ageMs: () => 30_000 });
-  assert.ok(late?.kind === "finish" && /node 3 has not become the leader.* 30 s/.test(late.error));
+  assert.ok(late?.kind === "finish" && /node 3 did not become the leader.* 30 s/.test(late.error));
 });
 
 test("a rebalance leaves alone what an operator waits for, and goes on when it is there", () => {
@@ -156,14 +161,18 @@ test("a move whose partition had to go elsewhere ends with the reason", () => {
   const changeId = cluster.ask({ kind: "moveReplica", partitionId: 0, from: 1, to: 4 });
   cluster.ask({ kind: "removeNode", nodeId: 2 });
   cluster.finish();
-  assert.match(cluster.change(changeId).error, /partition 0 had to move elsewhere/, "node 1 was emptiest");
+  assert.match(
+    cluster.change(changeId).error,
+    /partition 0 had to move to another node/,
+    "node 1 was emptiest",
+  );
   const other = cluster.ask({ kind: "moveReplica", partitionId: 0, from: 3, to: 5 });
   cluster.ask({ kind: "removeNode", nodeId: 5 });
   cluster.finish();
   assert.match(cluster.change(other).error, /node 5 is being removed/);
 });
 
-test("whoever waits for the same moves counts them", () => {
+test("changes that wait for the same moves count them all", () => {
   const cluster = evenCluster({ nodeCount: 3, replicationFactor: 3, partitionCount: 8 });
   const addition = cluster.ask({ kind: "addNode", nodeId: 4, address: "host:4" });
   const rebalance = cluster.ask({ kind: "rebalance" });
@@ -176,8 +185,12 @@ test("a partition with too few replicas is filled", () => {
   const { state } = threeNodes();
   const partitions = state.partitions.with(0, { ...state.partitions[0]!, replicas: [1], target: [1] });
   assert.equal(planFor({ ...state, partitions }), {
-    ...{ kind: "setTarget", partitionId: 0, expected: [1], target: [1, 2] },
-    ...{ changeId: "repair", remaining: 1 },
+    kind: "setTarget",
+    partitionId: 0,
+    expected: [1],
+    target: [1, 2],
+    changeId: "repair",
+    remaining: 1,
   });
 });
 
@@ -233,7 +246,7 @@ test("an operator's move to a node that falls silent ends with the reason", () =
   const changeId = cluster.ask({ kind: "moveReplica", partitionId: 0, from: 1, to: 4 });
   cluster.silent.add(4);
   cluster.finish();
-  assert.match(cluster.change(changeId).error, /partition 0 had to move elsewhere/);
+  assert.match(cluster.change(changeId).error, /partition 0 had to move to another node/);
   checkPlaces(cluster.state);
 });
 
@@ -357,7 +370,8 @@ function live(seed: number): void {
   const nodeCount = replicationFactor + random.below(NODES_MAX - replicationFactor + 1);
   const partitionCount = 1 + random.below(64);
   const cluster = new PlannedCluster({
-    ...{ nodeCount, replicationFactor },
+    nodeCount,
+    replicationFactor,
     replicas: random.chance(50)
       ? evenReplicas({ nodeCount, replicationFactor, partitionCount })
       : randomReplicas(random, { nodeCount, replicationFactor, partitionCount }),
@@ -378,10 +392,13 @@ function live(seed: number): void {
   for (const command of late) cluster.apply(command);
 }
 
-function act(
-  cluster: PlannedCluster,
-  { random, late }: { readonly random: SeededRandom; readonly late: ClusterCommand[] },
-): void {
+/** What one step of a history draws from: chance, and commands that are still on their way. */
+interface History {
+  readonly random: SeededRandom;
+  readonly late: ClusterCommand[];
+}
+
+function act(cluster: PlannedCluster, { random, late }: History): void {
   const dice = random.below(100);
   const command = dice < 8
     ? undefined

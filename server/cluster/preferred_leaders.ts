@@ -1,12 +1,11 @@
 /**
- * Which partition should be led by another of its replicas, so that leaders are even without anything being
- * moved. A node that should lead too many hands one on to a node that should lead more; where they share no
- * partition, along a path of nodes that do, from its far end on, so that each step alone makes things even or
- * shortens the path.
+ * Which partition should be led by another of its replicas, so that leaders are even without moving a
+ * replica. A node that should lead fewer partitions hands one to a node that should lead more. Where the two
+ * share no partition, leaderships are handed on along a path of nodes that do, from its far end on, so that
+ * each step alone makes things more even or shortens the path.
  *
- * When replicas are even and each partition has three or more, such a path is there whenever leaders are
- * uneven: nodes that can hand nothing on to anybody emptier would lead more partitions than their replicas
- * allow.
+ * When replicas are even and each partition has three or more, there is such a path whenever leaders are
+ * uneven: nodes that could hand nothing on would lead more partitions than their replicas allow.
  *
  * @module
  */
@@ -30,7 +29,7 @@ interface Search {
 
 /**
  * The next step; `undefined` when leaders are as even as they can be, something moves, or nobody asked for
- * it. Partitions for which an operator waits to see a certain leader are left alone.
+ * it. Partitions with an unfinished transfer that an operator asked for are left alone.
  */
 export function planLeader(state: ClusterState): Prefer | undefined {
   const waitedFor = new Set<number>();

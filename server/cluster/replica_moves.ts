@@ -1,8 +1,8 @@
 /**
- * Which replica should move next: first those on nodes that are to leave, then from the node with most
- * replicas to the one with fewest. What is counted is where replicas are to be, so that moves under way are
- * not planned twice. Nothing is moved to a node that is silent, and what was on its way to one goes
- * elsewhere.
+ * Which replica should move next: first those on nodes that are being removed, then those that a partition
+ * lacks, then from the node with most replicas to the one with fewest. What is counted is where replicas are
+ * to be, so that moves under way are not planned twice. Nothing is moved to a node that is silent, and what
+ * was on its way to one gets another target.
  *
  * @module
  */
@@ -10,34 +10,45 @@
 import type { NodeId } from "../../raft/mod.ts";
 import { openChange, openChanges } from "./change_list.ts";
 import { REPAIR_CHANGE_ID } from "./apply_command.ts";
-import { isMoving, isStaying, replaced, sentTo, stayingNodes, withPartition } from "./cluster_state.ts";
+import { isMoving, isStaying, replaceNode, retarget, stayingNodes, withPartition } from "./cluster_state.ts";
 import type { ClusterChange, ClusterCommand, ClusterPartition, ClusterState } from "./types.ts";
 
 /**
- * Partitions that move at the same time. Each sends its whole log to a new node, beside what clients want.
+ * Partitions that move at the same time. Each sends its whole log to a new node, beside the traffic of
+ * clients.
  */
-export const MOVES_MAX = 2;
+const MOVES_MAX = 2;
 
 type SetTarget = Extract<ClusterCommand, { readonly kind: "setTarget" }>;
 type Counts = Map<NodeId, number>;
 
-/** Whether nothing has been heard of the node for long. */
-export type IsSilent = (nodeId: NodeId) => boolean;
-
 /** What a move is planned from. */
-export interface Situation {
+interface Situation {
   readonly state: ClusterState;
-  readonly isSilent: IsSilent;
+  /** Whether nothing has been heard of the node for long. */
+  readonly isSilent: (nodeId: NodeId) => boolean;
 }
 
-/** Where a partition should be, and for which change. */
+/** A partition, where it should be, and for which change. */
 interface Move {
   readonly partition: ClusterPartition;
   readonly target: readonly NodeId[];
   readonly changeId: string;
 }
 
-/** The change in whose name replicas and leaders are evened out: the oldest under way that wants it. */
+/** A partition to find new places for; `counts` are the replicas that each node is to have. */
+interface Relocation {
+  readonly partition: ClusterPartition;
+  readonly counts: Counts;
+}
+
+/** One replica of a partition, in its target. */
+interface TargetReplica {
+  readonly partition: ClusterPartition;
+  readonly nodeId: NodeId;
+}
+
+/** The change for which replicas and leaders are evened out: the oldest under way that wants it. */
 export function balancingChange(state: ClusterState): ClusterChange | undefined {
   return openChanges(state).find(({ request: { kind } }) =>
     kind === "addNode" || kind === "removeNode" || kind === "rebalance"
@@ -47,38 +58,35 @@ export function balancingChange(state: ClusterState): ClusterChange | undefined 
 /** The next move; `undefined` when none is needed or too many are under way. */
 export function planMove(situation: Situation): SetTarget | undefined {
   const { state } = situation;
-  const move = planEscape(situation) ?? planFilling(situation) ?? planEvening(situation);
+  const move = planRelocation(situation) ?? planMissingReplica(situation) ?? planEvening(situation);
   if (move === undefined) return undefined;
   const { partition, target, changeId } = move;
   const { partitionId, target: expected } = partition;
-  const after = withPartition(state, sentTo(partition, { target, changeId }));
+  const after = withPartition(state, retarget(partition, { target, changeId }));
   const remaining = countSteps({ ...situation, state: after }, changeId);
   return { kind: "setTarget", partitionId, expected, target, changeId, remaining };
 }
 
-/** A partition that moves already may be sent elsewhere: it could wait for a node that is gone. */
-function planEscape(situation: Situation): Move | undefined {
+/** A partition that moves already may get another target: it could wait for a node that is gone. */
+function planRelocation(situation: Situation): Move | undefined {
   const { state } = situation;
   for (const partition of misplacedPartitions(situation)) {
     if (!canMove(situation, partition) || !(isMoving(partition) || hasRoom(situation))) continue;
-    const move = escape(situation, { partition, counts: replicaCounts(state) });
+    const move = relocate(situation, { partition, counts: replicaCounts(state) });
     if (move.target !== partition.target) return move;
   }
   return undefined;
 }
 
-/** Finds a place for every replica of the partition that is misplaced; `counts` then count them. */
-function escape(
-  situation: Situation,
-  { partition, counts }: { readonly partition: ClusterPartition; readonly counts: Counts },
-): Move {
+/** Finds a place for every replica of the partition that is misplaced; `counts` then count them there. */
+function relocate(situation: Situation, { partition, counts }: Relocation): Move {
   const { state, isSilent } = situation;
   let { target, changeId } = partition;
   for (const nodeId of partition.target) {
     if (!isMisplaced(situation, { partition, nodeId })) continue;
     const by = emptiestNode(counts, (each) => target.includes(each) || isSilent(each));
     if (by === undefined) break;
-    target = replaced(target, { nodeId, by });
+    target = replaceNode(target, { nodeId, by });
     counts.set(by, counts.get(by)! + 1);
     if (counts.has(nodeId)) counts.set(nodeId, counts.get(nodeId)! - 1);
     changeId = isStaying(state, nodeId) ? detourOf(state, changeId) : removalOf(state, nodeId);
@@ -86,17 +94,14 @@ function escape(
   return { partition, target, changeId };
 }
 
-/** It is to leave, or it is silent and has to take in a replica. */
-function isMisplaced(
-  { state, isSilent }: Situation,
-  { partition, nodeId }: { readonly partition: ClusterPartition; readonly nodeId: NodeId },
-): boolean {
+/** Whether its node is being removed, or is silent and has not received the replica yet. */
+function isMisplaced({ state, isSilent }: Situation, { partition, nodeId }: TargetReplica): boolean {
   const isNew = !partition.replicas.includes(nodeId) || partition.former.includes(nodeId);
   return !isStaying(state, nodeId) || (isNew && isSilent(nodeId));
 }
 
 /** Only a mistake could leave a partition with too few replicas; it is put right all the same. */
-function planFilling(situation: Situation): Move | undefined {
+function planMissingReplica(situation: Situation): Move | undefined {
   const { state, isSilent } = situation;
   const wanted = Math.min(state.replicationFactor, stayingNodes(state).length);
   const partition = state.partitions.find(({ target }) => target.length < wanted);
@@ -110,7 +115,7 @@ function planFilling(situation: Situation): Move | undefined {
 }
 
 /**
- * One move is always there: the fuller node has at least two partitions that the emptier one has not, and
+ * There is always a partition to move: the fuller node has at least two that the emptier one has not, and
  * while there is room at most one of them moves already.
  */
 function planEvening(situation: Situation): Move | undefined {
@@ -118,8 +123,8 @@ function planEvening(situation: Situation): Move | undefined {
   const change = balancingChange(state);
   if (change === undefined || !hasRoom(situation)) return undefined;
   const leads = leadCounts(state);
-  const awake = [...replicaCounts(state)].filter(([nodeId]) => !isSilent(nodeId));
-  const nodes = awake.sort(([leftId, left], [rightId, right]) =>
+  const heard = [...replicaCounts(state)].filter(([nodeId]) => !isSilent(nodeId));
+  const nodes = heard.sort(([leftId, left], [rightId, right]) =>
     right - left || leads.get(rightId)! - leads.get(leftId)! || leftId - rightId
   );
   const [fullest, emptiest] = [nodes[0], nodes.at(-1)];
@@ -135,7 +140,7 @@ function planEvening(situation: Situation): Move | undefined {
   if (partition === undefined) return undefined;
   return {
     partition,
-    target: replaced(partition.target, { nodeId: from, by: to }),
+    target: replaceNode(partition.target, { nodeId: from, by: to }),
     changeId: change.changeId,
   };
 }
@@ -144,19 +149,19 @@ function hasRoom(situation: Situation): boolean {
   return partitionsUnderWay(situation).length < MOVES_MAX;
 }
 
-/** Partitions that move and get on with it. */
+/** Partitions that move and whose groups can change their members. */
 export function partitionsUnderWay(situation: Situation): readonly ClusterPartition[] {
   return situation.state.partitions.filter((partition) =>
     isMoving(partition) && canMove(situation, partition)
   );
 }
 
-/** Without a majority of its replicas a group changes nothing, its members neither. */
+/** Without a majority of its replicas a group commits nothing, no change of its members either. */
 function canMove({ isSilent }: Situation, { replicas }: ClusterPartition): boolean {
   return replicas.filter(isSilent).length * 2 < replicas.length;
 }
 
-/** Partitions that are to lie where they cannot; those that move already first. */
+/** Partitions with a misplaced replica in their target; those that move already first. */
 function misplacedPartitions(situation: Situation): readonly ClusterPartition[] {
   const misplaced = situation.state.partitions.filter((partition) =>
     partition.target.some((nodeId) => isMisplaced(situation, { partition, nodeId }))
@@ -172,8 +177,8 @@ function removalOf(state: ClusterState, nodeId: NodeId): string {
 }
 
 /**
- * In whose name a partition goes elsewhere than the change says; one that is about this very place will have
- * failed.
+ * The change for which a partition goes elsewhere than the change `changeId` said; a move that an operator
+ * asked for does not cover that, it will have failed.
  */
 function detourOf(state: ClusterState, changeId: string): string {
   const kind = openChange(state, changeId)?.request.kind;
@@ -221,22 +226,22 @@ function emptiestNode(counts: Counts, isExcluded: (nodeId: NodeId) => boolean): 
 }
 
 /**
- * Moves that will yet end for the change, those under way included, if nothing else is asked for: what the
- * functions above will do, without the room they wait for.
+ * Moves still to end for the change, those under way included, if nothing else is asked for: what the
+ * functions above will plan, as if all could move at the same time.
  */
 function countSteps(situation: Situation, changeId: string): number {
   const { state } = situation;
   const counts = replicaCounts(state);
-  const escaping = misplacedPartitions(situation).map((partition) =>
-    escape(situation, { partition, counts })
+  const relocations = misplacedPartitions(situation).map((partition) =>
+    relocate(situation, { partition, counts })
   );
-  const changeOf = new Map(escaping.map((move) => [move.partition, move.changeId]));
+  const changeOf = new Map(relocations.map((move) => [move.partition, move.changeId]));
   const underWay =
     state.partitions.filter((each) => (changeOf.get(each) ?? each.changeId) === changeId).length;
   return balancingChange(state)?.changeId === changeId ? underWay + countEvening(counts) : underWay;
 }
 
-/** Each move from the fullest node to the emptiest takes one replica from what is too much somewhere. */
+/** Each move from the fullest node to the emptiest takes one replica from a node that has too many. */
 function countEvening(counts: Counts): number {
   const descending = [...counts.values()].sort((left, right) => right - left);
   const total = descending.reduce((sum, replicas) => sum + replicas, 0);

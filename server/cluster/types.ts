@@ -1,6 +1,6 @@
 /**
  * What group 0 replicates: the cluster's nodes, where every partition's replicas are and should be, and the
- * changes under way; and the commands that change it. Every node holds a copy.
+ * changes under way; and the commands that change all that. Every node holds a copy.
  *
  * @module
  */
@@ -46,17 +46,17 @@ export type ChangeRequest =
     readonly to: NodeId;
   }
   | { readonly kind: "transferLeadership"; readonly partitionId: number; readonly to: NodeId }
-  /** Replicas and leaders shall be even again. */
+  /** Every node is to hold and to lead the same number of partitions again, as far as that can be. */
   | { readonly kind: "rebalance" };
 
 /** A change that was asked for, and how far it is. */
 export interface ClusterChange {
-  /** Chosen by whoever asked; a repeated one is the same change. */
+  /** Chosen by the node that took the request; a repeated one is the same change. */
   readonly changeId: string;
   readonly request: ChangeRequest;
   /** For people. */
   readonly description: string;
-  /** Steps that are done, of `total` as far as known. */
+  /** Steps that are done; `total` is as many as are known. */
   readonly done: number;
   readonly total: number;
   readonly isFinished: boolean;
@@ -95,7 +95,7 @@ export type ClusterCommand =
     readonly replicas: readonly (readonly NodeId[])[];
   }
   | { readonly kind: "change"; readonly changeId: string; readonly request: ChangeRequest }
-  /** The partition shall move, if its target is still `expected`. */
+  /** The partition is to move, if its target is still `expected`. */
   | {
     readonly kind: "setTarget";
     readonly partitionId: number;

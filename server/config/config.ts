@@ -1,5 +1,6 @@
 /**
- * How a node is to run, worked out from its flags. Milliseconds exist here; the core is told ticks.
+ * How a node is to run, worked out from its flags, and whether the flags make sense together. Milliseconds
+ * exist here; the core is told ticks.
  *
  * @module
  */
@@ -7,11 +8,18 @@
 import type { NodeId } from "../../raft/mod.ts";
 import type { SyncPolicy } from "../../wal-wasm/mod.ts";
 import type { ClusterShape } from "../cluster/mod.ts";
-import { ConfigError, DEFAULTS, type Flags, HEARTBEATS_PER_ELECTION_MIN, parseFlags } from "./flags.ts";
+import {
+  ConfigError,
+  DEFAULTS,
+  type Flags,
+  HEARTBEATS_PER_ELECTION_MIN,
+  parseFlags,
+  PORT_MAX,
+} from "./flags.ts";
 
 const DEFAULT_PORT_BASE = 50_050;
 const DEFAULT_METRICS_PORT_BASE = 9_090;
-/** Addresses on which a node listens everywhere and at which nobody can reach it. */
+/** Hosts that mean "listen on every address"; as an address to connect to they mean nothing. */
 const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
 
 /** How a node is to run. */
@@ -23,21 +31,21 @@ export interface ServerConfig {
   readonly metricsPort: number;
   /** Where others find this node, `host:port`. */
   readonly address: string;
-  /** The founders. Without meaning for a node that joins: its cluster tells it. */
+  /** The founders. Not used by a node that joins: its cluster tells it. */
   readonly shape: ClusterShape;
-  /** `http://host:port` of a cluster that is to take this node in. */
+  /** `http://host:port` of a node of the cluster that this node joins. */
   readonly join: string | undefined;
   readonly dataDirectory: string;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
-  /** Whether a leader whose lease holds answers reads alone. */
+  /** Whether a leader answers reads without asking the others while its lease holds. */
   readonly leaseReads: boolean;
   readonly walSync: SyncPolicy;
   readonly walSegmentBytes: number;
   readonly logBytesMax: number;
-  /** Besides loopback origins, which are always allowed while this is empty. */
+  /** Origins whose pages may call; loopback origins if empty. */
   readonly corsOrigins: readonly string[];
-  /** To be told to whoever started the node. */
+  /** One line each, for the operator who started the node. */
   readonly warnings: readonly string[];
 }
 
@@ -56,19 +64,25 @@ function configOf(flags: Flags): ServerConfig {
   const port = portOf(flags);
   const address = flags.clusterNodes?.get(nodeId) ?? `${bracketed(host)}:${port}`;
   const nodes = flags.clusterNodes ?? new Map([[nodeId, address]]);
-  if (!nodes.has(nodeId)) throw new ConfigError(`--cluster-nodes does not name node ${nodeId} (--node-id)`);
-  if (!isLoopback(host) && flags.insecure !== true) {
-    throw new ConfigError(`--host ${host} is not a loopback address: that needs --insecure`);
-  }
-  if (flags.electionTimeoutMs < flags.heartbeatMs * HEARTBEATS_PER_ELECTION_MIN) {
+  if (!nodes.has(nodeId)) {
     throw new ConfigError(
-      `--election-timeout-ms ${flags.electionTimeoutMs} is less than ${HEARTBEATS_PER_ELECTION_MIN} × ` +
-        `--heartbeat-ms ${flags.heartbeatMs}`,
+      `--cluster-nodes does not name node ${nodeId} (--node-id): add ${nodeId}@HOST:PORT to it`,
     );
   }
+  if (!isLoopback(host) && flags.insecure !== true) {
+    throw new ConfigError(
+      `--host ${host} is not a loopback address: confirm with --insecure that anyone who reaches it may ` +
+        "read and write",
+    );
+  }
+  checkTimeouts(flags);
   checkJoin(flags);
   return {
-    ...{ nodeId, host, port, address, join: flags.join },
+    nodeId,
+    host,
+    port,
+    address,
+    join: flags.join,
     metricsPort: flags.metricsPort ?? defaultPort(DEFAULT_METRICS_PORT_BASE, nodeId, "--metrics-port"),
     shape: { nodes, partitionCount: flags.numPartitions, replicationFactor: replication(flags, nodes.size) },
     dataDirectory: flags.dataDir ?? `./data/node-${nodeId}`,
@@ -83,20 +97,37 @@ function configOf(flags: Flags): ServerConfig {
   };
 }
 
-/** What a cluster is made of is its own business, not that of a node which joins it. */
-function checkJoin({ join, clusterNodes, replicationFactor, host, grpcPort }: Flags): void {
-  if (join === undefined) return;
-  if (clusterNodes !== undefined) throw new ConfigError("--join and --cluster-nodes exclude each other");
-  if (replicationFactor !== undefined) {
-    throw new ConfigError("--join and --replication-factor exclude each other");
-  }
-  if (WILDCARDS.has(host)) {
-    throw new ConfigError(`--join needs a --host that other nodes can reach, not ${host}`);
-  }
-  if (grpcPort === 0) throw new ConfigError("--join needs a --grpc-port that is not 0");
+function checkTimeouts({ electionTimeoutMs, heartbeatMs }: Flags): void {
+  const least = heartbeatMs * HEARTBEATS_PER_ELECTION_MIN;
+  if (electionTimeoutMs >= least) return;
+  throw new ConfigError(
+    `--election-timeout-ms ${electionTimeoutMs} is too short for --heartbeat-ms ${heartbeatMs}: ` +
+      `it must be at least ${least}, ${HEARTBEATS_PER_ELECTION_MIN} heartbeats`,
+  );
 }
 
-/** Of the node's own entry in the member list unless a flag says otherwise: others will look for it there. */
+/** A cluster tells its members and its replication factor to the node that joins it. */
+function checkJoin({ join, clusterNodes, replicationFactor, host, grpcPort }: Flags): void {
+  if (join === undefined) return;
+  if (clusterNodes !== undefined) {
+    throw new ConfigError(
+      "--join and --cluster-nodes exclude each other: leave out --cluster-nodes, the cluster tells its members",
+    );
+  }
+  if (replicationFactor !== undefined) {
+    throw new ConfigError(
+      "--join and --replication-factor exclude each other: leave out --replication-factor, the cluster tells it",
+    );
+  }
+  if (WILDCARDS.has(host)) {
+    throw new ConfigError(`--join needs a --host that other nodes can reach: ${host} is not such an address`);
+  }
+  if (grpcPort === 0) {
+    throw new ConfigError("--join needs a --grpc-port from 1 to 65535: other nodes must find this one there");
+  }
+}
+
+/** By default the port of the node's own entry in `--cluster-nodes`: the others will look for it there. */
 function portOf(flags: Flags): number {
   if (flags.grpcPort !== undefined) return flags.grpcPort;
   const own = flags.clusterNodes?.get(flags.nodeId);
@@ -105,16 +136,26 @@ function portOf(flags: Flags): number {
 }
 
 function defaultPort(base: number, nodeId: NodeId, name: string): number {
-  if (base + nodeId <= 65_535) return base + nodeId;
-  throw new ConfigError(`${name} is needed: there is no port ${base} + ${nodeId}`);
+  if (base + nodeId <= PORT_MAX) return base + nodeId;
+  throw new ConfigError(
+    `${name} is needed: its default, ${base} + ${nodeId} (--node-id), is above the highest port, ${PORT_MAX}`,
+  );
 }
 
 function replication(flags: Flags, nodeCount: number): number {
   const wanted = flags.replicationFactor;
   if (wanted === undefined) return Math.min(DEFAULTS.replicationFactor, nodeCount);
-  if (wanted % 2 === 0) throw new ConfigError(`--replication-factor ${wanted} is not odd`);
+  if (wanted % 2 === 0) {
+    throw new ConfigError(
+      `--replication-factor ${wanted} is not odd: use ${wanted - 1} or ${wanted + 1}, ` +
+        `as ${wanted} replicas survive no more failures than ${wanted - 1}`,
+    );
+  }
   if (wanted > nodeCount) {
-    throw new ConfigError(`--replication-factor ${wanted} is above the ${nodeCount} nodes`);
+    throw new ConfigError(
+      `--replication-factor ${wanted} needs ${wanted} nodes, the cluster has ${nodeCount}: ` +
+        "name more in --cluster-nodes or use a smaller one",
+    );
   }
   return wanted;
 }

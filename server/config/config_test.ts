@@ -45,7 +45,7 @@ test("members are sorted, and the node listens where it says it is", () => {
   assert.is(parseConfig(["--node-id=2", `--cluster-nodes=${THREE}`, "--grpc-port", "8001"]).port, 8001);
 });
 
-test("leases are for those who ask, and a variable that says no is a no", () => {
+test("leases are an option, and a variable that says no leaves it off", () => {
   assert.is(parseConfig(["--node-id=1"]).leaseReads, false);
   assert.is(parseConfig(["--node-id=1", "--read-lease"]).leaseReads, true);
   const answers: readonly (readonly [string, boolean])[] = [["1", true], ["true", true], ["0", false], [
@@ -97,7 +97,10 @@ test("wrong flags are refused in one line that names them", () => {
   assert.match(refusal("--node-id", "1", "--cluster-nodes", "1@a:1,2@a:1"), /twice/);
   assert.match(refusal("--node-id", "1", "--cluster-nodes", "1:a"), /ID@HOST:PORT/);
   assert.match(refusal("--node-id", "1", "--cluster-nodes", THREE, "--replication-factor", "2"), /odd/);
-  assert.match(refusal("--node-id", "1", "--cluster-nodes", THREE, "--replication-factor", "5"), /3 nodes/);
+  assert.match(
+    refusal("--node-id", "1", "--cluster-nodes", THREE, "--replication-factor", "5"),
+    /5 nodes.*has 3/,
+  );
   assert.match(refusal("--node-id", "1", "--num-partitions", "0"), /--num-partitions/);
   assert.match(refusal("--node-id", "1", "--num-partitions", "4097"), /4096/);
   assert.match(refusal("--node-id", "1", "--wal-sync", "sometimes"), /always/);

@@ -15,13 +15,16 @@ const MEBIBYTE = 1024 * 1024;
 const HEARTBEAT_MS_MIN = 10;
 /** A follower must be able to miss some heartbeats before it stands for election. */
 export const HEARTBEATS_PER_ELECTION_MIN = 3;
+/** The highest port there is. */
+export const PORT_MAX = 65_535;
 const SECTOR_BYTES = 4_096;
 const SEGMENT_MEBIBYTES_MIN = 1;
 const SEGMENT_MEBIBYTES_MAX = 1_024;
 
-const SAYS_NO: ReadonlySet<string> = new Set(["", "0", "false"]);
+/** Values of an environment variable that leave a switch off. */
+const OFF_VALUES: ReadonlySet<string> = new Set(["", "0", "false"]);
 
-/** What flags have unless given. */
+/** Values of flags that are not given. */
 export const DEFAULTS = {
   partitions: 9,
   /** Or fewer if there are fewer nodes. */
@@ -37,12 +40,12 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-/** Asked for help or the version: print `message` and end well. */
+/** Help or the version was asked for: print `message` and exit with code 0. */
 export class ConfigNotice extends Error {
   override readonly name = "ConfigNotice";
 }
 
-/** What was given, defaults filled in. */
+/** The flags that were given, with defaults filled in. */
 export interface Flags {
   readonly nodeId: number;
   readonly host: string;
@@ -101,42 +104,48 @@ function createCommand(): Command {
   return command;
 }
 
-/** Who this node is and where it is found. */
+/** The id of this node and where it is found. */
 function placeOptions(): Option[] {
-  const port = integer(0, 65_535);
+  const port = integer(0, PORT_MAX);
   return [
-    flag("--node-id <n>", "this node, 1 to 4294967295").argParser(integer(1, NODE_ID_MAX))
+    flag("--node-id <n>", "the id of this node, 1 to 4294967295").argParser(integer(1, NODE_ID_MAX))
       .makeOptionMandatory(),
     flag("--host <address>", "where to listen").default("127.0.0.1"),
     flag("--grpc-port <port>", "Connect, gRPC-Web and peers; --port is the same (default: 50050 + node id)")
       .argParser(port),
     flag("--metrics-port <port>", "/metrics, /healthz and /readyz (default: 9090 + node id)").argParser(port),
-    flag("--data-dir <directory>", "locked while in use (default: ./data/node-N)"),
+    flag(
+      "--data-dir <directory>",
+      "where the node keeps its data, locked while in use (default: ./data/node-N)",
+    ),
     flag("--cors-origin <origin...>", "origins whose pages may call this node (default: loopback origins)")
       .default([]),
     flag("--insecure", "listen beyond loopback without encryption or tokens"),
   ];
 }
 
-/** What all nodes of a cluster agree on. */
+/** Settings on which all nodes of a cluster agree. */
 function clusterOptions(): Option[] {
   return [
     flag("--cluster-nodes <list>", 'initial members, "1@host:port,2@host:port,…" (default: this node alone)')
       .argParser(clusterNodes),
-    flag("--num-partitions <n>", "fixed when the cluster is first started")
+    flag("--num-partitions <n>", "number of partitions, fixed when the cluster is first started")
       .argParser(integer(1, PARTITIONS_MAX)).default(DEFAULTS.partitions),
     flag(
       "--replication-factor <n>",
       "replicas of a partition, odd (default: 3, or fewer if there are fewer nodes)",
     )
       .argParser(integer(1, 99)),
-    flag("--join <url>", "ask the cluster of this node, http://host:port, to take this one in").argParser(
+    flag("--join <url>", "join a running cluster: http://host:port of any of its nodes").argParser(
       nodeUrl,
     ),
-    flag("--election-timeout-ms <ms>", "a follower that hears nothing for so long stands for election")
+    flag(
+      "--election-timeout-ms <ms>",
+      "a follower that hears nothing from its leader for this long starts an election",
+    )
       .argParser(integer(HEARTBEAT_MS_MIN * HEARTBEATS_PER_ELECTION_MIN, 600_000))
       .default(DEFAULTS.electionTimeoutMs),
-    flag("--heartbeat-ms <ms>", "how often a leader shows that it is there")
+    flag("--heartbeat-ms <ms>", "how often a leader tells its followers that it is alive")
       .argParser(integer(HEARTBEAT_MS_MIN, 60_000)).default(DEFAULTS.heartbeatMs),
     flag(
       "--read-lease",
@@ -148,17 +157,17 @@ function clusterOptions(): Option[] {
 
 /** Disk and memory. */
 function logOptions(): Option[] {
-  const notThereYet = "for the state store, which is not there yet";
+  const notThereYet = "for the state store, which this version does not have yet";
   return [
     flag(
       "--wal-sync <policy>",
-      "acknowledge after the sync, with a sync every so many ms, or never: always, MS, never",
+      "sync the log before writes are acknowledged (always), every MS milliseconds (MS), or never (never)",
     )
       .argParser(syncPolicy).default({ kind: "always" }, "always"),
     flag("--wal-segment-bytes <n>", "size of a log file").argParser(segmentBytes).default(
       DEFAULTS.walSegmentBytes,
     ),
-    flag("--log-memory-bytes <n>", "log entries held in memory; above it writes are refused")
+    flag("--log-memory-bytes <n>", "log entries held in memory; writes are refused above this")
       .argParser(integer(MEBIBYTE, 2 ** 45)).default(DEFAULTS.logMemoryBytes),
     flag("--memtable-bytes <n>", notThereYet).argParser(integer(1, 2 ** 40)),
     flag("--cache-bytes <n>", notThereYet).argParser(integer(1, 2 ** 40)),
@@ -169,8 +178,8 @@ function flag(names: string, description: string): Option {
   const long = names.split(" ")[0]!;
   const variable = `PRKDB_${long.slice(2).replaceAll("-", "_").toUpperCase()}`;
   const option = new Option(names, description);
-  // A switch is set by the presence of its variable, and must not be by one that says no.
-  const isOff = option.isBoolean() && SAYS_NO.has(Deno.env.get(variable) ?? "");
+  // A switch is on when its variable is set, unless the variable says no.
+  const isOff = option.isBoolean() && OFF_VALUES.has(Deno.env.get(variable) ?? "");
   return isOff ? option : option.env(variable);
 }
 
@@ -207,12 +216,16 @@ function clusterNodes(text: string): ReadonlyMap<NodeId, string> {
     const match = /^(\d+)@([^@/\s]{1,253}):(\d+)$/.exec(part);
     if (match === null) throw new InvalidArgumentError(`"${part}" is not of the form ID@HOST:PORT.`);
     const nodeId = integer(1, NODE_ID_MAX)(match[1]!);
-    const port = integer(1, 65_535)(match[3]!);
-    if (nodes.has(nodeId)) throw new InvalidArgumentError(`Node ${nodeId} is named twice.`);
+    const port = integer(1, PORT_MAX)(match[3]!);
+    if (nodes.has(nodeId)) {
+      throw new InvalidArgumentError(`Node ${nodeId} is named twice: every node has its own id.`);
+    }
     const address = `${match[2]}:${port}`;
-    if ([...nodes.values()].includes(address)) throw new InvalidArgumentError(`${address} is named twice.`);
+    if ([...nodes.values()].includes(address)) {
+      throw new InvalidArgumentError(`${address} is named twice: every node has its own address.`);
+    }
     nodes.set(nodeId, address);
   }
-  if (nodes.size === 0) throw new InvalidArgumentError("Names no node.");
+  if (nodes.size === 0) throw new InvalidArgumentError("Must name at least one node, as in 1@host:port.");
   return new Map([...nodes].sort(([a], [b]) => a - b));
 }

@@ -1,13 +1,13 @@
 /**
- * A node's data directory: locked while in use, and marked with whose it is, so that no other node or cluster
- * ever writes into it.
+ * A node's data directory: locked while in use, and marked with the node and the cluster it belongs to, so
+ * that no other node or cluster ever writes into it.
  *
  * ```
  * node-1/LOCK            held by the running node
  * node-1/identity.json   written once, when the directory is first used
- * node-1/cluster.json    what a node that joined was told of its cluster (`data/join.ts`)
- * node-1/peers.json      whom this node has met (`data/peer_identities.ts`)
- * node-1/wal/            the log
+ * node-1/cluster.json    what a node that joined was told of its cluster (`join.ts`)
+ * node-1/peers.json      the data directories of its peers (`peer_identities.ts`)
+ * node-1/wal/            the log (`wal-wasm/`)
  * ```
  *
  * @module
@@ -23,18 +23,18 @@ const IDENTITY_FORMAT = 1;
 const LOCK_NAME = "LOCK";
 const IDENTITY_NAME = "identity.json";
 const WAL_NAME = "wal";
-/** Kept by `data/join.ts`. */
+/** Kept by `join.ts`. */
 export const JOIN_RECORD_NAME = "cluster.json";
-/** What may be there before the identity is. */
+/** Names that may stand in a directory that has no identity yet. */
 const OWN_NAMES = [LOCK_NAME, IDENTITY_NAME, JOIN_RECORD_NAME];
 const CLUSTER_ID_DIGITS = 32;
 
-/** Whose data a directory holds. */
+/** The node and the cluster whose data a directory holds. */
 export interface Identity {
   /** 32 hexadecimal digits. */
   readonly clusterId: string;
   readonly nodeId: NodeId;
-  /** Of this directory and no other, so that peers notice a disk that was lost or exchanged. */
+  /** Names this directory and no other, so that peers notice a disk that was lost or exchanged. */
   readonly incarnation: string;
   readonly partitionCount: number;
   readonly replicationFactor: number;
@@ -42,14 +42,14 @@ export interface Identity {
   readonly nodeIds: readonly NodeId[];
 }
 
-/** Who wants to use a directory. */
-export interface WantedDirectory {
+/** A directory, and the node and the cluster that it is opened for. */
+interface WantedDirectory {
   readonly directory: string;
   readonly nodeId: NodeId;
   readonly shape: ClusterShape;
-  /** Of the cluster that the node joins; founders work it out. */
+  /** The id of the cluster that the node joins; founders work it out. */
   readonly joinedClusterId?: string | undefined;
-  /** What the directory's incarnation will be if it is new. */
+  /** The directory's incarnation if it is new. */
   readonly incarnation: string;
 }
 
@@ -79,7 +79,7 @@ export async function openDataDirectory(
   await fileSystem.createDirectory(directory);
   const lock = await fileSystem.lock(joinPath(directory, LOCK_NAME));
   if (lock === undefined) {
-    throw new DataDirectoryError(`Data directory "${directory}" is in use by another process`);
+    throw refusal(directory, "it is in use by another process; stop that or use another --data-dir");
   }
   try {
     const identity = await claim(fileSystem, wanted);
@@ -91,7 +91,7 @@ export async function openDataDirectory(
 }
 
 /**
- * Whether `directory` is some node's already. One with other things in it was meant for something else.
+ * Whether `directory` belongs to a node already. One that holds anything else was meant for something else.
  *
  * @throws {DataDirectoryError} when it holds what is not prkdb's
  */
@@ -100,8 +100,9 @@ export async function isClaimed(fileSystem: FileSystem, directory: string): Prom
   if (names.includes(IDENTITY_NAME)) return true;
   const foreign = names.find((name) => !OWN_NAMES.includes(name.replace(UNFINISHED_FILE, "")));
   if (foreign === undefined) return false;
-  throw new DataDirectoryError(
-    `Data directory "${directory}" is not prkdb's: it holds "${foreign}" but no identity`,
+  throw refusal(
+    directory,
+    `it is not prkdb's, as it holds "${foreign}" and no ${IDENTITY_NAME}; use an empty one (--data-dir)`,
   );
 }
 
@@ -116,7 +117,8 @@ async function claim(fileSystem: FileSystem, wanted: WantedDirectory): Promise<I
   }
   const identity: Identity = {
     clusterId: joinedClusterId ?? clusterIdOf(shape),
-    ...{ nodeId, incarnation },
+    nodeId,
+    incarnation,
     partitionCount: shape.partitionCount,
     replicationFactor: shape.replicationFactor,
     nodeIds: foundersOf(wanted),
@@ -132,34 +134,51 @@ function foundersOf({ shape, joinedClusterId }: WantedDirectory): readonly NodeI
 
 function checkIdentity(found: Identity, wanted: WantedDirectory): void {
   const { directory, nodeId, shape, joinedClusterId } = wanted;
-  const refuse = (what: string) => {
-    throw new DataDirectoryError(`Data directory "${directory}" ${what}`);
+  const refuse = (why: string) => {
+    throw refusal(directory, why);
   };
-  if (found.nodeId !== nodeId) refuse(`belongs to node ${found.nodeId}, not to node ${nodeId}`);
+  if (found.nodeId !== nodeId) {
+    refuse(`it belongs to node ${found.nodeId}, not to node ${nodeId}; check --node-id and --data-dir`);
+  }
   if (joinedClusterId !== undefined && found.clusterId !== joinedClusterId) {
-    refuse(`belongs to cluster ${found.clusterId}, not to ${joinedClusterId}`);
+    refuse(
+      `it belongs to cluster ${found.clusterId}, not to ${joinedClusterId}; check --join and --data-dir`,
+    );
   }
   if (found.partitionCount !== shape.partitionCount) {
-    refuse(`has ${found.partitionCount} partitions, not ${shape.partitionCount} (--num-partitions is fixed)`);
+    refuse(
+      `it has ${found.partitionCount} partitions, not ${shape.partitionCount}; the number is fixed, ` +
+        `use --num-partitions ${found.partitionCount}`,
+    );
   }
   const nodeIds = foundersOf(wanted);
   if (found.nodeIds.join() !== nodeIds.join()) {
-    refuse(`belongs to ${named(found.nodeIds)}, not ${nodeIds.join(", ") || named(nodeIds)}`);
+    refuse(
+      `it belongs to ${describeFounders(found.nodeIds)}, ` +
+        `not ${nodeIds.join(", ") || describeFounders(nodeIds)}; start the node as it was first started`,
+    );
   }
   if (found.replicationFactor !== shape.replicationFactor) {
-    refuse(`has replication factor ${found.replicationFactor}, not ${shape.replicationFactor}`);
+    refuse(
+      `it has replication factor ${found.replicationFactor}, not ${shape.replicationFactor}; ` +
+        `the factor is fixed, use --replication-factor ${found.replicationFactor}`,
+    );
   }
 }
 
-function named(founders: readonly NodeId[]): string {
+function refusal(directory: string, why: string): DataDirectoryError {
+  return new DataDirectoryError(`Cannot open data directory "${directory}": ${why}`);
+}
+
+function describeFounders(founders: readonly NodeId[]): string {
   return founders.length === 0
     ? "a node that has joined its cluster (--join)"
     : `a cluster of the nodes ${founders.join(", ")}`;
 }
 
 /**
- * The same for all nodes that are started with the same members: 128 bits of SHA-256 over what makes the
- * cluster. Kept in the directory from then on, so that addresses may change later.
+ * The same for all nodes that are first started with the same members: 128 bits of SHA-256 over what makes
+ * the cluster. Kept in the directory from then on, so that addresses may change later.
  */
 function clusterIdOf(shape: ClusterShape): string {
   const nodes = [...shape.nodes].sort(([a], [b]) => a - b).map(([id, address]) => `${id}@${address}`);
@@ -168,7 +187,10 @@ function clusterIdOf(shape: ClusterShape): string {
 }
 
 function parseIdentity(text: string, path: string): Identity {
-  const refuse = (why: string) => new DataDirectoryError(`Cannot read "${path}": ${why}`);
+  const refuse = (why: string) =>
+    new DataDirectoryError(
+      `Cannot read "${path}": ${why}; restore the file, or use an empty directory and a new node id`,
+    );
   let fields: Record<string, unknown>;
   try {
     fields = Object(JSON.parse(text));
@@ -176,7 +198,9 @@ function parseIdentity(text: string, path: string): Identity {
     throw refuse(error instanceof Error ? error.message : String(error));
   }
   const { format, ...identity } = fields;
-  if (format !== IDENTITY_FORMAT) throw refuse(`format ${format} is not ${IDENTITY_FORMAT}`);
+  if (format !== IDENTITY_FORMAT) {
+    throw refuse(`it has format ${format}, this version reads format ${IDENTITY_FORMAT}`);
+  }
   const damaged = Object.entries(FIELD_CHECKS).find(([name, isRight]) => !isRight(identity[name]));
   if (damaged !== undefined) throw refuse(`"${damaged[0]}" is ${JSON.stringify(identity[damaged[0]])}`);
   return identity as unknown as Identity;

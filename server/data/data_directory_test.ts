@@ -1,5 +1,5 @@
 /**
- * Whose a data directory is, and that a refusal touches nothing.
+ * That a data directory belongs to one node of one cluster, and that a refusal touches nothing.
  *
  * @module
  */
@@ -34,7 +34,7 @@ async function open(directory: string, nodeId = 1, of: ClusterShape = shape()) {
   return data.identity;
 }
 
-/** The message with which opening is refused, and that nothing in the directory changed. */
+/** The message with which opening is refused; asserts that nothing in the directory changed. */
 async function refusal(directory: string, nodeId: number, of: ClusterShape): Promise<string> {
   const before = snapshot(directory);
   const { message } = await assertRejects(

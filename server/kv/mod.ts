@@ -1,5 +1,39 @@
 /**
- * The state machine: what committed commands do. As pure as `raft`.
+ * The state machine of a partition: what committed commands do to keys and values. As pure as `raft`: the
+ * same entries in the same order make the same state on every replica, whatever the machine, the day and the
+ * load.
+ *
+ * **What it owns.** In memory, per partition: the items (key, value, version), the sessions of its clients
+ * with the outcomes of their last writes, the replicated time, and the index of the last entry applied. And
+ * two formats that other files must not know: the bytes of a command, which stand in every replica's log, and
+ * the bytes of an outcome, which travel from the leader to the node that took the call.
+ *
+ * **How a write passes through.** The node that takes a call encodes its mutations as one command
+ * (`encodeCommand`). The leader stamps its time into those bytes, proposes them, and from then on they are
+ * opaque. When the entry is committed, every replica hands the same bytes to `KvStateMachine.apply`, which
+ * decodes them, looks the request id up in the sessions, checks all preconditions against the state before
+ * the command, applies all mutations or none, and returns the outcome.
+ *
+ * **Read in this order.** `types.ts`: mutations, preconditions, request ids. `command.ts` and `outcome.ts`:
+ * their bytes, with the grammar at the top. `session.ts`: which writes have taken effect, and when that is
+ * forgotten. `state_machine.ts`: all of it together. `state_hash.ts`: one number that must be the same on all
+ * replicas.
+ *
+ * **What it never does.** It reads no clock (time comes with the command), draws no random number, waits for
+ * nothing, does no input or output, and knows no terms, leaders, nodes or partitions. It refuses nothing for
+ * reasons of the environment: a committed entry must be applied by every replica or by none, so limits of
+ * size and load are checked before a command is proposed.
+ *
+ * **Invariants**
+ *
+ * - Entries are applied once each, in the order of their indexes; `appliedIndex` never goes back.
+ * - A key's version is the index of the entry that last changed it; 0 stands for a key that does not exist.
+ * - A command takes effect as a whole or not at all.
+ * - While an outcome is remembered, a retry of its request returns it and changes nothing; while its session
+ *   is, a retry never takes effect again.
+ * - Sessions are bounded per partition and per client, by rules that depend on the log alone, so that all
+ *   replicas forget the same outcomes at the same entry.
+ * - Values are views of the entries' bytes, never copies; nobody may change them.
  *
  * @module
  */

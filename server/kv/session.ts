@@ -1,11 +1,18 @@
 /**
- * Memory of which writes have taken effect, so that a retried one does not take effect again (§6.3 of
- * Ongaro's thesis). Part of the replicated state: every replica forgets the same results at the same entry.
+ * Which writes have taken effect, and with what outcome, so that a retried write does not take effect again
+ * (§6.3 of Ongaro's thesis). Part of the replicated state: every replica forgets the same outcomes at the
+ * same entry.
  *
- * A result is kept until its client acknowledges it, the client has been silent for 15 minutes of replicated
- * time, more than 65,536 clients have come after it, or the client has 4,096 younger results here. A retry
- * that comes after one of the last three is a new write; clients give up long before (their longest deadline
- * is five minutes).
+ * An outcome is kept until one of these happens:
+ *
+ * - its client acknowledges it;
+ * - the client has 4,096 younger outcomes here;
+ * - the client has been silent for 15 minutes of replicated time;
+ * - 65,536 other clients have been seen since.
+ *
+ * After one of the first two, a retry is told that the outcome is forgotten, and does not take effect. After
+ * one of the last two the whole session is gone, and a retry is a new write; clients give up long before,
+ * their longest deadline is five minutes.
  *
  * @module
  */
@@ -13,17 +20,17 @@
 import type { Outcome } from "./outcome.ts";
 import type { RequestId } from "./types.ts";
 
-/** Most clients remembered in one partition. */
+/** Clients remembered in one partition. */
 export const SESSIONS_MAX = 65_536;
-/** Most results kept for one client. */
+/** Outcomes kept for one client. */
 export const SESSION_RESULTS_MAX = 4_096;
 /** Replicated time after which a silent client is forgotten, in milliseconds (15 minutes). */
 export const SESSION_AGE_MS_MAX = 900_000;
 
 interface Session {
-  /** Results by sequence, in the order they were made. */
+  /** Outcomes by sequence, in the order in which the writes were applied. */
   readonly results: Map<number, Outcome>;
-  /** Sequences below this one are done with. */
+  /** Outcomes of sequences below this one may be forgotten already. */
   forgottenBelow: number;
   lastSeenMs: number;
 }

@@ -11,7 +11,8 @@ const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
 /**
- * An unsigned 32-bit hash of every key, value, version and remembered result (FNV-1a a part, parts added up).
+ * An unsigned 32-bit hash of every key, value, version and remembered outcome: the sum of one FNV-1a hash
+ * per key, so that the order of keys does not matter, and one of all sessions.
  */
 export function stateHash(machine: KvStateMachine): number {
   let hash = machine.appliedIndex >>> 0;

@@ -3,7 +3,7 @@
  * Deterministic: the same entries make the same state on every replica.
  *
  * Values are views of the entries' own bytes; nothing is copied. TODO(storage): the state lives in memory and
- * is rebuilt from the log at start; the state store takes its place.
+ * is rebuilt from the log when the node starts; the state store takes its place.
  *
  * @module
  */
@@ -51,7 +51,7 @@ export class KvStateMachine {
   }
 
   /**
-   * Applies the command of the entry at `index`. Entries are applied once each, in order.
+   * Applies the command of the entry at `index`. Each entry is applied once, in the order of indexes.
    *
    * @throws {RangeError} when the bytes are not a command, or the index is not above the last one
    */
@@ -68,10 +68,15 @@ export class KvStateMachine {
     return outcome;
   }
 
-  /** Takes note of an entry that changes nothing: the empty one of a new term, or a change of membership. */
+  /**
+   * Takes note of an entry that changes no key: the empty one of a new term, or a change of the group's
+   * membership.
+   */
   skip(index: number): void {
     if (index <= this.#appliedIndex) {
-      throw new RangeError(`Cannot apply entry ${index} again: already at ${this.#appliedIndex}`);
+      throw new RangeError(
+        `Cannot apply entry ${index} again: all up to ${this.#appliedIndex} are applied already`,
+      );
     }
     this.#appliedIndex = index;
   }
@@ -81,7 +86,7 @@ export class KvStateMachine {
     return this.#items.entries();
   }
 
-  /** All remembered results, in replicated order; for state hashes. */
+  /** All remembered outcomes, in an order that all replicas share; for state hashes. */
   sessionEntries(): Generator<readonly [clientId: string, sequence: number, outcome: Outcome]> {
     return this.#sessions.entries();
   }
@@ -97,7 +102,7 @@ export class KvStateMachine {
     return { kind: "applied", version, existed };
   }
 
-  /** All preconditions of a command speak of the state before it. */
+  /** All preconditions of a command are about the state before it. */
   #failedPreconditions(mutations: readonly Mutation[]): FailedPrecondition[] {
     const failures: FailedPrecondition[] = [];
     mutations.forEach(({ key, precondition }, position) => {

@@ -4,13 +4,13 @@
  * @module
  */
 
-/** Under which condition a mutation may be applied. */
+/** The condition under which a mutation may be applied. */
 export type Precondition =
   | { readonly kind: "absent" }
   /** The key must be at this version; 0 is the same as `absent`. */
   | { readonly kind: "version"; readonly version: number };
 
-/** One change of one key. `ttlMs` 0: never expires. */
+/** One change of one key. A put with `ttlMs` 0 never expires. */
 export type Mutation =
   | {
     readonly kind: "put";

@@ -151,7 +151,7 @@ export class GroupZero {
   #isViewFresh(group: GroupId): boolean {
     const { clock, multiRaft } = this.#options;
     const nowMs = clock.monotonicMs();
-    const { term } = multiRaft.view(group)!;
+    const { term } = multiRaft.status(group)!;
     let lead = this.#leading.get(group);
     if (lead?.term !== term) this.#leading.set(group, lead = { term, sinceMs: nowMs });
     if (this.replica.isFresh(nowMs, nowMs - lead.sinceMs)) return true;
@@ -194,7 +194,7 @@ export class GroupZero {
 
   /** Whoever is heard, and this node. Every node is a member of group 0, so its leader hears them all. */
   #living(): ReadonlySet<NodeId> {
-    const { followers } = this.#options.multiRaft.view(CLUSTER_GROUP)!;
+    const { followers } = this.#options.multiRaft.status(CLUSTER_GROUP)!;
     const heard = followers.filter(({ active }) => active).map(({ node }) => node);
     return new Set([this.#options.nodeId, ...heard]);
   }

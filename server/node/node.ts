@@ -263,7 +263,7 @@ export class Node implements NodeApi {
 
   /** The members of the cluster's own group, as far as this node knows; for tests. */
   clusterMembership(): Membership {
-    return this.#multiRaft.view(CLUSTER_GROUP)!.membership;
+    return this.#multiRaft.status(CLUSTER_GROUP)!.membership;
   }
 
   status(): NodeStatus {
@@ -274,7 +274,7 @@ export class Node implements NodeApi {
       state: this.#state === "serving" && !this.readiness().isReady ? "starting" : this.#state,
       uptimeMs: Math.floor(this.#options.clock.monotonicMs() - this.#startedMs),
       replicas: this.partitions().map((partition) => ({
-        ...this.#multiRaft.view(partition.group)!,
+        ...this.#multiRaft.status(partition.group)!,
         partitionId: partitionOfGroup(partition.group),
         appendsSent: partition.appendsSent,
         keyCount: partition.machine.keyCount,

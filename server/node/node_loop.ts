@@ -18,7 +18,7 @@
  * @module
  */
 
-import type { Message, NodeId, ReadyBatch, ReplicaView, Transition } from "../../raft/mod.ts";
+import type { Message, NodeId, RaftStatus, ReadyBatch, Transition } from "../../raft/mod.ts";
 import type { Wal, WalRecord } from "../../wal-wasm/mod.ts";
 import { CallDispatcher, type CallDispatcherOptions, refuseCall } from "../calls/mod.ts";
 import { type Leadership, Outbox, type PeerBatch, type PeerTransport } from "../ports/mod.ts";
@@ -290,7 +290,7 @@ export class NodeLoop {
     const { multiRaft, partitions } = this.#options;
     const led = [...partitions.values()].filter(({ role }) => role === "leader");
     const targets = led.flatMap(({ group }) => {
-      const to = bestFollower(multiRaft.view(group));
+      const to = bestFollower(multiRaft.status(group));
       return to === undefined ? [] : [{ group, to }];
     });
     for (const { group, to } of targets) multiRaft.transferLeadership(group, to);
@@ -341,8 +341,8 @@ export class NodeLoop {
 }
 
 /** The voter that needs the least to take over. */
-function bestFollower(view: ReplicaView | undefined): NodeId | undefined {
-  const voters = view?.membership.voters ?? [];
-  const active = (view?.followers ?? []).filter(({ active, node }) => active && voters.includes(node));
+function bestFollower(status: RaftStatus | undefined): NodeId | undefined {
+  const voters = status?.membership.voters ?? [];
+  const active = (status?.followers ?? []).filter(({ active, node }) => active && voters.includes(node));
   return active.sort((a, b) => b.matchIndex - a.matchIndex || a.node - b.node)[0]?.node;
 }

@@ -1,6 +1,6 @@
 /**
- * The operators' door, on its own port: `/metrics`, `/healthz` (the process works) and `/readyz` (it can
- * serve all partitions).
+ * What operators and their tools ask a node, on a port of its own: `/metrics`, `/healthz` (the process works)
+ * and `/readyz` (it can serve all partitions).
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Readiness } from "../node/mod.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** What the answers are made from. */
-export interface OpsSource {
+interface OpsSource {
   readonly metrics: Metrics;
   readonly readiness: () => Readiness;
 }
@@ -18,7 +18,8 @@ export interface OpsSource {
 export async function handleOps(request: Request, { metrics, readiness }: OpsSource): Promise<Response> {
   const { pathname } = new URL(request.url);
   if (request.method !== "GET" && request.method !== "HEAD") {
-    return new Response("method not allowed\n", { status: 405, headers: { allow: "GET, HEAD" } });
+    const message = `Cannot serve ${request.method} ${pathname}: use GET or HEAD\n`;
+    return new Response(message, { status: 405, headers: { allow: "GET, HEAD" } });
   }
   if (pathname === "/metrics") {
     return new Response(await metrics.render(), { headers: { "content-type": metrics.contentType } });
@@ -28,5 +29,5 @@ export async function handleOps(request: Request, { metrics, readiness }: OpsSou
     const state = readiness();
     return state.isReady ? new Response("ok\n") : new Response(`${state.reason}\n`, { status: 503 });
   }
-  return new Response("not found: /metrics, /healthz, /readyz\n", { status: 404 });
+  return new Response(`Cannot find ${pathname}: use /metrics, /healthz or /readyz\n`, { status: 404 });
 }

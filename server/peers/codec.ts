@@ -30,7 +30,7 @@ const KIND_NUMBERS = {
   readIndexResponse: 10,
   timeoutNowRequest: 11,
   quietRequest: 12,
-  beat: 13,
+  nodeHeartbeat: 13,
 } as const satisfies Record<Exclude<Message, Heartbeat>["kind"], number>;
 
 const KINDS: ReadonlyMap<number, keyof typeof KIND_NUMBERS> = new Map(
@@ -138,7 +138,7 @@ function encodeBody(writer: WireWriter, message: Exclude<Message, Heartbeat>): v
       return writer.number(12, message.readIndex);
     case "quietRequest":
       return writer.number(6, message.commit);
-    case "beat":
+    case "nodeHeartbeat":
       return writer.boolean(8, message.isAnswer);
     case "timeoutNowRequest":
       return;
@@ -212,7 +212,7 @@ function decodeMessage(reader: WireReader, route: { from: NodeId; to: NodeId }):
       return { kind, ...envelope, readId, readIndex, granted };
     case "quietRequest":
       return { kind, ...envelope, commit };
-    case "beat":
+    case "nodeHeartbeat":
       return { kind, ...envelope, isAnswer: granted };
     case "timeoutNowRequest":
       return { kind, ...envelope };

@@ -40,8 +40,8 @@ const EVERY_MESSAGE: readonly Message[] = [
   { kind: "readIndexResponse", ...envelope, readId: 5, readIndex: 13, granted: true },
   { kind: "timeoutNowRequest", ...envelope },
   { kind: "quietRequest", ...envelope, commit: BIG },
-  { kind: "beat", group: 0, from: 1, to: 2, term: 0, isAnswer: false },
-  { kind: "beat", group: 0, from: 1, to: 2, term: 0, isAnswer: true },
+  { kind: "nodeHeartbeat", group: 0, from: 1, to: 2, term: 0, isAnswer: false },
+  { kind: "nodeHeartbeat", group: 0, from: 1, to: 2, term: 0, isAnswer: true },
 ];
 
 /** They come first, whatever stood before them. */

@@ -7,11 +7,8 @@
 
 import { Code, ConnectError, createClient, createConnectRouter } from "@connectrpc/connect";
 import { createFetchHandler } from "@connectrpc/connect/protocol";
-import {
-  createPrkDbTransport,
-  fetchCaller,
-  type FetchFunction,
-} from "../../client/transport/fetch_caller.ts";
+import { createPrkDbTransport } from "../../client/transport/connect_transport.ts";
+import { fetchCaller, type FetchFunction } from "../../client/transport/fetch_caller.ts";
 import { ErrorInfoSchema, KvService, NotLeaderSchema, RaftService } from "../../proto/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
 

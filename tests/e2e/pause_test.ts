@@ -10,7 +10,7 @@
 
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { PrkDbClient } from "../../client/mod.ts";
-import { createPrkDbTransport } from "../../client/transport/fetch_caller.ts";
+import { createPrkDbTransport } from "../../client/transport/connect_transport.ts";
 import { KvService } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { ProcessCluster } from "../support/cluster/process_cluster.ts";

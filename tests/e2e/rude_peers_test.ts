@@ -261,7 +261,7 @@ const KINDS: readonly RaftMessageKind[] = [
   RaftMessageKind.VOTE_REQUEST,
   RaftMessageKind.APPEND_RESPONSE,
   RaftMessageKind.QUIET_REQUEST,
-  RaftMessageKind.BEAT,
+  RaftMessageKind.NODE_HEARTBEAT,
   RaftMessageKind.READ_INDEX_REQUEST,
   RaftMessageKind.READ_INDEX_RESPONSE,
   RaftMessageKind.TIMEOUT_NOW_REQUEST,

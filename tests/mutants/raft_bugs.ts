@@ -363,7 +363,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     caughtBy: "scripts",
     edits: [{
       file: "multi_raft.ts",
-      find: "this.#beats.push(beat({ from: this.#config.nodeId, to: from, isAnswer: true }));",
+      find:
+        "this.#nodeHeartbeats.push(nodeHeartbeat({ from: this.#config.nodeId, to: from, isAnswer: true }));",
       replace: "",
     }],
   },
@@ -372,8 +373,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     caughtBy: "scripts",
     edits: [{
       file: "progress_table.ts",
-      find: "this.#voters = listed(membership.voters);",
-      replace: "this.#voters = listed([...membership.voters, ...membership.learners]);",
+      find: "this.#voters = progressOf(membership.voters);",
+      replace: "this.#voters = progressOf([...membership.voters, ...membership.learners]);",
     }],
   },
   {

@@ -15,8 +15,8 @@ export function inRole(role: "follower" | "preCandidate" | "candidate" | "leader
   if (role === "leader") cluster.makeLeader(1);
   if (role === "preCandidate" || role === "candidate") ticksUntilCandidacy(node);
   if (role === "candidate") answerBallot(cluster, { kind: "preVoteResponse", from: 2, granted: true });
-  if (node.view(1).role !== role) {
-    throw new Error(`The test wanted a ${role}, and has a ${node.view(1).role}`);
+  if (node.status(1).role !== role) {
+    throw new Error(`The test wanted a ${role}, and has a ${node.status(1).role}`);
   }
   return cluster;
 }
@@ -28,7 +28,7 @@ export function elected(cluster: Cluster, node: ModelNode): void {
     for (const from of [2, 3]) answerBallot(cluster, { kind, from, granted: true });
   }
   cluster.turn(node);
-  assert.is(node.view(1).role, "leader");
+  assert.is(node.status(1).role, "leader");
 }
 
 /** What an election of one is counted from. */
@@ -47,7 +47,7 @@ export function roleAfterBallot(options: Ballot): string {
   nodes.slice(1).forEach((from, position) => {
     answerBallot(cluster, { kind: "voteResponse", from, granted: position < granted });
   });
-  return cluster.node(1).view(1).role;
+  return cluster.node(1).status(1).role;
 }
 
 /** Brings node 1 an answer to its current ballot; its own turn comes first, so that its term is durable. */
@@ -61,7 +61,7 @@ export function answerBallot(
 ): void {
   const node = cluster.node(1);
   cluster.turn(node);
-  const { role, term } = node.view(1);
+  const { role, term } = node.status(1);
   const isPreVote = ballot.kind === "preVoteResponse";
   if (role !== (isPreVote ? "preCandidate" : "candidate")) return;
   node.core.step({ ...ballot, group: 1, to: 1, term: isPreVote && ballot.granted ? term + 1 : term });
@@ -70,7 +70,7 @@ export function answerBallot(
 /** Ticks `node` alone until it stands for election, and says how long that took. */
 export function ticksUntilCandidacy(node: ModelNode): number {
   let ticks = 0;
-  for (; node.view(1).role === "follower" && ticks < 100; ticks++) node.core.tick();
+  for (; node.status(1).role === "follower" && ticks < 100; ticks++) node.core.tick();
   return ticks;
 }
 

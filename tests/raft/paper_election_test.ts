@@ -17,9 +17,9 @@ test("§5.1: every role takes over a later term and follows", () => {
   for (const role of ["follower", "preCandidate", "candidate", "leader"] as const) {
     const cluster = inRole(role);
     const node = cluster.node(1);
-    const { term } = node.view(1);
+    const { term } = node.status(1);
     node.core.step(heartbeat({ term: term + 3, from: 2 }));
-    const { role: now, term: after, leader } = node.view(1);
+    const { role: now, term: after, leader } = node.status(1);
     assert.equal([now, after, leader], ["follower", term + 3, 2], role);
   }
 });
@@ -28,12 +28,12 @@ test("§5.1: no role is moved by an earlier term", () => {
   for (const role of ["follower", "preCandidate", "candidate", "leader"] as const) {
     const cluster = inRole(role);
     const node = cluster.node(1);
-    node.core.step(heartbeat({ term: node.view(1).term + 2, from: 2 }));
+    node.core.step(heartbeat({ term: node.status(1).term + 2, from: 2 }));
     cluster.turn(node);
-    const before = node.view(1);
+    const before = node.status(1);
     node.core.step(heartbeat({ term: before.term - 1, from: 3 }));
     node.core.step(append({ term: before.term - 1, prev: [0, 0], entries: [[1, 1]], commit: 1 }));
-    assert.equal(node.view(1), before, role);
+    assert.equal(node.status(1), before, role);
   }
 });
 
@@ -56,9 +56,9 @@ test("§5.2: a leader speaks in every heartbeat interval, also when nothing happ
 test("§5.2: a follower that hears its leader never stands", () => {
   const cluster = new Cluster({ nodes: [1, 2, 3] });
   const leader = cluster.makeLeader(1);
-  const { term } = leader.view(1);
+  const { term } = leader.status(1);
   cluster.tick(500);
-  assert.equal([leader.view(1).role, leader.view(1).term], ["leader", term]);
+  assert.equal([leader.status(1).role, leader.status(1).term], ["leader", term]);
 });
 
 test("§5.2: timeouts are drawn from [T, 2T), and differ from node to node and from time to time", () => {
@@ -143,7 +143,7 @@ test("§5.4.1: who gets a vote from a log that ends in 2/2", () => {
         granted,
         `${kind} ${lastLogIndex}/${lastLogTerm}`,
       );
-      assert.is(node.view(1).term, kind === "voteRequest" ? 5 : 2, "a pre-vote changes no term");
+      assert.is(node.status(1).term, kind === "voteRequest" ? 5 : 2, "a pre-vote changes no term");
     }
   }
 });
@@ -159,7 +159,7 @@ test("thesis §3.10: leadership moves to every voter that is asked to take it, a
     assert.ok(leader.core.transferLeadership(1, to).accepted);
     cluster.settle();
     leader = cluster.node(to);
-    assert.is(leader.view(1).role, "leader");
+    assert.is(leader.status(1).role, "leader");
   }
   cluster.tick(3);
   for (const node of cluster.nodes) assert.equal(appliedText(node), proposed);
@@ -172,7 +172,7 @@ test("thesis §6.2: a leader steps down within an election timeout and a heartbe
     cluster.tick(7);
     cluster.isolate(1);
     let ticks = 0;
-    for (; leader.view(1).role === "leader" && ticks < 50; ticks++) leader.core.tick();
+    for (; leader.status(1).role === "leader" && ticks < 50; ticks++) leader.core.tick();
     assert.ok(ticks >= 8 && ticks <= 12, `${ticks} of ten ticks in a group of ${size}`);
   }
 });

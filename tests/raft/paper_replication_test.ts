@@ -41,7 +41,7 @@ test("§5.3: a follower commits what its leader has committed, as far as the mes
     const cluster = new Cluster({ nodes: [1, 2, 3] });
     const node = cluster.node(1);
     node.core.step(append({ term: 1, prev: [0, 0], entries, commit }));
-    assert.is(node.view(1).commit, expected);
+    assert.is(node.status(1).commit, expected);
   }
 });
 
@@ -77,9 +77,9 @@ test("§5.4.2: a leader counts entries of its own term only", () => {
     const leader = cluster.node(1);
     elected(cluster, leader);
     for (const from of [2, 3]) {
-      leader.core.step(acknowledgement({ from, term: leader.view(1).term, matched }));
+      leader.core.step(acknowledgement({ from, term: leader.status(1).term, matched }));
     }
-    assert.is(leader.view(1).commit, expected, `two followers have ${matched}`);
+    assert.is(leader.status(1).commit, expected, `two followers have ${matched}`);
   }
 });
 
@@ -120,7 +120,7 @@ test("thesis §6.4: a read index covers every write that was acknowledged when i
     for (let write = 1; write <= 20; write++) {
       leader.core.propose(1, textBytes(`${write}`));
       cluster.settle();
-      const acknowledged = leader.view(1).applied;
+      const acknowledged = leader.status(1).applied;
       assert.ok(reader.core.readIndex(1, write).accepted);
       cluster.settle();
       const read = reader.reads.at(-1)!;

@@ -42,7 +42,7 @@ import {
   describeMembership,
   describeMessage,
   describeProgress,
-  describeView,
+  describeStatus,
   parseMessage,
 } from "./model/describe.ts";
 
@@ -128,7 +128,7 @@ export class RaftScript {
         this.#node(first).clock += second ?? 0;
         return [];
       case "elect":
-        return [`${first} leads term ${this.#started.makeLeader(first ?? 0).view(GROUP).term}`];
+        return [`${first} leads term ${this.#started.makeLeader(first ?? 0).status(GROUP).term}`];
       case "campaign":
         return this.#campaign(this.#node(first));
       default:
@@ -204,11 +204,11 @@ export class RaftScript {
       case "log":
         return [describeEntries(node().disk.group(GROUP).entries)];
       case "progress":
-        return describeProgress(node().view(GROUP));
+        return describeProgress(node().status(GROUP));
       case "applied":
         return [appliedText(node()).join(" ")];
       case "bytes":
-        return [`${node().view(GROUP).logBytes}`];
+        return [`${node().status(GROUP).logBytes}`];
       default:
         return undefined;
     }
@@ -236,8 +236,8 @@ export class RaftScript {
 
   #campaign(node: ModelNode): readonly string[] {
     let ticks = 0;
-    for (; ticks < 100 && node.view(GROUP).role === "follower"; ticks++) node.tick();
-    const { role, term } = node.view(GROUP);
+    for (; ticks < 100 && node.status(GROUP).role === "follower"; ticks++) node.tick();
+    const { role, term } = node.status(GROUP);
     return [`${node.id} is ${role} in term ${term} after ${ticks} ticks`];
   }
 
@@ -324,12 +324,12 @@ export class RaftScript {
 }
 
 function describeNode(node: ModelNode): string {
-  return node.raft === undefined ? `${node.id}: down` : describeView(node.id, node.view(GROUP));
+  return node.raft === undefined ? `${node.id}: down` : describeStatus(node.id, node.status(GROUP));
 }
 
 function describeMembers(node: ModelNode): string {
   if (node.raft === undefined) return `${node.id}: down`;
-  const { isSealed, membership, role } = node.view(GROUP);
+  const { isSealed, membership, role } = node.status(GROUP);
   return `${node.id}: ${describeMembership(membership)}${role === "leader" && !isSealed ? " unsealed" : ""}`;
 }
 

@@ -33,13 +33,13 @@ test("two of four nodes commit nothing, and neither do the other two", () => {
   const cluster = new Cluster({ nodes: [1, 2, 3, 4] });
   const leader = cluster.elect();
   const partner = cluster.nodes.find((node) => node !== leader)!;
-  const before = leader.view(1).commit;
+  const before = leader.status(1).commit;
   cluster.isolate(leader.id, partner.id);
   leader.core.propose(1, textBytes("lost"));
   cluster.tick(80);
   for (const node of cluster.nodes) {
-    assert.is(node.view(1).commit, before);
-    assert.not.equal(node.view(1).role, "leader");
+    assert.is(node.status(1).commit, before);
+    assert.not.equal(node.status(1).role, "leader");
   }
 });
 
@@ -95,7 +95,7 @@ test("a node that died after its vote gives no second one in that term", () => {
     cluster.turn(voter);
     cluster.crash(voter);
     cluster.start(voter);
-    assert.equal([voter.view(1).term, voter.view(1).vote], [8, 2]);
+    assert.equal([voter.status(1).term, voter.status(1).vote], [8, 2]);
   }
   const granted = cluster.inTransit.filter((message) => message.kind === "voteResponse" && message.granted);
   assert.equal(granted.map((message) => message.to), [2, 2]);
@@ -107,7 +107,7 @@ test("refusals are not counted as acknowledgements", () => {
   cluster.isolate(1);
   leader.core.propose(1, textBytes("a"));
   cluster.turn(leader);
-  const term = leader.view(1).term;
+  const term = leader.status(1).term;
   for (const from of [2, 3]) {
     const refusal = {
       kind: "appendResponse",
@@ -121,7 +121,7 @@ test("refusals are not counted as acknowledgements", () => {
     leader.core.step({ ...refusal, conflictIndex: 1, conflictTerm: 1 });
   }
   cluster.turn(leader);
-  assert.is(leader.view(1).commit, 1);
+  assert.is(leader.status(1).commit, 1);
 });
 
 test("a waiter can tell its own entry from another leader's at the same index", () => {
@@ -138,7 +138,7 @@ test("a waiter can tell its own entry from another leader's at the same index", 
   const taken = old.applied.get(1)!.find((entry) => entry.index === mine.index)!;
   assert.not.equal(taken.term, mine.term);
   assert.equal(appliedText(old), ["kept"]);
-  assert.ok(old.view(1).term > mine.term, "the transition to a later term fails the waiter");
+  assert.ok(old.status(1).term > mine.term, "the transition to a later term fails the waiter");
 });
 
 test("a leader that was stopped and is woken neither commits nor answers a read on its own", () => {
@@ -150,12 +150,12 @@ test("a leader that was stopped and is woken neither commits nor answers a read 
     for (const node of others) node.core.tick();
     cluster.settleExcept([1]);
   }
-  const winner = others.find((node) => node.view(1).role === "leader")!;
+  const winner = others.find((node) => node.status(1).role === "leader")!;
   assert.ok(winner.core.propose(1, textBytes("new")).accepted);
   cluster.settleExcept([1]);
   assert.equal(appliedText(winner), ["new"]);
   // Woken, it still believes that it leads, and is asked before it has heard anything.
-  assert.is(old.view(1).role, "leader");
+  assert.is(old.status(1).role, "leader");
   assert.ok(old.core.readIndex(1, 5).accepted);
   assert.ok(old.core.propose(1, textBytes("old")).accepted);
   cluster.turn(old);
@@ -276,10 +276,10 @@ test("a node that is down costs one heartbeat an interval and nothing else", () 
 test("a node that cannot be heard does not depose the leader it still hears", () => {
   const cluster = new Cluster({ nodes: [1, 2, 3] });
   const leader = cluster.makeLeader(1);
-  const { term } = leader.view(1);
+  const { term } = leader.status(1);
   cluster.cuts.add("1>3");
   cluster.tick(200);
-  assert.equal([leader.view(1).role, leader.view(1).term], ["leader", term]);
+  assert.equal([leader.status(1).role, leader.status(1).term], ["leader", term]);
 });
 
 test("a leader that is heard but hears nobody makes room", () => {
@@ -288,8 +288,8 @@ test("a leader that is heard but hears nobody makes room", () => {
   cluster.cuts.add("2>1");
   cluster.cuts.add("3>1");
   cluster.tick(60);
-  assert.not.equal(cluster.node(1).view(1).role, "leader");
-  assert.ok([2, 3].some((id) => cluster.node(id).view(1).role === "leader"));
+  assert.not.equal(cluster.node(1).status(1).role, "leader");
+  assert.ok([2, 3].some((id) => cluster.node(id).status(1).role === "leader"));
 });
 
 test("a node that comes back with a higher term does not lock itself or the group out", () => {
@@ -303,7 +303,7 @@ test("a node that comes back with a higher term does not lock itself or the grou
   cluster.start(cluster.node(3));
   cluster.tick(60);
   const leader = cluster.elect();
-  assert.ok(leader.view(1).term > 9);
+  assert.ok(leader.status(1).term > 9);
   leader.core.propose(1, textBytes("a"));
   cluster.tick(4);
   for (const node of cluster.nodes) assert.is(appliedText(node).at(-1), "a");
@@ -316,7 +316,7 @@ test("a joint configuration is remembered at restart: both majorities must agree
   for (const id of [4, 5]) cluster.crash(cluster.node(id));
   cluster.tick(80);
   assert.ok(
-    cluster.nodes.slice(0, 3).every((node) => node.view(1).role !== "leader"),
+    cluster.nodes.slice(0, 3).every((node) => node.status(1).role !== "leader"),
     "one majority elects nobody",
   );
   cluster.start(cluster.node(4));
@@ -344,19 +344,19 @@ test("a learner receives everything, neither votes nor counts, and never stands"
   cluster.settle();
   assert.is(appliedText(leader).length, 1);
   cluster.tick(80);
-  assert.is(cluster.node(3).view(1).role, "follower");
-  assert.is(cluster.node(3).view(1).electionsWon, 0);
+  assert.is(cluster.node(3).status(1).role, "follower");
+  assert.is(cluster.node(3).status(1).electionsWon, 0);
 });
 
 test("leadership does not flap between a leader and a preferred replica that cannot keep it", () => {
   const cluster = new Cluster({ nodes: [1, 2, 3], priority: () => [3, 1, 2] });
   cluster.elect();
-  const won = () => cluster.nodes.reduce((sum, node) => sum + node.view(1).electionsWon, 0);
+  const won = () => cluster.nodes.reduce((sum, node) => sum + node.status(1).electionsWon, 0);
   const live = (ticks: number) => {
     const before = won();
     for (let tick = 0; tick < ticks; tick++) {
       // Whenever node 3 leads, nobody hears it any more; as a follower it is perfectly well.
-      const isLeading = cluster.node(3).view(1).role === "leader";
+      const isLeading = cluster.node(3).status(1).role === "leader";
       for (const id of [1, 2]) cluster.cuts[isLeading ? "add" : "delete"](`${id}>3`);
       cluster.tick();
     }

@@ -23,7 +23,7 @@ export const SHIFT_TABLES: u32 = CRC_TABLES + 16 * 1024;
 /** Half tables, sixteen by sixteen bytes twice, and sixteen registers of `crc32c_lanes.ts`. */
 export const LANE_SCRATCH: u32 = SHIFT_TABLES + 12 * 1024;
 
-/** One word a group; the host writes it, `sealFrame` copies it into the frame. */
+/** One word per group; the host writes it, `sealFrame` copies it into the frame. */
 export const GROUP_LIST: u32 = 32768;
 /** More groups than this in one frame are recorded as "any group". */
 export const GROUP_LIST_MAX: u32 = 1024;

@@ -1,5 +1,5 @@
 /**
- * Door of the WebAssembly module: makes and judges frames of the write-ahead log in a memory of fixed size.
+ * The WebAssembly module: makes and judges frames of the write-ahead log in a memory of fixed size.
  * Imports nothing, allocates nothing; the tables are filled when the module is instantiated.
  *
  * @module

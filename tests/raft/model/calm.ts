@@ -49,7 +49,7 @@ export class ScheduleCalm {
     // A question whose answer was lost is given up after an election timeout, which is ten ticks.
     cluster.tick(11);
     for (const { core } of cluster.nodes.filter((node) => node.raft !== undefined)) {
-      const held = core.groups().reduce((sum, group) => sum + core.view(group)!.logBytes, 0);
+      const held = core.groups().reduce((sum, group) => sum + core.status(group)!.logBytes, 0);
       if (held !== core.logBytes) throw new Error(`${core.logBytes} log bytes are counted, ${held} held`);
     }
     if (this.#options.oracle.openReads() > 0) {
@@ -73,7 +73,7 @@ export class ScheduleCalm {
     const { cluster, random } = this.#options;
     const goal = drawGoal(random, cluster.nodes.map((node) => node.id));
     cluster.tickUntil(() => {
-      const leaders = cluster.nodes.filter((node) => node.view(group).role === "leader");
+      const leaders = cluster.nodes.filter((node) => node.status(group).role === "leader");
       for (const leader of leaders) leader.core.propose(group, textBytes("load"));
       return leaders.some((leader) => drive(leader, { group, goal }) === "reached");
     }, CALM_TICKS_MAX);
@@ -101,7 +101,7 @@ export class ScheduleCalm {
   #rest(): void {
     const { groups } = this.#options.cluster;
     const isQuiet = () =>
-      groups.every((group) => this.#upMembers(group).every((node) => node.view(group).isQuiet));
+      groups.every((group) => this.#upMembers(group).every((node) => node.status(group).isQuiet));
     this.#options.cluster.tickUntil(isQuiet, CALM_TICKS_MAX);
     this.#rests += groups.length;
     const victims = this.#options.cluster.nodes.filter((node) =>
@@ -147,15 +147,15 @@ export class ScheduleCalm {
     const isRecovered = () => {
       const up = this.#upMembers(group);
       const agreed = cluster.leader(group, up.map((node) => node.id));
-      const leader = up.find((node) => node === agreed && node.view(group).role === "leader");
+      const leader = up.find((node) => node === agreed && node.status(group).role === "leader");
       // What was proposed to a leader that is no longer one may be lost; the new one is asked again.
-      if (leader !== undefined && leader.view(group).term !== proposed.term) {
+      if (leader !== undefined && leader.status(group).term !== proposed.term) {
         const result = leader.core.propose(group, textBytes("calm"));
         if (result.accepted) proposed = result;
         return false;
       }
       return leader !== undefined && this.#options.oracle.membership(group).votersOutgoing.length === 0 &&
-        up.every((node) => node.view(group).applied >= proposed.index && isCaughtUp(node, group));
+        up.every((node) => node.status(group).applied >= proposed.index && isCaughtUp(node, group));
     };
     cluster.tickUntil(isRecovered, CALM_TICKS_MAX);
     const [first, ...others] = this.#upMembers(group).map((node) => node.applied.get(group)!);
@@ -166,6 +166,6 @@ export class ScheduleCalm {
 }
 
 function isCaughtUp(node: ModelNode, group: GroupId): boolean {
-  const { applied, commit, lastIndex } = node.view(group);
+  const { applied, commit, lastIndex } = node.status(group);
   return applied === commit && commit === lastIndex;
 }

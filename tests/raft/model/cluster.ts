@@ -15,9 +15,9 @@ import {
   type MultiRaftConfig,
   NO_NODE,
   type NodeId,
+  type RaftStatus,
   type ReadReady,
   type ReadyBatch,
-  type ReplicaView,
   type Restored,
   type Transition,
   votersOnly,
@@ -98,10 +98,10 @@ export class ModelNode {
     this.raft?.tick();
   }
 
-  view(group: GroupId): ReplicaView {
-    const view = this.core.view(group);
-    if (view === undefined) throw new Error(`The test has no group ${group} on node ${this.id}`);
-    return view;
+  status(group: GroupId): RaftStatus {
+    const status = this.core.status(group);
+    if (status === undefined) throw new Error(`The test has no group ${group} on node ${this.id}`);
+    return status;
   }
 }
 
@@ -257,7 +257,7 @@ export class Cluster {
   /** The leader of `group` if all nodes of `ids` that are up agree on it. */
   leader(group: GroupId = this.groups[0]!, ids = this.nodes.map((node) => node.id)): ModelNode | undefined {
     const asked = this.#up().filter((node) => ids.includes(node.id));
-    const leaders = new Set(asked.map((node) => node.view(group).leader));
+    const leaders = new Set(asked.map((node) => node.status(group).leader));
     const [leader] = leaders;
     return leaders.size === 1 && leader !== NO_NODE
       ? this.nodes.find((node) => node.id === leader)
@@ -277,13 +277,13 @@ export class Cluster {
     this.inTransit.length = 0;
     for (
       let passed = 0;
-      passed < 3 * ELECTION_TIMEOUT_TICKS && node.view(group).role !== "leader";
+      passed < 3 * ELECTION_TIMEOUT_TICKS && node.status(group).role !== "leader";
       passed++
     ) {
       node.tick();
       this.settle();
     }
-    if (node.view(group).role !== "leader") throw new Error(`Node ${id} cannot be made the leader`);
+    if (node.status(group).role !== "leader") throw new Error(`Node ${id} cannot be made the leader`);
     return node;
   }
 

@@ -21,7 +21,7 @@ test("three nodes elect one leader and replicate to all", () => {
 test("one node leads alone after its first tick", () => {
   const cluster = new Cluster({ nodes: [1] });
   cluster.tick();
-  assert.is(cluster.node(1).view(1).role, "leader");
+  assert.is(cluster.node(1).status(1).role, "leader");
   cluster.node(1).core.propose(1, textBytes("a"));
   cluster.settle();
   assert.equal(appliedText(cluster.node(1)), ["a"]);
@@ -38,7 +38,7 @@ test("a read is granted at the leader and at a follower, with an index that cove
   const leader = cluster.elect();
   leader.core.propose(1, textBytes("a"));
   cluster.settle();
-  const written = leader.view(1).commit;
+  const written = leader.status(1).commit;
   for (const node of cluster.nodes) {
     assert.ok(node.core.readIndex(1, 70 + node.id).accepted);
     cluster.settle();

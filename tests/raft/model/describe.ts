@@ -10,8 +10,8 @@ import {
   type Membership,
   type Message,
   NO_NODE,
+  type RaftStatus,
   type ReadyBatch,
-  type ReplicaView,
 } from "../../../raft/mod.ts";
 import type { ScriptCommand } from "../../script/script_file.ts";
 import { textEntry } from "./cluster.ts";
@@ -49,7 +49,7 @@ function detail(message: Message): string {
       return message.granted ? ` index=${message.readIndex}` : " refused";
     case "quietRequest":
       return ` commit=${message.commit}`;
-    case "beat":
+    case "nodeHeartbeat":
       return message.isAnswer ? " answer" : "";
     case "timeoutNowRequest":
       return "";
@@ -115,15 +115,15 @@ export function describeFinish(batch: ReadyBatch): readonly string[] {
 }
 
 /** One line for a replica. */
-export function describeView(node: number, view: ReplicaView): string {
-  const { role, term, vote, leader, commit, applied, firstIndex, lastIndex, isQuiet } = view;
+export function describeStatus(node: number, status: RaftStatus): string {
+  const { role, term, vote, leader, commit, applied, firstIndex, lastIndex, isQuiet } = status;
   return `${node}: ${role} term=${term} vote=${vote} leader=${leader} ` +
     `log=${firstIndex}..${lastIndex} commit=${commit} applied=${applied}${isQuiet ? " quiet" : ""}`;
 }
 
 /** One line for each follower of a leader. */
-export function describeProgress(view: ReplicaView): readonly string[] {
-  return view.followers.map((follower) => {
+export function describeProgress(status: RaftStatus): readonly string[] {
+  return status.followers.map((follower) => {
     const { node, state, matchIndex, nextIndex, inflightMessages, active } = follower;
     return `${node}: ${state} match=${matchIndex} next=${nextIndex} inflight=${inflightMessages}` +
       `${active ? "" : " silent"}`;

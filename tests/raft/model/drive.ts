@@ -36,7 +36,7 @@ export function drive(
   node: ModelNode,
   { group, goal }: DrivenGroup,
 ): Step {
-  const { isSealed, membership: { voters, votersOutgoing, learners }, role } = node.view(group);
+  const { isSealed, membership: { voters, votersOutgoing, learners }, role } = node.status(group);
   if (role !== "leader" || votersOutgoing.length > 0) return "waiting";
   const known = [...voters, ...learners];
   const missing = goal.filter((each) => !known.includes(each));

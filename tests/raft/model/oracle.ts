@@ -154,7 +154,7 @@ export class Oracle implements Watcher {
       if (known === undefined) {
         memory.committed.push(entry);
         if (entry.kind === EntryKind.membership) memory.membership = decodeMembership(entry.data);
-        memory.commitTerms.push(node.view(handed.group).term);
+        memory.commitTerms.push(node.status(handed.group).term);
       } else if (known.term !== entry.term || known.data !== entry.data) {
         fail(`node ${node.id} is handed ${index}/${entry.term} where ${index}/${known.term} was committed`);
       }

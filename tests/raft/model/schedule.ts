@@ -186,7 +186,7 @@ class Schedule {
     if (leaders.length === 0) return;
     const { core } = this.#pick(leaders);
     const target = drawTarget(this.#random, {
-      current: core.view(group)!.membership,
+      current: core.status(group)!.membership,
       nodes: this.#nodeIds(),
     });
     if (core.changeMembership(group, target).accepted) this.#changes++;
@@ -238,7 +238,7 @@ class Schedule {
   }
 
   #leaders(group = this.#group()): readonly ModelNode[] {
-    return this.#cluster.nodes.filter((node) => node.raft?.view(group)?.role === "leader");
+    return this.#cluster.nodes.filter((node) => node.raft?.status(group)?.role === "leader");
   }
 
   #drawAction(): ScheduleAction {

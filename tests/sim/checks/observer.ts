@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type GroupId, type NodeId, type ReplicaView, votersOnly } from "../../../raft/mod.ts";
+import { type GroupId, type NodeId, type RaftStatus, votersOnly } from "../../../raft/mod.ts";
 import type { KvReplica } from "../../../server/calls/hosted_replica.ts";
 import { groupOfPartition } from "../../../server/cluster/founding.ts";
 import type { ClusterState } from "../../../server/cluster/mod.ts";
@@ -22,8 +22,8 @@ const HASH_EVERY = 4;
 
 /** A replica as it is, and as it was seen last. */
 interface TwoViews {
-  readonly view: ReplicaView;
-  readonly before: ReplicaView;
+  readonly view: RaftStatus;
+  readonly before: RaftStatus;
 }
 
 /** What an observer works with. */
@@ -40,7 +40,7 @@ export class Observer {
   readonly #ledger: ReplicationLedger;
   readonly #promises: Promises;
   /** What was seen last of the replicas of each node that is up. */
-  readonly #seen = new Map<NodeId, Map<GroupId, ReplicaView>>();
+  readonly #seen = new Map<NodeId, Map<GroupId, RaftStatus>>();
   /** State hashes by `group/index`. */
   readonly #hashes = new Map<string, { readonly node: NodeId; readonly hash: number }>();
   readonly #hashedIndex = new Map<string, number>();
@@ -62,7 +62,7 @@ export class Observer {
 
   /** A node has come up. */
   onStart(machine: SimMachine): void {
-    const views = new Map<GroupId, ReplicaView>();
+    const views = new Map<GroupId, RaftStatus>();
     for (const view of machine.node!.status().replicas) {
       this.#promises.restarted(machine.id, view);
       views.set(view.group, view);
@@ -90,7 +90,7 @@ export class Observer {
   }
 
   /** A partition has moved here, or is back. */
-  #meet(machine: SimMachine, view: ReplicaView): ReplicaView {
+  #meet(machine: SimMachine, view: RaftStatus): RaftStatus {
     this.#promises.restarted(machine.id, view);
     this.#watch(machine);
     return { ...view, role: "follower" };

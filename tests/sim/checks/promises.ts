@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { GroupId, Message, NodeId, ReplicaView, Term } from "../../../raft/mod.ts";
+import type { GroupId, Message, NodeId, RaftStatus, Term } from "../../../raft/mod.ts";
 import type { Judge } from "./judge.ts";
 
 /** What one node has promised in one group. */
@@ -83,7 +83,7 @@ export class Promises {
   }
 
   /** A replica has come back: it must know what it promised. */
-  restarted(node: NodeId, view: ReplicaView): void {
+  restarted(node: NodeId, view: RaftStatus): void {
     const { term, match } = this.#of(node, view.group);
     if (view.term < term) {
       this.#judge.fail(

@@ -12,7 +12,7 @@
 
 import { createClient } from "@connectrpc/connect";
 import { PrkDbClient } from "../../../client/mod.ts";
-import { createPrkDbTransport } from "../../../client/transport/fetch_caller.ts";
+import { createPrkDbTransport } from "../../../client/transport/connect_transport.ts";
 import { KvService } from "../../../proto/mod.ts";
 import { PATIENCE_MS } from "../patience.ts";
 
