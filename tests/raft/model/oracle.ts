@@ -26,7 +26,7 @@ import {
   type SnapshotMeta,
   type Transition,
 } from "../../../raft/mod.ts";
-import type { Cluster, ModelNode, Watcher } from "./cluster.ts";
+import type { Cluster, GroupEntries, ModelNode, Watcher } from "./cluster.ts";
 
 /** The cluster has broken a promise. */
 export class OracleViolation extends Error {
@@ -138,7 +138,7 @@ export class Oracle implements Watcher {
 
   onCommitted(
     node: ModelNode,
-    handed: { readonly group: GroupId; readonly entries: readonly Entry[] },
+    handed: GroupEntries,
   ): void {
     const memory = this.#memory(handed.group);
     const total = node.applied.get(handed.group)!.length;
@@ -192,7 +192,7 @@ export class Oracle implements Watcher {
    */
   #checkMatching(
     node: ModelNode,
-    persist: { readonly group: GroupId; readonly entries: readonly Entry[] },
+    persist: GroupEntries,
   ): void {
     const { witnesses, base } = this.#memory(persist.group);
     const { entries: onDisk, snapshot } = node.disk.group(persist.group);
