@@ -120,7 +120,7 @@ async function benchDuel(say: (line: string) => void): Promise<Figure[]> {
   }
 }
 
-/** Who leads each key now, as any client can learn it. */
+/** The leader of each key now, as any client can learn it. */
 async function leadersOf(cluster: ProcessCluster): Promise<(key: string) => string> {
   const { nodes, partitions } = await cluster.metadata();
   const addresses = new Map(nodes.map(({ nodeId, address }) => [nodeId, address]));

@@ -12,7 +12,7 @@ const ROUNDS = 7;
 const IN_FLIGHT = 256;
 const WARM_UP_SECONDS = 2;
 
-/** Who takes part; the ratios are against `etcd`. */
+/** What takes part; the ratios are against `etcd`. */
 export interface Duelists {
   readonly plain: PlainTarget;
   readonly routed: PlainTarget;

@@ -9,7 +9,8 @@
  */
 
 import { parseArgs } from "node:util";
-import { ProcessCluster, sleep } from "../tests/support/cluster/process_cluster.ts";
+import { ProcessCluster } from "../tests/support/cluster/process_cluster.ts";
+import { pause } from "../tests/support/patience.ts";
 import { type Figure, machine, printFigures, rounded } from "./report.ts";
 
 /**
@@ -68,11 +69,11 @@ async function measureRest(partitions: number, say: (line: string) => void): Pro
 
 /** The highest share of one processor that any running node takes. */
 async function processorPercent(cluster: ProcessCluster): Promise<number> {
-  await sleep(SETTLE_MS);
+  await pause(SETTLE_MS);
   const ids = cluster.runningIds;
   const before = ids.map((id) => processorSeconds(cluster.process(id).pid));
   const seconds = Number(flags.seconds);
-  await sleep(seconds * 1000);
+  await pause(seconds * 1000);
   const used = ids.map((id, at) => processorSeconds(cluster.process(id).pid) - before[at]!);
   return Math.max(...used) / seconds * 100;
 }

@@ -1,5 +1,6 @@
 /**
- * Holds the house to its rules: imports, circles, orphans, lengths, module comments, forbidden words, pins.
+ * Holds the house to its rules: imports, circles, orphans, lengths, module comments, forbidden words, pins,
+ * exported names, chance in tests.
  * Each rule is tried on a small house that breaks it before it judges this one.
  *
  * @module
@@ -16,12 +17,14 @@ import {
   unusedPackages,
 } from "./tidy/house_rules.ts";
 import { type ModuleGraph, readModuleGraph } from "./tidy/module_graph.ts";
+import { exportedNameComplaints } from "./tidy/name_rules.ts";
 import {
   commandPinComplaints,
   denoVersions,
   FILE_LINES_MAX,
   pinComplaints,
   textComplaints,
+  unseededComplaints,
 } from "./tidy/text_rules.ts";
 
 const test = suite("tidy");
@@ -84,6 +87,14 @@ test("files are short, open with their comment and hold no forbidden word", () =
   nothing([...texts].flatMap(([path, text]) => textComplaints(path, text)));
 });
 
+test("an exported name means one thing", () => {
+  nothing(exportedNameComplaints(texts));
+});
+
+test("tests draw from a seed", () => {
+  nothing([...texts].flatMap(([path, text]) => unseededComplaints(path, text)));
+});
+
 test("every document names the same version of Deno", () => {
   const pinned = denoVersions(texts.get(".ci/run")!)[0];
   assert.ok(pinned, ".ci/run pins Deno");
@@ -94,7 +105,7 @@ test("every document names the same version of Deno", () => {
 
 test("the plugin of deno lint is content with every file, AssemblyScript too", async () => {
   nothing(await pluginComplaints());
-}, { limitMs: 60_000 });
+});
 
 test("a bad import is refused", () => {
   const refused: readonly (readonly [string, string])[] = [
@@ -158,6 +169,41 @@ test("circles, orphans and inline packages are found", () => {
       "right",
     ],
   );
+});
+
+test("a name that two files export is found", () => {
+  const complaintsOf = (files: Readonly<Record<string, string>>) =>
+    exportedNameComplaints(new Map(Object.entries(files)));
+  const one = "export const sleep = 1;\n";
+  assert.equal(complaintsOf({ "client/a.ts": one, "tests/b.ts": "export async function sleep() {}\n" }), [
+    "`sleep` is exported by client/a.ts and tests/b.ts",
+  ]);
+  for (
+    const again of [
+      "export interface X {}",
+      "export class X {",
+      "export type X = 1;",
+      "export function* X() {}",
+    ]
+  ) {
+    assert.is(complaintsOf({ "a.ts": "export enum X {}", "b.ts": `// A file.\n${again}` }).length, 1, again);
+  }
+  nothing(complaintsOf({ "a.ts": `${one}export type sleep = 1;\n` }));
+  nothing(complaintsOf({ "a.ts": one, "b.ts": 'export { sleep } from "./a.ts";\n' }));
+  nothing(complaintsOf({ "a.ts": one, "b.ts": "const sleep = 2;\n" }));
+  nothing(complaintsOf({ "wal-wasm/layout.ts": one, "wal-wasm/assembly/layout.ts": one }));
+  const twice = { "wal-wasm/assembly/a.ts": one, "wal-wasm/assembly/b.ts": one };
+  assert.is(complaintsOf(twice).length, 1, "a mirror of nothing");
+  assert.is(complaintsOf({ "wal-wasm/assembly/a.ts": one, "client/b.ts": one }).length, 1, "no mirror");
+});
+
+test("chance without a seed is found in tests", () => {
+  for (const chance of ["Math.random()", "crypto.getRandomValues(bytes)", "crypto.randomUUID()"]) {
+    assert.is(unseededComplaints("tests/wal/a_test.ts", `const x = ${chance};`).length, 1, chance);
+    assert.is(unseededComplaints("raft/a_test.ts", `const x = ${chance};`).length, 1, chance);
+    nothing(unseededComplaints("client/a.ts", `const x = ${chance};`));
+    nothing(unseededComplaints("tests/support/seeded_random.ts", `const x = ${chance};`));
+  }
 });
 
 test("long files, missing comments, forbidden words and loose versions are found", () => {

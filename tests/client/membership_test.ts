@@ -99,7 +99,6 @@ test(
       const { nodes } = await client.metadata();
       assert.equal(nodes.map(({ nodeId }) => nodeId), [4, 5, 6]);
     }),
-  { limitMs: 60_000 },
 );
 
 test("a removed node that lives on and knows only the past leads nobody astray", () =>

@@ -11,20 +11,18 @@ import { PrkDbClient } from "../../client/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { checkLinearizable, describeVerdict } from "../linearizability/checker.ts";
 import { describeOperation } from "../linearizability/history.ts";
-import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { ProcessCluster } from "../support/cluster/process_cluster.ts";
 import { HistoryRecorder } from "../support/load/history.ts";
 import { MixedLoad } from "../support/load/mixed_load.ts";
+import { PATIENCE_MS, until } from "../support/patience.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 
 const WORKERS = 8;
 const KEYS = Array.from({ length: 10 }, (_, number) => `key-${number}`);
 /** Written before anything changes and never again: it has to travel with the partitions. */
 const CARGO = 2_000;
-/** The client's default. */
-const TIMEOUT_MS = 10_000;
-/** Far below what a busy machine does in one change. */
+/** Calls that must be answered during each change. */
 const ANSWERS_PER_CHANGE_MIN = 30;
-const CHANGE_LIMIT_MS = 60_000;
 
 const test = suite("grow and shrink");
 
@@ -49,9 +47,9 @@ test("from three nodes to five and back under load", async () => {
   await cluster.restart(5);
   assert.is((await cluster.process(5).ended).code, 0, cluster.output(5));
   assert.match(cluster.output(5), /removed from its cluster/);
-}, { limitMs: 300_000 });
+});
 
-test("a node whose disk is gone is replaced, and whoever coordinates that is killed", async () => {
+test("a node whose disk is gone is replaced, and the node that coordinates that is killed", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 6 });
   await underLoad(cluster, async (step) => {
     await cluster.kill(3, "SIGKILL");
@@ -65,7 +63,7 @@ test("a node whose disk is gone is replaced, and whoever coordinates that is kil
     });
     await replicasMustBeEven(cluster, [1, 2, 4]);
   });
-}, { limitMs: 300_000 });
+});
 
 test("two of three founders go while the third is down, which then comes back and knows nobody", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 6 });
@@ -85,7 +83,7 @@ test("two of three founders go while the third is down, which then comes back an
     await replicasMustBeEven(cluster, [3, 4, 5, 6]);
     await cluster.waitReady([3]);
   });
-}, { limitMs: 300_000 });
+});
 
 /** Begins as many changes as `begin` says and waits for their end. */
 type Step = (name: string, begin: () => Promise<number>) => Promise<void>;
@@ -95,14 +93,17 @@ async function underLoad(
   cluster: ProcessCluster,
   body: (step: Step, client: PrkDbClient) => Promise<void>,
 ): Promise<void> {
-  await using client = await PrkDbClient.connect(cluster.addresses());
+  await using client = await PrkDbClient.connect(cluster.addresses(), { timeoutMs: PATIENCE_MS });
   const cargo = new Map(Array.from({ length: CARGO }, (_, number) => [`cargo-${number}`, `${number}`]));
   const written = await client.writeBatch([...cargo].map(([key, value]) => ({ kind: "put", key, value })));
   assert.ok(written.every((result) => result.kind !== "failed"));
   const recorder = new HistoryRecorder(() => performance.now());
   await using load = MixedLoad.start({
     clients: Array.from({ length: WORKERS }, (_, worker) => recorder.client(worker, client)),
-    ...{ keys: KEYS, random: new SeededRandom(1), timeoutMs: TIMEOUT_MS, pauseMs: 3 },
+    keys: KEYS,
+    random: new SeededRandom(1),
+    timeoutMs: PATIENCE_MS,
+    pauseMs: 3,
   });
   let begun = 0;
   await body(async (name, begin) => {
@@ -111,7 +112,8 @@ async function underLoad(
     await changesMustFinish(client, begun);
     const seconds = (performance.now() - before.ms) / 1000;
     console.log(`${name}: ${seconds.toFixed(1)} s, ${load.answered - before.answers} answers`);
-    while (load.answered < before.answers + ANSWERS_PER_CHANGE_MIN) await sleep(20);
+    const wanted = before.answers + ANSWERS_PER_CHANGE_MIN;
+    await until(() => load.answered >= wanted, "calls are answered after a change");
   }, client);
   await load.stop();
   const verdict = checkLinearizable(recorder.history());
@@ -129,7 +131,7 @@ async function underLoad(
 /** Resolves when as many changes as were begun are known and all of them have ended well. */
 async function changesMustFinish(client: PrkDbClient, begun: number): Promise<void> {
   const changes = new Map<string, ChangeProgress>();
-  const signal = AbortSignal.timeout(CHANGE_LIMIT_MS);
+  const signal = AbortSignal.timeout(PATIENCE_MS);
   try {
     for await (const progress of client.cluster.watchChanges({ signal })) {
       changes.set(progress.changeId, progress);

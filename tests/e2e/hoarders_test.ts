@@ -8,19 +8,20 @@
 
 import { REQUEST_BYTES_MAX } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { ProcessCluster } from "../support/cluster/process_cluster.ts";
+import type { ProcessNode } from "../support/cluster/process_node.ts";
 import { ascii, closeAll, tryOpenMany, tryWrite } from "../support/cluster/raw_socket.ts";
 import { WellBehaved } from "../support/load/well_behaved.ts";
+import { pause, until } from "../support/patience.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const CONNECTIONS = 120;
 /** A node may need several times the bytes of its budget, and rubbish is collected late. */
 const GROWTH_MAX_BYTES = 1024 * MEBIBYTE;
-const GIVEN_BACK_WITHIN_MS = 20_000;
+/** A node that has taken nothing for so long takes no more. */
 const HELD_LIMIT_MS = 15_000;
+/** Calls that must be answered while everything is held. */
 const CALLS_MIN = 20;
-/** Work beside half a gigabyte of rubbish is slow, but it goes on. */
-const P90_MAX_MS = 3_000;
 
 const test = suite("hoarders");
 
@@ -29,22 +30,24 @@ for (const framing of ["announced", "chunked"] as const) {
     await using cluster = await ProcessCluster.start({ nodes: 1, partitions: 1 });
     const node = cluster.process(1);
     const client = WellBehaved.start(cluster.address(1));
-    await sleep(500);
+    await pause(500);
     const before = node.residentBytes;
     const port = Number(new URL(cluster.address(1)).port);
     const connections = await tryOpenMany(port, CONNECTIONS);
-    const peak = await peakWhile(node, () => hoard(connections, framing));
+    const peak = await peakWhile(node, async () => {
+      await hoard(connections, framing);
+      await client.makesFurther(CALLS_MIN);
+    });
     const service = await client.stop();
     closeAll(connections);
     const told = `from ${mebibytes(before)} to ${mebibytes(peak)} MiB`;
     console.log(`hoarders, ${framing}: ${told}, well-behaved p90 ${service.p90Ms.toFixed(0)} ms`);
     assert.ok(node.isRunning, node.standardError);
     assert.equal(service.failures.slice(0, 3), []);
-    assert.ok(service.calls >= CALLS_MIN, JSON.stringify(service));
-    assert.ok(service.p90Ms < P90_MAX_MS, JSON.stringify(service));
     assert.ok(peak - before < GROWTH_MAX_BYTES, told);
-    await givenBack(node, before + GROWTH_MAX_BYTES / 2);
-  }, { limitMs: 90_000 });
+    const isGivenBack = () => node.residentBytes <= before + GROWTH_MAX_BYTES / 2;
+    await until(isGivenBack, () => `memory is given back: ${mebibytes(node.residentBytes)} MiB are held`);
+  });
 }
 
 /** Sends all but the end of a request on each connection, as far as the node takes it. */
@@ -60,34 +63,23 @@ async function hoard(connections: readonly Deno.TcpConn[], framing: "announced" 
     if (await tryWrite(connection, head)) await tryWrite(connection, body);
   }));
   // A node that has enough may just stop reading.
-  await Promise.race([sent, sleep(HELD_LIMIT_MS)]);
-  await sleep(500);
+  await Promise.race([sent, pause(HELD_LIMIT_MS)]);
+  await pause(500);
 }
 
 /** The most memory seen; looking ends early when it is far too much, for the sake of the machine. */
-async function peakWhile(
-  node: { readonly residentBytes: number },
-  body: () => Promise<void>,
-): Promise<number> {
+async function peakWhile(node: ProcessNode, body: () => Promise<void>): Promise<number> {
   let peak = 0;
   let isDone = false;
   const done = body().finally(() => isDone = true);
   const start = node.residentBytes;
   while (!isDone && peak < start + 2 * GROWTH_MAX_BYTES) {
     peak = Math.max(peak, node.residentBytes);
-    await sleep(20);
+    await pause(20);
   }
   if (isDone) await done;
   else done.catch(() => {});
   return peak;
-}
-
-async function givenBack(node: { readonly residentBytes: number }, bytesMax: number): Promise<void> {
-  const untilMs = performance.now() + GIVEN_BACK_WITHIN_MS;
-  while (node.residentBytes > bytesMax) {
-    assert.ok(performance.now() < untilMs, `${mebibytes(node.residentBytes)} MiB are still held`);
-    await sleep(100);
-  }
 }
 
 function mebibytes(bytes: number): number {

@@ -8,12 +8,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ClusterService, KvService } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { eventually } from "../support/cluster/eventually.ts";
 import { callNode } from "../support/cluster/node_call.ts";
-import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { ProcessCluster } from "../support/cluster/process_cluster.ts";
+import { eventually, PATIENCE_MS, pause } from "../support/patience.ts";
 
 const KEY = new TextEncoder().encode("promise");
-const CATCH_UP_LIMIT_MS = 20_000;
 const READS = 5;
 const READ_TIMEOUT_MS = 1_500;
 
@@ -31,7 +30,7 @@ test("a node with an empty disk is sent away and says why; the others serve on",
   assert.is(code, 1);
   assert.match(cluster.output(lost), /must not come back under its old id/);
   for (const id of others) assert.is(await getEventually(cluster.address(id)), "kept");
-}, { limitMs: 90_000 });
+});
 
 test("a node with an empty disk does not help to forget an acknowledged write", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1 });
@@ -53,7 +52,7 @@ test("a node with an empty disk does not help to forget an acknowledged write", 
   }
   await cluster.restart(leader);
   for (const id of [leader, absent]) assert.is(await getEventually(cluster.address(id)), "after");
-}, { limitMs: 90_000 });
+});
 
 async function put(address: string, value: string): Promise<void> {
   const input = { key: KEY, value: new TextEncoder().encode(value) };
@@ -70,7 +69,7 @@ async function get(address: string): Promise<string> {
 
 /** Asks again while there is no leader. */
 async function getEventually(address: string): Promise<string> {
-  const untilMs = performance.now() + CATCH_UP_LIMIT_MS;
+  const untilMs = performance.now() + PATIENCE_MS;
   for (;;) {
     const found = await get(address).catch(refusal);
     if (found !== "refused" || performance.now() > untilMs) return found;
@@ -79,7 +78,7 @@ async function getEventually(address: string): Promise<string> {
 
 /** Waits until all replicas have applied the same entries. */
 async function caughtUp(cluster: ProcessCluster): Promise<void> {
-  const untilMs = performance.now() + CATCH_UP_LIMIT_MS;
+  const untilMs = performance.now() + PATIENCE_MS;
   for (;;) {
     for (const id of cluster.ids) {
       assert.ok(cluster.process(id).isRunning, `node ${id}: ${cluster.output(id)}`);
@@ -90,7 +89,7 @@ async function caughtUp(cluster: ProcessCluster): Promise<void> {
     const applied = statuses.map(({ replicas }) => Number(replicas[0]!.appliedIndex));
     if (applied[0]! > 0 && applied.every((index) => index === applied[0])) return;
     assert.ok(performance.now() < untilMs, `applied: ${applied}`);
-    await sleep(50);
+    await pause(50);
   }
 }
 

@@ -9,6 +9,7 @@ import { PrkDbClient } from "../../client/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { ProcessCluster } from "../support/cluster/process_cluster.ts";
 import { type Acknowledgement, missingAt } from "../support/load/write_load.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 const WRITES = 15_000;
 const BATCH = 250;
@@ -29,11 +30,11 @@ test("15,000 writes to one partition are all there on every node after a restart
   await Promise.all(cluster.ids.map((id) => cluster.restart(id)));
   await cluster.waitReady();
   await assertEverywhere(cluster, acknowledged);
-}, { limitMs: 120_000 });
+});
 
 /** All keys share a hash tag and thereby a partition; half of them come in batches, half one by one. */
 async function writeAll(addresses: readonly string[]): Promise<Map<string, Acknowledgement>> {
-  await using client = await PrkDbClient.connect(addresses, { timeoutMs: 30_000 });
+  await using client = await PrkDbClient.connect(addresses, { timeoutMs: PATIENCE_MS });
   const acknowledged = new Map<string, Acknowledgement>();
   const starts = Array.from({ length: WRITES / BATCH }, (_, at) => at * BATCH);
   const worker = async () => {

@@ -10,16 +10,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { PrkDbClient } from "../../client/mod.ts";
 import { Consistency, KvService, partitionOfKey } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { eventually } from "../support/cluster/eventually.ts";
 import { callNode } from "../support/cluster/node_call.ts";
-import { sleep } from "../support/cluster/process_cluster.ts";
 import { ProxiedCluster } from "../support/cluster/proxied_cluster.ts";
+import { eventually, PATIENCE_MS, pause } from "../support/patience.ts";
 
 const PARTITIONS = 6;
 /** Long enough to be answered by a node that has all it needs, short enough to be refused often. */
 const SHORT_MS = 1_000;
-const LONG_MS = 15_000;
-const SETTLE_LIMIT_MS = 20_000;
 /** Elections in half the usual time, so that the test is short. */
 const FLAGS = ["--election-timeout-ms=500", "--heartbeat-ms=50"];
 
@@ -55,7 +52,7 @@ for (const state of ["hanging", "refusing"] as const) {
         assert.is(await get(processes.address(minority), stale), "before");
         await refuses(processes.address(minority), { partition, value: "lost 3" });
       });
-      assert.is(await readiness(processes.metricsAddress(minority)), 503);
+      await eventually(async () => assert.is(await readiness(processes.metricsAddress(minority)), 503));
 
       cluster.heal();
       await processes.waitReady();
@@ -67,7 +64,6 @@ for (const state of ["hanging", "refusing"] as const) {
       );
       await assertEqual(cluster, { key: "kept", pattern: /^after$/ });
     },
-    { limitMs: 60_000 },
   );
 }
 
@@ -76,7 +72,7 @@ test("a node that can speak but not hear, or hear but not speak, stops nobody fo
   const { processes } = cluster;
   await using client = await PrkDbClient.connect(processes.addresses(), {
     caller: cluster.caller(),
-    timeoutMs: SETTLE_LIMIT_MS,
+    timeoutMs: PATIENCE_MS,
   });
   for (const direction of ["deaf", "mute"] as const) {
     const victim = await processes.leaderOf(0);
@@ -94,10 +90,10 @@ test("a node that can speak but not hear, or hear but not speak, stops nobody fo
     await processes.waitReady();
     await assertEqual(cluster, { key: "turn", pattern: new RegExp(`^${direction} 2$`) });
   }
-}, { limitMs: 90_000 });
+});
 
-/** Elections that a loaded machine may hold in three seconds without anybody disturbing anybody. */
-const TERMS_MAX = 4n;
+/** A node that does not hear its leader, and disturbs it, would do so several times meanwhile. */
+const UNDISTURBED_MS = 3_000;
 
 test("a link between two of three stops nobody: the third reaches both", async () => {
   await using cluster = await ProxiedCluster.start({ nodes: 3, partitions: PARTITIONS, flags: FLAGS });
@@ -108,24 +104,25 @@ test("a link between two of three stops nobody: the third reaches both", async (
   cluster.setLink({ from: second, to: first, state: "hanging" });
   await using client = await PrkDbClient.connect(processes.addresses(), {
     caller: cluster.caller(),
-    timeoutMs: SETTLE_LIMIT_MS,
+    timeoutMs: PATIENCE_MS,
   });
   for (let round = 0; round < 5; round++) {
     await everyPartition((partition) => client.put(keyIn(partition, "turn"), `round ${round}`));
-    await sleep(500);
+    await pause(500);
   }
   await everyPartition(async (partition) =>
     assert.is(await client.getText(keyIn(partition, "turn")), "round 4")
   );
-  // Leaders do not change hands all the time although the cut-off node cannot hear them.
-  const terms = await termsOf(cluster);
-  await sleep(3_000);
-  const moved = (await termsOf(cluster)).filter((term, partition) => term > terms[partition]! + TERMS_MAX);
-  assert.equal(moved, [], `terms ${terms.join(" ")} went on to ${moved.join(" ")}`);
+  // A busy machine may cost a leader its leadership now and then; one that is disturbed never rests.
+  await eventually(async () => {
+    const terms = await termsOf(cluster);
+    await pause(UNDISTURBED_MS);
+    assert.equal(await termsOf(cluster), terms);
+  });
   cluster.heal();
   await processes.waitReady();
   await assertEqual(cluster, { key: "turn", pattern: /^round 4$/ });
-}, { limitMs: 60_000 });
+});
 
 interface Question {
   readonly partition: number;
@@ -135,13 +132,13 @@ interface Question {
 }
 
 async function put(address: string, question: Question & { readonly value: string }): Promise<void> {
-  const { partition, key, value, timeoutMs = LONG_MS } = question;
+  const { partition, key, value, timeoutMs = PATIENCE_MS } = question;
   const input = { key: keyIn(partition, key), value: new TextEncoder().encode(value) };
   await callNode(address, KvService.method.put, { input, timeoutMs });
 }
 
 async function get(address: string, question: Question): Promise<string> {
-  const { partition, key, timeoutMs = LONG_MS, consistency = Consistency.LINEARIZABLE } = question;
+  const { partition, key, timeoutMs = PATIENCE_MS, consistency = Consistency.LINEARIZABLE } = question;
   const input = { key: keyIn(partition, key), consistency };
   const { value } = await callNode(address, KvService.method.get, { input, timeoutMs });
   return value === undefined ? "nothing" : new TextDecoder().decode(value);
@@ -159,10 +156,16 @@ async function everyPartition(body: (partition: number) => Promise<unknown>): Pr
   await Promise.all(Array.from({ length: PARTITIONS }, (_, partition) => body(partition)));
 }
 
+/** A write that must be refused. */
+interface RefusedWrite {
+  readonly partition: number;
+  readonly value: string;
+}
+
 /** Asserts that neither a write nor a linearizable read is answered. */
 async function refuses(
   address: string,
-  { partition, value }: { readonly partition: number; readonly value: string },
+  { partition, value }: RefusedWrite,
 ): Promise<void> {
   const question = { partition, key: "refused", timeoutMs: SHORT_MS };
   await isRefused(() => put(address, { ...question, value }));
@@ -182,17 +185,23 @@ async function isRefused(call: () => Promise<unknown>): Promise<void> {
   throw new Error(`Expected a refusal, got ${String(value)}`);
 }
 
+/** A key that must have the same value everywhere, and which values it may be. */
+interface CommonValue {
+  readonly key: string;
+  readonly pattern: RegExp;
+}
+
 /** Asserts that linearizable reads on every node, and in the end the copies of all nodes, say the same. */
 async function assertEqual(
   { processes }: ProxiedCluster,
-  { key, pattern }: { readonly key: string; readonly pattern: RegExp },
+  { key, pattern }: CommonValue,
 ): Promise<void> {
   await everyPartition(async (partition) => {
     const read = (consistency: Consistency) =>
       Promise.all(
         processes.ids.map((id) => get(processes.address(id), { partition, key, consistency })),
       );
-    const values = await read(Consistency.LINEARIZABLE);
+    const values = await eventually(() => read(Consistency.LINEARIZABLE));
     assert.match(values[0]!, pattern);
     assert.is(new Set(values).size, 1, values.join(", "));
     await eventually(async () => assert.equal(await read(Consistency.STALE), values));
@@ -210,7 +219,7 @@ async function termsOf({ processes }: ProxiedCluster): Promise<bigint[]> {
 }
 
 async function readiness(address: string): Promise<number> {
-  const response = await fetch(`${address}/readyz`, { signal: AbortSignal.timeout(5_000) });
+  const response = await fetch(`${address}/readyz`, { signal: AbortSignal.timeout(PATIENCE_MS) });
   await response.body?.cancel();
   return response.status;
 }

@@ -37,7 +37,7 @@ test("three processes serve, one is killed and comes back, nothing is left behin
     }
     assert.not(isThere, cluster.dataDirectory(id));
   }
-}, { limitMs: 120_000 });
+});
 
 test("a node that cannot start says why", async () => {
   let message = "";

@@ -9,14 +9,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Consistency, KvService, partitionOfKey } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { eventually } from "../support/cluster/eventually.ts";
 import { callNode } from "../support/cluster/node_call.ts";
-import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { ProcessCluster } from "../support/cluster/process_cluster.ts";
+import { eventually, PATIENCE_MS, pause } from "../support/patience.ts";
 
 const PARTITIONS = 8;
 /** A refusal must come within the caller's deadline; this one is short so that the test is. */
 const SHORT_MS = 700;
-const LONG_MS = 15_000;
 
 const test = suite("quorum");
 
@@ -68,25 +67,25 @@ test("four nodes, two missing: partitions with two replicas left go on, the othe
       assert.is(await eventually(() => get(cluster.address(5 - id), { partition })), `after ${id}`);
     }
   }
-}, { limitMs: 120_000 });
+});
 
 test("without a quorum /readyz says no and /healthz says yes, until the quorum is back", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 3 });
-  assert.is(await statusOf(`${cluster.metricsAddress(1)}/readyz`), 200);
+  await eventually(async () => assert.is(await statusOf(`${cluster.metricsAddress(1)}/readyz`), 200));
   await Promise.all([2, 3].map((id) => cluster.kill(id, "SIGKILL")));
   await eventually(async () => assert.is(await statusOf(`${cluster.metricsAddress(1)}/readyz`), 503));
   // It stays so: several election timeouts, in which the node tries in vain.
   for (let checks = 0; checks < 20; checks++) {
     assert.is(await statusOf(`${cluster.metricsAddress(1)}/readyz`), 503);
     assert.is(await statusOf(`${cluster.metricsAddress(1)}/healthz`), 200);
-    await sleep(200);
+    await pause(200);
   }
   const answer = await fetch(`${cluster.metricsAddress(1)}/readyz`);
   assert.match(await answer.text(), /^partition \d+ has no leader\n$/);
   await cluster.restart(2);
   await cluster.waitReady([1, 2]);
   await eventually(() => put(cluster.address(1), { partition: 0, value: "again" }));
-}, { limitMs: 90_000 });
+});
 
 test("a node whose two peers are paused refuses reads instead of answering from memory", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1 });
@@ -96,7 +95,7 @@ test("a node whose two peers are paused refuses reads instead of answering from 
   await Promise.all(peers.map((id) => cluster.kill(id, "SIGSTOP")));
   // At once, while it still takes itself for the leader, and later, when it does not any more.
   for (const waitMs of [0, 3_000]) {
-    await sleep(waitMs);
+    await pause(waitMs);
     const error = await errorOf(() =>
       get(cluster.address(leader), { partition: 0, of: 1, timeoutMs: SHORT_MS })
     );
@@ -105,7 +104,7 @@ test("a node whose two peers are paused refuses reads instead of answering from 
   await Promise.all(peers.map((id) => cluster.kill(id, "SIGCONT")));
   await cluster.waitReady();
   assert.is(await eventually(() => get(cluster.address(leader), { partition: 0, of: 1 })), "before");
-}, { limitMs: 60_000 });
+});
 
 /** A call about the one key of `partition` among `of` partitions, {@linkcode PARTITIONS} unless given. */
 interface Question {
@@ -117,12 +116,12 @@ interface Question {
 
 async function put(address: string, question: Question & { readonly value: string }): Promise<void> {
   const input = { key: keyIn(question), value: new TextEncoder().encode(question.value) };
-  await callNode(address, KvService.method.put, { input, timeoutMs: question.timeoutMs ?? LONG_MS });
+  await callNode(address, KvService.method.put, { input, timeoutMs: question.timeoutMs ?? PATIENCE_MS });
 }
 
 async function get(address: string, question: Question): Promise<string> {
   const input = { key: keyIn(question), consistency: question.consistency ?? Consistency.LINEARIZABLE };
-  const timeoutMs = question.timeoutMs ?? LONG_MS;
+  const timeoutMs = question.timeoutMs ?? PATIENCE_MS;
   const { value } = await callNode(address, KvService.method.get, { input, timeoutMs });
   return value === undefined ? "nothing" : new TextDecoder().decode(value);
 }
@@ -158,10 +157,16 @@ async function errorOf(call: () => Promise<unknown>): Promise<ConnectError> {
   throw new Error(`Expected a refusal, got ${String(value)}`);
 }
 
+/** Partitions that have lost their majority, and the nodes that are left. */
+interface LeftReplicas {
+  readonly partitions: readonly number[];
+  readonly ids: readonly number[];
+}
+
 /** Replicas that are left still say what they hold to callers who ask for no more. */
 async function staleReadsWork(
   cluster: ProcessCluster,
-  { partitions, ids }: { readonly partitions: readonly number[]; readonly ids: readonly number[] },
+  { partitions, ids }: LeftReplicas,
 ): Promise<void> {
   const { partitions: all } = await cluster.metadata(ids[0]);
   for (const partition of partitions) {
@@ -172,7 +177,7 @@ async function staleReadsWork(
 }
 
 async function statusOf(url: string): Promise<number> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+  const response = await fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) });
   await response.body?.cancel();
   return response.status;
 }

@@ -9,17 +9,16 @@ import { PrkDbClient } from "../../client/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { checkLinearizable, describeVerdict } from "../linearizability/checker.ts";
 import { describeOperation } from "../linearizability/history.ts";
-import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { ProcessCluster } from "../support/cluster/process_cluster.ts";
 import { HistoryRecorder } from "../support/load/history.ts";
 import { MixedLoad } from "../support/load/mixed_load.ts";
+import { PATIENCE_MS, until } from "../support/patience.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 
 const ROUNDS = 2;
 const WORKERS = 8;
 const KEYS = Array.from({ length: 10 }, (_, number) => `key-${number}`);
-/** The client's default. */
-const TIMEOUT_MS = 10_000;
-/** Far below what a busy machine does between two restarts; an idle run has none. */
+/** Calls that must be answered between two restarts. */
 const ANSWERS_PER_RESTART_MIN = 30;
 
 const test = suite("rolling restart");
@@ -32,13 +31,13 @@ test("no call of the smart client fails while every node is restarted in turn", 
     clients: Array.from({ length: WORKERS }, (_, worker) => recorder.client(worker, client)),
     keys: KEYS,
     random: new SeededRandom(1),
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs: PATIENCE_MS,
     pauseMs: 3,
   });
   for (let restarts = 0; restarts < ROUNDS * cluster.ids.length; restarts++) {
     const id = cluster.ids[restarts % cluster.ids.length]!;
-    const before = load.answered;
-    while (load.answered < before + ANSWERS_PER_RESTART_MIN) await sleep(20);
+    const wanted = load.answered + ANSWERS_PER_RESTART_MIN;
+    await until(() => load.answered >= wanted, "calls are answered between restarts");
     const status = await cluster.kill(id, "SIGTERM");
     assert.is(status?.code, 0, cluster.output(id));
     await cluster.restart(id);
@@ -52,6 +51,6 @@ test("no call of the smart client fails while every node is restarted in turn", 
   );
   assert.equal(load.unknown.map(describeOperation), []);
   assert.is(verdict.kind, "linearizable", describeVerdict(verdict));
-}, { limitMs: 120_000 });
+});
 
 test.run();

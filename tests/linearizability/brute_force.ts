@@ -38,9 +38,15 @@ function contradict(a: Operation, b: Operation): boolean {
   return isWrite && isBefore(a, b) && known.some((version) => mentionedByOutcome(b).includes(version));
 }
 
+/** A register, and the versions it may go on with. */
+interface RegisterState {
+  readonly register: Register;
+  readonly versions: readonly number[];
+}
+
 function canFinish(
   left: readonly Operation[],
-  { register, versions }: { readonly register: Register; readonly versions: readonly number[] },
+  { register, versions }: RegisterState,
 ): boolean {
   if (left.every(({ outcome }) => outcome.kind === "unknown")) return true;
   return left.some((operation) => {

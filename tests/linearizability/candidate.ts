@@ -57,9 +57,15 @@ function matters({ action, outcome }: Operation): boolean {
   return outcome.kind !== "unknown" || action.kind !== "get";
 }
 
+/** What is known of an operation besides itself. */
+interface CandidateContext {
+  readonly id: number;
+  readonly sightings: ReadonlyMap<string, Sightings>;
+}
+
 function candidateOf(
   operation: Operation,
-  { id, sightings }: { readonly id: number; readonly sightings: ReadonlyMap<string, Sightings> },
+  { id, sightings }: CandidateContext,
 ): Candidate {
   const { outcome, returnedAt } = settled(operation, sightings);
   const action = withoutUnread(operation.action, sightings);

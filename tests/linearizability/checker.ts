@@ -78,9 +78,15 @@ export function describeVerdict(verdict: HistoryVerdict): string {
   }
 }
 
+/** The operations of one key, and the bound of the search. */
+interface KeyCheck {
+  readonly operations: readonly Operation[];
+  readonly stepsMax: number;
+}
+
 function checkKey(
   key: string,
-  { operations, stepsMax }: { readonly operations: readonly Operation[]; readonly stepsMax: number },
+  { operations, stepsMax }: KeyCheck,
 ): HistoryVerdict {
   const complaint = versionComplaints(operations)[0];
   if (complaint !== undefined) return { kind: "violation", key, explanation: complaint };

@@ -190,9 +190,15 @@ export function mutated(history: readonly Operation[], random: SeededRandom): Op
   );
 }
 
+/** Another operation of the history, and the chance that picks from it. */
+interface MutationContext {
+  readonly other: Operation;
+  readonly random: SeededRandom;
+}
+
 function changed(
   operation: Operation,
-  { other, random }: { readonly other: Operation; readonly random: SeededRandom },
+  { other, random }: MutationContext,
 ): Operation {
   const { outcome, invokedAt, returnedAt } = operation;
   switch (random.below(5)) {

@@ -15,7 +15,8 @@ import { mutated, randomHistory, type RandomHistoryOptions } from "./random_hist
 const SMALL_HISTORIES = Number(Deno.env.get("PRKDB_TEST_HISTORIES") ?? 20_000);
 /** Of the mutated ones; an agreement about histories that are all right, or all wrong, proves little. */
 const EACH_VERDICT_SHARE_MIN = 0.1;
-const LARGE_LIMIT_MS = 10_000;
+/** Of the search. A history that happened is explained almost without trying anything in vain. */
+const STEPS_PER_OPERATION_MAX = 2;
 
 const test = suite("random histories");
 
@@ -40,7 +41,7 @@ test("the checker agrees with brute force about small histories", () => {
     Math.min(right, wrong) >= SMALL_HISTORIES * EACH_VERDICT_SHARE_MIN,
     `${right} right, ${wrong} wrong`,
   );
-}, { limitMs: 240_000 });
+});
 
 function mutatedOften(history: readonly Operation[], random: SeededRandom): readonly Operation[] {
   let changed = history;
@@ -75,17 +76,15 @@ const LARGE: Readonly<Record<string, Partial<RandomHistoryOptions>>> = {
 };
 
 for (const [name, options] of Object.entries(LARGE)) {
-  test(`10,000 operations, ${name}, are judged in seconds`, () => {
+  test(`10,000 operations, ${name}, are judged without detours`, () => {
     const random = new SeededRandom(7);
     const usual = { operations: 10_000, clients: 20, keys: 10, unknownPercent: 5 };
     const history = randomHistory({ random, ...usual, unversionedPercent: 0, values: Infinity, ...options });
-    const startedMs = performance.now();
     const verdict = checkLinearizable(history);
-    const elapsedMs = performance.now() - startedMs;
-    console.log(`10,000 operations, ${name}: ${elapsedMs.toFixed(0)} ms, ${describeVerdict(verdict)}`);
     assert.is(verdict.kind, "linearizable", describeVerdict(verdict));
-    assert.ok(elapsedMs < LARGE_LIMIT_MS, `${elapsedMs} ms`);
-  }, { limitMs: 60_000 });
+    const steps = verdict.kind === "linearizable" ? verdict.steps : Infinity;
+    assert.ok(steps <= STEPS_PER_OPERATION_MAX * history.length, `${steps} steps`);
+  });
 }
 
 test("one stale read among 10,000 operations is found, and nothing but it", () => {
@@ -96,13 +95,11 @@ test("one stale read among 10,000 operations is found, and nothing but it", () =
     const history = randomHistory({ random, ...usual, ...shape, unversionedPercent: 50 });
     const { stale, at } = staleReadIn(history);
     const wrong = history.with(at, stale);
-    const startedMs = performance.now();
     const verdict = checkLinearizable(wrong);
-    assert.ok(performance.now() - startedMs < LARGE_LIMIT_MS);
     assert.is(verdict.kind, "violation", describeVerdict(verdict));
     if (verdict.kind === "violation") assert.is(verdict.key, stale.key);
   }
-}, { limitMs: 60_000 });
+});
 
 /** A read late in the history is given an answer, without a version, that was right in its first half. */
 function staleReadIn(history: readonly Operation[]): { readonly stale: Operation; readonly at: number } {

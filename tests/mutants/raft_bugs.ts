@@ -6,14 +6,9 @@
  * @module
  */
 
-/** One edit of one file; `find` must occur exactly once. */
-export interface Edit {
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
+import type { Edit, Mutant } from "./planter.ts";
 
-/** A named bug. */
+/** A named bug; the files of its edits are paths from `raft/`. */
 export interface PlantedBug {
   readonly name: string;
   readonly caughtBy: "schedules" | "scripts";
@@ -397,3 +392,9 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [{ file: "lease.ts", find: "  state.promisedAt = state.now;\n", replace: "" }],
   },
 ];
+
+/** The same bugs, with the paths that the planter wants: from the root. */
+export const CORE_MUTANTS: readonly Mutant[] = PLANTED_BUGS.map(({ name, edits }) => ({
+  name,
+  edits: edits.map((edit) => ({ ...edit, file: `raft/${edit.file}` })),
+}));

@@ -9,16 +9,11 @@
  * @module
  */
 
-import { type Edit, PLANTED_BUGS as RAFT_BUGS } from "./raft_bugs.ts";
-
-/** A named bug; the files of its edits are paths from the root. */
-export interface SimulatedBug {
-  readonly name: string;
-  readonly edits: readonly Edit[];
-}
+import type { Mutant } from "./planter.ts";
+import { CORE_MUTANTS } from "./raft_bugs.ts";
 
 /** See the module comment. */
-export const SIMULATED_BUGS: readonly SimulatedBug[] = [
+export const SIMULATED_BUGS: readonly Mutant[] = [
   {
     name: "the log says that a write is durable before its sync",
     edits: [{
@@ -109,7 +104,7 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
     ],
   },
   {
-    name: "forwarded calls are numbered from one in every life of a node",
+    name: "forwarded calls are numbered from one after every restart",
     edits: [{
       file: "server/calls/forwarding.ts",
       find: "this.#lastCallId = (Math.abs(seed) % SEEDS) * CALL_IDS_A_LIFE;",
@@ -242,6 +237,14 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
       replace: "  if (partition === undefined || (changeId ?? target) === undefined) return state;",
     }],
   },
+  {
+    name: "a client draws its delays from the machine",
+    edits: [{
+      file: "client/pipeline/backoff.ts",
+      find: "this.#options.random() * (step / 2)",
+      replace: "Math.random() * (step / 2)",
+    }],
+  },
   ...[
     "a majority is one too small",
     "entries of an older term are committed by counting",
@@ -268,14 +271,14 @@ export const SIMULATED_BUGS: readonly SimulatedBug[] = [
 ];
 
 /**
- * Bugs that random lives meet too seldom for CI; `SIM_RARE=1` looks for them in hundreds of seeds. Those of
+ * Bugs that random runs meet too seldom for CI; `SIM_RARE=1` looks for them in hundreds of seeds. Those of
  * the core are caught in every run all the same, by the scripts and schedules of `tests/raft/`. Most moves
  * exchange one replica, and then any two majorities overlap, so mistakes with joint memberships seldom do
  * harm here.
  */
 export const RARELY_MET: ReadonlySet<string> = new Set([
   "a leader moves its group by a picture of the past",
-  "forwarded calls are numbered from one in every life of a node",
+  "forwarded calls are numbered from one after every restart",
   "a node is removed that group 0 needs for a majority",
   "the end of a rebalance is taken for the end of a removal",
   "a move is called done that was taken back meanwhile",
@@ -285,8 +288,8 @@ export const RARELY_MET: ReadonlySet<string> = new Set([
   "a node that knows nobody shows nobody that it lives",
 ]);
 
-function ofTheCore(name: string): SimulatedBug {
-  const bug = RAFT_BUGS.find((each) => each.name === name);
+function ofTheCore(name: string): Mutant {
+  const bug = CORE_MUTANTS.find((each) => each.name === name);
   if (bug === undefined) throw new Error(`Cannot plant "${name}": the core's list has no such bug`);
-  return { name, edits: bug.edits.map((edit) => ({ ...edit, file: `raft/${edit.file}` })) };
+  return bug;
 }

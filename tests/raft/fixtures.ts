@@ -31,8 +31,14 @@ export function elected(cluster: Cluster, node: ModelNode): void {
   assert.is(node.status(1).role, "leader");
 }
 
+/** What an election of one is counted from. */
+interface Ballot {
+  readonly size: number;
+  readonly granted: number;
+}
+
 /** What node 1 of `size` is after `granted` others voted for it and the rest refused. */
-export function roleAfterBallot(options: { readonly size: number; readonly granted: number }): string {
+export function roleAfterBallot(options: Ballot): string {
   const { size, granted } = options;
   const nodes = Array.from({ length: size }, (_, position) => position + 1);
   const cluster = new Cluster({ nodes });
@@ -68,9 +74,16 @@ export function ticksUntilCandidacy(node: ModelNode): number {
   return ticks;
 }
 
+/** Where a message is from, in which term, and where it goes. */
+interface Sending {
+  readonly term: number;
+  readonly from: NodeId;
+  readonly to?: NodeId;
+}
+
 /** A heartbeat to node 1, or to `to`. */
 export function heartbeat(
-  options: { readonly term: number; readonly from: NodeId; readonly to?: NodeId },
+  options: Sending,
 ): Message {
   return { kind: "heartbeatRequest", group: 1, to: 1, commit: 0, readRound: 0, sentAt: 0, ...options };
 }
@@ -97,9 +110,16 @@ export function append(options: {
   };
 }
 
+/** What a follower acknowledges. */
+interface Acknowledging {
+  readonly from: NodeId;
+  readonly term: number;
+  readonly matched: number;
+}
+
 /** A follower's word to node 1 that it holds everything up to `matched`. */
 export function acknowledgement(
-  options: { readonly from: NodeId; readonly term: number; readonly matched: number },
+  options: Acknowledging,
 ): Message {
   const { from, term, matched } = options;
   const position = { matchIndex: matched, conflictIndex: 0, conflictTerm: 0 };

@@ -9,7 +9,7 @@
 import type { Message } from "../../raft/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { append, heartbeat, inRole, roleAfterBallot, ticksUntilCandidacy } from "./fixtures.ts";
-import { appliedText, bytes, Cluster, stateWithLog } from "./model/cluster.ts";
+import { appliedText, Cluster, stateWithLog, textBytes } from "./model/cluster.ts";
 
 const test = suite("raft paper, elections");
 
@@ -154,7 +154,7 @@ test("thesis §3.10: leadership moves to every voter that is asked to take it, a
   const proposed: string[] = [];
   for (const to of [2, 3, 1, 3, 2, 1]) {
     const text = `before ${to}`;
-    assert.ok(leader.core.propose(1, bytes(text)).accepted);
+    assert.ok(leader.core.propose(1, textBytes(text)).accepted);
     proposed.push(text);
     assert.ok(leader.core.transferLeadership(1, to).accepted);
     cluster.settle();

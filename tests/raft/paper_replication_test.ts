@@ -9,7 +9,7 @@
 import type { Message, NodeId } from "../../raft/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { acknowledgement, append, elected } from "./fixtures.ts";
-import { appliedText, bytes, Cluster, stateWithLog } from "./model/cluster.ts";
+import { appliedText, Cluster, stateWithLog, textBytes } from "./model/cluster.ts";
 
 const test = suite("raft paper, replication");
 
@@ -88,7 +88,7 @@ test("§5.4.3: a new leader has all that was committed before it", () => {
     const cluster = new Cluster({ nodes: [1, 2, 3, 4, 5], seed });
     for (let term = 0; term < 4; term++) {
       const leader = cluster.elect();
-      leader.core.propose(1, bytes(`${term}`));
+      leader.core.propose(1, textBytes(`${term}`));
       cluster.settle();
       cluster.crash(leader);
       cluster.tick(25);
@@ -102,7 +102,7 @@ test("§5.4.3: a new leader has all that was committed before it", () => {
 test("§8: a new leader commits what its predecessor left, with an entry of its own", () => {
   const cluster = new Cluster({ nodes: [1, 2, 3] });
   const old = cluster.makeLeader(1);
-  old.core.propose(1, bytes("left"));
+  old.core.propose(1, textBytes("left"));
   cluster.turn(old);
   for (const message of cluster.inTransit.splice(0)) cluster.deliver(message);
   for (const id of [2, 3]) cluster.turn(cluster.node(id));
@@ -118,7 +118,7 @@ test("thesis §6.4: a read index covers every write that was acknowledged when i
     const leader = cluster.makeLeader(1);
     const reader = cluster.node(id);
     for (let write = 1; write <= 20; write++) {
-      leader.core.propose(1, bytes(`${write}`));
+      leader.core.propose(1, textBytes(`${write}`));
       cluster.settle();
       const acknowledged = leader.status(1).applied;
       assert.ok(reader.core.readIndex(1, write).accepted);

@@ -27,7 +27,14 @@
 
 import { InvariantViolation, type Message, type MultiRaftConfig, type Restored } from "../../raft/mod.ts";
 import type { ScriptCommand } from "../script/script_file.ts";
-import { appliedText, bytes, Cluster, emptyState, type ModelNode, stateWithLog } from "./model/cluster.ts";
+import {
+  appliedText,
+  Cluster,
+  emptyState,
+  type ModelNode,
+  stateWithLog,
+  textBytes,
+} from "./model/cluster.ts";
 import {
   describeBegin,
   describeEntries,
@@ -216,7 +223,7 @@ export class RaftScript {
   #propose(node: ModelNode, count: number): readonly string[] {
     return Array.from({ length: count }, () => {
       this.#proposed++;
-      const result = node.core.propose(GROUP, bytes(`p${this.#proposed}`));
+      const result = node.core.propose(GROUP, textBytes(`p${this.#proposed}`));
       return result.accepted ? `p${this.#proposed} is ${result.index}/${result.term}` : refusal(result)[0]!;
     });
   }
@@ -270,7 +277,7 @@ export class RaftScript {
     return this.#declared?.options.get("voters")?.split(",").map(Number) ?? this.#nodes;
   }
 
-  /** The cluster; it comes to life with the first command that needs it. */
+  /** The cluster; it is made by the first command that needs it. */
   get #started(): Cluster {
     return this.#cluster ??= new Cluster({
       nodes: this.#nodes,
@@ -326,8 +333,15 @@ function describeMembers(node: ModelNode): string {
   return `${node.id}: ${describeMembership(membership)}${role === "leader" && !isSealed ? " unsealed" : ""}`;
 }
 
+/** What the core says to a request. */
+interface Answered {
+  readonly accepted: boolean;
+  readonly refusal?: string;
+  readonly leader?: number;
+}
+
 function refusal(
-  result: { readonly accepted: boolean; readonly refusal?: string; readonly leader?: number },
+  result: Answered,
 ): string[] {
   return result.accepted ? [] : [`refused: ${result.refusal}, leader ${result.leader}`];
 }

@@ -7,7 +7,7 @@
 
 import { EntryKind, type Restored, votersOnly } from "../../raft/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { appliedText, bytes, Cluster, emptyState, stateWithLog } from "./model/cluster.ts";
+import { appliedText, Cluster, emptyState, stateWithLog, textBytes } from "./model/cluster.ts";
 
 const test = suite("raft regressions");
 
@@ -19,7 +19,9 @@ test("a cluster of n survives the loss of every minority and stops with every la
       cluster.elect();
       for (const node of cluster.nodes.slice(0, lost)) cluster.crash(node);
       cluster.tick(60);
-      const isWritten = cluster.nodes.slice(lost).some((node) => node.core.propose(1, bytes("a")).accepted);
+      const isWritten = cluster.nodes.slice(lost).some((node) =>
+        node.core.propose(1, textBytes("a")).accepted
+      );
       cluster.settle();
       const isCommitted = cluster.nodes.slice(lost).some((node) => appliedText(node).includes("a"));
       assert.is(isWritten && isCommitted, lost <= survivable, `${lost} of ${size} lost`);
@@ -33,7 +35,7 @@ test("two of four nodes commit nothing, and neither do the other two", () => {
   const partner = cluster.nodes.find((node) => node !== leader)!;
   const before = leader.status(1).commit;
   cluster.isolate(leader.id, partner.id);
-  leader.core.propose(1, bytes("lost"));
+  leader.core.propose(1, textBytes("lost"));
   cluster.tick(80);
   for (const node of cluster.nodes) {
     assert.is(node.status(1).commit, before);
@@ -45,7 +47,7 @@ test("12,000 writes to one group are on every node, also after a restart of all"
   const cluster = new Cluster({ nodes: [1, 2, 3] });
   const leader = cluster.elect();
   for (let write = 0; write < 12_000; write++) {
-    assert.ok(leader.core.propose(1, bytes(`${write}`)).accepted);
+    assert.ok(leader.core.propose(1, textBytes(`${write}`)).accepted);
     if (write % 100 === 99) cluster.settle();
   }
   cluster.tick(4);
@@ -66,11 +68,11 @@ test("a log that starts behind a snapshot counts from there, through writes, ele
     entries: [],
   });
   const cluster = new Cluster({ nodes: [1, 2, 3], restored });
-  const result = cluster.elect().core.propose(1, bytes("a"));
+  const result = cluster.elect().core.propose(1, textBytes("a"));
   assert.equal(result, { accepted: true, index: 10_002, term: 5 });
   cluster.tick(2);
   restartAll(cluster);
-  const again = cluster.elect().core.propose(1, bytes("b"));
+  const again = cluster.elect().core.propose(1, textBytes("b"));
   assert.ok(again.accepted && again.index === 10_004);
   cluster.tick(2);
   for (const node of cluster.nodes) assert.equal(appliedText(node), ["a", "b"]);
@@ -103,7 +105,7 @@ test("refusals are not counted as acknowledgements", () => {
   const cluster = new Cluster({ nodes: [1, 2, 3] });
   const leader = cluster.makeLeader(1);
   cluster.isolate(1);
-  leader.core.propose(1, bytes("a"));
+  leader.core.propose(1, textBytes("a"));
   cluster.turn(leader);
   const term = leader.status(1).term;
   for (const from of [2, 3]) {
@@ -126,9 +128,9 @@ test("a waiter can tell its own entry from another leader's at the same index", 
   const cluster = new Cluster({ nodes: [1, 2, 3] });
   const old = cluster.makeLeader(1);
   cluster.isolate(1);
-  const mine = old.core.propose(1, bytes("lost"));
+  const mine = old.core.propose(1, textBytes("lost"));
   const winner = cluster.makeLeader(2);
-  const other = winner.core.propose(1, bytes("kept"));
+  const other = winner.core.propose(1, textBytes("kept"));
   cluster.settle();
   cluster.heal();
   cluster.tick(6);
@@ -149,13 +151,13 @@ test("a leader that was stopped and is woken neither commits nor answers a read 
     cluster.settleExcept([1]);
   }
   const winner = others.find((node) => node.status(1).role === "leader")!;
-  assert.ok(winner.core.propose(1, bytes("new")).accepted);
+  assert.ok(winner.core.propose(1, textBytes("new")).accepted);
   cluster.settleExcept([1]);
   assert.equal(appliedText(winner), ["new"]);
   // Woken, it still believes that it leads, and is asked before it has heard anything.
   assert.is(old.status(1).role, "leader");
   assert.ok(old.core.readIndex(1, 5).accepted);
-  assert.ok(old.core.propose(1, bytes("old")).accepted);
+  assert.ok(old.core.propose(1, textBytes("old")).accepted);
   cluster.turn(old);
   assert.equal(old.reads, []);
   cluster.settle();
@@ -186,7 +188,7 @@ test("a read retried at the leader is not answered by the confirmation of its fi
   assert.is(leader.reads.length, 2);
 });
 
-test("an answer to a follower's question of an earlier life is void", () => {
+test("an answer to a question from before a follower's restart is void", () => {
   const cluster = new Cluster({ nodes: [1, 2, 3] });
   cluster.makeLeader(1);
   cluster.tick(2);
@@ -211,7 +213,7 @@ test("a lost append is made up, wherever in the stream it was", () => {
   for (let lost = 0; lost < 6; lost++) {
     const cluster = new Cluster({ nodes: [1, 2, 3], config: { appendBytesMax: 1 } });
     const leader = cluster.makeLeader(1);
-    for (let write = 0; write < 6; write++) leader.core.propose(1, bytes(`${write}`));
+    for (let write = 0; write < 6; write++) leader.core.propose(1, textBytes(`${write}`));
     cluster.turn(leader);
     const toThree = cluster.inTransit.filter((message) =>
       message.to === 3 && message.kind === "appendRequest"
@@ -227,11 +229,11 @@ test("a follower that lags many messages behind catches up while writes go on", 
   const cluster = new Cluster({ nodes: [1, 2, 3], config: { appendBytesMax: 500, inflightMessagesMax: 4 } });
   const leader = cluster.makeLeader(1);
   cluster.crash(cluster.node(3));
-  for (let write = 0; write < 500; write++) leader.core.propose(1, bytes(`${write}`));
+  for (let write = 0; write < 500; write++) leader.core.propose(1, textBytes(`${write}`));
   cluster.settle();
   cluster.start(cluster.node(3));
   for (let tick = 0; tick < 10; tick++) {
-    leader.core.propose(1, bytes(`later ${tick}`));
+    leader.core.propose(1, textBytes(`later ${tick}`));
     cluster.tick();
   }
   assert.is(appliedText(cluster.node(3)).length, 510);
@@ -244,7 +246,7 @@ test("one hung follower costs no write and a bounded number of messages", () => 
   cluster.cuts.add("3>2");
   let toHung = 0;
   for (let write = 0; write < 100; write++) {
-    leader.core.propose(1, bytes(`${write}`));
+    leader.core.propose(1, textBytes(`${write}`));
     const batch = cluster.turn(leader);
     toHung += batch.messages.filter((message) => message.to === 3).length;
     cluster.settle();
@@ -258,7 +260,7 @@ test("a node that is down costs one heartbeat an interval and nothing else", () 
   const leader = cluster.makeLeader(1);
   cluster.crash(cluster.node(3));
   leader.core.reportUnreachable(3);
-  leader.core.propose(1, bytes("a"));
+  leader.core.propose(1, textBytes("a"));
   cluster.settle();
   let toDead = 0;
   for (let tick = 0; tick < 40; tick++) {
@@ -302,7 +304,7 @@ test("a node that comes back with a higher term does not lock itself or the grou
   cluster.tick(60);
   const leader = cluster.elect();
   assert.ok(leader.status(1).term > 9);
-  leader.core.propose(1, bytes("a"));
+  leader.core.propose(1, textBytes("a"));
   cluster.tick(4);
   for (const node of cluster.nodes) assert.is(appliedText(node).at(-1), "a");
 });
@@ -319,11 +321,11 @@ test("a joint configuration is remembered at restart: both majorities must agree
   );
   cluster.start(cluster.node(4));
   const leader = cluster.makeLeader(1);
-  leader.core.propose(1, bytes("a"));
+  leader.core.propose(1, textBytes("a"));
   cluster.settle();
   assert.is(appliedText(leader).length, 1);
   cluster.crash(cluster.node(4));
-  leader.core.propose(1, bytes("b"));
+  leader.core.propose(1, textBytes("b"));
   cluster.settle();
   assert.is(appliedText(leader).length, 1);
 });
@@ -333,12 +335,12 @@ test("a learner receives everything, neither votes nor counts, and never stands"
   const restored = () => ({ ...emptyState([]), snapshot: { index: 0, term: 0, membership } });
   const cluster = new Cluster({ nodes: [1, 2, 3], restored });
   const leader = cluster.elect();
-  leader.core.propose(1, bytes("a"));
+  leader.core.propose(1, textBytes("a"));
   cluster.tick(3);
   assert.equal(appliedText(cluster.node(3)), ["a"]);
   const voter = cluster.node(leader.id === 1 ? 2 : 1);
   cluster.crash(voter);
-  leader.core.propose(1, bytes("b"));
+  leader.core.propose(1, textBytes("b"));
   cluster.settle();
   assert.is(appliedText(leader).length, 1);
   cluster.tick(80);
@@ -371,7 +373,7 @@ test("leadership does not flap between a leader and a preferred replica that can
 test("a term is opened by an empty entry, and proposals keep their order behind it", () => {
   const cluster = new Cluster({ nodes: [1, 2, 3] });
   const leader = cluster.elect();
-  for (const text of ["a", "b", "c"]) leader.core.propose(1, bytes(text));
+  for (const text of ["a", "b", "c"]) leader.core.propose(1, textBytes(text));
   cluster.tick(2);
   for (const node of cluster.nodes) {
     assert.is(node.applied.get(1)![0]!.kind, EntryKind.empty);

@@ -7,8 +7,8 @@
  */
 
 import { parseArgs } from "node:util";
-import { describeTotals, runManySeeds } from "./many_seeds.ts";
-import { runSimulation } from "./simulation.ts";
+import { describeTotals, type ManySeeds, runManySeeds } from "./many_seeds.ts";
+import { runSimulation, type SimulationOptions } from "./simulation.ts";
 
 const STEPS = 10_000;
 
@@ -48,7 +48,8 @@ async function main(args: readonly string[]): Promise<number> {
     : performance.now() + Number(values.minutes) * 60_000;
   const end = values.seeds === undefined ? Infinity : firstSeed + Number(values.seeds);
   return await runMany({
-    ...{ steps, workers: Number(values.workers) },
+    steps,
+    workers: Number(values.workers),
     seeds: seedsWhile(firstSeed, (seed) => seed < end && performance.now() < untilMs),
   });
 }
@@ -57,7 +58,7 @@ function* seedsWhile(first: number, isWanted: (seed: number) => boolean): Genera
   for (let seed = first; isWanted(seed); seed++) yield seed;
 }
 
-async function runOne(options: { seed: number; steps: number; keepsTrace: boolean }): Promise<number> {
+async function runOne(options: SimulationOptions): Promise<number> {
   const startedMs = performance.now();
   try {
     const { lines, ...result } = await runSimulation(options);
@@ -75,9 +76,7 @@ async function runOne(options: { seed: number; steps: number; keepsTrace: boolea
   }
 }
 
-async function runMany(
-  options: { readonly seeds: Iterable<number>; readonly steps: number; readonly workers: number },
-): Promise<number> {
+async function runMany(options: ManySeeds): Promise<number> {
   const startedMs = performance.now();
   const totals = await runManySeeds({
     ...options,

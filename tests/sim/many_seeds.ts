@@ -16,6 +16,8 @@ export interface ManySeeds {
   readonly onAnswer?: (answer: WorkerAnswer) => void;
   /** The worker of another copy of the source; this one's by default. */
   readonly workerUrl?: URL;
+  /** Ends the workers with the seeds they are at; rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** Sums over all seeds. */
@@ -40,49 +42,65 @@ export function seedsFrom(first: number, count: number): readonly number[] {
 
 /** Runs them all, also after a failure. */
 export async function runManySeeds(options: ManySeeds): Promise<Totals> {
-  const totals: Totals = {
-    ...{
-      seeds: 0,
-      steps: 0,
-      simulatedMs: 0,
-      elections: 0,
-      acknowledged: 0,
-      unknown: 0,
-      reads: 0,
-      restarts: 0,
-    },
-    ...{ faults: {}, failures: [] },
-  };
+  const totals = noTotals();
   const seeds = options.seeds[Symbol.iterator]();
-  const next = (): number | undefined => seeds.next().value;
-  const onAnswer = (answer: WorkerAnswer) => {
-    add(totals, answer);
-    options.onAnswer?.(answer);
+  const job: SeedJob = {
+    next: () => seeds.next().value,
+    steps: options.steps,
+    workerUrl: options.workerUrl ?? new URL("./worker.ts", import.meta.url),
+    signal: options.signal ?? new AbortController().signal,
+    onAnswer: (answer) => {
+      add(totals, answer);
+      options.onAnswer?.(answer);
+    },
   };
-  const { steps, workerUrl = new URL("./worker.ts", import.meta.url) } = options;
-  await Promise.all(
-    Array.from({ length: options.workers }, () => work({ next, steps, onAnswer, workerUrl })),
-  );
+  await Promise.all(Array.from({ length: options.workers }, () => work(job)));
   totals.failures.sort((a, b) => a.seed - b.seed);
   return totals;
 }
 
-async function work(job: {
+function noTotals(): Totals {
+  return {
+    seeds: 0,
+    steps: 0,
+    simulatedMs: 0,
+    elections: 0,
+    acknowledged: 0,
+    unknown: 0,
+    reads: 0,
+    restarts: 0,
+    faults: {},
+    failures: [],
+  };
+}
+
+/** What the workers share. */
+interface SeedJob {
+  /** The next seed that no worker has been given. */
   readonly next: () => number | undefined;
   readonly steps: number;
-  readonly onAnswer: (answer: WorkerAnswer) => void;
   readonly workerUrl: URL;
-}): Promise<void> {
-  const worker = new Worker(job.workerUrl, { type: "module" });
+  readonly signal: AbortSignal;
+  readonly onAnswer: (answer: WorkerAnswer) => void;
+}
+
+async function work({ next, steps, workerUrl, signal, onAnswer }: SeedJob): Promise<void> {
+  const worker = new Worker(workerUrl, { type: "module" });
+  const aborted = Promise.withResolvers<never>();
+  // It may be that nothing waits for it any more.
+  aborted.promise.catch(() => {});
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
   try {
-    for (let seed = job.next(); seed !== undefined; seed = job.next()) {
+    for (let seed = next(); seed !== undefined; seed = next()) {
       const { promise, resolve, reject } = Promise.withResolvers<WorkerAnswer>();
       worker.onmessage = ({ data }: MessageEvent<WorkerAnswer>) => resolve(data);
       worker.onerror = ({ message }) => reject(new Error(`seed ${seed} ends its worker: ${message}`));
-      worker.postMessage({ seed, steps: job.steps });
-      job.onAnswer(await promise);
+      worker.postMessage({ seed, steps });
+      onAnswer(await Promise.race([promise, aborted.promise]));
     }
   } finally {
+    signal.removeEventListener("abort", abort);
     worker.terminate();
   }
 }

@@ -13,12 +13,11 @@ import { ReplicationLedger } from "./checks/ledger.ts";
 import { Observer } from "./checks/observer.ts";
 import { Promises } from "./checks/promises.ts";
 import { ClientLink } from "./clients/client_link.ts";
-import { Crowd } from "./clients/clients.ts";
-import type { Mission } from "./clients/split_brain_probe.ts";
+import { Clients } from "./clients/clients.ts";
 import { Records } from "./clients/workload.ts";
 import { Ambush } from "./faults/ambush.ts";
-import { Havoc } from "./faults/faults.ts";
-import { Chaos } from "./faults/random_faults.ts";
+import { Faults } from "./faults/faults.ts";
+import { RandomFaults } from "./faults/random_faults.ts";
 import { Fleet } from "./machines/fleet.ts";
 import type { SimMachine } from "./machines/machine.ts";
 import { Network } from "./machines/network.ts";
@@ -34,6 +33,8 @@ export interface SimulationOptions {
   readonly steps: number;
   /** Keep every line of the trace. */
   readonly keepsTrace?: boolean;
+  /** Ends the run before the next event; it rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** What a run came to. */
@@ -100,13 +101,13 @@ class Simulation {
   readonly #operator: Operator;
   readonly #ledger: ReplicationLedger;
   readonly #observer: Observer;
-  readonly #havoc: Havoc;
-  readonly #chaos: Chaos;
+  readonly #faults: Faults;
+  readonly #randomFaults: RandomFaults;
   readonly #ambush: Ambush;
   readonly #link: ClientLink;
-  readonly #crowd: Crowd;
+  readonly #clients: Clients;
   readonly #records = new Records();
-  #births = 0;
+  #starts = 0;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -119,34 +120,30 @@ class Simulation {
     const { partitionCount } = this.#plan;
     this.#ledger = new ReplicationLedger({ judge: this.#judge, promises, partitionCount });
     this.#observer = new Observer({
-      ...{ judge: this.#judge, ledger: this.#ledger, promises },
+      judge: this.#judge,
+      ledger: this.#ledger,
+      promises,
       onElection: (machine) => this.#ambush.onElection(machine),
     });
     this.#fleet = this.#buildFleet();
     const { machines } = this.#fleet;
-    const replicationFactor = this.#replicationFactor;
     this.#link = new ClientLink(this.#world, { weather: this.#weather, machines });
-    this.#crowd = new Crowd({
-      ...{ world: this.#world, judge: this.#judge, ledger: this.#ledger, records: this.#records },
-      ...{ link: this.#link, fleet: this.#fleet, plan: this.#plan, keys: this.#keys },
-      thinkMsMax: this.#weather.thinkMsMax,
+    this.#clients = this.#buildClients();
+    this.#faults = this.#buildFaults(promises);
+    this.#randomFaults = new RandomFaults({
+      world: this.#world,
+      weather: this.#weather,
+      machines,
+      faults: this.#faults,
     });
-    const place = { world: this.#world, network: this.#network, machines, weather: this.#weather };
-    const { electionTimeoutMs, leaseReads } = this.#plan;
-    const sendScout = (mission: Mission) => this.#crowd.send(mission);
-    this.#havoc = new Havoc({
-      ...{ ...place, link: this.#link, electionTimeoutMs, partitionCount },
-      lossesMax: (replicationFactor - 1) / 2,
-      sendScout,
-      coordinator: () => promises.leaderOf(CLUSTER_GROUP),
-    });
-    this.#chaos = new Chaos({ ...place, havoc: this.#havoc });
-    this.#ambush = new Ambush({
-      ...{ ...place, havoc: this.#havoc, electionTimeoutMs, leaseReads, sendScout },
-    });
+    this.#ambush = this.#buildAmbush();
     this.#network.onMessage = (message) => this.#ambush.hear(message);
     this.#operator = new Operator({
-      ...{ world: this.#world, judge: this.#judge, fleet: this.#fleet, partitionCount, replicationFactor },
+      world: this.#world,
+      judge: this.#judge,
+      fleet: this.#fleet,
+      partitionCount,
+      replicationFactor: this.#replicationFactor,
       everyMs: this.#weather.changeEveryMs,
     });
   }
@@ -155,13 +152,13 @@ class Simulation {
     const dropGuard = guardAgainstLeaks((error) => this.#judge.fail("the simulation leaks", error));
     const onRejection = (event: PromiseRejectionEvent) => {
       event.preventDefault();
-      this.#judge.fail("a promise was rejected and nobody cared", event.reason);
+      this.#judge.fail("a promise was rejected and not awaited", event.reason);
     };
     globalThis.addEventListener("unhandledrejection", onRejection);
     try {
       for (const machine of this.#fleet.machines) machine.start();
-      this.#crowd.start();
-      this.#chaos.start();
+      this.#clients.start();
+      this.#randomFaults.start();
       this.#operator.start();
       await this.#runUntil(() => this.#world.steps >= this.#options.steps);
       await this.#calmDown();
@@ -178,6 +175,7 @@ class Simulation {
 
   async #runUntil(isOver: () => boolean): Promise<void> {
     while (!isOver()) {
+      this.#options.signal?.throwIfAborted();
       if (!await this.#world.step()) throw new Error("nothing is going to happen any more");
       for (const id of this.#world.touched) this.#observer.look(this.#fleet.machine(id));
       this.#world.touched.clear();
@@ -190,15 +188,20 @@ class Simulation {
     this.#network.weather = { ...CALM };
     this.#link.weather = { ...CALM };
     this.#operator.stop();
-    this.#havoc.stop();
-    const workers = this.#crowd.stop();
+    this.#faults.stop();
+    const workers = this.#clients.stop();
     const calm = new CalmPhase({
-      ...{ world: this.#world, fleet: this.#fleet, ledger: this.#ledger, observer: this.#observer },
+      world: this.#world,
+      judge: this.#judge,
+      fleet: this.#fleet,
       operator: this.#operator,
-      ...{ judge: this.#judge, records: this.#records, partitionCount: this.#plan.partitionCount },
+      ledger: this.#ledger,
+      observer: this.#observer,
+      records: this.#records,
+      partitionCount: this.#plan.partitionCount,
       keys: this.#keys,
       runUntil: (isOver) => this.#runUntil(isOver),
-      connect: () => this.#crowd.connect(),
+      connect: () => this.#clients.connect(),
       workers,
     });
     await calm.check();
@@ -208,22 +211,67 @@ class Simulation {
     const { nodeCount, partitionCount, ...settings } = this.#plan;
     const { driftPercentMax, syncMsMax } = this.#weather;
     const watcher = {
-      onBirth: (machine: SimMachine) => {
-        this.#births++;
-        this.#observer.onBirth(machine);
+      onStart: (machine: SimMachine) => {
+        this.#starts++;
+        this.#observer.onStart(machine);
       },
-      onDeath: (machine: SimMachine) => this.#observer.onDeath(machine),
+      onEnd: (machine: SimMachine) => this.#observer.onEnd(machine),
       fail: (message: string, cause?: unknown) => this.#judge.fail(message, cause),
     };
     return new Fleet({
-      ...{ world: this.#world, network: this.#network, watcher, driftPercentMax },
+      world: this.#world,
+      network: this.#network,
+      watcher,
+      driftPercentMax,
       settings: { ...settings, syncMsMax },
     }, { nodeCount, partitionCount, replicationFactor: this.#replicationFactor });
   }
 
+  #buildClients(): Clients {
+    return new Clients({
+      world: this.#world,
+      judge: this.#judge,
+      ledger: this.#ledger,
+      records: this.#records,
+      link: this.#link,
+      fleet: this.#fleet,
+      plan: this.#plan,
+      keys: this.#keys,
+      thinkMsMax: this.#weather.thinkMsMax,
+    });
+  }
+
+  #buildFaults(promises: Promises): Faults {
+    return new Faults({
+      world: this.#world,
+      network: this.#network,
+      link: this.#link,
+      machines: this.#fleet.machines,
+      weather: this.#weather,
+      partitionCount: this.#plan.partitionCount,
+      coordinator: () => promises.leaderOf(CLUSTER_GROUP),
+      electionTimeoutMs: this.#plan.electionTimeoutMs,
+      lossesMax: (this.#replicationFactor - 1) / 2,
+      sendProbe: (target) => this.#clients.sendProbe(target),
+    });
+  }
+
+  #buildAmbush(): Ambush {
+    return new Ambush({
+      world: this.#world,
+      network: this.#network,
+      weather: this.#weather,
+      machines: this.#fleet.machines,
+      faults: this.#faults,
+      electionTimeoutMs: this.#plan.electionTimeoutMs,
+      leaseReads: this.#plan.leaseReads,
+      sendProbe: (target) => this.#clients.sendProbe(target),
+    });
+  }
+
   get #replicationFactor(): number {
     const { seed } = this.#options;
-    // Nobody has to agree with the only replica, which moves all the same.
+    // No other has to agree with the only replica, which moves all the same.
     if (seed % SINGLE_EVERY === 0) return 1;
     // Larger clusters spread their partitions over some of the nodes, or keep everything everywhere.
     return seed % 2 === 0 ? 3 : this.#plan.nodeCount;
@@ -242,9 +290,11 @@ class Simulation {
       simulatedMs: this.#world.nowMs,
       nodes: this.#fleet.machines.length,
       elections: this.#observer.elections,
-      ...{ acknowledged, unknown, reads },
-      faults: Object.fromEntries([...this.#chaos.counts, ...this.#operator.counts]),
-      restarts: this.#births - this.#fleet.machines.length,
+      acknowledged,
+      unknown,
+      reads,
+      faults: Object.fromEntries([...this.#randomFaults.counts, ...this.#operator.counts]),
+      restarts: this.#starts - this.#fleet.machines.length,
       lines: this.#world.trace.lines,
     };
   }

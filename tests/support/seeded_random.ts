@@ -2,6 +2,10 @@
  * Randomness for tests that must replay: the same seed gives the same numbers (mulberry32 by Tommy Ettinger,
  * public domain).
  *
+ * A test either names its seed in its source, and then does the same in every run, or draws one with
+ * `drawnRandom`, which prints it and takes it back from the environment. Chance of any other origin is not
+ * for tests.
+ *
  * @module
  */
 
@@ -40,4 +44,26 @@ export class SeededRandom {
   pick<Item>(items: readonly Item[]): Item {
     return items[this.below(items.length)]!;
   }
+}
+
+/** Names the seed of the tests that would draw one. */
+const SEED_VARIABLE = "PRKDB_TEST_SEED";
+
+/**
+ * A stream of numbers whose seed is new in every run, and printed, so that a failure can be tried again.
+ *
+ * @param test whose numbers these are, for the line that is printed
+ * @returns numbers of the seed in `PRKDB_TEST_SEED`, if that is set
+ * @throws {RangeError} when `PRKDB_TEST_SEED` is not a whole number of 32 bits
+ */
+export function drawnRandom(test: string): SeededRandom {
+  const wanted = Deno.env.get(SEED_VARIABLE);
+  const seed = wanted === undefined ? crypto.getRandomValues(new Uint32Array(1))[0]! : Number(wanted);
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
+    throw new RangeError(
+      `${SEED_VARIABLE} must be a whole number from 0 to ${2 ** 32 - 1}: it is "${wanted}"`,
+    );
+  }
+  console.log(`${test}: seed ${seed}; again with ${SEED_VARIABLE}=${seed}`);
+  return new SeededRandom(seed);
 }

@@ -178,6 +178,12 @@ export function inlinePackageComplaints(graph: ModuleGraph): string[] {
   );
 }
 
+/** Names of packages that are pinned, and texts that use packages without importing them. */
+export interface PinnedPackages {
+  readonly names: readonly string[];
+  readonly usedIn: string;
+}
+
 /**
  * Packages that `deno.json` pins and nobody needs.
  *
@@ -186,7 +192,7 @@ export function inlinePackageComplaints(graph: ModuleGraph): string[] {
  */
 export function unusedPackages(
   graph: ModuleGraph,
-  pinned: { readonly names: readonly string[]; readonly usedIn: string },
+  pinned: PinnedPackages,
 ): string[] {
   const imported = [...graph.values()].flat().map(({ specifier }) => specifier);
   return pinned.names.map((name) => name.replace(/\/$/, "")).filter((name) =>

@@ -63,6 +63,28 @@ function wordComplaints(path: string, text: string): string[] {
   );
 }
 
+/** Chance that no seed decides, which a failure cannot be tried again with. */
+const UNSEEDED = /Math\.random\(|\bgetRandomValues\(|\brandomUUID\(/;
+/** What may draw it: the source of all seeds, ports, and examples of how not to do it. */
+const MAY_DRAW: ReadonlySet<string> = new Set([
+  "tests/support/seeded_random.ts",
+  "tests/support/cluster/free_port.ts",
+  "tests/lint_plugin_test.ts",
+  "tests/mutants/sim_bugs.ts",
+  "tests/tidy_test.ts",
+]);
+
+/** Complaints about tests, and what they need, that draw from elsewhere than a seed that is printed. */
+export function unseededComplaints(path: string, text: string): string[] {
+  const isOfTests = path.startsWith("tests/") || path.endsWith("_test.ts");
+  if (!isOfTests || !path.endsWith(".ts") || MAY_DRAW.has(path)) return [];
+  return text.split("\n").flatMap((line, number) =>
+    UNSEEDED.test(line)
+      ? [`${path}:${number + 1} draws without a seed: use a SeededRandom: ${line.trim()}`]
+      : []
+  );
+}
+
 /** Complaints about `imports` of a `deno.json`: every package has one exact version. */
 export function pinComplaints(imports: Readonly<Record<string, string>>): string[] {
   const exact = /^npm:\/?(@[\w-]+\/)?[\w.-]+@\d+\.\d+\.\d+(-[\w.]+)?\/?$/;

@@ -22,9 +22,9 @@ interface Outcome {
   failure: unknown;
 }
 
-/** Two lives that fill, release and use again several segments. */
+/** Two runs that fill, release and use again several segments. */
 async function workload(disk: MemoryDisk, outcome: Outcome): Promise<void> {
-  for (let life = 0; life < 2; life++) {
+  for (let run = 0; run < 2; run++) {
     const wal = await openWal(disk, SMALL);
     try {
       const lines: string[] = [];
@@ -75,7 +75,7 @@ function checkSurvivors(lines: readonly string[], { acknowledged, sent }: Outcom
   assert.ok(start >= 0, `${where}: a record that was never sent`);
   assert.equal(lines, sent.slice(start, start + lines.length), where);
   assert.ok(start + lines.length >= acknowledged.length, `${where}: acknowledged records are lost`);
-  // Batches 0 to 3 of a life are released at its fourth batch at the earliest; the last five records never
+  // Batches 0 to 3 of a run are released at its fourth batch at the earliest; the last five records never
   // are.
   const isComplete = acknowledged.length === 0 || start <= acknowledged.length - 5;
   assert.ok(isComplete, `${where}: more is gone than was released`);
@@ -95,7 +95,7 @@ test("the n-th call fails, for every n: nothing acknowledged is lost", async () 
   }
   // Only the making of a spare that is never needed may fail without anybody noticing.
   assert.ok(failures > 2.5 * clean.calls, `${failures} failures of ${3 * clean.calls} faults`);
-}, { limitMs: 120_000 });
+});
 
 test("a failed sync poisons the log: all that wait and all that follow get the first error", async () => {
   let isFailing = false;
@@ -119,7 +119,7 @@ test("a failed sync poisons the log: all that wait and all that follow get the f
   await assertRejects(() => wal.close(), isPoison);
 });
 
-test("after a failed sync the next life saves the frames it finds by writing them again", async () => {
+test("after a failed sync the next run saves the frames it finds by writing them again", async () => {
   let isFailing = false;
   const fault = ({ operation }: DiskCall) =>
     isFailing && operation === "syncData" ? new Error("lost") : undefined;

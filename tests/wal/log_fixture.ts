@@ -8,7 +8,7 @@ import { type RecoveryReport, Wal, type WalOptions, type WalRecord } from "../..
 import { MemoryDisk } from "../support/disk/memory_file_system.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 
-/** Where the log of the tests lives. */
+/** Directory of the log of the tests. */
 export const DIRECTORY = "data/wal";
 
 /** Identity of the log of the tests. */

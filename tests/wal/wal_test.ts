@@ -1,5 +1,5 @@
 /**
- * The life of a log on a disk that behaves: order, group commit, sync policies, segments given up and used
+ * What a log does on a disk that behaves: order, group commit, sync policies, segments given up and used
  * again.
  *
  * @module
@@ -53,10 +53,10 @@ function settle(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-test("what was appended comes back in order over several lives and segments", async () => {
+test("what was appended comes back in order over several runs and segments", async () => {
   const disk = quietDisk();
   const all: WalRecord[] = [];
-  for (let life = 0; life < 5; life++) {
+  for (let run = 0; run < 5; run++) {
     const { wal, report, lines } = await recoverWal(disk);
     assert.equal(lines, linesOf(all));
     assert.is(report.recordCount, all.length);
@@ -295,12 +295,12 @@ test("a log on the real disk survives its own restart", async () => {
   const { DenoFileSystem } = await import("../../wal-wasm/mod.ts");
   const directory = Deno.makeTempDirSync();
   try {
-    for (let life = 0; life < 3; life++) {
+    for (let run = 0; run < 3; run++) {
       const options = { fileSystem: new DenoFileSystem(), directory: `${directory}/${DIRECTORY}` };
       await using wal: Wal = await openWal(quietDisk(), options);
       let count = 0;
       await wal.recover(() => count++);
-      assert.is(count, life * 600);
+      assert.is(count, run * 600);
       await wal.append(makeRecords(0, 500, 100));
       await wal.append(makeRecords(500, 600, 100));
     }

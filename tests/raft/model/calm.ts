@@ -8,7 +8,7 @@
 
 import type { GroupId, NodeId } from "../../../raft/mod.ts";
 import type { Random } from "../../../raft/random.ts";
-import { bytes, type Cluster, type ModelNode } from "./cluster.ts";
+import { type Cluster, type ModelNode, textBytes } from "./cluster.ts";
 import { drawGoal, drive } from "./drive.ts";
 import type { Oracle } from "./oracle.ts";
 
@@ -74,7 +74,7 @@ export class ScheduleCalm {
     const goal = drawGoal(random, cluster.nodes.map((node) => node.id));
     cluster.tickUntil(() => {
       const leaders = cluster.nodes.filter((node) => node.status(group).role === "leader");
-      for (const leader of leaders) leader.core.propose(group, bytes("load"));
+      for (const leader of leaders) leader.core.propose(group, textBytes("load"));
       return leaders.some((leader) => drive(leader, { group, goal }) === "reached");
     }, CALM_TICKS_MAX);
     if (cluster.groups.length === 1) this.#cutPower();
@@ -90,7 +90,7 @@ export class ScheduleCalm {
     for (const node of up) cluster.start(node);
   }
 
-  /** Who is no member of any group any more need not come back. */
+  /** A node that is no member of any group any more need not come back. */
   #endOutsiders(): void {
     const { groups, nodes } = this.#options.cluster;
     const isNeeded = (node: ModelNode) => groups.some((group) => this.#members(group).includes(node.id));
@@ -150,7 +150,7 @@ export class ScheduleCalm {
       const leader = up.find((node) => node === agreed && node.status(group).role === "leader");
       // What was proposed to a leader that is no longer one may be lost; the new one is asked again.
       if (leader !== undefined && leader.status(group).term !== proposed.term) {
-        const result = leader.core.propose(group, bytes("calm"));
+        const result = leader.core.propose(group, textBytes("calm"));
         if (result.accepted) proposed = result;
         return false;
       }

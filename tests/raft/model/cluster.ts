@@ -28,7 +28,7 @@ import { Disk } from "./disk.ts";
 export interface ClusterOptions {
   readonly nodes: readonly NodeId[];
   /**
-   * Who belongs to the groups at first, all nodes unless given; the others have replicas without a
+   * The nodes that belong to the groups at first, all nodes unless given; the others have replicas without a
    * membership.
    */
   readonly voters?: readonly NodeId[];
@@ -41,12 +41,18 @@ export interface ClusterOptions {
   readonly restored?: (node: NodeId, group: GroupId) => Restored | undefined;
 }
 
+/** Entries of one group. */
+export interface GroupEntries {
+  readonly group: GroupId;
+  readonly entries: readonly Entry[];
+}
+
 /** Told about everything that becomes visible outside a node. */
 export interface Watcher {
   beforePersist?(node: ModelNode, batch: ReadyBatch): void;
   onCommitted?(
     node: ModelNode,
-    committed: { readonly group: GroupId; readonly entries: readonly Entry[] },
+    committed: GroupEntries,
   ): void;
   onRead?(node: ModelNode, read: ReadReady): void;
   onTransition?(node: ModelNode, transition: Transition): void;
@@ -71,7 +77,7 @@ export class ModelNode {
   /** Everything it was ever handed out since its last start, by group. */
   readonly applied = new Map<GroupId, Entry[]>();
   readonly reads: ReadReady[] = [];
-  lives = 0;
+  starts = 0;
   /** Its monotonic clock, in ticks; goes on while the node stands still or is down. */
   clock = 0;
 
@@ -129,10 +135,10 @@ export class Cluster {
   /** Starts a node from its disk. */
   start(node: ModelNode): void {
     const { seed = 1, config, priority = () => [] } = this.#options;
-    node.lives++;
+    node.starts++;
     node.raft = new MultiRaft({
       nodeId: node.id,
-      seed: seed * 1_000_003 + node.id * 1_009 + node.lives,
+      seed: seed * 1_000_003 + node.id * 1_009 + node.starts,
       electionTimeoutTicks: ELECTION_TIMEOUT_TICKS,
       heartbeatTicks: HEARTBEAT_TICKS,
       ...config,
@@ -325,10 +331,17 @@ export function emptyState(voters: readonly NodeId[]): Restored {
   };
 }
 
+/** A log by the terms of its entries, and what is known with it. */
+interface LogShape {
+  readonly terms: readonly number[];
+  readonly term?: number;
+  readonly commit?: number;
+}
+
 /** A replica whose log holds entries of `terms`, from index 1 on, each with its own index as text. */
 export function stateWithLog(
   voters: readonly NodeId[],
-  options: { readonly terms: readonly number[]; readonly term?: number; readonly commit?: number },
+  options: LogShape,
 ): Restored {
   const { terms, term = terms.at(-1) ?? 0, commit = 0 } = options;
   return {
@@ -338,14 +351,20 @@ export function stateWithLog(
   };
 }
 
+/** Where an entry stands. */
+interface EntryPlace {
+  readonly index: number;
+  readonly term: number;
+}
+
 /** A command entry whose bytes are the text `index/term`. */
-export function textEntry(options: { readonly index: number; readonly term: number }): Entry {
+export function textEntry(options: EntryPlace): Entry {
   const { index, term } = options;
   return { index, term, kind: 1, data: new TextEncoder().encode(`${index}/${term}`) };
 }
 
 /** The bytes of `text`. */
-export function bytes(text: string): Uint8Array {
+export function textBytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 

@@ -56,7 +56,13 @@ function detail(message: Message): string {
   }
 }
 
-function heartbeatDetail(message: { readonly readRound: number; readonly sentAt: number }): string {
+/** What a heartbeat is told apart by. */
+interface HeartbeatStamp {
+  readonly readRound: number;
+  readonly sentAt: number;
+}
+
+function heartbeatDetail(message: HeartbeatStamp): string {
   const { readRound, sentAt } = message;
   return `${readRound === 0 ? "" : ` round=${readRound}`}${sentAt === 0 ? "" : ` sent=${sentAt}`}`;
 }
@@ -71,7 +77,7 @@ export function describeEntries(entries: readonly Entry[]): string {
 
 const ENTRY_MARKS = { [EntryKind.empty]: "-", [EntryKind.command]: "", [EntryKind.membership]: "m" } as const;
 
-/** Who belongs to a group: voters, and where there are any: outgoing ones, learners and those to come. */
+/** The members of a group: voters, and where there are any: outgoing ones, learners and those to come. */
 export function describeMembership(membership: Membership): string {
   const { voters, votersOutgoing, learners, learnersNext } = membership;
   const named = (name: string, nodes: readonly number[]) =>

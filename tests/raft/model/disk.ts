@@ -17,7 +17,7 @@ export interface DiskGroup {
 export class Disk {
   readonly groups = new Map<GroupId, DiskGroup>();
 
-  /** Puts down what a replica is to be born from. */
+  /** Puts down what a replica is to be restored from. */
   format(group: GroupId, restored: Restored): void {
     const { hardState, snapshot, entries } = restored;
     this.groups.set(group, { hardState, snapshot, entries: [...entries] });

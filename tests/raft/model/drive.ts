@@ -25,10 +25,16 @@ export function drawGoal(random: Random, nodes: readonly NodeId[]): Goal {
 /** What came of a step. */
 export type Step = "waiting" | "changing" | "reached";
 
+/** A group, and what it is driven to. */
+interface DrivenGroup {
+  readonly group: GroupId;
+  readonly goal: Goal;
+}
+
 /** Takes a step towards `goal` if `node` leads `group`; it is `reached` when it is for good. */
 export function drive(
   node: ModelNode,
-  { group, goal }: { readonly group: GroupId; readonly goal: Goal },
+  { group, goal }: DrivenGroup,
 ): Step {
   const { isSealed, membership: { voters, votersOutgoing, learners }, role } = node.status(group);
   if (role !== "leader" || votersOutgoing.length > 0) return "waiting";

@@ -26,7 +26,7 @@ import {
   type SnapshotMeta,
   type Transition,
 } from "../../../raft/mod.ts";
-import type { Cluster, ModelNode, Watcher } from "./cluster.ts";
+import type { Cluster, GroupEntries, ModelNode, Watcher } from "./cluster.ts";
 
 /** The cluster has broken a promise. */
 export class OracleViolation extends Error {
@@ -69,6 +69,12 @@ class GroupMemory {
   }
 }
 
+/** A read that a node was asked for. */
+interface AskedRead {
+  readonly group: GroupId;
+  readonly readId: number;
+}
+
 /** See the module comment. */
 export class Oracle implements Watcher {
   readonly #groups = new Map<GroupId, GroupMemory>();
@@ -91,7 +97,7 @@ export class Oracle implements Watcher {
   }
 
   /** A read is about to be asked. */
-  noteRead(node: ModelNode, read: { readonly group: GroupId; readonly readId: number }): void {
+  noteRead(node: ModelNode, read: AskedRead): void {
     const memory = this.#memory(read.group);
     memory.reads.set(`${node.id}/${read.readId}`, memory.lastCommitted);
   }
@@ -132,7 +138,7 @@ export class Oracle implements Watcher {
 
   onCommitted(
     node: ModelNode,
-    handed: { readonly group: GroupId; readonly entries: readonly Entry[] },
+    handed: GroupEntries,
   ): void {
     const memory = this.#memory(handed.group);
     const total = node.applied.get(handed.group)!.length;
@@ -186,7 +192,7 @@ export class Oracle implements Watcher {
    */
   #checkMatching(
     node: ModelNode,
-    persist: { readonly group: GroupId; readonly entries: readonly Entry[] },
+    persist: GroupEntries,
   ): void {
     const { witnesses, base } = this.#memory(persist.group);
     const { entries: onDisk, snapshot } = node.disk.group(persist.group);

@@ -7,10 +7,16 @@
 import type { Membership, MembershipTarget, NodeId } from "../../../raft/mod.ts";
 import type { Random } from "../../../raft/random.ts";
 
+/** What a new membership is drawn from. */
+interface ReshapingOptions {
+  readonly current: Membership;
+  readonly nodes: readonly NodeId[];
+}
+
 /** Draws what `current` might be changed to, among `nodes`; it may be refused. */
 export function drawTarget(
   random: Random,
-  options: { readonly current: Membership; readonly nodes: readonly NodeId[] },
+  options: ReshapingOptions,
 ): MembershipTarget {
   const { current: { voters, learners }, nodes } = options;
   const pick = (list: readonly NodeId[]) => list[random.below(list.length)];

@@ -1,5 +1,5 @@
 /**
- * Random lives of a cluster of bare cores. A seed decides everything: the shape of the cluster, how bad
+ * Random schedules of a cluster of bare cores. A seed decides everything: the shape of the cluster, how bad
  * network and nodes are, and every single step. After the bad times comes a calm phase, in which the cluster
  * must recover.
  *
@@ -9,7 +9,7 @@
 import type { GroupId, Message, NodeId, ReadyBatch } from "../../../raft/mod.ts";
 import { Random } from "../../../raft/random.ts";
 import { ScheduleCalm } from "./calm.ts";
-import { bytes, type Cluster, type ModelNode } from "./cluster.ts";
+import { type Cluster, type ModelNode, textBytes } from "./cluster.ts";
 import { drawGoal, drive, type Goal } from "./drive.ts";
 import { Oracle } from "./oracle.ts";
 import { drawTarget } from "./reshaping.ts";
@@ -179,7 +179,7 @@ class Schedule {
     }
   }
 
-  /** Whoever leads is asked to change who belongs to its group. */
+  /** A leader is asked to change the members of its group. */
   #reshape(): void {
     const group = this.#group();
     const leaders = this.#leaders(group).filter((leader) => this.#mayAct(leader));
@@ -193,8 +193,8 @@ class Schedule {
   }
 
   /**
-   * Somebody has wishes for a group, and whoever leads it takes a step; the next one may lead, and wish,
-   * otherwise.
+   * A group has a goal, and its leader takes a step towards it; the next time another node may lead, and the
+   * goal may be another.
    */
   #drive(): void {
     const group = this.#group();
@@ -301,7 +301,7 @@ class Schedule {
 
   #propose(node: ModelNode): void {
     const count = 1 + this.#random.below(3);
-    for (let i = 0; i < count; i++) node.core.propose(this.#group(), bytes(`${this.#step}.${i}`));
+    for (let i = 0; i < count; i++) node.core.propose(this.#group(), textBytes(`${this.#step}.${i}`));
   }
 
   /** Leases go wrong at leaders, above all at those that are none any more. */

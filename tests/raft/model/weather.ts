@@ -1,5 +1,5 @@
 /**
- * What a random schedule starts from: how bad its times are, and which cluster has to live through them.
+ * What a random schedule starts from: how bad its times are, and which cluster has to get through them.
  *
  * @module
  */
@@ -122,10 +122,17 @@ export interface Drawn {
   readonly fallsQuiet: boolean;
 }
 
+/** What is known of a cluster before it is drawn. */
+interface ClusterDraw {
+  readonly seed: number;
+  readonly leaseReads: boolean;
+  readonly isReshaped: boolean;
+}
+
 /** Three or five nodes, with limits that matter or none. */
 export function drawCluster(
   random: Random,
-  options: { readonly seed: number; readonly leaseReads: boolean; readonly isReshaped: boolean },
+  options: ClusterDraw,
 ): Drawn {
   const { seed, leaseReads, isReshaped } = options;
   const sizes = isReshaped ? RESHAPED_SIZES : CLUSTER_SIZES;

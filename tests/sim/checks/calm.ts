@@ -10,7 +10,7 @@ import type { PrkDbClient } from "../../../client/mod.ts";
 import { checkLinearizable, describeVerdict } from "../../linearizability/checker.ts";
 import { staleReadComplaints } from "../../linearizability/stale_reads.ts";
 import type { Records } from "../clients/workload.ts";
-import { canRenew, renew } from "../faults/full_replacement.ts";
+import { canReplaceAllButOne, replaceAllButOne } from "../faults/full_replacement.ts";
 import type { Fleet } from "../machines/fleet.ts";
 import type { SimMachine } from "../machines/machine.ts";
 import type { Operator } from "../machines/operator.ts";
@@ -23,10 +23,11 @@ import { findUnsettled } from "./settlement.ts";
 /** Simulated time within which everything must have come right. */
 const LIMIT_MS = 60_000;
 /**
- * Of runs in which the cluster changes, how many end with a renewal, if that does not take too many machines.
+ * Of runs in which the cluster changes, how many end with a full replacement, if that does not take too many
+ * machines.
  */
-const RENEWAL_PERCENT = 30;
-const RENEWAL_REPLICAS_MAX = 3;
+const FULL_REPLACEMENT_PERCENT = 30;
+const FULL_REPLACEMENT_REPLICAS_MAX = 3;
 
 /** What is judged. */
 export interface CalmPhaseOptions {
@@ -74,9 +75,9 @@ export class CalmPhase {
     if (!operator.isActive) return;
     await this.#await(operator.finish(), "the operator has an answer to everything");
     await this.#settle();
-    const isTooLarge = operator.replicationFactor > RENEWAL_REPLICAS_MAX;
-    if (isTooLarge || !canRenew(operator) || !random.chance(RENEWAL_PERCENT)) return;
-    await this.#await(renew({ fleet, operator, random }), "everybody but one is replaced");
+    const isTooLarge = operator.replicationFactor > FULL_REPLACEMENT_REPLICAS_MAX;
+    if (isTooLarge || !canReplaceAllButOne(operator) || !random.chance(FULL_REPLACEMENT_PERCENT)) return;
+    await this.#await(replaceAllButOne({ fleet, operator, random }), "all nodes but one are replaced");
     await this.#settle();
   }
 

@@ -1,5 +1,5 @@
 /**
- * Whoever finds that a promise was broken tells the judge; the run ends with the first complaint.
+ * A checker that finds a broken promise tells the judge; the run ends with the first complaint.
  *
  * @module
  */

@@ -64,6 +64,33 @@ class GroupLedger {
   }
 }
 
+/** What a ledger works with. */
+interface LedgerParts {
+  readonly judge: Judge;
+  readonly promises: Promises;
+  readonly partitionCount: number;
+}
+
+/** A write as a client was told of it; `value` is `undefined` for a delete. */
+export interface AcknowledgedWrite {
+  readonly key: string;
+  readonly value: string | undefined;
+  readonly version: number;
+}
+
+/** What a read found, which must not miss anything up to `floor`. */
+interface SeenValue {
+  readonly key: string;
+  readonly value: string | undefined;
+  readonly floor: number;
+}
+
+/** A version that a read told of. */
+interface HeardVersion {
+  readonly key: string;
+  readonly version: number;
+}
+
 /** See the module comment. */
 export class ReplicationLedger {
   readonly #judge: Judge;
@@ -72,7 +99,7 @@ export class ReplicationLedger {
   readonly #groups = new Map<GroupId, GroupLedger>();
 
   constructor(
-    parts: { readonly judge: Judge; readonly promises: Promises; readonly partitionCount: number },
+    parts: LedgerParts,
   ) {
     const { partitionCount } = parts;
     this.#judge = parts.judge;
@@ -96,7 +123,7 @@ export class ReplicationLedger {
     return this.#group(group).entries.length;
   }
 
-  /** What `group` was last made of, `undefined` while that is what it was born with. */
+  /** What `group` was last made of, `undefined` while that is what it was founded with. */
   membership(group: GroupId): Membership | undefined {
     return this.#group(group).membership;
   }
@@ -120,7 +147,7 @@ export class ReplicationLedger {
   }
 
   /** A client was told that its write of `key` got `version`; `value` is `undefined` for a delete. */
-  acknowledged(nowMs: number, write: { key: string; value: string | undefined; version: number }): void {
+  acknowledged(nowMs: number, write: AcknowledgedWrite): void {
     const { key, value, version } = write;
     const change = this.#groupOf(key).entries[version - 1]?.changes.findLast((each) => each.key === key);
     if (change === undefined) {
@@ -135,7 +162,7 @@ export class ReplicationLedger {
   }
 
   /** A client was told that `key` holds `value`, by a read that must not miss anything up to `floor`. */
-  seen(read: { readonly key: string; readonly value: string | undefined; readonly floor: number }): void {
+  seen(read: SeenValue): void {
     const { key, value, floor } = read;
     const states = this.#groupOf(key).keys.get(key) ?? [{ index: 0, value: undefined }];
     const isRight = states.some((state, position) =>
@@ -147,14 +174,14 @@ export class ReplicationLedger {
   }
 
   /** A linearizable read told a version: later reads must know it too. */
-  heard(nowMs: number, read: { readonly key: string; readonly version: number }): void {
+  heard(nowMs: number, read: HeardVersion): void {
     this.#raise(read.key, { atMs: nowMs, index: read.version });
   }
 
   /**
    * Whether the entry at `version` puts `value` anywhere; a later mutation of its batch may have replaced it.
    */
-  #wrote({ key, value, version }: { key: string; value: string | undefined; version: number }): boolean {
+  #wrote({ key, value, version }: AcknowledgedWrite): boolean {
     const { changes } = this.#groupOf(key).entries[version - 1]!;
     return changes.some((each) => each.key === key && each.item && decoder.decode(each.item.value) === value);
   }

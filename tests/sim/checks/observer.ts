@@ -20,6 +20,20 @@ import { viewText } from "./settlement.ts";
 /** States are compared at every so many indexes: to hash one costs a walk over it. */
 const HASH_EVERY = 4;
 
+/** A replica as it is, and as it was seen last. */
+interface TwoViews {
+  readonly view: RaftStatus;
+  readonly before: RaftStatus;
+}
+
+/** What an observer works with. */
+interface ObserverParts {
+  readonly judge: Judge;
+  readonly ledger: ReplicationLedger;
+  readonly promises: Promises;
+  readonly onElection: (machine: SimMachine) => void;
+}
+
 /** See the module comment. */
 export class Observer {
   readonly #judge: Judge;
@@ -38,12 +52,7 @@ export class Observer {
   elections = 0;
 
   constructor(
-    parts: {
-      readonly judge: Judge;
-      readonly ledger: ReplicationLedger;
-      readonly promises: Promises;
-      readonly onElection: (machine: SimMachine) => void;
-    },
+    parts: ObserverParts,
   ) {
     this.#onElection = parts.onElection;
     this.#judge = parts.judge;
@@ -52,17 +61,17 @@ export class Observer {
   }
 
   /** A node has come up. */
-  onBirth(machine: SimMachine): void {
+  onStart(machine: SimMachine): void {
     const views = new Map<GroupId, RaftStatus>();
     for (const view of machine.node!.status().replicas) {
-      this.#promises.reborn(machine.id, view);
+      this.#promises.restarted(machine.id, view);
       views.set(view.group, view);
     }
     this.#seen.set(machine.id, views);
     this.#watch(machine);
   }
 
-  onDeath(machine: SimMachine): void {
+  onEnd(machine: SimMachine): void {
     this.#seen.delete(machine.id);
   }
 
@@ -82,7 +91,7 @@ export class Observer {
 
   /** A partition has moved here, or is back. */
   #meet(machine: SimMachine, view: RaftStatus): RaftStatus {
-    this.#promises.reborn(machine.id, view);
+    this.#promises.restarted(machine.id, view);
     this.#watch(machine);
     return { ...view, role: "follower" };
   }
@@ -111,7 +120,7 @@ export class Observer {
     }
   }
 
-  /** Whoever is no member of the cluster belongs to no group. */
+  /** A node that is no member of the cluster belongs to no group. */
   #checkRetired({ partitions, retired }: ClusterState): void {
     for (const { partitionId, replicas } of partitions) {
       const { voters, votersOutgoing, learners } = this.#ledger.membership(groupOfPartition(partitionId)) ??
@@ -137,7 +146,7 @@ export class Observer {
     }
   }
 
-  #checkGrowth(node: NodeId, { view, before }: { readonly view: RaftStatus; readonly before: RaftStatus }) {
+  #checkGrowth(node: NodeId, { view, before }: TwoViews) {
     const { group, term, commit, applied, lastIndex, vote } = view;
     const where = `group ${group} on node ${node}`;
     if (term < before.term) this.#judge.fail(`the term of ${where} falls from ${before.term} to ${term}`);
@@ -152,7 +161,7 @@ export class Observer {
 
   #checkLeader(
     machine: SimMachine,
-    { view, before }: { readonly view: RaftStatus; readonly before: RaftStatus },
+    { view, before }: TwoViews,
   ) {
     const { group, term, commit, lastIndex } = view;
     const where = `node ${machine.id}, which leads term ${term} of group ${group},`;

@@ -1,6 +1,6 @@
 /**
  * What nodes have told each other, and may therefore never forget. A message leaves only when what it
- * promises is durable, so whoever comes back from a crash must still know it: its term, its vote, and the
+ * promises is durable, so a node that comes back from a crash must still know it: its term, its vote, and the
  * entries it acknowledged.
  *
  * @module
@@ -14,15 +14,28 @@ interface Promised {
   term: Term;
   /** The highest index acknowledged in `term`. */
   match: number;
-  /** Whom it voted for, by term. */
+  /** The candidates it voted for, by term. */
   readonly votes: Map<Term, NodeId>;
+}
+
+/** One term of one group. */
+interface GroupTerm {
+  readonly group: GroupId;
+  readonly term: Term;
+}
+
+/** What is known of a message that gives a vote. */
+interface GivenVote {
+  readonly group: GroupId;
+  readonly from: NodeId;
+  readonly term: Term;
 }
 
 /** See the module comment. */
 export class Promises {
   readonly #judge: Judge;
   readonly #byReplica = new Map<string, Promised>();
-  /** Who leads a group's term, by `group/term`. */
+  /** The leader of a group's term, by `group/term`. */
   readonly #leaders = new Map<string, NodeId>();
   readonly #highestTerms = new Map<GroupId, Term>();
 
@@ -48,18 +61,18 @@ export class Promises {
     }
   }
 
-  /** The highest term anybody has spoken in. */
+  /** The highest term any node has spoken in. */
   highestTerm(group: GroupId): Term {
     return this.#highestTerms.get(group) ?? 0;
   }
 
-  /** Who was the last to lead `group`, as far as anybody has said. */
+  /** The last leader of `group`, as far as any node has said. */
   leaderOf(group: GroupId): NodeId | undefined {
     return this.#leaders.get(`${group}/${this.highestTerm(group)}`);
   }
 
   /** A node leads a term, as it says itself. */
-  leads(node: NodeId, { group, term }: { readonly group: GroupId; readonly term: Term }): void {
+  leads(node: NodeId, { group, term }: GroupTerm): void {
     this.#highestTerms.set(group, Math.max(term, this.highestTerm(group)));
     const key = `${group}/${term}`;
     const known = this.#leaders.get(key);
@@ -70,7 +83,7 @@ export class Promises {
   }
 
   /** A replica has come back: it must know what it promised. */
-  reborn(node: NodeId, view: RaftStatus): void {
+  restarted(node: NodeId, view: RaftStatus): void {
     const { term, match } = this.#of(node, view.group);
     if (view.term < term) {
       this.#judge.fail(
@@ -84,7 +97,7 @@ export class Promises {
     }
   }
 
-  #vote(message: { group: GroupId; from: NodeId; term: Term }, candidate: NodeId): void {
+  #vote(message: GivenVote, candidate: NodeId): void {
     const { votes } = this.#of(message.from, message.group);
     const before = votes.get(message.term);
     if (before === undefined) votes.set(message.term, candidate);

@@ -1,7 +1,7 @@
 /**
  * Whether the cluster is what it says it should be: nothing is under way, all members see the same, every
- * partition lies complete on as many members as it should, its group is made of exactly those, and whoever
- * was removed is gone.
+ * partition lies complete on as many members as it should, its group is made of exactly those, and nodes that
+ * were removed are gone.
  *
  * @module
  */
@@ -24,9 +24,9 @@ export function findUnsettled(fleet: Fleet, operator: Operator): string | undefi
   const down = living.find(({ node }) => node === undefined);
   if (down !== undefined) return `node ${down.id} is ${down.state}`;
   const [first, ...others] = living.map((machine) => ({ machine, state: machine.node!.clusterState() }));
-  if (first === undefined) return "nobody lives";
+  if (first === undefined) return "no node runs";
   return findOpen(first.state) ?? findBroken(first.state, operator) ?? findDifference([first, ...others]) ??
-    findStranger(first.state, living) ??
+    findRemoved(first.state, living) ??
     findWrongVoters(first.machine.node!) ??
     findMisplaced(first.state, fleet);
 }
@@ -64,9 +64,9 @@ function findOpen(
 }
 
 /** A node that was removed stops, also if it was down meanwhile. */
-function findStranger({ nodes }: ClusterState, living: readonly SimMachine[]): string | undefined {
-  const stranger = living.find(({ id }) => !nodes.has(id));
-  return stranger === undefined ? undefined : `node ${stranger.id} is no member and lives on`;
+function findRemoved({ nodes }: ClusterState, living: readonly SimMachine[]): string | undefined {
+  const removed = living.find(({ id }) => !nodes.has(id));
+  return removed === undefined ? undefined : `node ${removed.id} is no member and still runs`;
 }
 
 /** Group 0 is made of all members, and as many of them vote as should. */

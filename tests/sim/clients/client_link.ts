@@ -19,6 +19,12 @@ interface OpenCall {
   readonly reject: (error: unknown) => void;
 }
 
+/** What the way of the calls depends on. */
+interface ClientLinkParts {
+  readonly weather: Weather;
+  readonly machines: readonly SimMachine[];
+}
+
 /** See the module comment. */
 export class ClientLink implements UnaryCaller {
   weather: Weather;
@@ -31,7 +37,7 @@ export class ClientLink implements UnaryCaller {
 
   constructor(
     world: World,
-    parts: { readonly weather: Weather; readonly machines: readonly SimMachine[] },
+    parts: ClientLinkParts,
   ) {
     this.#world = world;
     this.#random = world.fork();
@@ -54,23 +60,23 @@ export class ClientLink implements UnaryCaller {
   }
 
   #arrive(machine: SimMachine, call: UnaryCall, open: OpenCall): void {
-    const { life } = machine;
-    if (life === undefined) return this.#fail(open, `connection to node ${machine.id} refused`);
-    this.#note(life, open);
-    life.admit("is called", () => {
+    const { process } = machine;
+    if (process === undefined) return this.#fail(open, `connection to node ${machine.id} refused`);
+    this.#note(process, open);
+    process.admit("is called", () => {
       const { caller } = machine;
       if (caller === undefined) return this.#fail(open, `node ${machine.id} is not serving`);
       caller(call).then(
-        (response) => this.#answer(life, open, () => open.resolve(response)),
-        (error) => this.#answer(life, open, () => open.reject(error)),
+        (response) => this.#answer(process, open, () => open.resolve(response)),
+        (error) => this.#answer(process, open, () => open.reject(error)),
       );
     });
   }
 
   /** An answer leaves the node. */
-  #answer(life: SimProcess, open: OpenCall, deliver: () => void): void {
-    if (!life.isAlive) return;
-    this.#open.get(life)?.delete(open);
+  #answer(process: SimProcess, open: OpenCall, deliver: () => void): void {
+    if (!process.isAlive) return;
+    this.#open.get(process)?.delete(open);
     if (!this.#isLost()) this.#after("answer", deliver);
   }
 
@@ -79,14 +85,14 @@ export class ClientLink implements UnaryCaller {
   }
 
   /** Calls at a node that dies hear of it, or not. */
-  #note(life: SimProcess, open: OpenCall): void {
-    let calls = this.#open.get(life);
+  #note(process: SimProcess, open: OpenCall): void {
+    let calls = this.#open.get(process);
     if (calls === undefined) {
       const own = new Set<OpenCall>();
       calls = own;
-      this.#open.set(life, own);
-      life.onceOver(() => {
-        this.#open.delete(life);
+      this.#open.set(process, own);
+      process.onceEnded(() => {
+        this.#open.delete(process);
         for (const each of own) if (this.#random.chance(70)) this.#fail(each, "connection reset");
       });
     }
@@ -103,10 +109,16 @@ export class ClientLink implements UnaryCaller {
   }
 }
 
+/** What a balancer picks from, and how. */
+interface BalancerOptions {
+  readonly random: SeededRandom;
+  readonly machines: readonly SimMachine[];
+}
+
 /** A caller that sends every call to any node, which then has to forward it. */
 export function balanced(
   link: ClientLink,
-  options: { readonly random: SeededRandom; readonly machines: readonly SimMachine[] },
+  options: BalancerOptions,
 ): UnaryCaller {
   return {
     call: (call) => {

@@ -1,6 +1,6 @@
 /**
  * The clients of a run and what they do: ordinary ones, each with some workers that call without end, and a
- * scout that waits to be sent.
+ * probe that is sent where two nodes may both believe that they lead.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { Fleet } from "../machines/fleet.ts";
 import { clientClock } from "../machines/process_clock.ts";
 import type { World } from "../world/world.ts";
 import { balanced, type ClientLink } from "./client_link.ts";
-import { type Mission, Scout, SCOUT_TIMEOUT_MS } from "./split_brain_probe.ts";
+import { PROBE_TIMEOUT_MS, type ProbeTarget, SplitBrainProbe } from "./split_brain_probe.ts";
 import { type Records, Workload, type WorkloadOptions } from "./workload.ts";
 
 /** How long ordinary clients wait for an answer, one of these in milliseconds. */
@@ -27,56 +27,57 @@ const RECONNECT_MS = 100;
 const OBSERVER_NUMBER = 0;
 
 /** How many there are, and what they write. */
-export interface CrowdPlan {
+export interface ClientsPlan {
   readonly clientCount: number;
   readonly workersEach: number;
   readonly paddingMax: number;
   readonly partitionCount: number;
 }
 
-/** What a crowd works with. */
-export interface CrowdOptions {
+/** What the clients work with. */
+export interface ClientsOptions {
   readonly world: World;
   readonly judge: Judge;
   readonly ledger: ReplicationLedger;
   readonly records: Records;
   readonly link: ClientLink;
   readonly fleet: Fleet;
-  readonly plan: CrowdPlan;
+  readonly plan: ClientsPlan;
   readonly keys: readonly string[];
   /** Milliseconds between the end of a worker's call and its next, at most. */
   readonly thinkMsMax: number;
 }
 
 /** What tells one worker from another. */
-type Who = Pick<WorkloadOptions, "client" | "clientNumber" | "random" | "timeoutsMs">;
+type WorkerIdentity = Pick<WorkloadOptions, "client" | "clientNumber" | "random" | "timeoutsMs">;
 
 /** See the module comment. */
-export class Crowd {
-  readonly #options: CrowdOptions;
+export class Clients {
+  readonly #options: ClientsOptions;
   readonly #calls: Promise<void>[] = [];
-  #sendScout: (mission: Mission) => void = () => {};
+  /** Does nothing until the probe has connected. */
+  #startProbing: (target: ProbeTarget) => void = () => {};
   #isOver = false;
 
-  constructor(options: CrowdOptions) {
+  constructor(options: ClientsOptions) {
     this.#options = options;
   }
 
   start(): void {
     const { clientCount } = this.#options.plan;
     for (let number = 1; number <= clientCount; number++) this.#startClient(number);
-    this.#calls.push(this.#startScout(clientCount + 1));
+    this.#calls.push(this.#startProbe(clientCount + 1));
   }
 
-  /** Nobody begins another call; resolves when the last has ended. */
+  /** No worker begins another call; resolves when the last has ended. */
   async stop(): Promise<void> {
     this.#isOver = true;
     await Promise.all(this.#calls);
   }
 
-  /** Sends the scout on `mission`, if it is there and has no other. */
-  send(mission: Mission): void {
-    this.#sendScout(mission);
+  /** Sends the probe to `target`, if it has connected and is not at another. */
+  sendProbe(target: ProbeTarget): void {
+    this.#startProbing(target);
   }
 
   /** A client of its own, to see how a run has ended. */
@@ -101,7 +102,7 @@ export class Crowd {
 
   async #work(
     connected: Promise<PrkDbClient>,
-    who: Pick<Who, "clientNumber" | "random">,
+    who: Pick<WorkerIdentity, "clientNumber" | "random">,
   ): Promise<void> {
     const workload = this.#workload({ ...who, client: await connected, timeoutsMs: TIMEOUTS_MS });
     while (!this.#isOver) {
@@ -110,16 +111,16 @@ export class Crowd {
     }
   }
 
-  async #startScout(clientNumber: number): Promise<void> {
+  async #startProbe(clientNumber: number): Promise<void> {
     const { world, link } = this.#options;
     const random = world.fork();
-    const scout = new Scout(world, link);
-    const client = await this.#connect(clientNumber, scout);
-    const workload = this.#workload({ client, clientNumber, random, timeoutsMs: [SCOUT_TIMEOUT_MS] });
-    this.#sendScout = (mission) => this.#calls.push(scout.go(mission, workload));
+    const probe = new SplitBrainProbe(world, link);
+    const client = await this.#connect(clientNumber, probe);
+    const workload = this.#workload({ client, clientNumber, random, timeoutsMs: [PROBE_TIMEOUT_MS] });
+    this.#startProbing = (target) => this.#calls.push(probe.go(target, workload));
   }
 
-  #workload(who: Who): Workload {
+  #workload(who: WorkerIdentity): Workload {
     const { world, judge, ledger, records, keys, plan: { paddingMax, partitionCount } } = this.#options;
     return new Workload({ ...who, world, judge, ledger, records, keys, paddingMax, partitionCount });
   }
@@ -133,7 +134,8 @@ export class Crowd {
       const addresses = known.map(({ id }) => addressOf(id));
       try {
         return await PrkDbClient.connect(addresses, {
-          ...{ caller, clock },
+          caller,
+          clock,
           random: () => random.word() / 2 ** 32,
         });
       } catch (error) {

@@ -12,11 +12,11 @@ import type { SimMachine } from "../machines/machine.ts";
 import type { World } from "../world/world.ts";
 import type { Workload } from "./workload.ts";
 
-/** How long the scout waits for an answer, in milliseconds: one of the two does not answer for long. */
-export const SCOUT_TIMEOUT_MS = 40;
+/** How long the probe waits for an answer, in milliseconds: one of the two does not answer for long. */
+export const PROBE_TIMEOUT_MS = 40;
 
-/** Where to go, and for how long. */
-export interface Mission {
+/** Where two nodes may both lead, and for how long to ask them. */
+export interface ProbeTarget {
   readonly partitionId: number;
   readonly writesAt: SimMachine;
   readonly readsAt: SimMachine;
@@ -24,10 +24,10 @@ export interface Mission {
 }
 
 /** See the module comment. */
-export class Scout implements UnaryCaller {
+export class SplitBrainProbe implements UnaryCaller {
   readonly #world: World;
   readonly #link: UnaryCaller;
-  #mission: Mission | undefined;
+  #target: ProbeTarget | undefined;
 
   /** Sends its calls over `link`. */
   constructor(world: World, link: UnaryCaller) {
@@ -35,24 +35,24 @@ export class Scout implements UnaryCaller {
     this.#link = link;
   }
 
-  /** On a mission every call goes to one of its two nodes, for that node to answer and nobody else. */
+  /** At a target every call goes to one of its two nodes, for that node to answer and not to forward. */
   call(call: UnaryCall): Promise<Uint8Array> {
-    if (this.#mission === undefined) return this.#link.call(call);
-    const { readsAt, writesAt } = this.#mission;
+    if (this.#target === undefined) return this.#link.call(call);
+    const { readsAt, writesAt } = this.#target;
     const { id } = call.readOnly ? readsAt : writesAt;
     return this.#link.call({ ...call, address: `http://${addressOf(id)}`, direct: true });
   }
 
-  /** Goes on `mission` with `workload`, whose client's caller this is; stays if it is on another. */
-  async go(mission: Mission, workload: Workload): Promise<void> {
-    if (this.#mission !== undefined) return;
-    this.#mission = mission;
-    const untilMs = this.#world.nowMs + mission.forMs;
+  /** Asks `target` with `workload`, whose client's caller this is; stays where it is at another. */
+  async go(target: ProbeTarget, workload: Workload): Promise<void> {
+    if (this.#target !== undefined) return;
+    this.#target = target;
+    const untilMs = this.#world.nowMs + target.forMs;
     while (this.#world.nowMs < untilMs) {
-      await workload.writeAndRead(mission.partitionId);
+      await workload.writeAndRead(target.partitionId);
       // An answer may come in no time at all, and time must go on.
-      await new Promise<void>((resolve) => void this.#world.plan(1, "scout", resolve));
+      await new Promise<void>((resolve) => void this.#world.plan(1, "probe", resolve));
     }
-    this.#mission = undefined;
+    this.#target = undefined;
   }
 }

@@ -63,6 +63,12 @@ const DRIFT_FACTOR = 1.2;
 type Write = { readonly key: string; readonly action: Exclude<RegisterAction, { readonly kind: "get" }> };
 type Step = (this: Workload) => Promise<void>;
 
+/** What became of a write, and when it was asked for. */
+interface WriteFate {
+  readonly outcome: OperationOutcome;
+  readonly invokedAt: number;
+}
+
 /** One worker. */
 export class Workload {
   readonly #options: WorkloadOptions;
@@ -142,7 +148,11 @@ export class Workload {
       ? { kind: "absent" } as const
       : { kind: "found", value, version: entry.value!.version } as const;
     records.staleReads.push({
-      ...{ client: clientNumber, key, reading, bound, invokedAt },
+      client: clientNumber,
+      key,
+      reading,
+      bound,
+      invokedAt,
       returnedAt: world.nowMs,
     });
   }
@@ -217,7 +227,7 @@ export class Workload {
     return entry?.version ?? 0;
   }
 
-  #settle(write: Write, fate: { readonly outcome: OperationOutcome; readonly invokedAt: number }): void {
+  #settle(write: Write, fate: WriteFate): void {
     const { world, ledger, records } = this.#options;
     const { key, action } = write;
     const { outcome } = fate;

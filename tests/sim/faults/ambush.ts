@@ -4,10 +4,10 @@
  *
  * ```
  * asks another to stand   it does not hear what comes of it, or the word comes when nobody counts on it
- * stands for election     its requests are held up, so that somebody else stands in the same term …
- * votes                   … whoever has voted for that one goes down, comes back and hears the first request
+ * stands for election     its requests are held up, so that another node stands in the same term …
+ * votes                   … a node that has voted for that one goes down, comes back, hears the first request
  * changes a membership    its group is torn apart
- * wins an election        it does not live long
+ * wins an election        it does not run for long
  * ```
  *
  * @module
@@ -16,12 +16,12 @@
 import { EntryKind, type Message, type NodeId } from "../../../raft/mod.ts";
 import { CLUSTER_GROUP, partitionOfGroup } from "../../../server/cluster/founding.ts";
 import type { SeededRandom } from "../../support/seeded_random.ts";
-import type { Mission } from "../clients/split_brain_probe.ts";
+import type { ProbeTarget } from "../clients/split_brain_probe.ts";
 import type { SimMachine } from "../machines/machine.ts";
 import type { Network } from "../machines/network.ts";
 import type { FaultKind, Weather } from "../world/weather.ts";
 import type { World } from "../world/world.ts";
-import type { Havoc } from "./faults.ts";
+import type { Faults } from "./faults.ts";
 
 const ELECTION_CRASH_MS_MAX = 30;
 /** A change of membership takes a few messages. */
@@ -48,11 +48,11 @@ export interface AmbushOptions {
   readonly network: Network;
   readonly weather: Weather;
   readonly machines: readonly SimMachine[];
-  readonly havoc: Havoc;
+  readonly faults: Faults;
   readonly electionTimeoutMs: number;
-  /** Nodes rely on promises not to elect anybody. */
+  /** Nodes rely on promises not to elect another leader. */
   readonly leaseReads: boolean;
-  readonly sendScout: (mission: Mission) => void;
+  readonly sendProbe: (target: ProbeTarget) => void;
 }
 
 /** See the module comment. */
@@ -85,7 +85,7 @@ export class Ambush {
   /** A node has won an election: now is the worst moment for it to go. */
   onElection(machine: SimMachine): void {
     if (!this.#springs(this.#options.weather.electionCrashPercent)) return;
-    this.#options.havoc.later(this.#upTo(ELECTION_CRASH_MS_MAX), () => this.#takeDown(machine));
+    this.#options.faults.later(this.#upTo(ELECTION_CRASH_MS_MAX), () => this.#takeDown(machine));
   }
 
   #onHandOver(word: Message): void {
@@ -98,10 +98,10 @@ export class Ambush {
 
   /** A leader that has just asked somebody to stand does not hear what comes of it. */
   #silenceOutcome(word: Message): void {
-    const { havoc, electionTimeoutMs } = this.#options;
+    const { faults, electionTimeoutMs } = this.#options;
     const forMs = 5 + this.#random.below(electionTimeoutMs);
-    havoc.hold(havoc.linksTo(word.from), forMs);
-    this.#scout(word, forMs);
+    faults.hold(faults.linksTo(word.from), forMs);
+    this.#probe(word, forMs);
   }
 
   /**
@@ -109,58 +109,58 @@ export class Ambush {
    * its word arrives. The others have a new leader before the promises to the old one are over.
    */
   #delayWord(word: Message): void {
-    const { havoc, network, world, electionTimeoutMs } = this.#options;
+    const { faults, network, world, electionTimeoutMs } = this.#options;
     const share = (least: number, most: number) =>
       electionTimeoutMs * (least + this.#random.below(1_000) / 1_000 * (most - least));
     const { from, to } = word;
     const saidMs = world.nowMs + SAID_WITHIN_MS;
     const [cutOffMs, heardMs, healedMs] = [share(0.9, 1), share(1.05, 1.15), share(1.5, 2)];
     this.#isWordDelayed = true;
-    havoc.endLater(() => this.#isWordDelayed = false, healedMs);
-    havoc.hold([{ from, to }], healedMs);
-    havoc.later(cutOffMs, () => {
-      havoc.hold([...havoc.linksFrom(from), ...havoc.linksTo(from)], healedMs - cutOffMs);
+    faults.endLater(() => this.#isWordDelayed = false, healedMs);
+    faults.hold([{ from, to }], healedMs);
+    faults.later(cutOffMs, () => {
+      faults.hold([...faults.linksFrom(from), ...faults.linksTo(from)], healedMs - cutOffMs);
     });
-    havoc.later(heardMs, () => {
+    faults.later(heardMs, () => {
       network.unclog({ from, to }, saidMs);
-      this.#scout(word, healedMs - heardMs);
+      this.#probe(word, healedMs - heardMs);
     });
   }
 
-  /** Somebody writes at the node that was asked to stand and reads at the one that asked it. */
-  #scout({ group, from, to }: Message, forMs: number): void {
+  /** The probe writes at the node that was asked to stand and reads at the one that asked it. */
+  #probe({ group, from, to }: Message, forMs: number): void {
     if (group === CLUSTER_GROUP) return;
     const [readsAt, writesAt] = [this.#machine(from), this.#machine(to)];
-    this.#options.sendScout({ partitionId: partitionOfGroup(group), readsAt, writesAt, forMs });
+    this.#options.sendProbe({ partitionId: partitionOfGroup(group), readsAt, writesAt, forMs });
   }
 
   /**
-   * Nobody hears that `candidate` stands, until somebody else has stood in the same term, or for long enough.
+   * No node hears that `candidate` stands, until another has stood in the same term, or for long enough.
    */
   #holdUp(candidate: NodeId): void {
     if (this.#heldUp !== undefined) return;
-    const { network, havoc, electionTimeoutMs } = this.#options;
+    const { network, faults, electionTimeoutMs } = this.#options;
     this.#heldUp = candidate;
-    for (const link of havoc.linksFrom(candidate)) network.clog(link);
-    havoc.endLater(() => this.#letGo(candidate), 3 * electionTimeoutMs);
+    for (const link of faults.linksFrom(candidate)) network.clog(link);
+    faults.endLater(() => this.#letGo(candidate), 3 * electionTimeoutMs);
   }
 
   #letGo(candidate: NodeId): void {
-    const { network, havoc } = this.#options;
+    const { network, faults } = this.#options;
     if (this.#heldUp !== candidate) return;
     this.#heldUp = undefined;
-    for (const link of havoc.linksFrom(candidate)) network.unclog(link);
+    for (const link of faults.linksFrom(candidate)) network.unclog(link);
   }
 
-  /** Whoever votes while a rival is held up must still know of it after a crash, when it hears the rival. */
+  /** A node that votes while a rival is held up must know of it after a crash, when it hears the rival. */
   #onVote(voter: NodeId, rival: NodeId): void {
     if (voter === rival) return;
-    const { havoc } = this.#options;
+    const { faults } = this.#options;
     const machine = this.#machine(voter);
-    havoc.later(0, () => {
+    faults.later(0, () => {
       machine.kill();
-      havoc.endLater(() => machine.start(), 1 + this.#upTo(VOTER_DOWN_MS_MAX));
-      havoc.endLater(() => this.#letGo(rival), VOTER_DOWN_MS_MAX + this.#upTo(LATE_REQUEST_MS_MAX));
+      faults.endLater(() => machine.start(), 1 + this.#upTo(VOTER_DOWN_MS_MAX));
+      faults.endLater(() => this.#letGo(rival), VOTER_DOWN_MS_MAX + this.#upTo(LATE_REQUEST_MS_MAX));
     });
   }
 
@@ -169,22 +169,22 @@ export class Ambush {
    * for anything.
    */
   #onMembership(leader: NodeId): void {
-    const { havoc, machines, world } = this.#options;
+    const { faults, machines, world } = this.#options;
     const kind = this.#random.pick(MEMBERSHIP_TROUBLES);
     const present = machines.filter(({ state }) => state !== "removed");
     const machine = this.#random.chance(50) ? this.#machine(leader) : this.#random.pick(present);
-    havoc.later(this.#upTo(MEMBERSHIP_TROUBLE_MS_MAX), () => {
+    faults.later(this.#upTo(MEMBERSHIP_TROUBLE_MS_MAX), () => {
       world.trace.note(`${kind} at node ${machine.id} in a change of membership`);
-      havoc.do(kind, machine);
+      faults.do(kind, machine);
     });
   }
 
   #takeDown(machine: SimMachine): void {
-    this.#options.havoc.takeDown(machine, () => this.#random.chance(50) ? machine.crash() : machine.kill());
+    this.#options.faults.takeDown(machine, () => this.#random.chance(50) ? machine.crash() : machine.kill());
   }
 
   #springs(percent: number): boolean {
-    return !this.#options.havoc.isOver && this.#random.chance(percent);
+    return !this.#options.faults.isOver && this.#random.chance(percent);
   }
 
   #machine(id: NodeId): SimMachine {

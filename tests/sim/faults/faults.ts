@@ -1,7 +1,7 @@
 /**
  * What can be done to the cluster, and how each of it ends: whatever is begun here ends by itself after a
- * while, and at once when the storm is over. Who does what, and when, is decided by
- * `sim/faults/random_faults.ts` at random and by `ambush.ts` on purpose.
+ * while, and at once when the storm is over. What is done when, `random_faults.ts` decides at random and
+ * `ambush.ts` on purpose.
  *
  * Disks that are damaged or gone for good are kept to a minority of every group: more than that loses data by
  * right.
@@ -12,14 +12,14 @@
 import type { NodeId } from "../../../raft/mod.ts";
 import type { SeededRandom } from "../../support/seeded_random.ts";
 import type { ClientLink } from "../clients/client_link.ts";
-import type { Mission } from "../clients/split_brain_probe.ts";
+import type { ProbeTarget } from "../clients/split_brain_probe.ts";
 import type { SimMachine } from "../machines/machine.ts";
 import type { Network, Route } from "../machines/network.ts";
 import type { BrokenPart } from "../machines/sim_disk.ts";
 import type { FaultKind, Weather } from "../world/weather.ts";
 import type { World } from "../world/world.ts";
 
-/** How far somebody may set a wall clock off, in milliseconds. */
+/** How far a wall clock may be set wrong, in milliseconds. */
 const CLOCK_JUMP_MS_MAX = 500;
 /** Longest time that a process stands still. */
 const PAUSE_MS_MAX = 5_000;
@@ -29,37 +29,37 @@ const THAW_MS_MAX = 3;
 const LATE_NEWS_MS_MAX = 40;
 /** A process that is back at once may still be awaited by its peers. */
 const BOUNCE_MS_MAX = 20;
-/** Longest life of a process that is about to fail again. */
+/** Longest time that a process runs which is about to fail again. */
 const LOOP_MS_MAX = 300;
 /** Kinds a machine may not come back from. */
 const RUINS: ReadonlySet<FaultKind> = new Set(["damage", "loseDisk"]);
 const BROKEN_PARTS: readonly BrokenPart[] = ["read", "write", "sync"];
 
-/** What havoc is wreaked on. */
-export interface HavocOptions {
+/** What faults are done to. */
+export interface FaultsOptions {
   readonly world: World;
   readonly network: Network;
   readonly link: ClientLink;
   readonly machines: readonly SimMachine[];
   readonly weather: Weather;
   readonly partitionCount: number;
-  /** Who leads the cluster's own group, as far as anybody has said. */
+  /** The leader of the cluster's own group, as far as any node has said. */
   readonly coordinator: () => NodeId | undefined;
   readonly electionTimeoutMs: number;
   /** Machines that may be lost for good. */
   readonly lossesMax: number;
-  readonly sendScout: (mission: Mission) => void;
+  readonly sendProbe: (target: ProbeTarget) => void;
 }
 
 /** See the module comment. */
-export class Havoc {
-  readonly #options: HavocOptions;
+export class Faults {
+  readonly #options: FaultsOptions;
   readonly #random: SeededRandom;
   readonly #endings = new Set<() => void>();
   #isOver = false;
   #losses = 0;
 
-  constructor(options: HavocOptions) {
+  constructor(options: FaultsOptions) {
     this.#options = options;
     this.#random = options.world.fork();
   }
@@ -69,7 +69,7 @@ export class Havoc {
     return this.#isOver;
   }
 
-  /** The end of everything bad: what lasts ends now, and who is down comes back. */
+  /** The end of everything bad: what lasts ends now, and machines that are down come back. */
   stop(): void {
     this.#isOver = true;
     for (const end of [...this.#endings]) end();
@@ -150,9 +150,9 @@ export class Havoc {
   }
 
   #pause(machine: SimMachine): void {
-    const { life } = machine;
+    const { process } = machine;
     machine.pause();
-    this.endLater(() => life?.resume(), this.#random.below(PAUSE_MS_MAX));
+    this.endLater(() => process?.resume(), this.#random.below(PAUSE_MS_MAX));
   }
 
   /**
@@ -160,20 +160,20 @@ export class Havoc {
    * when it goes on finds first what was answered to it before all that.
    */
   #freeze(machine: SimMachine): void {
-    const { life } = machine;
+    const { process } = machine;
     const { network, link, electionTimeoutMs, world } = this.#options;
     const incoming = this.linksTo(machine.id);
     const stillAtMs = this.#random.below(electionTimeoutMs / 2);
     const wakesAtMs = stillAtMs + electionTimeoutMs * (2 + this.#random.below(150) / 100);
-    this.later(stillAtMs, () => life?.pause());
+    this.later(stillAtMs, () => process?.pause());
     const askedAtMs = wakesAtMs - this.#random.below(electionTimeoutMs / 2);
     this.later(askedAtMs, () => {
       link.favourite = machine;
-      this.#scoutBehind(machine, wakesAtMs - askedAtMs + LATE_NEWS_MS_MAX);
+      this.#probeBehind(machine, wakesAtMs - askedAtMs + LATE_NEWS_MS_MAX);
     });
     this.endLater(() => {
       link.favourite = undefined;
-      life?.resume();
+      process?.resume();
     }, wakesAtMs);
     const sentBeforeMs = world.nowMs + stillAtMs;
     const thawsAtMs = wakesAtMs + this.#random.below(THAW_MS_MAX * 1_000) / 1_000;
@@ -183,13 +183,13 @@ export class Havoc {
     this.hold(incoming, thawsAtMs + this.#random.below(LATE_NEWS_MS_MAX));
   }
 
-  /** Somebody writes where a partition is led now, and reads at `old`, which led it and knows of nothing. */
-  #scoutBehind(old: SimMachine, forMs: number): void {
+  /** The probe writes where a partition is led now, and reads at `old`, which led it and knows of nothing. */
+  #probeBehind(old: SimMachine, forMs: number): void {
     for (const machine of this.#options.machines) {
       if (machine === old) continue;
       const led = leaderships(machine).find((partitionId) => leaderships(old).includes(partitionId));
       if (led === undefined) continue;
-      return this.#options.sendScout({ partitionId: led, writesAt: machine, readsAt: old, forMs });
+      return this.#options.sendProbe({ partitionId: led, writesAt: machine, readsAt: old, forMs });
     }
   }
 
@@ -243,7 +243,7 @@ export class Havoc {
     for (const { node } of machines) node?.transferLeadership(partitionId, id);
   }
 
-  /** Whoever says what is to be done next is gone. */
+  /** The node that says what is to be done next is gone. */
   #killCoordinator(): void {
     const { coordinator, machines } = this.#options;
     const id = coordinator();
@@ -278,7 +278,7 @@ export class Havoc {
 
   /** Does `act` after `delayMs`, unless all is over by then. */
   later(delayMs: number, act: () => void): void {
-    this.#options.world.plan(delayMs, "chaos", () => {
+    this.#options.world.plan(delayMs, "fault", () => {
       if (!this.#isOver) act();
     });
   }

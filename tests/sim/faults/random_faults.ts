@@ -9,48 +9,48 @@ import type { SeededRandom } from "../../support/seeded_random.ts";
 import type { SimMachine } from "../machines/machine.ts";
 import { drawKind, type FaultKind, type Weather } from "../world/weather.ts";
 import type { World } from "../world/world.ts";
-import type { Havoc } from "./faults.ts";
+import type { Faults } from "./faults.ts";
 
-/** What chaos works on. */
-export interface ChaosOptions {
+/** What random faults are drawn for. */
+export interface RandomFaultsOptions {
   readonly world: World;
   readonly weather: Weather;
   readonly machines: readonly SimMachine[];
-  readonly havoc: Havoc;
+  readonly faults: Faults;
 }
 
 /** See the module comment. */
-export class Chaos {
-  readonly #options: ChaosOptions;
+export class RandomFaults {
+  readonly #options: RandomFaultsOptions;
   readonly #random: SeededRandom;
   /** How often each kind happened. */
   readonly counts = new Map<FaultKind, number>();
 
-  constructor(options: ChaosOptions) {
+  constructor(options: RandomFaultsOptions) {
     this.#options = options;
     this.#random = options.world.fork();
   }
 
-  /** Goes on until the havoc is over. */
+  /** Goes on until faults are over. */
   start(): void {
     const { faultEveryMs } = this.#options.weather;
     if (faultEveryMs === Infinity) return;
     const delayMs = this.#random.below(2 * faultEveryMs);
-    this.#options.havoc.later(delayMs, () => {
+    this.#options.faults.later(delayMs, () => {
       this.#strike();
       this.start();
     });
   }
 
   #strike(): void {
-    const { havoc, weather, world } = this.#options;
+    const { faults, weather, world } = this.#options;
     const kind = drawKind(this.#random, weather.faults);
     if (kind === undefined) return;
     const machine = this.#pickMachine(kind === "freeze" ? 100 : weather.leaderPercent);
-    if (!havoc.isBearable(kind, machine)) return;
+    if (!faults.isBearable(kind, machine)) return;
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     world.trace.note(`${kind} at node ${machine.id}`);
-    havoc.do(kind, machine);
+    faults.do(kind, machine);
   }
 
   #pickMachine(leaderPercent: number): SimMachine {

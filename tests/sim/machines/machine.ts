@@ -44,12 +44,12 @@ export interface SimMachineOptions {
   readonly clockRate: number;
 }
 
-/** Who watches what becomes of machines. */
+/** Is told what becomes of machines. */
 export interface MachineWatcher {
   /** A process has come up; nothing has happened in it yet. */
-  onBirth(machine: SimMachine): void;
+  onStart(machine: SimMachine): void;
   /** A process is gone. */
-  onDeath(machine: SimMachine): void;
+  onEnd(machine: SimMachine): void;
   /** Something happened that must not. */
   fail(message: string, cause?: unknown): void;
 }
@@ -77,7 +77,7 @@ export class SimMachine {
   readonly #watcher: MachineWatcher;
   readonly #random: SeededRandom;
   #state: MachineState = "down";
-  #life: SimProcess | undefined;
+  #process: SimProcess | undefined;
   #node: Node | undefined;
   #caller: LocalCaller | undefined;
   /** Where the log ended when a process last had it open. */
@@ -113,8 +113,8 @@ export class SimMachine {
   }
 
   /** The process, while there is one. */
-  get life(): SimProcess | undefined {
-    return this.#life;
+  get process(): SimProcess | undefined {
+    return this.#process;
   }
 
   /** The node, once it is open and until it is gone. */
@@ -133,9 +133,9 @@ export class SimMachine {
     if (this.#state !== "down") return;
     this.#startsAgain = false;
     this.#state = "starting";
-    const life = new SimProcess(this.#world, this.id);
-    this.#life = life;
-    const fileSystem = this.disk.mount(life);
+    const process = new SimProcess(this.#world, this.id);
+    this.#process = process;
+    const fileSystem = this.disk.mount(process);
     const inbox = new Inbox();
     const saltRandom = this.#world.fork();
     Node.open({
@@ -143,15 +143,15 @@ export class SimMachine {
       ...this.#options.origin,
       directory: DIRECTORY,
       fileSystem,
-      clock: new ProcessClock(this.#world, { life, machine: this.clock, random: this.#world.fork() }),
+      clock: new ProcessClock(this.#world, { process, machine: this.clock, random: this.#world.fork() }),
       seed: this.#random.word(),
       randomWord: () => saltRandom.word(),
       inbox,
       createTransport: () =>
         this.#network.attach(this.id, {
-          ...{ life, inbox },
-          node: () => this.#life === life ? this.#node : undefined,
-          onRemoved: () => this.#onRemoved(life),
+          ...{ process, inbox },
+          node: () => this.#process === process ? this.#node : undefined,
+          onRemoved: () => this.#onRemoved(process),
         }),
       electionTimeoutMs: this.#options.electionTimeoutMs,
       heartbeatMs: this.#options.heartbeatMs,
@@ -160,9 +160,9 @@ export class SimMachine {
       walSegmentBytes: this.#options.walSegmentBytes,
       logBytesMax: LOG_BYTES_MAX,
       meters: NO_METERS,
-      onRemoved: () => this.#onRemoved(life),
-      onFatal: (error) => this.#onFatal(life, error),
-    }).then((node) => this.#opened(life, node), (error) => this.#refused(life, error));
+      onRemoved: () => this.#onRemoved(process),
+      onFatal: (error) => this.#onFatal(process, error),
+    }).then((node) => this.#opened(process, node), (error) => this.#refused(process, error));
   }
 
   /** The power goes. */
@@ -170,18 +170,18 @@ export class SimMachine {
     if (this.#end("crashes")) this.disk.crash();
   }
 
-  /** The process is killed, the system lives on. */
+  /** The process is killed, the system goes on. */
   kill(): void {
     if (this.#end("is killed")) this.disk.kill();
   }
 
   /** A clean stop, as by SIGTERM. */
   stop(): void {
-    const { node, life } = { node: this.#node, life: this.#life };
-    if (this.#state !== "serving" || node === undefined || life === undefined) return;
+    const { node, process } = { node: this.#node, process: this.#process };
+    if (this.#state !== "serving" || node === undefined || process === undefined) return;
     this.#state = "stopping";
     const end = (outcome: string) => {
-      if (!life.isAlive || !this.#end(outcome)) return;
+      if (!process.isAlive || !this.#end(outcome)) return;
       this.disk.kill();
       if (this.#startsAgain) this.start();
     };
@@ -192,11 +192,11 @@ export class SimMachine {
   }
 
   pause(): void {
-    this.#life?.pause();
+    this.#process?.pause();
   }
 
   resume(): void {
-    this.#life?.resume();
+    this.#process?.resume();
   }
 
   /** Bytes on the disk change while the machine is down. Whoever then refuses to start is lost. */
@@ -216,25 +216,25 @@ export class SimMachine {
     if (this.#node !== undefined) this.#logEnd = this.#node.wal.end;
   }
 
-  #opened(life: SimProcess, node: Node): void {
-    if (!life.isAlive) return;
+  #opened(process: SimProcess, node: Node): void {
+    if (!process.isAlive) return;
     this.#state = "serving";
     this.#node = node;
     this.#caller = createLocalCaller(node);
     this.#world.trace.note(`node ${this.id} is up`);
-    this.#watcher.onBirth(this);
+    this.#watcher.onStart(this);
     if (this.#isRemoved) this.stop();
   }
 
   /** It stops by itself, when it has done what it is at. */
-  #onRemoved(life: SimProcess): void {
-    if (this.#isRemoved || !life.isAlive) return;
+  #onRemoved(process: SimProcess): void {
+    if (this.#isRemoved || !process.isAlive) return;
     this.#isRemoved = true;
-    life.plan(0, "is removed", () => this.stop());
+    process.plan(0, "is removed", () => this.stop());
   }
 
-  #refused(life: SimProcess, error: unknown): void {
-    if (!life.isAlive) return;
+  #refused(process: SimProcess, error: unknown): void {
+    if (!process.isAlive) return;
     if (this.#isDamaged) {
       this.#end("is lost: its log is damaged");
       this.#state = "lost";
@@ -244,8 +244,8 @@ export class SimMachine {
     this.#giveUp("cannot start");
   }
 
-  #onFatal(life: SimProcess, error: Error): void {
-    if (!life.isAlive) return;
+  #onFatal(process: SimProcess, error: Error): void {
+    if (!process.isAlive) return;
     // A faulty disk ends a node; nothing else may.
     const isOfDisk = this.disk.faults > 0 && Reflect.get(error, "code") === "WAL_POISONED";
     if (!isOfDisk) this.#watcher.fail(`node ${this.id} dies`, error);
@@ -261,16 +261,16 @@ export class SimMachine {
 
   /** Ends the process; false if there is none. */
   #end(what: string): boolean {
-    if (this.#life === undefined) return false;
+    if (this.#process === undefined) return false;
     this.#world.trace.note(`node ${this.id} ${what}`);
     this.noteLogEnd();
-    const life = this.#life;
+    const process = this.#process;
     this.#state = this.#isRemoved ? "removed" : "down";
-    this.#life = undefined;
+    this.#process = undefined;
     this.#node = undefined;
     this.#caller = undefined;
-    life.end();
-    this.#watcher.onDeath(this);
+    process.end();
+    this.#watcher.onEnd(this);
     return true;
   }
 }

@@ -27,7 +27,7 @@ const RECONNECT_MS_MAX = 200;
 
 /** A process that can be sent to. */
 export interface Station {
-  readonly life: SimProcess;
+  readonly process: SimProcess;
   readonly inbox: Inbox;
   /** Its node, once it is open. */
   readonly node: () => Pick<Node, "admits" | "clusterState"> | undefined;
@@ -69,17 +69,17 @@ export class Network {
     this.#promises = parts.promises;
   }
 
-  /** Puts a process on the network; it leaves with the end of its life. */
+  /** Puts a process on the network; it leaves when it ends. */
   attach(nodeId: NodeId, station: Station): PeerTransport {
     this.#stations.set(nodeId, station);
-    station.life.onceOver(() => {
+    station.process.onceEnded(() => {
       if (this.#stations.get(nodeId) === station) this.#stations.delete(nodeId);
       for (const peer of this.#stations.keys()) this.#loseStream(peer, nodeId);
     });
     for (const peer of this.#stations.keys()) {
       if (peer !== nodeId) this.#connect(nodeId, peer);
     }
-    return new SimulatedTransport({ nodeId, network: this, life: station.life });
+    return new SimulatedTransport({ nodeId, network: this, process: station.process });
   }
 
   /** False: the batch is certainly lost. */
@@ -169,12 +169,12 @@ export class Network {
   }
 
   #arrive(route: Route, parcel: { readonly station: Station; readonly bytes: Uint8Array }): void {
-    // A stream ends with the process; a packet finds whoever lives at the address now.
+    // A stream ends with the process; a packet finds the process that is at the address now.
     const station = this.weather.hasStreams ? parcel.station : this.#stations.get(route.to);
-    if (station === undefined || !station.life.isAlive || !this.#isAdmitted(route, station)) return;
+    if (station === undefined || !station.process.isAlive || !this.#isAdmitted(route, station)) return;
     // What is decoded keeps views of the bytes, and a copy of a batch must not share them.
     const { batch } = decodePeerBatch(parcel.bytes.slice(), route);
-    station.life.admit(`hears ${route.from}`, () => {
+    station.process.admit(`hears ${route.from}`, () => {
       station.inbox.push({ kind: "peerBatch", from: route.from, batch });
     });
   }
@@ -186,7 +186,7 @@ export class Network {
     const sender = this.#stations.get(from);
     if (node.clusterState().retired.has(from) && sender !== undefined) {
       const delayMs = this.#world.random.below(NOTICE_MS_MAX);
-      sender.life.plan(delayMs, "hears of its removal", () => sender.onRemoved());
+      sender.process.plan(delayMs, "hears of its removal", () => sender.onRemoved());
     }
     return false;
   }
@@ -207,7 +207,7 @@ export class Network {
   ): void {
     const station = this.#stations.get(nodeId);
     const delayMs = this.#world.random.below(delayMsMax);
-    station?.life.plan(delayMs, `${news.kind} ${news.peer}`, () => station.inbox.push(news));
+    station?.process.plan(delayMs, `${news.kind} ${news.peer}`, () => station.inbox.push(news));
   }
 
   /** Mostly short, sometimes long, as real delays are. */
@@ -232,14 +232,14 @@ export class Network {
 class SimulatedTransport implements PeerTransport {
   readonly #nodeId: NodeId;
   readonly #network: Network;
-  readonly #life: SimProcess;
+  readonly #process: SimProcess;
   /** Also former ones: what is meant for them may still leave. */
   readonly #peers = new Set<NodeId>();
 
-  constructor(parts: { readonly nodeId: NodeId; readonly network: Network; readonly life: SimProcess }) {
+  constructor(parts: { readonly nodeId: NodeId; readonly network: Network; readonly process: SimProcess }) {
     this.#nodeId = parts.nodeId;
     this.#network = parts.network;
-    this.#life = parts.life;
+    this.#process = parts.process;
   }
 
   setPeers(peers: ReadonlyMap<NodeId, string>): void {
@@ -247,7 +247,7 @@ class SimulatedTransport implements PeerTransport {
   }
 
   send(to: NodeId, batch: PeerBatch): boolean {
-    const isPossible = this.#life.isAlive && this.#peers.has(to);
+    const isPossible = this.#process.isAlive && this.#peers.has(to);
     return isPossible && this.#network.send({ from: this.#nodeId, to }, batch);
   }
 

@@ -1,5 +1,5 @@
 /**
- * Somebody who changes the cluster while it lives through its weather: new machines join, nodes are removed,
+ * The operator, who changes the cluster in all its weather: new machines join, nodes are removed,
  * replicas are moved, leaderships handed over, everything evened out. Each request goes to any node; what
  * becomes of it may stay unknown, as to real operators. When all is calm again, what was begun is brought to
  * its end, and nodes whose disks are gone are replaced.
@@ -71,15 +71,15 @@ export class Operator {
   readonly #options: OperatorOptions;
   readonly #random: SeededRandom;
   readonly #founderCount: number;
-  /** Who has asked to join and does not know what came of it. */
-  #applicant: Origin | undefined;
+  /** The node that has asked to join and does not know what came of it. */
+  #joining: Origin | undefined;
   #lastMove: Extract<ChangeRequest, { readonly kind: "moveReplica" }> | undefined;
   #isOver = false;
   /** What it is at. */
   #acting: Promise<void> = Promise.resolve();
   /** How often each kind was taken. */
   readonly counts = new Map<string, number>();
-  /** Whom the cluster has promised to take in, and to remove. */
+  /** The nodes that the cluster has promised to take in, and to remove. */
   readonly added = new Set<NodeId>();
   readonly removed = new Set<NodeId>();
 
@@ -112,11 +112,11 @@ export class Operator {
     this.#isOver = true;
   }
 
-  /** In the calm: whoever asked to join does, and nodes whose disks are gone are replaced. */
+  /** In the calm: a node that asked to join does, and nodes whose disks are gone are replaced. */
   async finish(): Promise<void> {
     if (!this.isActive) return;
     await this.#acting;
-    while (this.#applicant !== undefined) await this.#apply();
+    while (this.#joining !== undefined) await this.#apply();
     this.#switchOffRemoved();
     for (let lost = this.#lostMember(); lost !== undefined; lost = this.#lostMember()) {
       await this.#replace(lost);
@@ -126,8 +126,8 @@ export class Operator {
   /** Has one more node taken in. */
   async takeIn(): Promise<void> {
     const guide = this.#guide();
-    if (guide?.node !== undefined) this.#applicant = originOf(guide.node.metadata());
-    while (this.#applicant !== undefined) await this.#apply();
+    if (guide?.node !== undefined) this.#joining = originOf(guide.node.metadata());
+    while (this.#joining !== undefined) await this.#apply();
   }
 
   /** Asks for a node to be removed until it is promised, or has been done without an answer. */
@@ -141,12 +141,12 @@ export class Operator {
   async #act(): Promise<void> {
     const guide = this.#guide();
     if (guide?.node === undefined) return;
-    if (this.#applicant !== undefined) return await this.#apply();
+    if (this.#joining !== undefined) return await this.#apply();
     const cluster = guide.node.metadata();
     const kinds = this.#sensibleKinds(cluster);
     const kind = this.#random.pick(kinds.flatMap((each) => Array<typeof each>(WEIGHTS[each]).fill(each)));
     if (kind === "addNode") {
-      this.#applicant = originOf(cluster);
+      this.#joining = originOf(cluster);
       return await this.#apply();
     }
     await this.#ask(this.#draw(kind, cluster), guide);
@@ -196,8 +196,8 @@ export class Operator {
     const nodeId = fleet.nextId;
     const answer = await this.#ask({ kind: "addNode", nodeId, address: addressOf(nodeId) }, this.#guide());
     if (answer === "unknown") return await this.pause(RETRY_MS);
-    const origin = this.#applicant!;
-    this.#applicant = undefined;
+    const origin = this.#joining!;
+    this.#joining = undefined;
     if (answer === "taken") fleet.add(origin).start();
   }
 
@@ -216,7 +216,7 @@ export class Operator {
 
   /**
    * A node that was removed stops when one of its former peers tells it. One that was away until all of these
-   * were gone is told by nobody, for the cluster no longer speaks with it: somebody has to switch it off.
+   * were gone is not told, for the cluster no longer speaks with it: the operator has to switch it off.
    */
   #switchOffRemoved(): void {
     const { nodes: members, retired } = this.newestView();
@@ -226,7 +226,7 @@ export class Operator {
     }
   }
 
-  /** A node that never comes back, and that nobody has removed yet. */
+  /** A node that never comes back, and that has not been removed yet. */
   #lostMember(): NodeId | undefined {
     const { fleet } = this.#options;
     return this.members().find(({ nodeId, isLeaving }) =>
@@ -235,7 +235,7 @@ export class Operator {
       ?.nodeId;
   }
 
-  /** As far as anybody who serves knows. */
+  /** As far as any node that serves knows. */
   members(): readonly ClusterNode[] {
     return [...this.newestView().nodes.values()];
   }
@@ -273,7 +273,7 @@ export class Operator {
 
   #answer(request: ChangeRequest, guide: SimMachine): Promise<Answer> {
     return new Promise((resolve) =>
-      guide.life?.admit("is asked for a change", () => {
+      guide.process?.admit("is asked for a change", () => {
         const asked = guide.node?.changeCluster(request, { timeoutMs: REQUEST_LIMIT_MS });
         asked?.then(() => resolve("taken"), (error) => resolve(this.#answerOf(error)));
       })

@@ -1,5 +1,5 @@
 /**
- * A process from its start to its end. Whatever is to happen to it is planned through its life: it waits
+ * A process from its start to its end. Whatever is to happen to it is planned through this class: it waits
  * while the process is stopped (SIGSTOP, a long garbage collection) and never happens once the process is
  * gone.
  *
@@ -47,7 +47,7 @@ export class SimProcess {
   }
 
   /** Calls back when the process ends, in whatever way. */
-  onceOver(callback: () => void): void {
+  onceEnded(callback: () => void): void {
     this.#onEnd.push(callback);
   }
 

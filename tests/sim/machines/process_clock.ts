@@ -22,30 +22,37 @@ export interface MachineClock {
   wallOffsetMs: number;
 }
 
+/** What the clock of a process depends on. */
+interface ProcessClockParts {
+  readonly process: SimProcess;
+  readonly machine: MachineClock;
+  readonly random: SeededRandom;
+}
+
 /** The port of one process. */
 export class ProcessClock implements Clock {
   readonly #world: World;
-  readonly #life: SimProcess;
+  readonly #process: SimProcess;
   readonly #machine: MachineClock;
   readonly #random: SeededRandom;
-  readonly #bornMs: number;
-  /** What its monotonic clock showed when it was born. */
+  readonly #startMs: number;
+  /** What its monotonic clock showed when the process started. */
   readonly #originMs: number;
 
   constructor(
     world: World,
-    parts: { readonly life: SimProcess; readonly machine: MachineClock; readonly random: SeededRandom },
+    parts: ProcessClockParts,
   ) {
     this.#world = world;
-    this.#life = parts.life;
+    this.#process = parts.process;
     this.#machine = parts.machine;
     this.#random = parts.random;
-    this.#bornMs = world.nowMs;
+    this.#startMs = world.nowMs;
     this.#originMs = parts.random.below(10_000);
   }
 
   monotonicMs(): number {
-    return this.#originMs + (this.#world.nowMs - this.#bornMs) * this.#machine.rate;
+    return this.#originMs + (this.#world.nowMs - this.#startMs) * this.#machine.rate;
   }
 
   wallMs(): number {
@@ -58,7 +65,7 @@ export class ProcessClock implements Clock {
     const run = () => {
       if (!isOff) callback();
     };
-    const event = this.#life.plan(delayMs / this.#machine.rate, "timer", run);
+    const event = this.#process.plan(delayMs / this.#machine.rate, "timer", run);
     return {
       cancel: () => {
         isOff = true;
@@ -72,7 +79,7 @@ export class ProcessClock implements Clock {
    * it.
    */
   soon(callback: () => void): void {
-    this.#life.plan(this.#random.below(200) / 1_000, "turn", callback);
+    this.#process.plan(this.#random.below(200) / 1_000, "turn", callback);
   }
 }
 

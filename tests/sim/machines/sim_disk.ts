@@ -27,19 +27,31 @@ const SLOW_MS_MAX = 1_000;
 /** A disk that fails does not fail every time. */
 const BROKEN_PERCENT = 30;
 
+/** What a disk is made with. */
+export interface SimDiskOptions {
+  readonly random: SeededRandom;
+  readonly syncMsMax: number;
+}
+
+/** Where a log ends. */
+interface LogEnd {
+  readonly segment: number;
+  readonly offset: number;
+}
+
 /** See the module comment. */
 export class SimDisk {
   readonly #memory: MemoryDisk;
   readonly #random: SeededRandom;
   readonly #syncMsMax: number;
-  #life: SimProcess | undefined;
+  #process: SimProcess | undefined;
   isSlow = false;
   isFull = false;
   broken: BrokenPart | undefined;
   /** Errors it has answered since the last mount. */
   faults = 0;
 
-  constructor(options: { readonly random: SeededRandom; readonly syncMsMax: number }) {
+  constructor(options: SimDiskOptions) {
     this.#random = options.random;
     this.#syncMsMax = options.syncMsMax;
     this.#memory = new MemoryDisk({
@@ -50,8 +62,8 @@ export class SimDisk {
   }
 
   /** For the next process; the one before must be gone. */
-  mount(life: SimProcess): FileSystem {
-    this.#life = life;
+  mount(process: SimProcess): FileSystem {
+    this.#process = process;
     this.faults = 0;
     return this.#memory.mount();
   }
@@ -78,7 +90,7 @@ export class SimDisk {
    * @param end the segment and offset where the log ended
    * @returns whether there was anything to damage
    */
-  damage(directory: string, end: { readonly segment: number; readonly offset: number }): boolean {
+  damage(directory: string, end: LogEnd): boolean {
     const isCurrent = end.offset > 2 * PAGE_BYTES;
     const name = segmentName(isCurrent ? end.segment : end.segment - 1);
     const path = this.#memory.paths().find((each) => each.startsWith(directory) && each.endsWith(name));
@@ -112,14 +124,14 @@ export class SimDisk {
   }
 
   #delay({ operation }: DiskCall): Promise<void> {
-    const life = this.#life!;
+    const process = this.#process!;
     const most = this.isSlow
       ? SLOW_MS_MAX
       : operation === "syncData" || operation === "syncDirectory"
       ? this.#syncMsMax
       : SHORT_MS_MAX;
     const delayMs = (this.#random.below(most * 1_000) * (this.#random.chance(80) ? 0.2 : 1)) / 1_000;
-    return new Promise((resolve) => void life.plan(delayMs, operation, resolve));
+    return new Promise((resolve) => void process.plan(delayMs, operation, resolve));
   }
 }
 

@@ -17,6 +17,13 @@ export interface PlannedEvent {
   isCancelled: boolean;
 }
 
+/** An event that is to be planned. */
+interface EventPlan {
+  readonly atMs: number;
+  readonly what: string;
+  readonly run: () => void;
+}
+
 /** See the module comment. */
 export class EventQueue {
   readonly #heap: PlannedEvent[] = [];
@@ -27,7 +34,7 @@ export class EventQueue {
     return this.#heap.length;
   }
 
-  plan(event: { readonly atMs: number; readonly what: string; readonly run: () => void }): PlannedEvent {
+  plan(event: EventPlan): PlannedEvent {
     const planned: PlannedEvent = { ...event, order: this.#planned++, isCancelled: false };
     this.#heap.push(planned);
     this.#rise(this.#heap.length - 1);

@@ -23,8 +23,17 @@ const FORBIDDEN: readonly (readonly [object: object, name: string])[] = [
   [crypto.subtle, "digest"],
 ];
 
-/** Puts the guard up; what it returns takes it down. */
+/** Whether some run has put the guard up and not taken it down. */
+let isUp = false;
+
+/**
+ * Puts the guard up; what it returns takes it down.
+ *
+ * @throws {Error} when it is up: two runs cannot share a process, as neither knew which of them had leaked
+ */
 export function guardAgainstLeaks(onLeak: (error: LeakError) => void): () => void {
+  if (isUp) throw new Error("Cannot begin a run: another one in this process has not ended");
+  isUp = true;
   const before = FORBIDDEN.map(([object, name]) => Object.getOwnPropertyDescriptor(object, name));
   for (const [object, name] of FORBIDDEN) {
     const refuse = () => {
@@ -35,6 +44,7 @@ export function guardAgainstLeaks(onLeak: (error: LeakError) => void): () => voi
     Object.defineProperty(object, name, { value: refuse, configurable: true, writable: true });
   }
   return () => {
+    isUp = false;
     for (const [position, [object, name]] of FORBIDDEN.entries()) {
       const descriptor = before[position];
       if (descriptor === undefined) Reflect.deleteProperty(object, name);

@@ -1,6 +1,6 @@
 /**
- * What happened, as one number that two runs can be compared by, and as the last lines for whoever reads a
- * failure.
+ * What happened, as one number that two runs can be compared by, and as the last lines for the report
+ * of a failure.
  *
  * @module
  */

@@ -11,6 +11,12 @@ import { SeededRandom } from "../../support/seeded_random.ts";
 import { EventQueue, type PlannedEvent } from "./event_queue.ts";
 import { Trace } from "./trace.ts";
 
+/** What a world is made from. */
+export interface WorldOptions {
+  readonly seed: number;
+  readonly keepsTrace: boolean;
+}
+
 /** See the module comment. */
 export class World {
   /** For what happens to the cluster: network, disks, faults. Others fork their own. */
@@ -22,7 +28,7 @@ export class World {
   #nowMs = 0;
   #steps = 0;
 
-  constructor(options: { readonly seed: number; readonly keepsTrace: boolean }) {
+  constructor(options: WorldOptions) {
     this.random = new SeededRandom(options.seed);
     this.trace = new Trace(options.keepsTrace);
   }

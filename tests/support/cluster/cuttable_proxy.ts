@@ -16,6 +16,12 @@ const BUFFER_BYTES = 65_536;
 /** What the link does. */
 export type LinkState = "passing" | "hanging" | "refusing";
 
+/** Where a proxy listens, and where it leads. */
+interface ProxyPorts {
+  readonly port: number;
+  readonly targetPort: number;
+}
+
 /** See the module comment. */
 export class CuttableProxy {
   readonly #listener: Deno.TcpListener;
@@ -35,7 +41,7 @@ export class CuttableProxy {
   }
 
   /** Listens on `port` of loopback for connections to `targetPort` of loopback. */
-  static open({ port, targetPort }: { readonly port: number; readonly targetPort: number }): CuttableProxy {
+  static open({ port, targetPort }: ProxyPorts): CuttableProxy {
     return new CuttableProxy(Deno.listen({ hostname: HOST, port }), targetPort);
   }
 

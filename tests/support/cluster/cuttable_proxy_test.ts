@@ -5,9 +5,9 @@
  */
 
 import { assert, assertRejects, suite } from "../../harness.ts";
+import { pause } from "../patience.ts";
 import { CuttableProxy } from "./cuttable_proxy.ts";
 import { freePort } from "./free_port.ts";
-import { sleep } from "./process_cluster.ts";
 
 const HOST = "127.0.0.1";
 /** Long enough for bytes to pass if they passed, on a busy machine too. */
@@ -33,7 +33,7 @@ test("while it hangs nothing passes, and everything arrives after healing", asyn
   const answers = [ask(old, "two"), ask(young, "three")];
   let answered = 0;
   for (const answer of answers) answer.then(() => answered++);
-  await sleep(QUIET_MS);
+  await pause(QUIET_MS);
   assert.is(answered, 0);
   assert.is(echo.receivedBytes, 3);
   echo.proxy.set("passing");

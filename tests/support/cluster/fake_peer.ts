@@ -1,5 +1,5 @@
 /**
- * Somebody who opens the peers' stream to a node and says what a peer never would. Written from `raft.proto`
+ * A client that opens the peers' stream to a node and says what a peer never would. Written from `raft.proto`
  * with the generated code, over a plain socket, so that it can break every rule.
  *
  * @module
@@ -22,6 +22,12 @@ export interface Hello {
   readonly protocolVersion: number;
   /** Of the data directory of the node whose name is taken; a node lets no other one in. */
   readonly incarnation?: string;
+}
+
+/** What an envelope says of itself. */
+export interface EnvelopeHead {
+  readonly announcedBytes: number;
+  readonly flags?: number;
 }
 
 /** See the module comment. */
@@ -52,11 +58,9 @@ export class FakePeer {
     return this.#hasEnded;
   }
 
-  /** Resolves when the node has answered or closed the connection, at the latest after `limitMs`. */
-  async untilAnswered(limitMs: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([this.#ended, new Promise<void>((resolve) => timer = setTimeout(resolve, limitMs))]);
-    clearTimeout(timer);
+  /** Resolves when the node has answered or closed the connection. */
+  untilAnswered(): Promise<void> {
+    return this.#ended;
   }
 
   /** Introduces itself. */
@@ -71,10 +75,7 @@ export class FakePeer {
   }
 
   /** Bytes in an envelope that announces any length and has any flags. */
-  sayEnvelope(
-    bytes: Uint8Array,
-    { announcedBytes, flags = 0 }: { readonly announcedBytes: number; readonly flags?: number },
-  ): Promise<boolean> {
+  sayEnvelope(bytes: Uint8Array, { announcedBytes, flags = 0 }: EnvelopeHead): Promise<boolean> {
     const envelope = new Uint8Array(5 + bytes.length);
     envelope[0] = flags;
     new DataView(envelope.buffer).setUint32(1, announcedBytes);

@@ -26,6 +26,7 @@ export function freePorts(count: number): number[] {
  */
 export function freePort(): number {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
+    // Which port is drawn decides nothing that a test looks at, so it needs no seed.
     const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
     if (taken.has(port) || !isFree(port)) continue;
     taken.add(port);

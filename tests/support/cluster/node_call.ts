@@ -16,15 +16,12 @@ import {
 } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
-
-/** A node has so long beyond the deadline to say that it has passed. */
-const GRACE_MS = 5_000;
-const TIMEOUT_MS = 10_000;
+import { PATIENCE_MS } from "../patience.ts";
 
 /** How to call. */
-export interface NodeCallOptions<Input extends DescMessage> {
+export interface CallNodeOptions<Input extends DescMessage> {
   readonly input: MessageInitShape<Input>;
-  /** Deadline the node is told; ten seconds unless given. */
+  /** Deadline the node is told; as long as a test waits for anything unless given. */
   readonly timeoutMs?: number;
   /** No forwarding. */
   readonly direct?: boolean;
@@ -40,7 +37,7 @@ export interface NodeCallOptions<Input extends DescMessage> {
 export async function callNode<Input extends DescMessage, Output extends DescMessage>(
   address: string,
   method: DescMethodUnary<Input, Output>,
-  { input, timeoutMs = TIMEOUT_MS, direct = false }: NodeCallOptions<Input>,
+  { input, timeoutMs = PATIENCE_MS, direct = false }: CallNodeOptions<Input>,
 ): Promise<MessageShape<Output>> {
   const response = await fetch(`${address}/${method.parent.typeName}/${method.name}`, {
     method: "POST",
@@ -51,7 +48,7 @@ export async function callNode<Input extends DescMessage, Output extends DescMes
       ...(direct ? { "prkdb-route": "direct" } : {}),
     },
     body: new Uint8Array(toBinary(method.input, create(method.input, input))),
-    signal: AbortSignal.timeout(timeoutMs + GRACE_MS),
+    signal: AbortSignal.timeout(timeoutMs + PATIENCE_MS),
   });
   const body = await response.bytes();
   if (response.ok) return fromBinary(method.output, body);

@@ -10,25 +10,26 @@ import type { Mutation } from "../../../server/kv/mod.ts";
 import { type JoinedCluster, Node } from "../../../server/node/node.ts";
 import { SYSTEM_CLOCK } from "../../../server/ports/system_clock.ts";
 import { DenoFileSystem } from "../../../wal-wasm/mod.ts";
+import { PATIENCE_MS, pause } from "../patience.ts";
 import { MemoryNetwork } from "./memory_peers.ts";
 
 /** What most writes are made with. */
-export const WRITE: NodeWriteOptions = { timeoutMs: 10_000, direct: false, requestId: undefined };
+export const WRITE: NodeWriteOptions = { timeoutMs: PATIENCE_MS, direct: false, requestId: undefined };
 /** What most reads are made with. */
 export const READ: NodeReadOptions = {
-  timeoutMs: 10_000,
+  timeoutMs: PATIENCE_MS,
   direct: false,
   consistency: "linearizable",
   maxStalenessMs: 0,
 };
 const NO_METERS = { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} };
 
-/** UTF-8. */
-export const bytes = (text: string) => new TextEncoder().encode(text);
+/** The UTF-8 of a key or value. */
+export const utf8 = (text: string) => new TextEncoder().encode(text);
 
 /** A put without a condition. */
 export function put(key: string, value: string): Mutation {
-  return { kind: "put", key: bytes(key), value: bytes(value), ttlMs: 0, precondition: undefined };
+  return { kind: "put", key: utf8(key), value: utf8(value), ttlMs: 0, precondition: undefined };
 }
 
 /** See the module comment. */
@@ -57,7 +58,7 @@ export class NodeCluster {
         clock: SYSTEM_CLOCK,
         seed: nodeId,
         createTransport: () => transport,
-        ...{ electionTimeoutMs: 300, heartbeatMs: 40, walSync: { kind: "always" } },
+        ...{ electionTimeoutMs: 600, heartbeatMs: 80, walSync: { kind: "always" } },
         ...{ walSegmentBytes: 1024 * 1024, logBytesMax: 2 ** 30 },
         meters: NO_METERS,
         onRemoved: () => void this.removed.add(nodeId),
@@ -106,18 +107,13 @@ export class NodeCluster {
   }
 }
 
-/** Milliseconds of real time. */
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
 /** What `key` holds, as text. */
 export async function text(
   node: Node,
   key: string,
   options: NodeReadOptions = READ,
 ): Promise<string | undefined> {
-  const [result] = await node.read([bytes(key)], options);
+  const [result] = await node.read([utf8(key)], options);
   return result === undefined ? undefined : new TextDecoder().decode(result.value);
 }
 

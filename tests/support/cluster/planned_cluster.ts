@@ -30,13 +30,16 @@ export interface Beginning {
   readonly replicas: readonly (readonly NodeId[])[];
 }
 
+/** What is spread evenly. */
+interface EvenShape {
+  readonly nodeCount: number;
+  readonly replicationFactor: number;
+  readonly partitionCount: number;
+}
+
 /** Replicas of `partitionCount` partitions, spread evenly. */
 export function evenReplicas(
-  { nodeCount, replicationFactor, partitionCount }: {
-    readonly nodeCount: number;
-    readonly replicationFactor: number;
-    readonly partitionCount: number;
-  },
+  { nodeCount, replicationFactor, partitionCount }: EvenShape,
 ): readonly (readonly NodeId[])[] {
   return Array.from(
     { length: partitionCount },

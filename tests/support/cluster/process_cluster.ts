@@ -13,19 +13,24 @@
 
 import { fromJson, type JsonValue, toJsonString } from "@bufbuild/protobuf";
 import { type GetMetadataResponse, GetMetadataResponseSchema } from "../../../proto/mod.ts";
+import { PATIENCE_MS, pause } from "../patience.ts";
 import { freePort } from "./free_port.ts";
 import { ProcessNode } from "./process_node.ts";
 
 const HOST = "127.0.0.1";
 /** Someone else may take a port between our probe and the node's start: begin again with others. */
 const START_TRIES_MAX = 5;
-/** Long enough for a machine that does three other things meanwhile. */
-const READY_LIMIT_MS = 60_000;
 const POLL_MS = 25;
-/** A stopped process answers nothing: ask the next one soon. */
-const QUESTION_LIMIT_MS = 1_000;
-/** A change may have to wait for a leader of the cluster's own group. */
-const CHANGE_LIMIT_MS = 15_000;
+/** A process that does not answer for so long is passed over, where another may be asked instead. */
+const QUESTION_LIMIT_MS = 60_000;
+
+/** One direction between two nodes. */
+export interface PeerPath {
+  readonly from: number;
+  readonly to: number;
+  /** Where `to` really is, as `host:port`. */
+  readonly address: string;
+}
 
 /** What a cluster is started with. */
 export interface ProcessClusterOptions {
@@ -38,12 +43,10 @@ export interface ProcessClusterOptions {
   /** Added to every node's environment. */
   readonly env?: Readonly<Record<string, string>>;
   /**
-   * Where node `from` is told to find node `to`, as `host:port`; asked at every start of `from`. `address` is
-   * where `to` really is, and what is told unless given.
+   * Where node `from` is told to find node `to`, as `host:port`; asked at every start of `from`. It is told
+   * where `to` really is unless this is given.
    */
-  readonly peerAddress?: (
-    link: { readonly from: number; readonly to: number; readonly address: string },
-  ) => string;
+  readonly peerAddress?: (link: PeerPath) => string;
   /**
    * Folder in which the data directories are made, and of which only they are removed; the system's for
    * temporary files.
@@ -51,7 +54,7 @@ export interface ProcessClusterOptions {
   readonly dataRoot?: string;
 }
 
-/** One node's place: the same in all its lives. */
+/** One node's place: the same for all processes of the node. */
 interface Place {
   readonly port: number;
   readonly metricsPort: number;
@@ -63,7 +66,7 @@ export class ProcessCluster {
   readonly #options: ProcessClusterOptions;
   readonly #folder: string;
   readonly #places: Map<number, Place>;
-  /** Of nodes that were not there at the beginning: whom they asked to be taken in. */
+  /** Of nodes that joined later: the address of the node that they asked to be taken in. */
   readonly #guides = new Map<number, string>();
   readonly #processes = new Map<number, ProcessNode>();
   readonly #stopped = new Set<number>();
@@ -82,7 +85,7 @@ export class ProcessCluster {
   /**
    * Starts all nodes and waits until each says that it can serve all partitions.
    *
-   * @throws {Error} when a node ends or is not ready in a minute; everything started has been cleaned up then
+   * @throws {Error} when a node ends or is never ready; everything started has been cleaned up then
    */
   static async start(options: ProcessClusterOptions): Promise<ProcessCluster> {
     for (let tries = 1;; tries++) {
@@ -153,7 +156,7 @@ export class ProcessCluster {
     ];
   }
 
-  /** The process of node `id` in its present life, or in its last one. */
+  /** The process of node `id` that runs, or of the last one. */
   process(id: number): ProcessNode {
     const process = this.#processes.get(id);
     if (process === undefined) throw new Error(`Node ${id} was never started`);
@@ -184,7 +187,7 @@ export class ProcessCluster {
    * Starts node `id` again with the same flags and data, killing it first if it runs. Resolves when it says
    * that it serves, which is before it knows the leaders: see `waitReady`.
    *
-   * @throws {Error} when it refuses to start or does not say so in a minute
+   * @throws {Error} when it refuses to start or never says so
    */
   async restart(id: number): Promise<void> {
     await this.kill(id, "SIGKILL");
@@ -194,16 +197,16 @@ export class ProcessCluster {
       } catch (error) {
         // Its address is known to the others, so it has to wait for its own port.
         if (tries === START_TRIES_MAX || !(error instanceof PortTaken)) throw error;
-        await sleep(1_000);
+        await pause(1_000);
       }
     }
   }
 
   /**
-   * Starts a further node, with an id that nobody had, which asks node `guide` to be taken in. Resolves when
+   * Starts a further node, with an id that no node had, which asks node `guide` to be taken in. Resolves when
    * it serves.
    *
-   * @throws {Error} when it refuses to start or does not say so in a minute
+   * @throws {Error} when it refuses to start or never says so
    */
   async join(id: number, guide: number): Promise<void> {
     this.#guides.set(id, this.address(guide));
@@ -223,7 +226,7 @@ export class ProcessCluster {
     let reason: unknown = "no node runs";
     for (const each of ids) {
       try {
-        return await askCluster(this.address(each), method, message);
+        return await askCluster(this.address(each), { method, message, limitMs: PATIENCE_MS });
       } catch (error) {
         reason = error;
       }
@@ -235,20 +238,19 @@ export class ProcessCluster {
    * Resolves when `/readyz` of all of `ids` says yes in one round.
    *
    * @param ids the running nodes unless given
-   * @throws {Error} with the nodes' output, after `limitMs` (a minute unless given) or when one of them has
-   *   ended
+   * @throws {Error} with the nodes' output, when they never do or one of them has ended
    */
-  async waitReady(ids: readonly number[] = this.runningIds, limitMs = READY_LIMIT_MS): Promise<void> {
-    const untilMs = performance.now() + limitMs;
+  async waitReady(ids: readonly number[] = this.runningIds): Promise<void> {
+    const untilMs = performance.now() + PATIENCE_MS;
     let answers: readonly string[] = [];
     while (performance.now() < untilMs) {
       this.#mustRun(ids);
       answers = await Promise.all(ids.map((id) => this.#readiness(id)));
       if (answers.every((answer) => answer === "ok")) return;
-      await sleep(POLL_MS);
+      await pause(POLL_MS);
     }
     const states = ids.map((id, at) => `node ${id}: ${answers[at]}\n${this.output(id)}`);
-    throw new Error(`Not ready after ${limitMs} ms: ${states.join("\n")}`);
+    throw new Error(`Not ready after ${PATIENCE_MS} ms: ${states.join("\n")}`);
   }
 
   /** What node `id` knows of the cluster; without an id, what the first running node that answers knows. */
@@ -269,20 +271,20 @@ export class ProcessCluster {
    * What node `id` knows of the cluster as soon as `holds` for it: news of changes reach every node, but not
    * all at once.
    *
-   * @throws {Error} with what it knew last, after a minute
+   * @throws {Error} with what it knew last, when it never holds
    */
   async metadataWhen(
     id: number,
     holds: (known: GetMetadataResponse) => boolean,
   ): Promise<GetMetadataResponse> {
-    const untilMs = performance.now() + READY_LIMIT_MS;
+    const untilMs = performance.now() + PATIENCE_MS;
     for (;;) {
       const known = await this.metadata(id);
       if (holds(known)) return known;
       if (performance.now() > untilMs) {
         throw new Error(`Node ${id} still knows ${toJsonString(GetMetadataResponseSchema, known)}`);
       }
-      await sleep(POLL_MS);
+      await pause(POLL_MS);
     }
   }
 
@@ -290,10 +292,10 @@ export class ProcessCluster {
    * The running node that leads `partition` in the latest term any running node knows; waits until there is
    * one.
    *
-   * @throws {Error} when there is none in a minute
+   * @throws {Error} when there never is one
    */
   async leaderOf(partition: number): Promise<number> {
-    const untilMs = performance.now() + READY_LIMIT_MS;
+    const untilMs = performance.now() + PATIENCE_MS;
     while (performance.now() < untilMs) {
       const asked = await Promise.allSettled(this.runningIds.map((id) => this.metadata(id)));
       const known = asked.flatMap((each) => each.status === "fulfilled" ? [each.value] : [])
@@ -301,12 +303,12 @@ export class ProcessCluster {
         .sort((a, b) => Number(b.term - a.term));
       const leader = known[0]?.leaderId ?? 0;
       if (this.runningIds.includes(leader)) return leader;
-      await sleep(POLL_MS);
+      await pause(POLL_MS);
     }
-    throw new Error(`Partition ${partition} has no leader after ${READY_LIMIT_MS} ms`);
+    throw new Error(`Partition ${partition} has no leader after ${PATIENCE_MS} ms`);
   }
 
-  /** What node `id` said in its present or last life, for diagnosis. */
+  /** What node `id` said while it runs, or before it ended, for diagnosis. */
   output(id: number): string {
     const process = this.#processes.get(id);
     return process === undefined ? "" : process.standardOutput + process.standardError;
@@ -342,13 +344,13 @@ export class ProcessCluster {
     const args = this.flagsOf(id);
     const process = ProcessNode.start(env === undefined ? { args } : { args, env });
     this.#processes.set(id, process);
-    const untilMs = performance.now() + READY_LIMIT_MS;
+    const untilMs = performance.now() + PATIENCE_MS;
     while (!process.hasStarted) {
       this.#mustRun([id]);
       if (performance.now() > untilMs) {
-        throw new Error(`Node ${id} has not started after ${READY_LIMIT_MS} ms: ${this.output(id)}`);
+        throw new Error(`Node ${id} has not started after ${PATIENCE_MS} ms: ${this.output(id)}`);
       }
-      await sleep(POLL_MS);
+      await pause(POLL_MS);
     }
   }
 
@@ -375,33 +377,36 @@ export class ProcessCluster {
   }
 }
 
-/** Somebody else was faster. */
+/** Another process was faster. */
 class PortTaken extends Error {
   override readonly name = "PortTaken";
 }
 
 async function askMetadata(address: string): Promise<GetMetadataResponse> {
-  return fromJson(GetMetadataResponseSchema, await askCluster(address, "GetMetadata", {}, QUESTION_LIMIT_MS));
+  return fromJson(
+    GetMetadataResponseSchema,
+    await askCluster(address, { method: "GetMetadata", message: {}, limitMs: QUESTION_LIMIT_MS }),
+  );
+}
+
+/** A call of `ClusterService`. */
+interface ClusterQuestion {
+  readonly method: string;
+  readonly message: JsonValue;
+  readonly limitMs: number;
 }
 
 async function askCluster(
   address: string,
-  method: string,
-  message: JsonValue,
-  limitMs = CHANGE_LIMIT_MS,
+  { method, message, limitMs }: ClusterQuestion,
 ): Promise<JsonValue> {
   const response = await fetch(`${address}/prkdb.v1.ClusterService/${method}`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", "connect-timeout-ms": String(limitMs) },
     body: JSON.stringify(message),
     signal: AbortSignal.timeout(limitMs),
   });
   const body = await response.json() as JsonValue;
   if (!response.ok) throw new Error(`${address}: ${response.status} ${JSON.stringify(body)}`);
   return body;
-}
-
-/** Resolves after `ms` milliseconds. */
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

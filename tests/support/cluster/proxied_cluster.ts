@@ -20,6 +20,19 @@ import { CuttableProxy, type LinkState } from "./cuttable_proxy.ts";
 import { freePort } from "./free_port.ts";
 import { ProcessCluster, type ProcessClusterOptions } from "./process_cluster.ts";
 
+/** One direction between two nodes, and what it is to do. */
+interface LinkSetting {
+  readonly from: number;
+  readonly to: number;
+  readonly state: LinkState;
+}
+
+/** One direction between two nodes. */
+interface LinkEnds {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** See the module comment. */
 export class ProxiedCluster {
   /** The processes; to be started, stopped and asked like any cluster's. */
@@ -67,7 +80,7 @@ export class ProxiedCluster {
 
   /** Sets what node `from` says to node `to`, and only that. */
   setLink(
-    { from, to, state }: { readonly from: number; readonly to: number; readonly state: LinkState },
+    { from, to, state }: LinkSetting,
   ): void {
     const proxy = this.#proxies.get(nameOf(from, to));
     if (proxy === undefined) throw new RangeError(`There is no link from node ${from} to node ${to}`);
@@ -89,7 +102,7 @@ export class ProxiedCluster {
   }
 
   /** Bytes that have passed from node `from`'s connections to node `to`. */
-  passedBytes({ from, to }: { readonly from: number; readonly to: number }): number {
+  passedBytes({ from, to }: LinkEnds): number {
     return this.#proxies.get(nameOf(from, to))?.passedBytes ?? 0;
   }
 

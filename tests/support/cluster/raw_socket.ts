@@ -41,14 +41,17 @@ export async function tryWrite(connection: Deno.TcpConn, bytes: Uint8Array): Pro
   }
 }
 
+/** What is said, and how long nothing may come before all is taken for said. */
+export interface RawExchange {
+  readonly bytes: Uint8Array;
+  readonly quietMs: number;
+}
+
 /**
  * What `port` answers to `bytes` until it closes the connection or says nothing more for `quietMs`; then it
  * is closed.
  */
-export async function exchange(
-  port: number,
-  { bytes, quietMs = 300 }: { readonly bytes: Uint8Array; readonly quietMs?: number },
-): Promise<string> {
+export async function exchange(port: number, { bytes, quietMs }: RawExchange): Promise<string> {
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
   try {
     // Both at once: a node that refuses answers before it has been told everything.
@@ -79,12 +82,4 @@ async function readUntilQuiet(connection: Deno.TcpConn, quietMs: number): Promis
 /** The bytes of `text`, which is ASCII. */
 export function ascii(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
-}
-
-/** `length` random bytes. */
-export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  // The platform hands out at most so many at a time.
-  for (let at = 0; at < length; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
-  return bytes;
 }

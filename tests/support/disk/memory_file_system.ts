@@ -73,7 +73,7 @@ export class MemoryDisk {
   readonly #locks = new Set<string>();
   /** Changes no sync has made durable, oldest first. */
   #changes: NameChange[] = [];
-  #life = 0;
+  #mountNumber = 0;
 
   constructor(options: MemoryDiskOptions) {
     this.#options = options;
@@ -81,7 +81,7 @@ export class MemoryDisk {
 
   /** The port, for one owner until the next crash. */
   mount(): FileSystem {
-    return new MountedDisk(this, this.#life);
+    return new MountedDisk(this, this.#mountNumber);
   }
 
   /** Loses what a loss of power may lose. */
@@ -92,14 +92,14 @@ export class MemoryDisk {
     this.#changes = [];
     for (const path of this.paths()) this.#inodes.get(path)!.crash(random, odds);
     this.#locks.clear();
-    this.#life++;
+    this.#mountNumber++;
   }
 
   /** Ends every handle without losing a byte, as when a process is killed. */
   kill(): void {
     for (const inode of this.#inodes.values()) inode.abandonSyncs();
     this.#locks.clear();
-    this.#life++;
+    this.#mountNumber++;
   }
 
   /** All files, sorted. */
@@ -125,20 +125,22 @@ export class MemoryDisk {
     this.#inodes.delete(path);
   }
 
-  /** The start of every call: throws if the caller's life is over or a fault is due. */
-  enter(call: DiskCall, life: number): void {
-    this.checkLife(life);
+  /** The start of every call: throws if the caller's mount is over or a fault is due. */
+  enter(call: DiskCall, mountNumber: number): void {
+    this.checkMount(mountNumber);
     const error = this.#options.fault?.(call);
     if (error !== undefined) throw error;
   }
 
-  checkLife(life: number): void {
-    if (life !== this.#life) throw new DiskGoneError("Cannot use this handle as the disk has crashed since");
+  checkMount(mountNumber: number): void {
+    if (mountNumber !== this.#mountNumber) {
+      throw new DiskGoneError("Cannot use this handle as the disk has crashed since");
+    }
   }
 
-  async wait(call: DiskCall, life: number): Promise<void> {
+  async wait(call: DiskCall, mountNumber: number): Promise<void> {
     await this.#options.delay?.(call);
-    this.checkLife(life);
+    this.checkMount(mountNumber);
   }
 
   get random(): SeededRandom {
@@ -199,10 +201,10 @@ export class MemoryDisk {
     if (!this.#inodes.has(path)) this.make(path);
     if (this.#locks.has(path)) return undefined;
     this.#locks.add(path);
-    const life = this.#life;
+    const mountNumber = this.#mountNumber;
     return {
       release: () => {
-        if (life === this.#life) this.#locks.delete(path);
+        if (mountNumber === this.#mountNumber) this.#locks.delete(path);
       },
     };
   }
@@ -223,14 +225,14 @@ export class MemoryDisk {
   }
 }
 
-/** The port of one life of a disk. */
+/** The port of one mount of a disk. */
 class MountedDisk implements FileSystem {
   readonly #disk: MemoryDisk;
-  readonly #life: number;
+  readonly #mountNumber: number;
 
-  constructor(disk: MemoryDisk, life: number) {
+  constructor(disk: MemoryDisk, mountNumber: number) {
     this.#disk = disk;
-    this.#life = life;
+    this.#mountNumber = mountNumber;
   }
 
   open(path: string): Promise<StoredFile> {
@@ -259,10 +261,10 @@ class MountedDisk implements FileSystem {
 
   async syncDirectory(directory: string): Promise<void> {
     const call: DiskCall = { operation: "syncDirectory", path: directory };
-    this.#disk.enter(call, this.#life);
+    this.#disk.enter(call, this.#mountNumber);
     const finish = this.#disk.beginSyncDirectory(directory);
-    await this.#disk.wait(call, this.#life);
-    this.#disk.checkLife(this.#life);
+    await this.#disk.wait(call, this.#mountNumber);
+    this.#disk.checkMount(this.#mountNumber);
     finish();
   }
 
@@ -271,35 +273,42 @@ class MountedDisk implements FileSystem {
   }
 
   #file(path: string, inode: MemoryInode): StoredFile {
-    return new MemoryFile(path, { disk: this.#disk, life: this.#life, inode });
+    return new MemoryFile(path, { disk: this.#disk, mountNumber: this.#mountNumber, inode });
   }
 
   async #call<Result>(call: DiskCall, run: () => Result): Promise<Result> {
-    this.#disk.enter(call, this.#life);
-    await this.#disk.wait(call, this.#life);
+    this.#disk.enter(call, this.#mountNumber);
+    await this.#disk.wait(call, this.#mountNumber);
     // A crash may have come between the end of the wait and here.
-    this.#disk.checkLife(this.#life);
+    this.#disk.checkMount(this.#mountNumber);
     return run();
   }
+}
+
+/** What an open file belongs to. */
+interface FileOwner {
+  readonly disk: MemoryDisk;
+  readonly mountNumber: number;
+  readonly inode: MemoryInode;
 }
 
 /** One handle. Like a descriptor it stays with its file when that is renamed or removed. */
 class MemoryFile implements StoredFile {
   readonly path: string;
   readonly #disk: MemoryDisk;
-  readonly #life: number;
+  readonly #mountNumber: number;
   readonly #inode: MemoryInode;
   #isClosed = false;
 
-  constructor(path: string, owner: { disk: MemoryDisk; life: number; inode: MemoryInode }) {
+  constructor(path: string, owner: FileOwner) {
     this.path = path;
     this.#disk = owner.disk;
-    this.#life = owner.life;
+    this.#mountNumber = owner.mountNumber;
     this.#inode = owner.inode;
   }
 
   async size(): Promise<number> {
-    await this.#disk.wait(this.#enter("size"), this.#life);
+    await this.#disk.wait(this.#enter("size"), this.#mountNumber);
     return this.#inode.size;
   }
 
@@ -316,17 +325,17 @@ class MemoryFile implements StoredFile {
   async write(bytes: Uint8Array, position: number): Promise<void> {
     const call = this.#guardWrite("write", bytes, position);
     const copy = bytes.slice();
-    await this.#disk.wait(call, this.#life);
-    this.#disk.checkLife(this.#life);
+    await this.#disk.wait(call, this.#mountNumber);
+    this.#disk.checkMount(this.#mountNumber);
     this.#inode.write(copy, position);
   }
 
   async syncData(): Promise<void> {
-    this.#disk.checkLife(this.#life);
+    this.#disk.checkMount(this.#mountNumber);
     const sync = this.#inode.beginSync();
     try {
-      await this.#disk.wait(this.#enter("syncData"), this.#life);
-      this.#disk.checkLife(this.#life);
+      await this.#disk.wait(this.#enter("syncData"), this.#mountNumber);
+      this.#disk.checkMount(this.#mountNumber);
     } catch (error) {
       if (!(error instanceof DiskGoneError)) sync.fail();
       throw error;
@@ -350,7 +359,7 @@ class MemoryFile implements StoredFile {
 
   #enter(operation: DiskOperation): DiskCall {
     const call: DiskCall = { operation, path: this.path };
-    this.#disk.enter(call, this.#life);
+    this.#disk.enter(call, this.#mountNumber);
     if (this.#isClosed) throw new Deno.errors.BadResource(`the file is closed: ${this.path}`);
     return call;
   }

@@ -25,6 +25,19 @@ export interface CrashOdds {
 /** Old contents of sectors, by number. */
 type Layer = Map<number, Uint8Array>;
 
+/** What was there before, and how it may come to harm. */
+interface SectorFate {
+  readonly old: Uint8Array;
+  readonly random: SeededRandom;
+  readonly odds: CrashOdds;
+}
+
+/** What was there before, and the chance that mixes it in. */
+interface Garbling {
+  readonly old: Uint8Array;
+  readonly random: SeededRandom;
+}
+
 /** See the module comment. */
 export class MemoryInode {
   #bytes = new Uint8Array(0);
@@ -111,7 +124,7 @@ export class MemoryInode {
    */
   #crashSector(
     sector: number,
-    fate: { readonly old: Uint8Array; readonly random: SeededRandom; readonly odds: CrashOdds },
+    fate: SectorFate,
   ): boolean {
     const roll = fate.random.below(100);
     const at = sector * SECTOR_BYTES;
@@ -126,7 +139,7 @@ export class MemoryInode {
   }
 
   /** Bytes that were being changed become anything; bytes written again as they were stay, torn or not. */
-  #garble(at: number, { old, random }: { readonly old: Uint8Array; readonly random: SeededRandom }): void {
+  #garble(at: number, { old, random }: Garbling): void {
     for (let index = 0; index < old.length; index++) {
       if (this.#bytes[at + index] !== old[index]) this.#bytes[at + index] = random.below(256);
     }

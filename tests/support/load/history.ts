@@ -112,6 +112,13 @@ export class HistoryRecorder {
   }
 }
 
+/** What a recorded client works with. */
+interface RecordedClientParts {
+  readonly id: number;
+  readonly client: RecordableClient;
+  readonly recorder: HistoryRecorder;
+}
+
 /** A client whose calls are recorded; keys and values are text. */
 export class RecordedClient {
   readonly #id: number;
@@ -120,11 +127,7 @@ export class RecordedClient {
 
   /** Use `HistoryRecorder.client`. */
   constructor(
-    { id, client, recorder }: {
-      readonly id: number;
-      readonly client: RecordableClient;
-      readonly recorder: HistoryRecorder;
-    },
+    { id, client, recorder }: RecordedClientParts,
   ) {
     this.#id = id;
     this.#client = client;

@@ -10,7 +10,7 @@
  */
 
 import type { Condition, Operation } from "../../linearizability/history.ts";
-import { sleep } from "../cluster/process_cluster.ts";
+import { pause } from "../patience.ts";
 import type { SeededRandom } from "../seeded_random.ts";
 import type { RecordedClient } from "./history.ts";
 
@@ -26,6 +26,12 @@ export interface MixedLoadOptions {
   readonly timeoutMs: number;
   /** Between two calls of a worker, in milliseconds; leaves the processor to those under test. */
   readonly pauseMs: number;
+}
+
+/** What the next call may write, and the versions it may compare with. */
+interface NextCall {
+  readonly value: string;
+  readonly known: ReadonlyMap<string, number>;
 }
 
 /** See the module comment. */
@@ -88,13 +94,13 @@ export class MixedLoad {
         this.#count(operation);
         learn(known, operation);
       }
-      await sleep(pauseMs);
+      await pause(pauseMs);
     }
   }
 
   async #call(
     client: RecordedClient,
-    { value, known }: { readonly value: string; readonly known: ReadonlyMap<string, number> },
+    { value, known }: NextCall,
   ): Promise<readonly Operation[]> {
     const { random, keys, timeoutMs } = this.#options;
     const key = random.pick(keys);

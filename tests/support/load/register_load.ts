@@ -9,7 +9,8 @@
 import { PrkDbClient } from "../../../client/mod.ts";
 import { Consistency, KvService } from "../../../proto/mod.ts";
 import { callNode } from "../cluster/node_call.ts";
-import { sleep } from "../cluster/process_cluster.ts";
+import { PATIENCE_MS, pause } from "../patience.ts";
+import type { SeededRandom } from "../seeded_random.ts";
 
 /** Short, so that a read does not wait out the death of the node it was sent to. */
 const READ_TIMEOUT_MS = 2_000;
@@ -21,6 +22,8 @@ export interface RegisterLoadOptions {
   readonly registers: number;
   /** At once, over all registers. */
   readonly readers: number;
+  /** Picks what is read, and where. */
+  readonly random: SeededRandom;
   /**
    * What readers ask for; linearizable unless given. Anything less must be found out, which tests this check.
    */
@@ -33,6 +36,13 @@ interface Register {
   sent: number;
   /** The largest count that any call has proved: acknowledged or read. */
   proved: number;
+}
+
+/** An answer, and the least that it must say. */
+interface RegisterRead {
+  readonly found: number;
+  readonly floor: number;
+  readonly address: string;
 }
 
 /** See the module comment. */
@@ -60,7 +70,10 @@ export class RegisterLoad {
 
   /** Connects and begins. */
   static async start(options: RegisterLoadOptions): Promise<RegisterLoad> {
-    return new RegisterLoad(await PrkDbClient.connect(options.addresses, { timeoutMs: 20_000 }), options);
+    return new RegisterLoad(
+      await PrkDbClient.connect(options.addresses, { timeoutMs: PATIENCE_MS }),
+      options,
+    );
   }
 
   /** Reads that found what they must not, in words. */
@@ -99,27 +112,24 @@ export class RegisterLoad {
       } catch {
         // Whether it took effect is not known. The next one counts higher, so the checks hold either way.
       }
-      await sleep(PAUSE_MS);
+      await pause(PAUSE_MS);
     }
   }
 
   async #read(): Promise<void> {
-    const { addresses, consistency = Consistency.LINEARIZABLE } = this.#options;
+    const { addresses, random, consistency = Consistency.LINEARIZABLE } = this.#options;
     while (!this.#isStopping) {
-      const register = this.#registers[Math.floor(Math.random() * this.#registers.length)]!;
-      const address = addresses[Math.floor(Math.random() * addresses.length)]!;
+      const register = random.pick(this.#registers);
+      const address = random.pick(addresses);
       const floor = register.proved;
       const found = await tryRead(address, { key: register.key, consistency });
-      if (found === undefined) await sleep(20);
+      if (found === undefined) await pause(20);
       else this.#judge(register, { found, floor, address });
-      await sleep(PAUSE_MS);
+      await pause(PAUSE_MS);
     }
   }
 
-  #judge(
-    register: Register,
-    { found, floor, address }: { readonly found: number; readonly floor: number; readonly address: string },
-  ): void {
+  #judge(register: Register, { found, floor, address }: RegisterRead): void {
     this.#reads++;
     if (found < floor || found > register.sent) {
       const key = new TextDecoder().decode(register.key);
@@ -129,10 +139,16 @@ export class RegisterLoad {
   }
 }
 
+/** What is read, and how fresh it must be. */
+interface ReadQuestion {
+  readonly key: Uint8Array<ArrayBuffer>;
+  readonly consistency: Consistency;
+}
+
 /** The register's count, 0 if it was never written; `undefined` when the node does not answer or refuses. */
 async function tryRead(
   address: string,
-  input: { readonly key: Uint8Array<ArrayBuffer>; readonly consistency: Consistency },
+  input: ReadQuestion,
 ): Promise<number | undefined> {
   try {
     const { value } = await callNode(address, KvService.method.get, { input, timeoutMs: READ_TIMEOUT_MS });

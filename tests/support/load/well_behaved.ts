@@ -7,7 +7,7 @@
 
 import { KvService } from "../../../proto/mod.ts";
 import { callNode } from "../cluster/node_call.ts";
-import { sleep } from "../cluster/process_cluster.ts";
+import { pause, until } from "../patience.ts";
 
 /** Leaves the processor to those under test. */
 const PAUSE_MS = 10;
@@ -40,9 +40,10 @@ export class WellBehaved {
     return new WellBehaved(address);
   }
 
-  /** Resolves when `count` calls have ended since the start. */
-  async hasMade(count: number): Promise<void> {
-    while (this.#durationsMs.length < count) await sleep(PAUSE_MS);
+  /** Resolves when `count` further calls have ended. */
+  async makesFurther(count: number): Promise<void> {
+    const wanted = this.#durationsMs.length + count;
+    await until(() => this.#durationsMs.length >= wanted, "a well-behaved client is served");
   }
 
   /** Ends with the answer to the call under way. */
@@ -68,7 +69,7 @@ export class WellBehaved {
         const found = await this.#get();
         if (found !== value) this.#failures.push(`read "${found}" after writing "${value}"`);
       });
-      await sleep(PAUSE_MS);
+      await pause(PAUSE_MS);
     }
   }
 

@@ -14,9 +14,15 @@ import { createClient } from "@connectrpc/connect";
 import { PrkDbClient } from "../../../client/mod.ts";
 import { createPrkDbTransport } from "../../../client/transport/connect_transport.ts";
 import { KvService } from "../../../proto/mod.ts";
+import { PATIENCE_MS } from "../patience.ts";
 
 const KEYS_PER_READ = 500;
-const READ_TIMEOUT_MS = 20_000;
+
+/** One write of the load: `number` counts those of its writer. */
+export interface LoadWrite {
+  readonly writer: number;
+  readonly number: number;
+}
 
 /** How to write. */
 export interface WriteLoadOptions {
@@ -24,8 +30,8 @@ export interface WriteLoadOptions {
   readonly addresses: readonly string[];
   readonly writers: number;
   /** The key of a writer's write; `load-WRITER-NUMBER` unless given. Must be different for each. */
-  readonly keyOf?: (write: { readonly writer: number; readonly number: number }) => string;
-  /** Deadline of one write with all its retries. */
+  readonly keyOf?: (write: LoadWrite) => string;
+  /** Deadline of one write with all its retries; as long as a test waits for anything unless given. */
   readonly timeoutMs?: number;
 }
 
@@ -42,6 +48,7 @@ export class WriteLoad {
   readonly #acknowledged = new Map<string, Acknowledgement>();
   readonly #failures: string[] = [];
   readonly #lastMs: number[];
+  readonly #writesByWriter: number[];
   readonly #done: Promise<void>;
   #longestGapMs = 0;
   #isStopping = false;
@@ -51,18 +58,26 @@ export class WriteLoad {
     this.#options = options;
     const writers = Array.from({ length: options.writers }, (_, writer) => writer);
     this.#lastMs = writers.map(() => performance.now());
+    this.#writesByWriter = writers.map(() => 0);
     this.#done = Promise.all(writers.map((writer) => this.#write(writer))).then(() => {});
   }
 
   /** Connects and begins to write. */
   static async start(options: WriteLoadOptions): Promise<WriteLoad> {
-    const client = await PrkDbClient.connect(options.addresses, { timeoutMs: options.timeoutMs ?? 20_000 });
+    const client = await PrkDbClient.connect(options.addresses, {
+      timeoutMs: options.timeoutMs ?? PATIENCE_MS,
+    });
     return new WriteLoad(client, options);
   }
 
   /** Everything acknowledged so far. */
   get acknowledged(): ReadonlyMap<string, Acknowledgement> {
     return this.#acknowledged;
+  }
+
+  /** Writes acknowledged so far, by writer. */
+  get writesByWriter(): readonly number[] {
+    return this.#writesByWriter;
   }
 
   /** Writes that ended in an error, each in words; whether they took effect is not known. */
@@ -97,7 +112,7 @@ export class WriteLoad {
     const keyOf = this.#options.keyOf ?? (({ writer, number }) => `load-${writer}-${number}`);
     for (let number = 0; !this.#isStopping; number++) {
       const key = keyOf({ writer, number });
-      const value = `${key}=${crypto.randomUUID()}`;
+      const value = `value of ${key}`;
       try {
         const { version } = await this.#client.put(key, value);
         this.#acknowledged.set(key, { value, version });
@@ -112,6 +127,7 @@ export class WriteLoad {
     const nowMs = performance.now();
     this.#longestGapMs = Math.max(this.#longestGapMs, nowMs - this.#lastMs[writer]!);
     this.#lastMs[writer] = nowMs;
+    this.#writesByWriter[writer]!++;
   }
 }
 
@@ -130,7 +146,7 @@ export async function missingAt(
   for (let at = 0; at < all.length; at += KEYS_PER_READ) {
     const page = all.slice(at, at + KEYS_PER_READ);
     const keys = page.map(([key]) => new TextEncoder().encode(key));
-    const { results } = await client.getMany({ keys }, { timeoutMs: READ_TIMEOUT_MS });
+    const { results } = await client.getMany({ keys }, { timeoutMs: PATIENCE_MS });
     if (results.length !== page.length) throw new Error(`${results.length} results for ${page.length} keys`);
     page.forEach(([key, wanted], position) => {
       const { value, version } = results[position]!;
