@@ -14,10 +14,12 @@
  * @module
  */
 
-import type { NodeId } from "../../../raft/mod.ts";
+import type { GroupId, NodeId } from "../../../raft/mod.ts";
 import type { ClusterShape } from "../../../server/cluster/founding.ts";
+import { newIncarnation, openDataDirectory } from "../../../server/data/mod.ts";
 import { Inbox } from "../../../server/node/inbox.ts";
 import { type JoinedCluster, Node } from "../../../server/node/node.ts";
+import type { NodeEnd } from "../../../server/node/node_loop.ts";
 import { createLocalCaller } from "../../../server/rpc/mod.ts";
 import type { SeededRandom } from "../../support/seeded_random.ts";
 import type { World } from "../world/world.ts";
@@ -57,6 +59,12 @@ export interface MachineWatcher {
 /** See the module comment. */
 export type MachineState = "down" | "starting" | "serving" | "stopping" | "lost" | "removed";
 
+/** A node, and what it hears of the world through. */
+interface OpenNode {
+  readonly node: Node;
+  readonly inbox: Inbox;
+}
+
 /** Answers one call of a client. */
 type LocalCaller = ReturnType<typeof createLocalCaller>;
 
@@ -79,6 +87,7 @@ export class SimMachine {
   #state: MachineState = "down";
   #life: SimProcess | undefined;
   #node: Node | undefined;
+  #inbox: Inbox | undefined;
   #caller: LocalCaller | undefined;
   /** Where the log ended when a process last had it open. */
   #logEnd = { segment: 1, offset: 0 };
@@ -135,34 +144,11 @@ export class SimMachine {
     this.#state = "starting";
     const life = new SimProcess(this.#world, this.id);
     this.#life = life;
-    const fileSystem = this.disk.mount(life);
     const inbox = new Inbox();
-    const saltRandom = this.#world.fork();
-    Node.open({
-      nodeId: this.id,
-      ...this.#options.origin,
-      directory: DIRECTORY,
-      fileSystem,
-      clock: new ProcessClock(this.#world, { life, machine: this.clock, random: this.#world.fork() }),
-      seed: this.#random.word(),
-      randomWord: () => saltRandom.word(),
-      inbox,
-      createTransport: () =>
-        this.#network.attach(this.id, {
-          ...{ life, inbox },
-          node: () => this.#life === life ? this.#node : undefined,
-          onRemoved: () => this.#onRemoved(life),
-        }),
-      electionTimeoutMs: this.#options.electionTimeoutMs,
-      heartbeatMs: this.#options.heartbeatMs,
-      leaseReads: this.#options.leaseReads,
-      walSync: { kind: "always" },
-      walSegmentBytes: this.#options.walSegmentBytes,
-      logBytesMax: LOG_BYTES_MAX,
-      meters: NO_METERS,
-      onRemoved: () => this.#onRemoved(life),
-      onFatal: (error) => this.#onFatal(life, error),
-    }).then((node) => this.#opened(life, node), (error) => this.#refused(life, error));
+    this.#open(life, inbox).then(
+      (node) => this.#opened(life, { node, inbox }),
+      (error) => this.#refused(life, error),
+    );
   }
 
   /** The power goes. */
@@ -211,24 +197,64 @@ export class SimMachine {
     this.#state = "lost";
   }
 
+  /** Asks the node to hand a group to `to`, if it leads it. */
+  transferLeadership(group: GroupId, to: NodeId): void {
+    this.#inbox?.push({ kind: "transfer", group, to });
+  }
+
   /** Notes where the log ends, for damage to be done. */
   noteLogEnd(): void {
     if (this.#node !== undefined) this.#logEnd = this.#node.wal.end;
   }
 
-  #opened(life: SimProcess, node: Node): void {
+  async #open(life: SimProcess, inbox: Inbox): Promise<Node> {
+    const { origin, electionTimeoutMs, heartbeatMs, leaseReads, walSegmentBytes } = this.#options;
+    const fileSystem = this.disk.mount(life);
+    const saltRandom = this.#world.fork();
+    const clock = new ProcessClock(this.#world, { life, machine: this.clock, random: this.#world.fork() });
+    const seed = this.#random.word();
+    const data = await openDataDirectory(fileSystem, {
+      directory: DIRECTORY,
+      nodeId: this.id,
+      shape: origin.shape,
+      joinedClusterId: origin.joined?.clusterId,
+      incarnation: newIncarnation({ wallMs: clock.wallMs(), seed }),
+    });
+    return await Node.open({
+      ...origin,
+      data,
+      fileSystem,
+      clock,
+      seed,
+      randomWord: () => saltRandom.word(),
+      inbox,
+      transport: this.#network.createTransport(this.id, life),
+      electionTimeoutMs,
+      heartbeatMs,
+      leaseReads,
+      walSync: { kind: "always" },
+      walSegmentBytes,
+      logBytesMax: LOG_BYTES_MAX,
+      meters: NO_METERS,
+    });
+  }
+
+  #opened(life: SimProcess, { node, inbox }: OpenNode): void {
     if (!life.isAlive) return;
+    void node.ended.then((end) => this.#onEnd(life, end));
+    this.#network.attach(this.id, { life, inbox, host: node });
     this.#state = "serving";
     this.#node = node;
+    this.#inbox = inbox;
     this.#caller = createLocalCaller(node);
     this.#world.trace.note(`node ${this.id} is up`);
     this.#watcher.onBirth(this);
-    if (this.#isRemoved) this.stop();
   }
 
-  /** It stops by itself, when it has done what it is at. */
-  #onRemoved(life: SimProcess): void {
-    if (this.#isRemoved || !life.isAlive) return;
+  #onEnd(life: SimProcess, end: NodeEnd): void {
+    if (!life.isAlive) return;
+    if (end.kind === "fatal") return this.#onFatal(end.error);
+    // It stops by itself, when it has done what it is at.
     this.#isRemoved = true;
     life.plan(0, "is removed", () => this.stop());
   }
@@ -244,8 +270,7 @@ export class SimMachine {
     this.#giveUp("cannot start");
   }
 
-  #onFatal(life: SimProcess, error: Error): void {
-    if (!life.isAlive) return;
+  #onFatal(error: Error): void {
     // A faulty disk ends a node; nothing else may.
     const isOfDisk = this.disk.faults > 0 && Reflect.get(error, "code") === "WAL_POISONED";
     if (!isOfDisk) this.#watcher.fail(`node ${this.id} dies`, error);
@@ -268,6 +293,7 @@ export class SimMachine {
     this.#state = this.#isRemoved ? "removed" : "down";
     this.#life = undefined;
     this.#node = undefined;
+    this.#inbox = undefined;
     this.#caller = undefined;
     life.end();
     this.#watcher.onDeath(this);

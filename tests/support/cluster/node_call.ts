@@ -22,7 +22,7 @@ const GRACE_MS = 5_000;
 const TIMEOUT_MS = 10_000;
 
 /** How to call. */
-export interface NodeCallOptions<Input extends DescMessage> {
+export interface CallNodeOptions<Input extends DescMessage> {
   readonly input: MessageInitShape<Input>;
   /** Deadline the node is told; ten seconds unless given. */
   readonly timeoutMs?: number;
@@ -40,7 +40,7 @@ export interface NodeCallOptions<Input extends DescMessage> {
 export async function callNode<Input extends DescMessage, Output extends DescMessage>(
   address: string,
   method: DescMethodUnary<Input, Output>,
-  { input, timeoutMs = TIMEOUT_MS, direct = false }: NodeCallOptions<Input>,
+  { input, timeoutMs = TIMEOUT_MS, direct = false }: CallNodeOptions<Input>,
 ): Promise<MessageShape<Output>> {
   const response = await fetch(`${address}/${method.parent.typeName}/${method.name}`, {
     method: "POST",
