@@ -7,8 +7,9 @@
 import { DenoFileSystem } from "../wal-wasm/mod.ts";
 import type { ClusterShape } from "./cluster/mod.ts";
 import { DEFAULTS } from "./config/mod.ts";
-import { Inbox, Node } from "./node/mod.ts";
-import { SYSTEM_CLOCK } from "./ports/mod.ts";
+import { newIncarnation, openDataDirectory } from "./data/mod.ts";
+import { Inbox, type LoopMeters, Node } from "./node/mod.ts";
+import { type PeerTransport, SYSTEM_CLOCK } from "./ports/mod.ts";
 import { createLocalCaller, type LocalCall } from "./rpc/mod.ts";
 
 const NODE_ID = 1;
@@ -27,12 +28,12 @@ export interface EmbeddedOptions {
 export class EmbeddedNode {
   readonly #node: Node;
   readonly #call: (call: LocalCall) => Promise<Uint8Array>;
-  readonly #failure: { current?: Error };
+  #failure: Error | undefined;
 
-  private constructor(node: Node, failure: { current?: Error }) {
+  private constructor(node: Node) {
     this.#node = node;
     this.#call = createLocalCaller(node);
-    this.#failure = failure;
+    void node.ended.then((end) => this.#failure = end.kind === "fatal" ? end.error : undefined);
   }
 
   /**
@@ -43,26 +44,33 @@ export class EmbeddedNode {
   static async open(
     { dataDir, numPartitions = DEFAULTS.partitions }: EmbeddedOptions,
   ): Promise<EmbeddedNode> {
-    const failure: { current?: Error } = {};
-    const node = await Node.open({
-      nodeId: NODE_ID,
-      shape: shapeOf(numPartitions),
+    const fileSystem = new DenoFileSystem();
+    const shape = shapeOf(numPartitions);
+    const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+    const data = await openDataDirectory(fileSystem, {
       directory: dataDir,
-      fileSystem: new DenoFileSystem(),
+      nodeId: NODE_ID,
+      shape,
+      incarnation: newIncarnation({ wallMs: SYSTEM_CLOCK.wallMs(), seed }),
+    });
+    const node = await Node.open({
+      data,
+      shape,
+      fileSystem,
       clock: SYSTEM_CLOCK,
-      seed: crypto.getRandomValues(new Uint32Array(1))[0]!,
+      seed,
       inbox: new Inbox(),
-      createTransport: () => NO_PEERS,
+      transport: NO_PEERS,
       electionTimeoutMs: DEFAULTS.electionTimeoutMs,
       heartbeatMs: DEFAULTS.heartbeatMs,
       walSync: { kind: "always" },
       walSegmentBytes: DEFAULTS.walSegmentBytes,
       logBytesMax: DEFAULTS.logMemoryBytes,
-      meters: { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} },
-      onFatal: (error) => failure.current = error,
+      meters: NO_METERS,
     });
+    const embedded = new EmbeddedNode(node);
     while (!node.readiness().isReady) await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
-    return new EmbeddedNode(node, failure);
+    return embedded;
   }
 
   /**
@@ -71,7 +79,7 @@ export class EmbeddedNode {
    * @throws the error that broke the log, once it is broken: the database must be opened anew
    */
   call(call: LocalCall): Promise<Uint8Array> {
-    if (this.#failure.current !== undefined) return Promise.reject(this.#failure.current);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return this.#call(call);
   }
 
@@ -86,9 +94,10 @@ function shapeOf(partitionCount: number): ClusterShape {
   return { nodes: new Map([[NODE_ID, "localhost:0"]]), partitionCount, replicationFactor: 1 };
 }
 
-const NO_PEERS = {
+const NO_PEERS: PeerTransport = {
   setPeers: () => {},
   send: () => false,
   statuses: () => [],
   close: () => Promise.resolve(),
 };
+const NO_METERS: LoopMeters = { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} };

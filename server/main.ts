@@ -10,6 +10,7 @@ import { configure, getStreamSink } from "@logtape/logtape";
 import { VERSION } from "./api/mod.ts";
 import { ConfigError, ConfigNotice, parseConfig, type ServerConfig } from "./config/mod.ts";
 import { DataDirectoryError } from "./data/mod.ts";
+import type { NodeEnd } from "./node/mod.ts";
 import { Server } from "./server.ts";
 
 const EXIT_UNUSABLE = 2;
@@ -23,10 +24,11 @@ export async function main(args: readonly string[]): Promise<void> {
   const config = configOrExit(args);
   for (const warning of config.warnings) console.error(`prkdb: warning: ${warning}`);
   const server = await startOrExit(config);
+  void server.node.ended.then((end) => endAs(end, server));
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => void stopAndExit(server));
   }
-  // Last: whoever reads it may stop the node at once.
+  // Last: a program that reads it may stop the node at once.
   printStart(server);
 }
 
@@ -45,10 +47,7 @@ function configOrExit(args: readonly string[]): ServerConfig {
 
 async function startOrExit(config: ServerConfig): Promise<Server> {
   try {
-    const removed = Promise.withResolvers<void>();
-    const server = await Server.start(config, { onFatal: dieOf, onRemoved: removed.resolve });
-    void removed.promise.then(() => leave(server));
-    return server;
+    return await Server.start(config);
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) {
       refuse(`a port is taken: ${config.host}:${config.port} or ${config.host}:${config.metricsPort}`);
@@ -58,16 +57,17 @@ async function startOrExit(config: ServerConfig): Promise<Server> {
   }
 }
 
-/** A failed write or sync is never retried: what is on disk is not known any more, only recovery can tell. */
-function dieOf(error: Error): void {
-  console.error(`prkdb: fatal: ${error.message}`);
-  Deno.exit(EXIT_FATAL);
-}
-
-/** The others know already: nothing here is needed any more. */
-async function leave(server: Server): Promise<void> {
-  console.error(`prkdb: node ${server.config.nodeId} was removed from its cluster and stops`);
-  await stopAndExit(server);
+async function endAs(end: NodeEnd, server: Server): Promise<void> {
+  switch (end.kind) {
+    case "fatal":
+      // A failed write or sync is never retried: only recovery can tell what is on the disk.
+      console.error(`prkdb: fatal: ${end.error.message}`);
+      return Deno.exit(EXIT_FATAL);
+    case "removed":
+      // The others know already: nothing here is needed any more.
+      console.error(`prkdb: node ${server.config.nodeId} was removed from its cluster and stops`);
+      return await stopAndExit(server);
+  }
 }
 
 function refuse(message: string): never {

@@ -41,6 +41,17 @@ export interface ReadCall extends CallBase<readonly ReadResult[]> {
 /** Either. */
 export type Call = WriteCall | ReadCall;
 
+/** A call on its way to the node's loop. */
+export interface CallInput {
+  readonly kind: "call";
+  readonly call: Call;
+}
+
+/** Where calls wait for the loop: the node's inbox. */
+export interface CallInbox {
+  push(input: CallInput): void;
+}
+
 /** Settles any call with an error. */
 export function failCall(call: Call, error: DomainError): void {
   call.settle({ ok: false, error });

@@ -8,7 +8,7 @@
  */
 
 import type { GroupId, MultiRaft, NodeId, ReadReady } from "../../raft/mod.ts";
-import { DomainError } from "../api/mod.ts";
+import { DomainError, type Failure } from "../api/mod.ts";
 import { CLUSTER_GROUP, decodeClusterCommand, describePartition, groupOfPartition } from "../cluster/mod.ts";
 import { decodeCommand, stampCommand } from "../kv/mod.ts";
 import type { Clock, ForwardedCall, ForwardedReply, Outbox } from "../ports/mod.ts";
@@ -18,38 +18,51 @@ import type { HostedReplica } from "./hosted_replica.ts";
 import type { LeaderTable } from "./leader_table.ts";
 
 type ForwardedWrite = Extract<ForwardedCall, { readonly kind: "write" }>;
+type NotLeaderFailure = Extract<Failure, { readonly kind: "notLeader" }>;
 
-/** What the desk works with. */
+/** Whoever counts what becomes of proposals. */
+export interface ProposalMeters {
+  observeProposal(partitionId: number, result: "accepted" | "refused"): void;
+}
+
+/** What callers are told so that they find the leader themselves. */
+export interface LeaderHints {
+  /** Of the cluster's state as this node knows it. */
+  readonly epoch: number;
+  /** `host:port`, empty if unknown. */
+  addressOf(node: NodeId): string;
+}
+
+/** What the dispatcher works with. */
 export interface CallDispatcherOptions {
   readonly nodeId: NodeId;
   /** Another one for each start of the process. */
   readonly seed: number;
   readonly multiRaft: MultiRaft;
-  /** Of this node's replicas, by group. */
-  readonly partitions: ReadonlyMap<GroupId, HostedReplica>;
+  /** On this node, by group. */
+  readonly replicas: ReadonlyMap<GroupId, HostedReplica>;
   readonly leaders: LeaderTable;
-  /** Of the cluster's state as this node knows it. */
-  readonly epoch: () => number;
-  readonly addressOf: (node: NodeId) => string;
+  readonly hints: LeaderHints;
+  readonly outbox: Outbox;
   readonly clock: Clock;
-  readonly meters: { observeProposal(partitionId: number, result: "accepted" | "refused"): void };
+  /** Bytes of entries all replicas may hold in memory before writes are refused. */
+  readonly logBytesMax: number;
+  readonly meters: ProposalMeters;
 }
 
 /** See the module comment. */
 export class CallDispatcher {
   readonly #options: CallDispatcherOptions;
-  readonly #outbox: Outbox;
-  readonly #router: Forwarding;
-  /** Partitions with reads that were asked since the last rounds were opened. */
+  readonly #forwarding: Forwarding;
+  /** Replicas with reads that were asked since the last rounds were opened. */
   readonly #asking = new Set<HostedReplica>();
   #lastReadId = 0;
-  /** Set while the log holds as much in memory as it may: nothing is proposed. */
-  isLogFull = false;
+  /** Whether the log held too much in memory when it was looked at last: then nothing is proposed. */
+  #isLogFull = false;
 
-  constructor(options: CallDispatcherOptions, outbox: Outbox) {
+  constructor(options: CallDispatcherOptions) {
     this.#options = options;
-    this.#outbox = outbox;
-    this.#router = new Forwarding(options.seed);
+    this.#forwarding = new Forwarding(options.seed);
   }
 
   start(call: Call): void {
@@ -59,13 +72,14 @@ export class CallDispatcher {
 
   /** A call that another node passed on; it is not passed on again. */
   startForwarded(from: NodeId, forwarded: ForwardedCall): void {
+    const { clock, outbox } = this.#options;
     const settle = (result: Parameters<typeof replyOf>[1]) =>
-      this.#outbox.addReply(from, replyOf(forwarded.callId, result));
-    const partition = this.#assigned(forwarded.group);
-    if (partition === undefined) return settle({ ok: false, error: this.#notHere(forwarded.group) });
+      outbox.addReply(from, replyOf(forwarded.callId, result));
+    const replica = this.#assigned(forwarded.group);
+    if (replica === undefined) return settle({ ok: false, error: this.#notHere(forwarded.group) });
     const base = {
-      partitionId: partition.partitionId,
-      deadlineMs: this.#options.clock.monotonicMs() + forwarded.timeoutMs,
+      partitionId: replica.partitionId,
+      deadlineMs: clock.monotonicMs() + forwarded.timeoutMs,
       mayForward: false,
       settle,
     };
@@ -83,48 +97,54 @@ export class CallDispatcher {
     if (reply.kind === "failed" && reply.failure.kind === "notLeader") {
       this.#learnLeader(reply.callId, reply.failure);
     }
-    const again = this.#router.takeReply(from, reply);
+    const again = this.#forwarding.takeReply(from, reply);
     // Asking the same node in the same turn would only get the same answer.
-    if (again !== undefined) this.#router.park(again);
+    if (again !== undefined) this.#forwarding.park(again);
   }
 
   /** Calls that wait for a leader try again. */
   startParked(): void {
-    for (const call of this.#router.takeParked()) this.start(call);
+    for (const call of this.#forwarding.takeParked()) this.start(call);
   }
 
   /** The stream to `peer` broke. */
   losePeer(peer: NodeId): void {
-    for (const call of this.#router.losePeer(peer)) this.start(call);
+    for (const call of this.#forwarding.losePeer(peer)) this.start(call);
   }
 
   /** These calls certainly did not leave. */
   takeLost(calls: readonly ForwardedCall[]): void {
-    for (const call of this.#router.takeLost(calls)) this.#router.park(call);
+    for (const call of this.#forwarding.takeLost(calls)) this.#forwarding.park(call);
+  }
+
+  /** Looks whether the log still has room in memory for proposals. */
+  checkLog(): void {
+    const { logBytesMax, multiRaft } = this.#options;
+    this.#isLogFull = multiRaft.logBytes > logBytesMax;
   }
 
   /** Fails whatever is past its deadline. */
   expire(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    this.#router.expire(nowMs);
-    for (const partition of this.#options.partitions.values()) {
-      if (partition.waitingCalls === 0) continue;
-      for (const call of partition.takeExpired(nowMs)) failCall(call, late(call));
+    this.#forwarding.expire(nowMs);
+    for (const replica of this.#options.replicas.values()) {
+      if (replica.waitingCalls === 0) continue;
+      for (const call of replica.takeExpired(nowMs)) failCall(call, late(call));
     }
   }
 
-  /** One round a partition and turn: all its reads are confirmed together. */
+  /** One round per partition and turn: all its reads are confirmed together. */
   openReadRounds(): void {
     const { clock, multiRaft } = this.#options;
     if (this.#asking.size === 0) return;
     const asking = [...this.#asking];
     this.#asking.clear();
-    for (const partition of asking) {
-      const calls = partition.takeAsked();
+    for (const replica of asking) {
+      const calls = replica.takeAsked();
       if (calls.length === 0) continue;
       const readId = ++this.#lastReadId;
-      const result = multiRaft.readIndex(partition.group, readId);
-      if (result.accepted) partition.openRound(readId, { calls, askedMs: clock.monotonicMs() });
+      const result = multiRaft.readIndex(replica.group, readId);
+      if (result.accepted) replica.openRound(readId, { calls, askedMs: clock.monotonicMs() });
       else if (result.refusal === "overloaded") {
         for (const call of calls) failCall(call, overloaded(call.partitionId));
       } else for (const call of calls) this.#route(call);
@@ -133,39 +153,39 @@ export class CallDispatcher {
 
   /** The core's answer to a round. */
   closeReadRound(read: ReadReady): void {
-    for (const call of this.#options.partitions.get(read.group)?.closeRound(read) ?? []) this.#route(call);
+    for (const call of this.#options.replicas.get(read.group)?.closeRound(read) ?? []) this.#route(call);
   }
 
   /** Fails everything; for the end of the node. */
   close(): void {
-    for (const partition of this.#options.partitions.values()) {
-      for (const call of partition.takeAll()) failCall(call, interrupted(call));
+    for (const replica of this.#options.replicas.values()) {
+      for (const call of replica.takeAll()) failCall(call, interrupted(call));
     }
-    this.#router.close();
+    this.#forwarding.close();
   }
 
   #startWrite(call: WriteCall): void {
-    const { clock, meters, multiRaft, partitions } = this.#options;
-    const partition = partitions.get(groupOfPartition(call.partitionId));
-    if (partition === undefined || partition.role !== "leader") return this.#route(call);
-    const isOfCluster = partition.group === CLUSTER_GROUP;
+    const { clock, meters, multiRaft, replicas } = this.#options;
+    const replica = replicas.get(groupOfPartition(call.partitionId));
+    if (replica === undefined || replica.role !== "leader") return this.#route(call);
+    const isOfCluster = replica.group === CLUSTER_GROUP;
     // What the cluster itself needs is little, and may be what makes room.
-    if (this.isLogFull && !isOfCluster) return failCall(call, logFull());
+    if (this.#isLogFull && !isOfCluster) return failCall(call, logFull());
     if (!isOfCluster) stampCommand(call.command, clock.wallMs());
-    const result = multiRaft.propose(partition.group, call.command);
+    const result = multiRaft.propose(replica.group, call.command);
     if (!isOfCluster) meters.observeProposal(call.partitionId, result.accepted ? "accepted" : "refused");
-    if (result.accepted) partition.awaitWrite(call, result);
+    if (result.accepted) replica.awaitWrite(call, result);
     else if (result.refusal === "overloaded") failCall(call, overloaded(call.partitionId));
     else this.#route(call);
   }
 
   #startRead(call: ReadCall): void {
-    const partition = this.#assigned(groupOfPartition(call.partitionId));
-    if (partition === undefined) return this.#route(call);
-    if (call.consistency === "stale" && this.#isFreshEnough(partition, call)) return partition.answer(call);
-    // A partition that is not asked after all has nothing to take.
-    this.#asking.add(partition);
-    if (partition.role === "leader" || call.consistency !== "linearizable") return partition.ask(call);
+    const replica = this.#assigned(groupOfPartition(call.partitionId));
+    if (replica === undefined) return this.#route(call);
+    if (call.consistency === "stale" && this.#isFreshEnough(replica, call)) return replica.answer(call);
+    // A replica that is not asked after all has nothing to take.
+    this.#asking.add(replica);
+    if (replica.role === "leader" || call.consistency !== "linearizable") return replica.ask(call);
     this.#route(call);
   }
 
@@ -174,50 +194,49 @@ export class CallDispatcher {
    * over.
    */
   #assigned(group: GroupId): HostedReplica | undefined {
-    const partition = this.#options.partitions.get(group);
-    return partition !== undefined && (partition.isAssigned || partition.role === "leader")
-      ? partition
-      : undefined;
+    const replica = this.#options.replicas.get(group);
+    return replica !== undefined && (replica.isAssigned || replica.role === "leader") ? replica : undefined;
   }
 
-  #isFreshEnough(partition: HostedReplica, call: ReadCall): boolean {
+  #isFreshEnough(replica: HostedReplica, call: ReadCall): boolean {
     return call.maxStalenessMs === 0 ||
-      partition.isFresh(this.#options.clock.monotonicMs(), call.maxStalenessMs);
+      replica.isFresh(this.#options.clock.monotonicMs(), call.maxStalenessMs);
   }
 
   /**
-   * To the leader if there is one, else into the waiting room; callers who route themselves are told at once.
+   * To the leader if there is one, else the call waits; callers that route themselves are told at once.
    */
   #route(call: Call): void {
-    const { clock, leaders, nodeId } = this.#options;
+    const { clock, leaders, nodeId, outbox } = this.#options;
     const known = leaders.get(groupOfPartition(call.partitionId));
     const isElsewhere = known.leader !== 0 && known.leader !== nodeId;
     if (!call.mayForward) {
       return failCall(call, isElsewhere ? this.#notLeader(call) : noLeader(call.partitionId));
     }
-    if (!isElsewhere) return this.#router.park(call);
-    const forwarded = this.#router.passOn(call, { to: known.leader, nowMs: clock.monotonicMs() });
-    this.#outbox.addCall(known.leader, forwarded);
+    if (!isElsewhere) return this.#forwarding.park(call);
+    const forwarded = this.#forwarding.passOn(call, { to: known.leader, nowMs: clock.monotonicMs() });
+    outbox.addCall(known.leader, forwarded);
   }
 
-  #learnLeader(callId: number, failure: { readonly leaderId: NodeId; readonly term: number }): void {
-    const group = this.#router.groupOf(callId);
+  #learnLeader(callId: number, failure: NotLeaderFailure): void {
+    const group = this.#forwarding.groupOf(callId);
     if (group === undefined || failure.leaderId === 0) return;
     this.#options.leaders.noteRemote(group, { leader: failure.leaderId, term: failure.term });
   }
 
   #notLeader(call: Call): DomainError {
-    const { addressOf, epoch, leaders } = this.#options;
+    const { hints, leaders } = this.#options;
     const { leader, term } = leaders.get(groupOfPartition(call.partitionId));
+    const leaderAddress = hints.addressOf(leader);
     return new DomainError(
-      { kind: "notLeader", leaderId: leader, leaderAddress: addressOf(leader), term, epoch: epoch() },
+      { kind: "notLeader", leaderId: leader, leaderAddress, term, epoch: hints.epoch },
       `Not the leader of ${describePartition(call.partitionId)}: node ${leader} leads it`,
     );
   }
 
   #notHere(group: GroupId): DomainError {
     return new DomainError(
-      { kind: "notLeader", leaderId: 0, leaderAddress: "", term: 0, epoch: this.#options.epoch() },
+      { kind: "notLeader", leaderId: 0, leaderAddress: "", term: 0, epoch: this.#options.hints.epoch },
       `This node has no replica of group ${group}`,
     );
   }

@@ -19,8 +19,14 @@ interface PassedCall {
   readonly call: Call;
 }
 
+/** Where a call is passed on to, and when. */
+interface Passage {
+  readonly to: NodeId;
+  readonly nowMs: number;
+}
+
 /** Numbers of calls that belong to one seed; with the seeds above them they fill the safe integers. */
-const CALL_IDS_A_LIFE = 2 ** 21;
+const CALL_IDS_PER_SEED = 2 ** 21;
 /** So many seeds fit into a safe integer beside it. */
 const SEEDS = 2 ** 32;
 
@@ -32,10 +38,10 @@ export class Forwarding {
 
   /**
    * @param seed another one for each start of the process: a leader may still answer calls that an earlier
-   *   life of this node has passed on, and they must not be taken for answers to calls of this one
+   *   process of this node has passed on, and they must not be taken for answers to calls of this one
    */
   constructor(seed: number) {
-    this.#lastCallId = (Math.abs(seed) % SEEDS) * CALL_IDS_A_LIFE;
+    this.#lastCallId = (Math.abs(seed) % SEEDS) * CALL_IDS_PER_SEED;
   }
 
   /** Calls here, passed on or waiting. */
@@ -44,7 +50,7 @@ export class Forwarding {
   }
 
   /** Remembers that `call` goes to `to`, and returns what to send. */
-  passOn(call: Call, { to, nowMs }: { readonly to: NodeId; readonly nowMs: number }): ForwardedCall {
+  passOn(call: Call, { to, nowMs }: Passage): ForwardedCall {
     const callId = ++this.#lastCallId;
     this.#passed.set(callId, { to, call });
     const group: GroupId = groupOfPartition(call.partitionId);

@@ -1,6 +1,6 @@
 /**
- * One replica on this node: its state machine and the calls that wait for it. Writes wait for their
- * entry, named by index and term; reads wait for their round to be confirmed, then for the state to reach the
+ * One replica on this node: its state machine and the calls that wait for it. Writes wait for their entry,
+ * named by index and term; reads wait for their round to be confirmed, then for the state to reach the
  * round's index.
  *
  * @module
@@ -34,6 +34,23 @@ interface ReadRound {
   readonly askedMs: number;
 }
 
+/** Which replica it is. */
+export interface ReplicaPlace {
+  readonly partitionId: number;
+  readonly group: GroupId;
+}
+
+/** Where an entry that was proposed stands. */
+interface EntryPlace {
+  readonly index: LogIndex;
+  readonly term: Term;
+}
+
+/** A round that is confirmed and waits for the state to reach its index. */
+interface ConfirmedRound extends ReadRound {
+  readonly readIndex: LogIndex;
+}
+
 /** See the module comment. */
 export class HostedReplica<M extends StateMachine = StateMachine> {
   readonly partitionId: number;
@@ -48,11 +65,11 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   readonly #writes = new Map<LogIndex, PendingWrite>();
   #asked: ReadCall[] = [];
   readonly #rounds = new Map<number, ReadRound>();
-  #confirmed: (ReadRound & { readonly readIndex: LogIndex })[] = [];
+  #confirmed: ConfirmedRound[] = [];
   /** The state is known to hold everything acknowledged before this moment; monotonic. */
   #freshMs = -Infinity;
 
-  constructor(place: { readonly partitionId: number; readonly group: GroupId }, machine: M) {
+  constructor(place: ReplicaPlace, machine: M) {
     this.partitionId = place.partitionId;
     this.group = place.group;
     this.machine = machine;
@@ -64,7 +81,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   }
 
   /** Settles `call` when the entry at `index` of `term` has been applied. */
-  awaitWrite(call: WriteCall, at: { readonly index: LogIndex; readonly term: Term }): void {
+  awaitWrite(call: WriteCall, at: EntryPlace): void {
     this.#writes.set(at.index, { term: at.term, call });
   }
 
@@ -177,13 +194,11 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   }
 }
 
-/** A partition of keys and values. */
+/** A replica of a partition of keys and values. */
 export type KvReplica = HostedReplica<KvStateMachine>;
 
 /** An empty replica of a partition of keys and values. */
-export function createKvReplica(
-  place: { readonly partitionId: number; readonly group: GroupId },
-): KvReplica {
+export function createKvReplica(place: ReplicaPlace): KvReplica {
   return new HostedReplica(place, new KvStateMachine());
 }
 

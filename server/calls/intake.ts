@@ -16,7 +16,7 @@ import {
 import { encodeCommand, type Mutation, type Outcome } from "../kv/mod.ts";
 import type { Clock } from "../ports/mod.ts";
 import { CallBudget } from "./budget.ts";
-import type { Call, CallResult, ReadCall, WriteCall } from "./call.ts";
+import type { CallInbox, CallResult, ReadCall, WriteCall } from "./call.ts";
 import { stopping } from "./forwarding.ts";
 import { type Part, splitByPartition, writeResults } from "./split.ts";
 
@@ -25,12 +25,11 @@ const CALLS_MAX = 32_768;
 /** Bytes of keys and values in the calls a node holds at a time. */
 const CALL_BYTES_MAX = Math.max(16 * BATCH_BYTES_MAX, 4 * REQUEST_BYTES_MAX);
 
-/** What the gate works with. */
+/** What the intake works with. */
 export interface CallIntakeOptions {
   readonly partitionCount: number;
   readonly clock: Clock;
-  /** Puts a call before the node's loop. */
-  readonly submit: (call: Call) => void;
+  readonly inbox: CallInbox;
 }
 
 /** See the module comment. */
@@ -111,7 +110,7 @@ export class CallIntake {
         this.#budget.release(bytes);
         resolve(result);
       });
-      this.#options.submit(call);
+      this.#options.inbox.push({ kind: "call", call });
     });
   }
 }

@@ -1,18 +1,24 @@
 /**
- * Which nodes have been silent for long, as the leader of the cluster's own group sees it. Whoever has just
- * begun to look has not missed anybody yet.
+ * Which nodes have been silent for long, as the leader of the cluster's own group sees it. A leader that has
+ * just begun to look has not missed any yet.
  *
  * @module
  */
 
 import type { NodeId } from "../../raft/mod.ts";
 
+/** What is heard at one moment. */
+export interface Look {
+  readonly heard: ReadonlySet<NodeId>;
+  readonly nowMs: number;
+}
+
 /** See the module comment. */
 export class FailureDetector {
   readonly #limitMs: number;
   readonly #heardMs = new Map<NodeId, number>();
 
-  /** @param limitMs whoever was not heard for so long is silent, in milliseconds */
+  /** @param limitMs a node that was not heard for so long is silent, in milliseconds */
   constructor(limitMs: number) {
     this.#limitMs = limitMs;
   }
@@ -21,13 +27,12 @@ export class FailureDetector {
    * Takes note of those of `nodes` that are heard; those that are new count as heard, those that are gone are
    * forgotten.
    */
-  look(nodes: Iterable<NodeId>, { isHeard, nowMs }: {
-    readonly isHeard: (node: NodeId) => boolean;
-    readonly nowMs: number;
-  }): void {
+  look(nodes: Iterable<NodeId>, { heard, nowMs }: Look): void {
     const current = new Set(nodes);
     for (const node of this.#heardMs.keys()) if (!current.has(node)) this.#heardMs.delete(node);
-    for (const node of current) if (!this.#heardMs.has(node) || isHeard(node)) this.#heardMs.set(node, nowMs);
+    for (const node of current) {
+      if (!this.#heardMs.has(node) || heard.has(node)) this.#heardMs.set(node, nowMs);
+    }
   }
 
   /** What was seen does not count any more. */

@@ -13,7 +13,7 @@ import type { ClusterState } from "./types.ts";
 
 /** What a cluster is made of; the same on all nodes. */
 export interface ClusterShape {
-  /** Who founds it: ascending ids with their addresses, `host:port`. */
+  /** Its founders: ascending ids with their addresses, `host:port`. */
   readonly nodes: ReadonlyMap<NodeId, string>;
   readonly partitionCount: number;
   readonly replicationFactor: number;
@@ -36,7 +36,7 @@ export const CLUSTER_GROUP: GroupId = 0;
 /** Stands where a partition is named, for the cluster's own group. */
 export const CLUSTER_PARTITION = -1;
 
-/** What a call is for, for people. */
+/** How messages name a partition. */
 export function describePartition(partitionId: number): string {
   return partitionId === CLUSTER_PARTITION ? "the cluster's own group" : `partition ${partitionId}`;
 }
@@ -66,7 +66,7 @@ export function placePartitions(shape: ClusterShape): readonly PartitionPlace[] 
   }));
 }
 
-/** Belongs to nobody: a replica that is born with it only listens until its log names its members. */
+/** Belongs to nobody: a replica that begins with it only listens until its log names its members. */
 export const NO_MEMBERS: Membership = { voters: [], votersOutgoing: [], learners: [], learnersNext: [] };
 
 /** The members of a partition's group before any change. */

@@ -1,7 +1,7 @@
 /**
  * Brings the groups that this node leads to the members they should have. Level-triggered: it looks at what
  * is and at what should be, takes one step if it can, and looks again at the next tick. So it does not matter
- * who did the step before, or whether it was lost.
+ * which leader did the step before, or whether it was lost.
  *
  * ```
  * voters 1 2 3 ─▶ + learner 4 ─▶ 4 has caught up ─▶ voters 2 3 4
@@ -26,22 +26,18 @@ export class MembershipDriver {
     this.#self = self;
   }
 
-  /** The members of a group that this node leads. */
-  membershipOf(group: GroupId): Membership {
-    return this.#multiRaft.status(group)!.membership;
-  }
-
   /**
-   * Whether the group has become what it should be. Until the change is sealed it might need those who are to
-   * go.
+   * Whether the group has become what it should be. Until the change is sealed it might need the members that
+   * are to go.
    */
   isReached(group: GroupId, target: MembershipTarget): boolean {
-    return isMadeOf(this.membershipOf(group), target) && this.#multiRaft.status(group)!.isSealed;
+    const { isSealed, membership } = this.#multiRaft.status(group)!;
+    return isMadeOf(membership, target) && isSealed;
   }
 
   /** Takes a step towards `target`, if there is one to take. Only for groups that this node leads. */
   step(group: GroupId, target: MembershipTarget): void {
-    const membership = this.membershipOf(group);
+    const { membership } = this.#multiRaft.status(group)!;
     const { voters, votersOutgoing, learners } = membership;
     if (votersOutgoing.length > 0 || isMadeOf(membership, target)) return;
     const wanted = [...target.voters, ...target.learners];
@@ -49,18 +45,16 @@ export class MembershipDriver {
     const kept = learners.filter((node) => wanted.includes(node));
     if (missing.length > 0) this.#change(group, { voters, learners: [...kept, ...missing] });
     else if (target.voters.includes(this.#self)) this.#change(group, target);
-    else this.#leave(group, { voters, target });
+    else this.#leave(group, target);
   }
 
   /**
-   * A leader that is to go hands over to one that stays; if none that is heard votes yet, the others begin
-   * to.
+   * A leader that is to go hands over to a voter that stays; if none that is heard votes yet, the others
+   * begin to.
    */
-  #leave(
-    group: GroupId,
-    { voters, target }: { readonly voters: readonly NodeId[]; readonly target: MembershipTarget },
-  ): void {
-    const [successor] = this.#multiRaft.status(group)!.followers
+  #leave(group: GroupId, target: MembershipTarget): void {
+    const { followers, membership: { voters } } = this.#multiRaft.status(group)!;
+    const [successor] = followers
       .filter(({ active, node }) => active && voters.includes(node) && target.voters.includes(node))
       .sort((a, b) => b.matchIndex - a.matchIndex);
     const newcomers = target.voters.filter((node) => !voters.includes(node));

@@ -53,6 +53,19 @@ interface WantedDirectory {
   readonly incarnation: string;
 }
 
+/** What makes an incarnation unlike every other one. */
+export interface IncarnationSource {
+  /** Milliseconds since 1970. */
+  readonly wallMs: number;
+  /** Another one for each start of a process. */
+  readonly seed: number;
+}
+
+/** The incarnation of a directory that is made now. */
+export function newIncarnation({ wallMs, seed }: IncarnationSource): string {
+  return `${wallMs.toString(16)}-${seed.toString(16)}`;
+}
+
 /** The directory cannot be used as asked; the message says why. Nothing in it was changed. */
 export class DataDirectoryError extends Error {
   override readonly name = "DataDirectoryError";
@@ -60,6 +73,7 @@ export class DataDirectoryError extends Error {
 
 /** An opened, locked directory. */
 export interface DataDirectory {
+  readonly directory: string;
   readonly identity: Identity;
   readonly walDirectory: string;
   readonly lock: FileLock;
@@ -83,7 +97,7 @@ export async function openDataDirectory(
   }
   try {
     const identity = await claim(fileSystem, wanted);
-    return { identity, walDirectory: joinPath(directory, WAL_NAME), lock };
+    return { directory, identity, walDirectory: joinPath(directory, WAL_NAME), lock };
   } catch (error) {
     lock.release();
     throw error;

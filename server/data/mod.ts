@@ -46,6 +46,7 @@ export {
   type DataDirectory,
   DataDirectoryError,
   type Identity,
+  newIncarnation,
   openDataDirectory,
 } from "./data_directory.ts";
 export { type JoinRecord, obtainJoinRecord, shapeOf } from "./join.ts";

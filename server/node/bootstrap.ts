@@ -1,6 +1,6 @@
 /**
- * How a node's replicas come to life: those it has always had, and those it finds in its log, are born from
- * what the log holds; those it is given later begin with nothing and listen.
+ * What a node's replicas begin with: those it has always had, and those it finds in its log, are restored
+ * from what the log holds; those it is given later begin with nothing and listen.
  *
  * @module
  */
@@ -50,9 +50,9 @@ export function createMultiRaft(options: BootstrapOptions): MultiRaft {
 }
 
 /**
- * Brings to life what the node was founded with and what its log holds.
+ * Restores the replicas that the node was founded with and those that its log holds.
  *
- * @returns the groups that live
+ * @returns their groups
  * @throws {DataDirectoryError} when the log holds a group that the cluster does not have
  */
 export function restoreGroups(

@@ -17,19 +17,17 @@ import type { Outcome } from "../kv/mod.ts";
 /** See the module comment. */
 export class ClusterStateMachine implements StateMachine {
   #state: ClusterState;
-  readonly #onChange: () => void;
   #appliedIndex: LogIndex = 0;
 
-  /** @param onChange called after each command that changed anything */
-  constructor(initial: ClusterState, onChange: () => void) {
+  constructor(initial: ClusterState) {
     this.#state = initial;
-    this.#onChange = onChange;
   }
 
   get appliedIndex(): LogIndex {
     return this.#appliedIndex;
   }
 
+  /** Another object after each command that changed anything. */
   get state(): ClusterState {
     return this.#state;
   }
@@ -38,9 +36,7 @@ export class ClusterStateMachine implements StateMachine {
   apply(index: LogIndex, bytes: Uint8Array): Outcome {
     const command: ClusterCommand = decodeClusterCommand(bytes);
     this.skip(index);
-    const before = this.#state;
-    this.#state = applyCommand(before, command);
-    if (this.#state !== before) this.#onChange();
+    this.#state = applyCommand(this.#state, command);
     return { kind: "applied", version: index, existed: [] };
   }
 

@@ -156,7 +156,7 @@ test(
       await change(cluster.node(1), addition(4));
       await finished(cluster);
       await cluster.stop(3);
-      const voters = (id: number) => cluster.node(id).clusterMembership();
+      const voters = (id: number) => cluster.node(id).cluster.membership;
       await until(
         () => [1, 2, 4].every((id) => `${voters(id).voters}/${voters(id).votersOutgoing}` === "1,2,4/"),
         "4 votes",
@@ -165,7 +165,7 @@ test(
       await changeInTime(cluster.node(2), { kind: "rebalance" });
       await cluster.start(3);
       await until(
-        () => cluster.node(3).clusterMembership().learners.includes(3),
+        () => cluster.node(3).cluster.membership.learners.includes(3),
         "3 learns that it votes no more",
       );
       await finished(cluster);
@@ -274,7 +274,7 @@ async function replicasAreEqual(cluster: NodeCluster): Promise<void> {
   const describe = () => {
     const states = new Map<number, string[]>();
     for (const node of cluster.nodes.values()) {
-      for (const { partitionId, machine } of node.partitions()) {
+      for (const { partitionId, machine } of node.replicas.assigned()) {
         const state = `${machine.appliedIndex}:${stateHash(machine)}`;
         states.set(partitionId, [...states.get(partitionId) ?? [], state]);
       }

@@ -1,27 +1,24 @@
 /**
- * All that arrives between two turns, in order. Bounded: calls beyond the budget are refused by whoever
- * pushes them; batches of peers and ticks are bounded by their senders.
+ * All that arrives between two turns, in order. Bounded: the intake refuses calls beyond its budget before
+ * it pushes them, the peers' service reads no further while too much waits, and ticks come one at a time.
  *
  * @module
  */
 
 import type { GroupId, NodeId } from "../../raft/mod.ts";
-import type { Call } from "../calls/mod.ts";
-import type { PeerBatch } from "../ports/mod.ts";
+import type { CallInbox, CallInput } from "../calls/mod.ts";
+import type { PeerInbox, PeerInput } from "../ports/mod.ts";
 
 /** One thing that happened. */
 export type Input =
   | { readonly kind: "tick" }
-  | { readonly kind: "call"; readonly call: Call }
+  | CallInput
   /** Somebody wants `group`, if this node leads it, to be led by `to`. */
   | { readonly kind: "transfer"; readonly group: GroupId; readonly to: NodeId }
-  | { readonly kind: "peerBatch"; readonly from: NodeId; readonly batch: PeerBatch }
-  /** A stream to the peer is open; what was sent before may be lost. */
-  | { readonly kind: "peerConnected"; readonly peer: NodeId }
-  | { readonly kind: "peerLost"; readonly peer: NodeId };
+  | PeerInput;
 
 /** See the module comment. */
-export class Inbox {
+export class Inbox implements CallInbox, PeerInbox {
   #inputs: Input[] = [];
   #wake: (() => void) | undefined;
 

@@ -51,5 +51,6 @@
  */
 
 export { Inbox } from "./inbox.ts";
-export { Node, type NodeOptions, type Readiness } from "./node.ts";
-export type { LoopMeters } from "./node_loop.ts";
+export { Node, type NodeOptions } from "./node.ts";
+export type { LoopMeters, NodeEnd } from "./node_loop.ts";
+export type { Readiness } from "./node_status.ts";

@@ -18,43 +18,63 @@
  * @module
  */
 
-import type { Message, NodeId, RaftStatus, ReadyBatch, Transition } from "../../raft/mod.ts";
+import { type Message, type MultiRaft, type NodeId, type ReadyBatch, unreachable } from "../../raft/mod.ts";
 import type { Wal, WalRecord } from "../../wal-wasm/mod.ts";
-import { CallDispatcher, type CallDispatcherOptions, refuseCall } from "../calls/mod.ts";
-import { type Leadership, Outbox, type PeerBatch, type PeerTransport } from "../ports/mod.ts";
+import {
+  type CallDispatcher,
+  type Leaderships,
+  type LeaderTable,
+  type ProposalMeters,
+  refuseCall,
+} from "../calls/mod.ts";
+import type { ClusterState } from "../cluster/mod.ts";
+import type { Clock, Outbox, PeerBatch, Timer } from "../ports/mod.ts";
+import type { Coordinator } from "./coordinator.ts";
+import type { GroupZero } from "./group_zero.ts";
 import type { Inbox, Input } from "./inbox.ts";
+import type { PeerDirectory } from "./peer_directory.ts";
+import type { Reconciler } from "./reconciler.ts";
+import type { ReplicaSet } from "./replica_set.ts";
 import { encodeRecords } from "./wal_codec.ts";
 
-/** What the loop tells whoever measures it. */
-export interface LoopMeters {
+/** What the loop measures of itself. */
+export interface LoopMeters extends ProposalMeters {
   /** Seconds a turn took, its sync included. */
   observeTurn(seconds: number): void;
   /** Bytes a turn added to the log. */
   observeFrame(bytes: number): void;
   /** Seconds a sync of the log took. */
   observeSync(seconds: number): void;
-  observeProposal(partitionId: number, result: "accepted" | "refused"): void;
 }
+
+/** Why a node ends that nobody has asked to. */
+export type NodeEnd =
+  /** It must not go on, and no turn runs any more: the log cannot be written, or what it knows is wrong. */
+  | { readonly kind: "fatal"; readonly error: Error }
+  /** The cluster has removed it. It holds nothing of the cluster any more and should be stopped. */
+  | { readonly kind: "removed" };
 
 /** All a loop is made of. */
-export interface NodeLoopOptions extends CallDispatcherOptions {
-  readonly wal: Wal;
+export interface NodeLoopOptions {
+  readonly nodeId: NodeId;
+  readonly clock: Clock;
   readonly inbox: Inbox;
-  readonly transport: PeerTransport;
+  readonly outbox: Outbox;
+  readonly wal: Wal;
+  readonly multiRaft: MultiRaft;
+  readonly replicas: ReplicaSet;
+  readonly leaders: LeaderTable;
+  readonly leaderships: Leaderships;
+  readonly dispatcher: CallDispatcher;
+  readonly peers: PeerDirectory;
+  readonly cluster: GroupZero;
+  readonly reconciler: Reconciler;
+  readonly coordinator: Coordinator;
   readonly tickMs: number;
-  /** Called at every tick, after the core's. */
-  readonly onTick: () => void;
   /** A write that takes longer than this counts as hanging. */
   readonly stuckDiskMs: number;
-  /** Bytes of entries all replicas may hold in memory before writes are refused. */
-  readonly logBytesMax: number;
   readonly meters: LoopMeters;
-  /** The log can no longer be written. The node must end. */
-  readonly onFatal: (error: Error) => void;
 }
-
-/** Peers are told again at this interval what this node leads, should a batch have been lost. */
-const ANNOUNCE_MS = 1_000;
 
 /**
  * Frames on their way to the disk at a time. The first is being synced, the second written behind it; more
@@ -62,47 +82,66 @@ const ANNOUNCE_MS = 1_000;
  */
 const WRITES_MAX = 1;
 
-/** A turn that waits for the disk. */
-interface Write {
+/** What a turn came to. */
+interface Turn {
   readonly ready: ReadyBatch;
   readonly startedMs: number;
+}
+
+/** A turn that waits for the disk. */
+interface Write extends Turn {
   readonly durable: Promise<unknown>;
   /** Whether it has a frame of its own. */
   readonly isFrame: boolean;
   isDurable: boolean;
 }
 
+/** A clean stop that waits until other nodes lead what this one led. */
+interface HandOver {
+  readonly untilMs: number;
+  readonly done: () => void;
+}
+
 /** See the module comment. */
 export class NodeLoop {
   readonly #options: NodeLoopOptions;
-  readonly #outbox: Outbox;
-  readonly #desk: CallDispatcher;
+  readonly #ended = Promise.withResolvers<NodeEnd>();
   #isRunning = false;
   #isBroken = false;
   #isTurnDue = false;
   /** Turns whose records are on their way to the disk, oldest first. */
   readonly #writing: Write[] = [];
   #writesUnderWay = 0;
-  #announcedMs = -Infinity;
-  #tickTimer: { cancel(): void } | undefined;
-  #handOver: { readonly untilMs: number; readonly done: () => void } | undefined;
+  /** The cluster's state that this node has become what it says of. */
+  #followed: ClusterState | undefined;
+  #tickTimer: Timer | undefined;
+  #handOver: HandOver | undefined;
 
   constructor(options: NodeLoopOptions) {
     this.#options = options;
-    this.#outbox = new Outbox(options.transport);
-    this.#desk = new CallDispatcher(options, this.#outbox);
+  }
+
+  /** Resolves when the node ends that nobody has asked to; never otherwise. */
+  get ended(): Promise<NodeEnd> {
+    return this.#ended.promise;
   }
 
   /** Starts turning. */
   start(): void {
+    this.#followCluster();
     this.#isRunning = true;
     this.#scheduleTick();
     this.#listen();
   }
 
-  /** From now on these are the peers, ascending. */
-  setPeers(peers: readonly NodeId[]): void {
-    this.#outbox.setPeers(peers);
+  /** The node must not go on: no turn runs from now on. */
+  fail(error: Error): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    this.#isRunning = false;
+    this.#tickTimer?.cancel();
+    this.#ended.resolve({ kind: "fatal", error });
+    this.#handOver?.done();
   }
 
   /** Ends when everything on its way to the disk is there; every waiting call is failed. */
@@ -111,7 +150,7 @@ export class NodeLoop {
     this.#tickTimer?.cancel();
     while (this.#writing.length > 0 && !this.#isBroken) await this.#writing.at(-1)!.durable;
     for (const input of this.#options.inbox.drain()) if (input.kind === "call") refuseCall(input.call);
-    this.#desk.close();
+    this.#options.dispatcher.close();
   }
 
   /** Gives all leaderships to other nodes; resolves when they are taken over, or after `limitMs`. */
@@ -158,14 +197,14 @@ export class NodeLoop {
 
   /** See the drawing in the module comment. */
   turn(): void {
-    const { clock, inbox, multiRaft, tickMs } = this.#options;
+    const { clock, dispatcher, inbox, multiRaft, outbox, tickMs } = this.#options;
     const startedMs = clock.monotonicMs();
     // Before anything else: a process that was paused must see that its leases have run out.
     multiRaft.setClock(Math.floor(startedMs / tickMs));
     for (const input of inbox.drain()) this.#take(input);
-    this.#desk.openReadRounds();
+    dispatcher.openReadRounds();
     const ready = multiRaft.ready(this.#canWrite);
-    this.#outbox.addMessages(ready.messages);
+    outbox.addMessages(ready.messages);
     this.#countAppends(ready.messages);
     this.#flush();
     this.#write({ ready, startedMs });
@@ -177,7 +216,7 @@ export class NodeLoop {
   /**
    * Puts the turn's records on their way to the disk; what must wait for them is done in {@linkcode #finish}.
    */
-  #write({ ready, startedMs }: Pick<Write, "ready" | "startedMs">): void {
+  #write({ ready, startedMs }: Turn): void {
     const records = encodeRecords(ready.persist);
     if (records.length === 0 && this.#writing.length === 0) return this.#finish({ ready, startedMs });
     // Nothing to write, but a promise made now may rest on what is still being written.
@@ -196,9 +235,9 @@ export class NodeLoop {
     this.#listen();
   }
 
-  #finish({ ready, startedMs }: Pick<Write, "ready" | "startedMs">): void {
-    const { clock, meters, multiRaft } = this.#options;
-    this.#outbox.addMessages(ready.messagesAfterPersist);
+  #finish({ ready, startedMs }: Turn): void {
+    const { clock, meters, multiRaft, outbox } = this.#options;
+    outbox.addMessages(ready.messagesAfterPersist);
     multiRaft.advance(ready);
     this.#flush();
     meters.observeTurn((clock.monotonicMs() - startedMs) / 1000);
@@ -217,18 +256,13 @@ export class NodeLoop {
    * state.
    */
   #die(error: unknown): void {
-    if (this.#isBroken) return;
-    this.#isBroken = true;
-    this.#isRunning = false;
-    this.#tickTimer?.cancel();
-    this.#handOver?.done();
-    this.#options.onFatal(error instanceof Error ? error : new Error(String(error)));
+    this.fail(error instanceof Error ? error : new Error(String(error)));
   }
 
   #countAppends(messages: readonly Message[]): void {
     for (const { kind, group } of messages) {
-      const partition = kind === "appendRequest" ? this.#options.partitions.get(group) : undefined;
-      if (partition !== undefined) partition.appendsSent++;
+      const replica = kind === "appendRequest" ? this.#options.replicas.all.get(group) : undefined;
+      if (replica !== undefined) replica.appendsSent++;
     }
   }
 
@@ -241,21 +275,25 @@ export class NodeLoop {
   }
 
   #take(input: Input): void {
+    const { dispatcher, leaderships, multiRaft } = this.#options;
     switch (input.kind) {
       case "tick":
         return this.#tick();
       case "call":
-        return this.#desk.start(input.call);
+        return dispatcher.start(input.call);
       case "transfer":
-        this.#options.multiRaft.transferLeadership(input.group, input.to);
-        return;
+        return void multiRaft.transferLeadership(input.group, input.to);
       case "peerBatch":
         return this.#takeBatch(input.from, input.batch);
       case "peerConnected":
-        return this.#outbox.addLeaderships(this.#ownLeaderships(), input.peer);
+        return leaderships.announceTo(input.peer);
       case "peerLost":
-        this.#options.multiRaft.reportUnreachable(input.peer);
-        return this.#desk.losePeer(input.peer);
+        multiRaft.reportUnreachable(input.peer);
+        return dispatcher.losePeer(input.peer);
+      case "removed":
+        return this.#ended.resolve({ kind: "removed" });
+      default:
+        return unreachable(input);
     }
   }
 
@@ -269,80 +307,59 @@ export class NodeLoop {
   }
 
   #tick(): void {
-    const { clock, multiRaft, logBytesMax, meters, onTick, wal } = this.#options;
+    const { clock, coordinator, dispatcher, leaderships, meters, multiRaft, reconciler, wal } = this.#options;
     multiRaft.tick();
-    onTick();
+    reconciler.tick();
+    coordinator.tick();
     const nowMs = clock.monotonicMs();
-    this.#desk.isLogFull = multiRaft.logBytes > logBytesMax;
+    dispatcher.checkLog();
     for (const ms of wal.takeSyncDurations()) meters.observeSync(ms / 1000);
     this.#continueHandOver(nowMs);
-    this.#desk.expire();
-    this.#desk.startParked();
-    if (nowMs - this.#announcedMs >= ANNOUNCE_MS) {
-      this.#announcedMs = nowMs;
-      this.#outbox.addLeaderships(this.#ownLeaderships());
-    }
+    dispatcher.expire();
+    dispatcher.startParked();
+    leaderships.announceAgain(nowMs);
   }
 
-  /** Every tick anew: a transfer may be refused while its target lags. */
   #continueHandOver(nowMs: number): void {
     if (this.#handOver === undefined) return;
-    const { multiRaft, partitions } = this.#options;
-    const led = [...partitions.values()].filter(({ role }) => role === "leader");
-    const targets = led.flatMap(({ group }) => {
-      const to = bestFollower(multiRaft.status(group));
-      return to === undefined ? [] : [{ group, to }];
-    });
-    for (const { group, to } of targets) multiRaft.transferLeadership(group, to);
-    if (targets.length > 0 && nowMs < this.#handOver.untilMs) return;
+    if (this.#options.leaderships.handOver() && nowMs < this.#handOver.untilMs) return;
     this.#handOver.done();
     this.#handOver = undefined;
   }
 
   #takeBatch(from: NodeId, batch: PeerBatch): void {
-    const { multiRaft, leaders } = this.#options;
+    const { dispatcher, leaders, multiRaft } = this.#options;
     for (const message of batch.messages) multiRaft.step(message);
     for (const { group, term } of batch.leaderships) leaders.noteRemote(group, { leader: from, term });
-    for (const call of batch.calls) this.#desk.startForwarded(from, call);
-    for (const reply of batch.replies) this.#desk.takeReply(from, reply);
-    if (batch.leaderships.length > 0) this.#desk.startParked();
+    for (const call of batch.calls) dispatcher.startForwarded(from, call);
+    for (const reply of batch.replies) dispatcher.takeReply(from, reply);
+    if (batch.leaderships.length > 0) dispatcher.startParked();
   }
 
-  /** Applies what is committed and answers whoever waited for it. */
+  /** Applies what is committed and answers the calls that waited for it. */
   #act(ready: ReadyBatch): void {
-    const { partitions } = this.#options;
-    for (const { group, entries } of ready.committed) partitions.get(group)?.apply(entries);
-    for (const read of ready.reads) this.#desk.closeReadRound(read);
-    for (const transition of ready.transitions) this.#follow(transition);
-    if (ready.transitions.length > 0) this.#desk.startParked();
+    const { dispatcher, leaderships, replicas } = this.#options;
+    for (const { group, entries } of ready.committed) replicas.all.get(group)?.apply(entries);
+    if (ready.committed.length > 0) this.#followCluster();
+    for (const read of ready.reads) dispatcher.closeReadRound(read);
+    for (const transition of ready.transitions) leaderships.follow(transition);
+    if (ready.transitions.length > 0) dispatcher.startParked();
   }
 
-  #follow(transition: Transition): void {
-    const { leaders, nodeId, partitions } = this.#options;
-    const { group, leader, term, role } = transition;
-    const partition = partitions.get(group);
-    // A replica that has moved away hears nothing any more; the leader tells all nodes itself.
-    if (partition?.isAssigned || role === "leader") leaders.noteLocal(group, { leader, term });
-    partition?.follow(transition);
-    if (role === "leader" && leader === nodeId) this.#outbox.addLeaderships([{ group, term }]);
+  /** Becomes what the cluster's state, if it is another one now, says of this node. */
+  #followCluster(): void {
+    const { cluster, nodeId, peers, replicas } = this.#options;
+    const { state } = cluster;
+    if (state === this.#followed) return;
+    this.#followed = state;
+    peers.connect();
+    replicas.follow(state);
+    if (state.retired.has(nodeId)) this.#ended.resolve({ kind: "removed" });
+    cluster.announceChange();
   }
 
   #flush(): void {
-    this.#desk.takeLost(this.#outbox.flush());
+    const { dispatcher, outbox } = this.#options;
+    dispatcher.takeLost(outbox.flush());
   }
-
-  #ownLeaderships(): Leadership[] {
-    const { leaders, nodeId, partitions } = this.#options;
-    return [...partitions.keys()]
-      .map((group) => ({ group, ...leaders.get(group) }))
-      .filter(({ leader }) => leader === nodeId)
-      .map(({ group, term }) => ({ group, term }));
-  }
-}
-
-/** The voter that needs the least to take over. */
-function bestFollower(status: RaftStatus | undefined): NodeId | undefined {
-  const voters = status?.membership.voters ?? [];
-  const active = (status?.followers ?? []).filter(({ active, node }) => active && voters.includes(node));
-  return active.sort((a, b) => b.matchIndex - a.matchIndex || a.node - b.node)[0]?.node;
 }

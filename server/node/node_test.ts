@@ -4,6 +4,7 @@
  * @module
  */
 
+import { partitionOfKey } from "../../proto/mod.ts";
 import { assert, suite } from "../../tests/harness.ts";
 import {
   kindOf,
@@ -48,7 +49,9 @@ test("any of three nodes takes any call, and all end up with the same state", as
       assert.is(await text(cluster.node(id), "from-2", { ...READ, consistency: "follower" }), "2");
     }
     const hashOf = (id: number) =>
-      cluster.node(id).partitions().map(({ machine }) => `${machine.appliedIndex}:${stateHash(machine)}`)
+      cluster.node(id).replicas.assigned().map(({ machine }) =>
+        `${machine.appliedIndex}:${stateHash(machine)}`
+      )
         .join();
     await until(() => hashOf(1) === hashOf(2) && hashOf(1) === hashOf(3), "all nodes have the same state");
   });
@@ -124,7 +127,7 @@ test("a batch over all partitions applies those of one partition all or none", a
     const results = await node.write([
       { ...put("{a}1", "new"), precondition: { kind: "absent" } } as Mutation,
       put("{a}2", "new"),
-      put(findKey((id) => id !== node.partitionOf(utf8("{a}1")), node), "new"),
+      put(findKey((id) => id !== partitionOf("{a}1", node), node), "new"),
     ], WRITE);
     assert.equal(results.map(kindOf), ["precondition", "batchAborted", "ok"]);
     assert.is(await text(node, "{a}1"), "old");
@@ -143,9 +146,14 @@ test("a repeated request takes effect once", async () => {
   });
 });
 
+/** The partition that owns `key`. */
+function partitionOf(key: string, node: Node): number {
+  return partitionOfKey(utf8(key), node.metadata().partitions.length);
+}
+
 /** Some key whose partition is wanted. */
 function findKey(isWanted: (partitionId: number) => boolean, node: Node): string {
-  for (let at = 0;; at++) if (isWanted(node.partitionOf(utf8(`probe-${at}`)))) return `probe-${at}`;
+  for (let at = 0;; at++) if (isWanted(partitionOf(`probe-${at}`, node))) return `probe-${at}`;
 }
 
 test.run();

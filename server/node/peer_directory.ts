@@ -1,52 +1,58 @@
 /**
- * Whom this node speaks with, and where they are: the members of its cluster, whom it was told of at its
- * start, and guests.
+ * The nodes that this one speaks with, and where they are: the members of its cluster, those it was told of
+ * at its start, and provisional peers.
  *
  * A node that was away may come back to a cluster in which everybody it knows has been replaced. The others
- * know it and open streams to it; if it refused them as strangers, it would never learn who they are. So
- * while nobody it knows leads the cluster's own group, it takes in whoever knows the cluster's id, and
- * answers at the address in their hello.
+ * know it and open streams to it; if it refused them as unknown, it would never learn who they are. So while
+ * it knows no leader of the cluster's own group, it takes in as a provisional peer any node that knows the
+ * cluster's id, and answers at the address in that node's hello.
  *
  * @module
  */
 
 import { NODE_ID_MAX } from "../../proto/mod.ts";
-import { type GroupId, NO_NODE, type NodeId } from "../../raft/mod.ts";
-import { CLUSTER_GROUP, type ClusterShape, type ClusterState, isAddress, NODES_MAX } from "../cluster/mod.ts";
+import { NO_NODE, type NodeId } from "../../raft/mod.ts";
+import type { LeaderHints, LeaderTable } from "../calls/mod.ts";
+import { CLUSTER_GROUP, type ClusterShape, isAddress, NODES_MAX } from "../cluster/mod.ts";
+import type { Outbox } from "../ports/mod.ts";
+import type { ClusterStateMachine } from "./cluster_state_machine.ts";
 
-/** Where the answers come from. */
+/** Where the answers come from, and who is told of them. */
 export interface PeerDirectoryOptions {
   readonly nodeId: NodeId;
   /** What this node was started with. */
   readonly shape: ClusterShape;
-  /** Whether it was there when the cluster was founded. */
-  readonly isFounder: boolean;
+  /** Whether it was not there when the cluster was founded. */
+  readonly hasJoined: boolean;
   /** What it knows of the cluster now. */
-  readonly state: () => ClusterState;
-  readonly leaderOf: (group: GroupId) => NodeId;
-  /** A guest was let in: there is one peer more. */
-  readonly onGuest: () => void;
+  readonly cluster: ClusterStateMachine;
+  readonly leaders: LeaderTable;
+  readonly outbox: Outbox;
 }
 
 /** See the module comment. */
-export class PeerDirectory {
+export class PeerDirectory implements LeaderHints {
   readonly #options: PeerDirectoryOptions;
   /**
    * With their addresses. They stay until the node stops: one may lead before the log says that it is a
    * member.
    */
-  readonly #guests = new Map<NodeId, string>();
+  readonly #provisional = new Map<NodeId, string>();
 
   constructor(options: PeerDirectoryOptions) {
     this.#options = options;
   }
 
+  get epoch(): number {
+    return this.#options.cluster.state.epoch;
+  }
+
   /** All peers, ascending. */
   ids(): readonly NodeId[] {
-    const { nodeId, shape, state } = this.#options;
-    const { nodes, retired } = state();
-    // The own picture may be so old that nobody in it is left.
-    const others = [...shape.nodes.keys(), ...this.#guests.keys()].filter((id) => !retired.has(id));
+    const { nodeId, shape, cluster } = this.#options;
+    const { nodes, retired } = cluster.state;
+    // What this node knows of the cluster may be so old that none of its members is left.
+    const others = [...shape.nodes.keys(), ...this.#provisional.keys()].filter((id) => !retired.has(id));
     const known = new Set([...nodes.keys(), ...others]);
     return [...known].filter((id) => id !== nodeId).sort((a, b) => a - b);
   }
@@ -56,29 +62,33 @@ export class PeerDirectory {
    * addresses.
    */
   addressOf(node: NodeId): string {
-    const { isFounder, shape, state } = this.#options;
+    const { hasJoined, shape, cluster } = this.#options;
     const founded = shape.nodes.get(node);
-    const current = state().nodes.get(node)?.address;
-    return (isFounder ? founded ?? current : current ?? founded) ?? this.#guests.get(node) ?? "";
+    const current = cluster.state.nodes.get(node)?.address;
+    return (hasJoined ? current ?? founded : founded ?? current) ?? this.#provisional.get(node) ?? "";
+  }
+
+  /** Tells the way out who the peers are now. */
+  connect(): void {
+    this.#options.outbox.setPeers(new Map(this.ids().map((id) => [id, this.addressOf(id)])));
   }
 
   /**
-   * Whether `id`, who knows the cluster's id and says that it serves at `address`, may speak with this node.
-   * Whoever is let in as a guest is a peer from now on.
+   * Whether `id`, which knows the cluster's id and says that it serves at `address`, may speak with this
+   * node. An unknown node that may is a provisional peer from now on.
    */
-  admits(id: NodeId, address: string): boolean {
+  admit(id: NodeId, address: string): boolean {
     if (this.ids().includes(id)) return true;
-    const isLost = this.#options.leaderOf(CLUSTER_GROUP) === NO_NODE;
-    if (!isLost || this.#guests.size >= NODES_MAX || !this.#mayBeMember(id) || !isAddress(address)) {
-      return false;
-    }
-    this.#guests.set(id, address);
-    this.#options.onGuest();
+    const hasNoLeader = this.#options.leaders.get(CLUSTER_GROUP).leader === NO_NODE;
+    if (!hasNoLeader || this.#provisional.size >= NODES_MAX) return false;
+    if (!this.#mayBeMember(id) || !isAddress(address)) return false;
+    this.#provisional.set(id, address);
+    this.connect();
     return true;
   }
 
   #mayBeMember(id: NodeId): boolean {
-    const { nodeId, state } = this.#options;
-    return id >= 1 && id <= NODE_ID_MAX && id !== nodeId && !state().retired.has(id);
+    const { nodeId, cluster } = this.#options;
+    return id >= 1 && id <= NODE_ID_MAX && id !== nodeId && !cluster.state.retired.has(id);
   }
 }

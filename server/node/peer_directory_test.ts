@@ -1,96 +1,109 @@
 /**
- * Who is let in, and where he is answered.
+ * Which nodes are let in, and where they are answered.
  *
  * @module
  */
 
 import { assert, suite } from "../../tests/harness.ts";
-import { type ClusterState, foundingState } from "../cluster/mod.ts";
+import { LeaderTable } from "../calls/mod.ts";
+import { CLUSTER_GROUP, type ClusterState, foundingState } from "../cluster/mod.ts";
+import { Outbox, type PeerTransport } from "../ports/mod.ts";
+import { ClusterStateMachine } from "./cluster_state_machine.ts";
 import { PeerDirectory } from "./peer_directory.ts";
 
-const test = suite("known peers");
+const test = suite("peer directory");
 
-const ADDRESS = "guest:1";
+const ADDRESS = "unknown:1";
 const TOLD = new Map([[1, "told:1"], [2, "told:2"], [3, "told:3"]]);
+const NO_TRANSPORT: PeerTransport = {
+  setPeers: () => {},
+  send: () => false,
+  statuses: () => [],
+  close: () => Promise.resolve(),
+};
 
-/** What node 3 knows; it was told of nodes 1 to 3 at its start. */
-function peersOfNode3(
-  { state = viewOf(TOLD), leader = 0, isFounder = true }: {
-    readonly state?: ClusterState;
-    readonly leader?: number;
-    readonly isFounder?: boolean;
-  },
-): { readonly peers: PeerDirectory; readonly guests: () => number } {
-  let guests = 0;
-  const peers = new PeerDirectory({
-    nodeId: 3,
-    shape: { nodes: TOLD, partitionCount: 1, replicationFactor: 1 },
-    isFounder,
-    state: () => state,
-    leaderOf: () => leader,
-    onGuest: () => guests++,
-  });
-  return { peers, guests: () => guests };
+/** What node 3 knows. */
+interface Knowledge {
+  readonly state?: ClusterState;
+  readonly leader?: number;
+  readonly hasJoined?: boolean;
 }
 
-function viewOf(nodes: ReadonlyMap<number, string>, retired: readonly number[] = []): ClusterState {
+/** The directory of node 3, which was told of nodes 1 to 3 at its start; and how often peers were set. */
+function directoryOfNode3({ state = stateOf(TOLD), leader = 0, hasJoined = false }: Knowledge) {
+  let connected = 0;
+  const outbox = new Outbox({ ...NO_TRANSPORT, setPeers: () => connected++ });
+  const leaders = new LeaderTable();
+  leaders.noteRemote(CLUSTER_GROUP, { leader, term: 1 });
+  const directory = new PeerDirectory({
+    nodeId: 3,
+    shape: { nodes: TOLD, partitionCount: 1, replicationFactor: 1 },
+    hasJoined,
+    cluster: new ClusterStateMachine(state),
+    leaders,
+    outbox,
+  });
+  return { directory, connected: () => connected };
+}
+
+function stateOf(nodes: ReadonlyMap<number, string>, retired: readonly number[] = []): ClusterState {
   const state = foundingState({ nodes, replicationFactor: 1, replicas: [[[...nodes.keys()][0]!]] });
   return { ...state, retired: new Set(retired) };
 }
 
-test("members and whom it was told of are peers, former members and the node itself are not", () => {
-  const state = viewOf(new Map([[3, "now:3"], [4, "now:4"]]), [1]);
-  const { peers } = peersOfNode3({ state, leader: 4 });
-  assert.equal(peers.ids(), [2, 4]);
-  assert.equal([1, 2, 3, 4].map((id) => peers.admits(id, ADDRESS)), [false, true, false, true]);
+test("members, and nodes it was told of, are peers; former members and the node itself are not", () => {
+  const state = stateOf(new Map([[3, "now:3"], [4, "now:4"]]), [1]);
+  const { directory } = directoryOfNode3({ state, leader: 4 });
+  assert.equal(directory.ids(), [2, 4]);
+  assert.equal([1, 2, 3, 4].map((id) => directory.admit(id, ADDRESS)), [false, true, false, true]);
 });
 
 test("a founder finds founders where its flags say, and everybody else where the cluster says", () => {
-  const state = viewOf(new Map([[1, "now:1"], [4, "now:4"]]));
-  const founder = peersOfNode3({ state }).peers;
+  const state = stateOf(new Map([[1, "now:1"], [4, "now:4"]]));
+  const founder = directoryOfNode3({ state }).directory;
   assert.equal([1, 2, 4, 5].map((id) => founder.addressOf(id)), ["told:1", "told:2", "now:4", ""]);
-  const joined = peersOfNode3({ state, isFounder: false }).peers;
+  const joined = directoryOfNode3({ state, hasJoined: true }).directory;
   assert.equal([1, 2, 4].map((id) => joined.addressOf(id)), ["now:1", "told:2", "now:4"]);
 });
 
-test("while a leader of the cluster's own group is known, strangers are refused", () => {
-  const { peers, guests } = peersOfNode3({ leader: 1 });
-  assert.not(peers.admits(9, ADDRESS));
-  assert.equal(peers.ids(), [1, 2]);
-  assert.is(guests(), 0);
+test("while a leader of the cluster's own group is known, unknown nodes are refused", () => {
+  const { directory, connected } = directoryOfNode3({ leader: 1 });
+  assert.not(directory.admit(9, ADDRESS));
+  assert.equal(directory.ids(), [1, 2]);
+  assert.is(connected(), 0);
 });
 
-test("while none is known, a stranger becomes a peer and is answered where it says", () => {
-  const { peers, guests } = peersOfNode3({});
-  assert.ok(peers.admits(9, ADDRESS));
-  assert.ok(peers.admits(9, "elsewhere:1"));
-  assert.is(guests(), 1);
-  assert.equal(peers.ids(), [1, 2, 9]);
-  assert.is(peers.addressOf(9), ADDRESS);
+test("while none is known, an unknown node becomes a provisional peer and is answered where it says", () => {
+  const { directory, connected } = directoryOfNode3({});
+  assert.ok(directory.admit(9, ADDRESS));
+  assert.ok(directory.admit(9, "elsewhere:1"));
+  assert.is(connected(), 1);
+  assert.equal(directory.ids(), [1, 2, 9]);
+  assert.is(directory.addressOf(9), ADDRESS);
 });
 
-test("nobody is taken in who cannot be a member", () => {
-  const { peers, guests } = peersOfNode3({ state: viewOf(TOLD, [7]) });
+test("a node that cannot be a member is never taken in", () => {
+  const { directory, connected } = directoryOfNode3({ state: stateOf(TOLD, [7]) });
   const wrong: readonly (readonly [number, string])[] = [
     [0, ADDRESS],
     [2 ** 32, ADDRESS],
     [3, ADDRESS],
     [7, ADDRESS],
     [9, ""],
-    [9, "http://guest:1"],
-    [9, "guest:70000"],
+    [9, "http://unknown:1"],
+    [9, "unknown:70000"],
   ];
-  for (const [id, address] of wrong) assert.not(peers.admits(id, address), `${id} at ${address}`);
-  assert.is(guests(), 0);
+  for (const [id, address] of wrong) assert.not(directory.admit(id, address), `${id} at ${address}`);
+  assert.is(connected(), 0);
 });
 
-test("a guest that the cluster removes is a peer no more", () => {
-  const state = { ...viewOf(TOLD), retired: new Set<number>() };
-  const { peers } = peersOfNode3({ state });
-  assert.ok(peers.admits(9, ADDRESS));
+test("a provisional peer that the cluster removes is a peer no more", () => {
+  const state = { ...stateOf(TOLD), retired: new Set<number>() };
+  const { directory } = directoryOfNode3({ state });
+  assert.ok(directory.admit(9, ADDRESS));
   state.retired.add(9);
-  assert.not(peers.admits(9, ADDRESS));
-  assert.equal(peers.ids(), [1, 2]);
+  assert.not(directory.admit(9, ADDRESS));
+  assert.equal(directory.ids(), [1, 2]);
 });
 
 test.run();

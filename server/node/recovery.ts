@@ -1,18 +1,65 @@
 /**
- * From recovered log records to the replicas they belong to: what the core is born from.
+ * From the log on disk to the replicas it belongs to: what the core is restored from.
  *
  * @module
  */
 
 import type { Entry, GroupId, HardState, Membership, Restored } from "../../raft/mod.ts";
-import type { RecoveredRecord } from "../../wal-wasm/mod.ts";
+import {
+  type FileSystem,
+  type RecoveredRecord,
+  type RecoveryReport,
+  type SyncPolicy,
+  Wal,
+  WalError,
+  type WalTimer,
+} from "../../wal-wasm/mod.ts";
+import { type DataDirectory, DataDirectoryError } from "../data/mod.ts";
+import type { Clock } from "../ports/mod.ts";
 import { decodeRecord } from "./wal_codec.ts";
 
-const NEW_BORN: HardState = { term: 0, vote: 0, commit: 0 };
+const INITIAL_HARD_STATE: HardState = { term: 0, vote: 0, commit: 0 };
+
+/** Which log to open, and how it is written from then on. */
+export interface LogOptions {
+  readonly data: DataDirectory;
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly walSync: SyncPolicy;
+  readonly walSegmentBytes: number;
+  /** For the salt of a new log, 32 bits that cannot be guessed; the system's by default. */
+  readonly randomWord?: () => number;
+}
+
+/** A log that can be written, and what it held. */
+export interface RecoveredLog {
+  readonly wal: Wal;
+  readonly collector: RecoveryCollector;
+}
+
+/**
+ * Opens the node's log and reads it.
+ *
+ * @throws {DataDirectoryError} when it cannot be opened or is damaged; it is closed then
+ */
+export async function recoverLog(options: LogOptions): Promise<RecoveredLog> {
+  try {
+    return await readLog(await openLog(options));
+  } catch (error) {
+    // A log that cannot be opened is a data directory that cannot be used.
+    throw error instanceof WalError ? new DataDirectoryError(error.message) : error;
+  }
+}
+
+/** What has been read of one group. */
+interface CollectedGroup {
+  hardState: HardState;
+  readonly entries: Entry[];
+}
 
 /** Collects records, oldest first, and gives each group what is left of them. */
 export class RecoveryCollector {
-  readonly #groups = new Map<GroupId, { hardState: HardState; entries: Entry[] }>();
+  readonly #groups = new Map<GroupId, CollectedGroup>();
 
   /** Takes the next record of the log. */
   take(record: RecoveredRecord): void {
@@ -27,18 +74,18 @@ export class RecoveryCollector {
     return [...this.#groups.keys()];
   }
 
-  /** What the replica of `group` on this node is born from; `initial` is its membership before any change. */
+  /** What the replica of `group` here is restored from; `initial` is its membership before any change. */
   restore(group: GroupId, initial: Membership): Restored {
-    const { hardState, entries } = this.#groups.get(group) ?? { hardState: NEW_BORN, entries: [] };
+    const { hardState, entries } = this.#groups.get(group) ?? { hardState: INITIAL_HARD_STATE, entries: [] };
     const commit = Math.min(hardState.commit, entries.at(-1)?.index ?? 0);
     const snapshot = { index: 0, term: 0, membership: initial };
     return { hardState: { ...hardState, commit }, snapshot, entries };
   }
 
-  #group(group: GroupId): { hardState: HardState; entries: Entry[] } {
+  #group(group: GroupId): CollectedGroup {
     let state = this.#groups.get(group);
     if (state === undefined) {
-      state = { hardState: NEW_BORN, entries: [] };
+      state = { hardState: INITIAL_HARD_STATE, entries: [] };
       this.#groups.set(group, state);
     }
     return state;
@@ -56,4 +103,47 @@ function appendEntry(entries: Entry[], entry: Entry): void {
   }
   entries.length = position;
   entries.push(entry);
+}
+
+function openLog(options: LogOptions): Promise<Wal> {
+  const { data: { identity, walDirectory }, fileSystem, clock, randomWord } = options;
+  return Wal.open({
+    fileSystem,
+    directory: walDirectory,
+    clusterId: identity.clusterId,
+    nodeId: identity.nodeId,
+    segmentBytes: options.walSegmentBytes,
+    sync: options.walSync,
+    timer: walTimer(clock),
+    ...(randomWord === undefined ? {} : { randomWord }),
+  });
+}
+
+async function readLog(wal: Wal): Promise<RecoveredLog> {
+  try {
+    const collector = new RecoveryCollector();
+    refuseDamage(await wal.recover((record) => collector.take(record)));
+    return { wal, collector };
+  } catch (error) {
+    await wal.close();
+    throw error;
+  }
+}
+
+/** TODO(repair): a replica with a damaged log is to be repaired from its leader instead. */
+function refuseDamage(report: RecoveryReport): void {
+  const lost = report.damages.filter(({ groups }) => groups === "any" || groups.length > 0);
+  if (lost.length === 0) return;
+  const places = lost.map(({ path, offset, bytes }) => `${bytes} bytes at offset ${offset} of "${path}"`);
+  throw new DataDirectoryError(`The log is damaged: ${places.join("; ")}`);
+}
+
+function walTimer(clock: Clock): WalTimer {
+  return {
+    now: () => clock.monotonicMs(),
+    after: (delayMs, callback) => {
+      const timer = clock.after(delayMs, callback);
+      return () => timer.cancel();
+    },
+  };
 }

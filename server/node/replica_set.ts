@@ -16,26 +16,32 @@ import {
   partitionOfGroup,
 } from "../cluster/mod.ts";
 
-const NOTHING: Restored = {
+/** What a replica begins with that its leader is to feed. */
+const EMPTY: Restored = {
   hardState: { term: 0, vote: 0, commit: 0 },
   snapshot: { index: 0, term: 0, membership: NO_MEMBERS },
   entries: [],
 };
 
+/** What the set is made from. */
+export interface ReplicaSetOptions {
+  readonly nodeId: NodeId;
+  readonly multiRaft: MultiRaft;
+  /** The replica of the cluster's own group. */
+  readonly cluster: HostedReplica;
+}
+
 /** See the module comment. */
 export class ReplicaSet {
   readonly #nodeId: NodeId;
   readonly #multiRaft: MultiRaft;
-  readonly #partitions = new Map<GroupId, KvReplica>();
+  readonly #ofPartitions = new Map<GroupId, KvReplica>();
   readonly #all = new Map<GroupId, HostedReplica>();
 
-  /** @param cluster the replica of the cluster's own group */
-  constructor(
-    parts: { readonly nodeId: NodeId; readonly multiRaft: MultiRaft; readonly cluster: HostedReplica },
-  ) {
-    this.#nodeId = parts.nodeId;
-    this.#multiRaft = parts.multiRaft;
-    this.#all.set(CLUSTER_GROUP, parts.cluster);
+  constructor({ nodeId, multiRaft, cluster }: ReplicaSetOptions) {
+    this.#nodeId = nodeId;
+    this.#multiRaft = multiRaft;
+    this.#all.set(CLUSTER_GROUP, cluster);
   }
 
   /** By group, those that have moved away too. */
@@ -43,22 +49,27 @@ export class ReplicaSet {
     return this.#all;
   }
 
-  /** The partitions this node is to hold, ascending. */
+  /** Whether this node leads the group, as far as it knows. */
+  leads(group: GroupId): boolean {
+    return this.#all.get(group)?.role === "leader";
+  }
+
+  /** Of the partitions this node is to hold, ascending. */
   assigned(): readonly KvReplica[] {
-    return this.held().filter((partition) => partition.isAssigned);
+    return this.held().filter((replica) => replica.isAssigned);
   }
 
-  /** Those that have moved away too, ascending. */
+  /** Of all partitions of which there is one here, those that have moved away too, ascending. */
   held(): readonly KvReplica[] {
-    return [...this.#partitions.values()].sort((a, b) => a.partitionId - b.partitionId);
+    return [...this.#ofPartitions.values()].sort((a, b) => a.partitionId - b.partitionId);
   }
 
-  /** Takes in a partition whose replica the core already has. */
+  /** Takes in a partition's replica that the core already has. */
   add(group: GroupId): KvReplica {
-    const partition = createKvReplica({ partitionId: partitionOfGroup(group), group });
-    this.#partitions.set(group, partition);
-    this.#all.set(group, partition);
-    return partition;
+    const replica = createKvReplica({ partitionId: partitionOfGroup(group), group });
+    this.#ofPartitions.set(group, replica);
+    this.#all.set(group, replica);
+    return replica;
   }
 
   /** Becomes what the cluster's state says of this node. */
@@ -66,16 +77,16 @@ export class ReplicaSet {
     for (const { partitionId, replicas, target } of state.partitions) {
       const group = groupOfPartition(partitionId);
       const isAssigned = replicas.includes(this.#nodeId) || target.includes(this.#nodeId);
-      const partition = this.#partitions.get(group) ?? (isAssigned ? this.#receive(group) : undefined);
-      if (partition === undefined) continue;
-      partition.isAssigned = isAssigned;
+      const replica = this.#ofPartitions.get(group) ?? (isAssigned ? this.#receive(group) : undefined);
+      if (replica === undefined) continue;
+      replica.isAssigned = isAssigned;
       this.#multiRaft.setPriority(group, target);
     }
   }
 
   /** A partition is moved here: an empty replica waits for its leader to feed it. */
   #receive(group: GroupId): KvReplica {
-    this.#multiRaft.addGroup({ group, restored: NOTHING, priority: [] });
+    this.#multiRaft.addGroup({ group, restored: EMPTY, priority: [] });
     return this.add(group);
   }
 }

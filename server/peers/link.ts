@@ -33,7 +33,7 @@ const STABLE_MS = 5_000;
 const ANSWER_BYTES_MAX = 4 * 1024;
 const REST_LIMIT_MS = 100;
 /** In the refusal for a node that has been removed from the cluster (`peers/service.ts`). */
-export const BANNED = '"code":"permission_denied"';
+const REMOVED = '"code":"permission_denied"';
 
 /** Chunk size line: eight hexadecimal digits, then CR LF. */
 const CHUNK_HEADER_BYTES = 10;
@@ -45,22 +45,34 @@ export interface PeerAddress {
   readonly port: number;
 }
 
-/** What a link tells its owner. */
+/** What happened to a link. */
+export type LinkEvent =
+  | { readonly kind: "connected"; readonly peer: NodeId }
+  | { readonly kind: "lost"; readonly peer: NodeId; readonly reason: string; readonly openMs: number }
+  /** A connection attempt failed. */
+  | { readonly kind: "unreachable"; readonly peer: NodeId; readonly reason: string }
+  /** The peer says that this node was removed from the cluster. */
+  | { readonly kind: "removed"; readonly by: NodeId };
+
+/** What a link belongs to. */
+export interface LinkOwner {
+  /** Made anew for each stream: what is known of the peer changes. */
+  helloTo(peer: NodeId): PeerHello;
+  take(event: LinkEvent): void;
+}
+
+/** Where a link leads, and what it belongs to. */
 export interface PeerLinkOptions {
   readonly peer: NodeId;
-  /** Made anew for each stream: what is known of the peer changes. */
-  readonly hello: () => PeerHello;
   readonly address: PeerAddress;
-  /**
-   * Whether anything has been heard from the peer lately; if not, an open stream is given up as half-open.
-   */
-  readonly isAlive: () => boolean;
-  readonly onConnected: () => void;
-  /** The peer knows that this node was removed from the cluster. */
-  readonly onBanned: () => void;
-  readonly onLost: (reason: string, livedMs: number) => void;
-  /** A connection attempt failed. */
-  readonly onUnreachable: (reason: string) => void;
+  readonly owner: LinkOwner;
+}
+
+/** When a peer was heard last, and how long it may be silent. */
+export interface SilenceCheck {
+  /** By `performance.now()`; `-Infinity` if it never was. */
+  readonly heardMs: number;
+  readonly silentMs: number;
 }
 
 /** See the module comment. */
@@ -114,10 +126,13 @@ export class PeerLink {
     return true;
   }
 
-  /** Gives the stream up if nothing was heard from the peer for `silentMs`; a new one is opened. */
-  checkAlive(silentMs: number): void {
-    if (this.#connection === undefined || performance.now() - this.#openedMs < silentMs) return;
-    if (!this.#options.isAlive()) this.#lose("nothing heard from it");
+  /**
+   * Gives the stream up as half-open if nothing was heard from the peer for `silentMs`; a new one is opened.
+   */
+  checkSilence({ heardMs, silentMs }: SilenceCheck): void {
+    if (this.#connection === undefined) return;
+    const lastMs = Math.max(this.#openedMs, heardMs);
+    if (performance.now() - lastMs >= silentMs) this.#lose("nothing heard from it");
   }
 
   close(): void {
@@ -127,11 +142,12 @@ export class PeerLink {
   }
 
   async #connect(): Promise<void> {
+    const { address, owner, peer } = this.#options;
     let connection: Deno.TcpConn;
     try {
-      connection = await connectWithin(this.#options.address, CONNECT_LIMIT_MS);
+      connection = await connectWithin(address, CONNECT_LIMIT_MS);
     } catch (error) {
-      this.#options.onUnreachable(reasonOf(error));
+      owner.take({ kind: "unreachable", peer, reason: reasonOf(error) });
       this.#retryLater();
       return;
     }
@@ -140,10 +156,10 @@ export class PeerLink {
     this.#connection = connection;
     this.#openedMs = performance.now();
     this.#filling.reset();
-    this.#filling.raw(requestHead(this.#options.address));
-    this.#enqueue((writer) => encodeHello(writer, this.#options.hello()));
+    this.#filling.raw(requestHead(address));
+    this.#enqueue((writer) => encodeHello(writer, owner.helloTo(peer)));
     void this.#watch(connection);
-    this.#options.onConnected();
+    owner.take({ kind: "connected", peer });
   }
 
   #enqueue(encode: (writer: WireWriter) => void): void {
@@ -190,17 +206,17 @@ export class PeerLink {
   /** The peer answers only when it ends the call: whatever can be read means that the stream is over. */
   async #watch(connection: Deno.TcpConn): Promise<void> {
     let reason = "the peer closed it";
-    let isBanned = false;
+    let isRemoved = false;
     try {
       const answer = await readAnswer(connection);
       if (answer !== "") reason = answer.split("\r\n")[0]!;
-      isBanned = answer.includes(BANNED);
+      isRemoved = answer.includes(REMOVED);
     } catch (error) {
       reason = reasonOf(error);
     }
     if (this.#connection !== connection) return;
     this.#lose(reason);
-    if (isBanned) this.#options.onBanned();
+    if (isRemoved) this.#options.owner.take({ kind: "removed", by: this.peer });
   }
 
   #lose(reason: string): void {
@@ -213,9 +229,9 @@ export class PeerLink {
     } catch {
       // Already closed by the runtime; there is nothing left to release.
     }
-    const livedMs = performance.now() - this.#openedMs;
-    if (livedMs > STABLE_MS) this.#backoffMs = BACKOFF_MS_MIN;
-    this.#options.onLost(reason, livedMs);
+    const openMs = performance.now() - this.#openedMs;
+    if (openMs > STABLE_MS) this.#backoffMs = BACKOFF_MS_MIN;
+    this.#options.owner.take({ kind: "lost", peer: this.peer, reason, openMs });
     this.#retryLater();
   }
 
@@ -255,7 +271,7 @@ async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array): Promise<vo
   for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
 }
 
-/** The peer's answer, or as much of it as arrives soon after its beginning; empty when it just closes. */
+/** The peer's answer, or as much of it as arrives soon after its beginning; empty when it only closes. */
 async function readAnswer(connection: Deno.TcpConn): Promise<string> {
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(ANSWER_BYTES_MAX);
@@ -264,7 +280,7 @@ async function readAnswer(connection: Deno.TcpConn): Promise<string> {
   const answer = decoder.decode(buffer.subarray(0, first));
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), REST_LIMIT_MS));
-  // The body may come behind the headers; who only closes the connection sends none.
+  // The body may come behind the headers; a peer that only closes the connection sends none.
   const rest = await Promise.race([connection.read(buffer), limit]).catch(() => null);
   clearTimeout(timer);
   return rest === null ? answer : answer + decoder.decode(buffer.subarray(0, rest));

@@ -45,5 +45,5 @@
  * @module
  */
 
-export { RaftService } from "./service.ts";
-export { type PeerEvent, StreamTransport } from "./transport.ts";
+export { type PeerHost, PeerService } from "./service.ts";
+export { StreamTransport } from "./transport.ts";

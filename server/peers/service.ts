@@ -1,6 +1,6 @@
 /**
- * The receiving end of the peers' streams: one long request body a peer, cut into batches that go to the
- * inbox.
+ * The receiving end of the peers' streams: one long request body per peer, cut into batches that go to the
+ * node's inbox. While too much waits there nothing more is read, and the peers feel it.
  *
  * A peer that opens a second stream ends its first one, which was lost on its side.
  *
@@ -8,38 +8,43 @@
  */
 
 import type { NodeId } from "../../raft/mod.ts";
-import type { PeerBatch, PeerHello } from "../ports/mod.ts";
+import type { Identity, PeerIdentities } from "../data/mod.ts";
+import type { PeerHello, PeerInbox } from "../ports/mod.ts";
 import { decodePeerBatch } from "./codec.ts";
 import { EnvelopeReader } from "./envelope.ts";
-import { PEER_PROTOCOL_VERSION } from "./transport.ts";
+import { PEER_PROTOCOL_VERSION, type StreamTransport } from "./transport.ts";
 
 /** Above the bounds of everything a turn can hold for one peer. */
 const BATCH_BYTES_MAX = 256 * 1024 * 1024;
 
-/** A stranger has said nothing yet that is worth more. */
+/** A hello is never longer, and before it nothing else is read. */
 const HELLO_BYTES_MAX = 4 * 1024;
-/** A stranger that says nothing for so long is sent away. */
+/** A stream without a hello for so long is ended. */
 const HELLO_LIMIT_MS = 10_000;
 
-/** What the service needs to know and whom it tells. */
-export interface RaftServiceOptions {
-  readonly clusterId: string;
-  readonly nodeId: NodeId;
-  /** Of this node's data directory. */
-  readonly incarnation: string;
+/** More inputs than this waiting: peers are read from again when the loop has caught up. */
+const INBOX_INPUTS_MAX = 20_000;
+const ROOM_CHECK_MS = 5;
+
+/** The node behind the service. */
+export interface PeerHost {
   /** Whether a node that says it serves at `address` is a peer. */
-  readonly admits: (node: NodeId, address: string) => boolean;
+  admits(id: NodeId, address: string): boolean;
   /** Whether the node was a member once and never will be again. */
-  readonly wasRemoved: (node: NodeId) => boolean;
-  /** Whether the peer's data directory is the one this node knows; a new one is remembered first. */
-  readonly recognizes: (peer: NodeId, incarnation: string) => Promise<boolean>;
-  /** A peer knows this node with another data directory: this one must not go on. */
-  readonly onDisowned: (by: NodeId) => void;
-  readonly onBatch: (from: NodeId, batch: PeerBatch) => void;
-  /** The stream from this peer ended; what it was about to say is lost. */
-  readonly onEnd: (from: NodeId) => void;
-  /** Resolves when the node can take more; reading stops meanwhile and the peer feels it. */
-  readonly hasRoom: () => Promise<void> | undefined;
+  hasRemoved(id: NodeId): boolean;
+  /** Peer `by` knows this node with another data directory: this one must not go on. */
+  takeIdentityMismatch(by: NodeId): void;
+}
+
+/** What the service works with. */
+export interface PeerServiceOptions {
+  readonly host: PeerHost;
+  readonly identity: Identity;
+  /** The data directories that the peers had when they were first met. */
+  readonly identities: PeerIdentities;
+  readonly inbox: PeerInbox;
+  /** The way out, which needs to know that a peer was heard. */
+  readonly transport: StreamTransport;
 }
 
 /** The peer is one no more, and is told so (`peers/link.ts` reads the code). */
@@ -53,11 +58,11 @@ function codeOf(error: unknown): string {
 }
 
 /** See the module comment. */
-export class RaftService {
-  readonly #options: RaftServiceOptions;
+export class PeerService {
+  readonly #options: PeerServiceOptions;
   readonly #streams = new Map<NodeId, ReadableStreamDefaultReader<Uint8Array>>();
 
-  constructor(options: RaftServiceOptions) {
+  constructor(options: PeerServiceOptions) {
     this.#options = options;
   }
 
@@ -85,7 +90,7 @@ export class RaftService {
 
   async #read(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
     const envelopes = new EnvelopeReader(HELLO_BYTES_MAX);
-    const stranger = setTimeout(() => void reader.cancel().catch(() => {}), HELLO_LIMIT_MS);
+    const helloLimit = setTimeout(() => void reader.cancel().catch(() => {}), HELLO_LIMIT_MS);
     let from: NodeId | undefined;
     try {
       for (;;) {
@@ -97,33 +102,43 @@ export class RaftService {
           else {
             from = await this.#greet(message, reader);
             envelopes.bytesMax = BATCH_BYTES_MAX;
-            clearTimeout(stranger);
+            clearTimeout(helloLimit);
           }
         }
-        await this.#options.hasRoom();
+        if (this.#isInboxFull) await this.#untilRoom();
       }
     } finally {
-      clearTimeout(stranger);
+      clearTimeout(helloLimit);
     }
   }
 
+  get #isInboxFull(): boolean {
+    return this.#options.inbox.size > INBOX_INPUTS_MAX;
+  }
+
+  async #untilRoom(): Promise<void> {
+    while (this.#isInboxFull) await new Promise((resolve) => setTimeout(resolve, ROOM_CHECK_MS));
+  }
+
   #take(message: Uint8Array, from: NodeId): void {
-    this.#options.onBatch(from, decodePeerBatch(message, { from, to: this.#options.nodeId }).batch);
+    const { identity, inbox, transport } = this.#options;
+    const { batch } = decodePeerBatch(message, { from, to: identity.nodeId });
+    transport.heardFrom(from);
+    inbox.push({ kind: "peerBatch", from, batch });
   }
 
   async #greet(message: Uint8Array, reader: ReadableStreamDefaultReader<Uint8Array>): Promise<NodeId> {
-    const { nodeId, wasRemoved } = this.#options;
+    const { host, identity: { clusterId, nodeId }, inbox } = this.#options;
     const { hello } = decodePeerBatch(message, { from: 0, to: nodeId });
     if (hello === undefined) throw new RangeError("Cannot deliver: the first message has no hello");
-    if (hello.clusterId === this.#options.clusterId && wasRemoved(hello.fromNode)) {
+    if (hello.clusterId === clusterId && host.hasRemoved(hello.fromNode)) {
       throw new RemovedPeerError(`Cannot deliver: node ${hello.fromNode} was removed from this cluster`);
     }
     const problem = this.#problemWith(hello) ?? await this.#problemWithDirectories(hello);
     if (problem !== undefined) throw new RangeError(`Cannot deliver: ${problem}`);
-    // Whatever the peer had to say while it had no stream to here was dropped, answers to passed calls among
-    // it.
+    // What the peer had to say while it had no stream to here was dropped, answers to passed calls among it.
     const replaced = this.#streams.get(hello.fromNode);
-    if (replaced === undefined) this.#options.onEnd(hello.fromNode);
+    if (replaced === undefined) inbox.push({ kind: "peerLost", peer: hello.fromNode });
     else {
       this.#forget(replaced);
       void replaced.cancel().catch(() => {});
@@ -133,13 +148,13 @@ export class RaftService {
   }
 
   async #problemWithDirectories(hello: PeerHello): Promise<string | undefined> {
-    const { recognizes, incarnation, onDisowned } = this.#options;
+    const { host, identities, identity } = this.#options;
     const { expectedIncarnation, fromNode } = hello;
-    if (expectedIncarnation !== "" && expectedIncarnation !== incarnation) {
-      onDisowned(fromNode);
+    if (expectedIncarnation !== "" && expectedIncarnation !== identity.incarnation) {
+      host.takeIdentityMismatch(fromNode);
       return `this is not the data directory that node ${fromNode} knows`;
     }
-    if (await recognizes(fromNode, hello.incarnation)) return undefined;
+    if (await identities.recognizes(fromNode, hello.incarnation)) return undefined;
     return `node ${fromNode} has another data directory than it had: it must not come back under its old id`;
   }
 
@@ -148,18 +163,18 @@ export class RaftService {
     for (const [from, current] of this.#streams) {
       if (current !== reader) continue;
       this.#streams.delete(from);
-      this.#options.onEnd(from);
+      this.#options.inbox.push({ kind: "peerLost", peer: from });
     }
   }
 
   #problemWith(hello: PeerHello): string | undefined {
-    const { admits, clusterId, nodeId } = this.#options;
+    const { host, identity: { clusterId, nodeId } } = this.#options;
     if (hello.protocolVersion < 1) {
       return `protocol version ${hello.protocolVersion} is not ${PEER_PROTOCOL_VERSION}`;
     }
     if (hello.clusterId !== clusterId) return `this is cluster ${clusterId}, not ${hello.clusterId}`;
     if (hello.toNode !== nodeId) return `this is node ${nodeId}, not ${hello.toNode}`;
-    if (!admits(hello.fromNode, hello.address)) return `node ${hello.fromNode} is not in this cluster`;
+    if (!host.admits(hello.fromNode, hello.address)) return `node ${hello.fromNode} is not in this cluster`;
     return undefined;
   }
 }

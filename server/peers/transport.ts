@@ -1,13 +1,16 @@
 /**
  * Streams to all peers. What the peers send arrives through `peers/service.ts`; this file is the way out.
+ * What happens to the streams goes to the node's inbox, as everything else that peers bring.
  *
  * @module
  */
 
-import type { NodeId } from "../../raft/mod.ts";
+import { getLogger } from "@logtape/logtape";
+import { type NodeId, unreachable } from "../../raft/mod.ts";
 import type { PeerStatus } from "../api/mod.ts";
-import type { PeerBatch, PeerTransport } from "../ports/mod.ts";
-import { type PeerAddress, PeerLink } from "./link.ts";
+import type { Identity, PeerIdentities } from "../data/mod.ts";
+import type { PeerBatch, PeerHello, PeerInbox, PeerTransport } from "../ports/mod.ts";
+import { type LinkEvent, type LinkOwner, type PeerAddress, PeerLink } from "./link.ts";
 
 /** Highest version of the peers' protocol this node speaks. */
 export const PEER_PROTOCOL_VERSION = 1;
@@ -20,41 +23,35 @@ const NOTHING: PeerBatch = { messages: [], calls: [], replies: [], leaderships: 
 /** A former peer may be waiting for answers, and for the news that it is one. */
 const FORMER_PEER_MS = 5_000;
 
+/** A stream that breaks sooner was an attempt to connect, and those are many while a peer is down. */
+const STABLE_STREAM_MS = 1_000;
+
+const logger = getLogger(["prkdb", "server"]);
+
 /** The way to one peer. */
-interface Link {
+interface Way {
   readonly address: string;
-  readonly way: PeerLink;
+  readonly link: PeerLink;
   /** When to close it, for the peer is one no more; `Infinity` while it is. */
   closesMs: number;
 }
 
-/** Something happened to a link. */
-export type PeerEvent =
-  | { readonly kind: "connected"; readonly peer: NodeId }
-  | { readonly kind: "lost"; readonly peer: NodeId; readonly reason: string; readonly livedMs: number }
-  | { readonly kind: "unreachable"; readonly peer: NodeId; readonly reason: string }
-  /** The peer knows that this node was removed from the cluster. */
-  | { readonly kind: "banned"; readonly peer: NodeId };
-
-/** What the transport needs to know. */
+/** What the transport works with. */
 export interface StreamTransportOptions {
-  readonly clusterId: string;
-  readonly nodeId: NodeId;
-  /** Of this node's data directory. */
-  readonly incarnation: string;
-  /** Of a peer's data directory as this node knows it; empty if they never met. */
-  readonly expectedIncarnation: (peer: NodeId) => string;
+  readonly identity: Identity;
+  /** The data directories that the peers had when they were first met. */
+  readonly identities: PeerIdentities;
+  readonly inbox: PeerInbox;
   /** This node's own address, `host:port`. */
   readonly address: string;
   /** A peer silent for this long is taken for gone and its stream opened anew, in milliseconds. */
   readonly silentMs: number;
-  readonly onEvent: (event: PeerEvent) => void;
 }
 
 /** See the module comment. */
-export class StreamTransport implements PeerTransport {
+export class StreamTransport implements PeerTransport, LinkOwner {
   readonly #options: StreamTransportOptions;
-  readonly #links = new Map<NodeId, Link>();
+  readonly #ways = new Map<NodeId, Way>();
   readonly #heardMs = new Map<NodeId, number>();
   readonly #sentMs = new Map<NodeId, number>();
   #checks: ReturnType<typeof setInterval> | undefined;
@@ -65,24 +62,24 @@ export class StreamTransport implements PeerTransport {
 
   /** Starts connecting to every peer. */
   open(): void {
-    for (const { way } of this.#links.values()) way.open();
+    for (const { link } of this.#ways.values()) link.open();
     this.#checks = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
   }
 
   setPeers(peers: ReadonlyMap<NodeId, string>): void {
     for (const [peer, address] of peers) {
-      const link = this.#links.get(peer);
-      if (link?.address === address) link.closesMs = Infinity;
+      const way = this.#ways.get(peer);
+      if (way?.address === address) way.closesMs = Infinity;
       else this.#replace(peer, address);
     }
     const closesMs = performance.now() + FORMER_PEER_MS;
-    for (const [peer, link] of this.#links) {
-      if (!peers.has(peer) && link.closesMs === Infinity) link.closesMs = closesMs;
+    for (const [peer, way] of this.#ways) {
+      if (!peers.has(peer) && way.closesMs === Infinity) way.closesMs = closesMs;
     }
   }
 
   send(to: NodeId, batch: PeerBatch): boolean {
-    const isTaken = this.#links.get(to)?.way.send(batch) ?? false;
+    const isTaken = this.#ways.get(to)?.link.send(batch) ?? false;
     if (isTaken) this.#sentMs.set(to, performance.now());
     return isTaken;
   }
@@ -93,57 +90,75 @@ export class StreamTransport implements PeerTransport {
   }
 
   statuses(): readonly PeerStatus[] {
-    const current = [...this.#links.values()].filter(({ closesMs }) => closesMs === Infinity);
-    return current.map(({ address, way }) => ({
-      nodeId: way.peer,
+    const current = [...this.#ways.values()].filter(({ closesMs }) => closesMs === Infinity);
+    return current.map(({ address, link }) => ({
+      nodeId: link.peer,
       address,
-      connected: way.isConnected,
-      queuedBytes: way.queuedBytes,
-      droppedMessages: way.droppedBatches,
+      connected: link.isConnected,
+      queuedBytes: link.queuedBytes,
+      droppedMessages: link.droppedBatches,
     }));
   }
 
   close(): Promise<void> {
     clearInterval(this.#checks);
-    for (const { way } of this.#links.values()) way.close();
+    for (const { link } of this.#ways.values()) link.close();
     return Promise.resolve();
   }
 
-  #replace(peer: NodeId, address: string): void {
-    this.#links.get(peer)?.way.close();
-    const way = this.#createLink(peer, address);
-    this.#links.set(peer, { address, way, closesMs: Infinity });
-    if (this.#checks !== undefined) way.open();
+  helloTo(peer: NodeId): PeerHello {
+    const { address, identities, identity: { clusterId, incarnation, nodeId } } = this.#options;
+    return {
+      clusterId,
+      fromNode: nodeId,
+      toNode: peer,
+      protocolVersion: PEER_PROTOCOL_VERSION,
+      address,
+      incarnation,
+      expectedIncarnation: identities.expected(peer),
+    };
   }
 
-  #createLink(peer: NodeId, address: string): PeerLink {
-    const { clusterId, nodeId, incarnation, expectedIncarnation, onEvent, silentMs } = this.#options;
-    return new PeerLink({
-      peer,
-      hello: () => ({
-        ...{ clusterId, fromNode: nodeId, toNode: peer, protocolVersion: PEER_PROTOCOL_VERSION },
-        address: this.#options.address,
-        ...{ incarnation, expectedIncarnation: expectedIncarnation(peer) },
-      }),
-      address: parseAddress(address),
-      isAlive: () => performance.now() - (this.#heardMs.get(peer) ?? -Infinity) < silentMs,
-      onConnected: () => onEvent({ kind: "connected", peer }),
-      onBanned: () => onEvent({ kind: "banned", peer }),
-      onLost: (reason, livedMs) => onEvent({ kind: "lost", peer, reason, livedMs }),
-      onUnreachable: (reason) => onEvent({ kind: "unreachable", peer, reason }),
-    });
+  take(event: LinkEvent): void {
+    const { inbox } = this.#options;
+    switch (event.kind) {
+      case "connected":
+        logger.info("Stream to node {peer} is open", { peer: event.peer });
+        return inbox.push({ kind: "peerConnected", peer: event.peer });
+      case "lost": {
+        const { openMs, peer, reason } = event;
+        const level = openMs > STABLE_STREAM_MS ? "warn" : "debug";
+        logger[level]("Stream to node {peer} is lost: {reason}", { peer, reason });
+        return inbox.push({ kind: "peerLost", peer });
+      }
+      case "unreachable": {
+        const { peer, reason } = event;
+        return logger.debug("Node {peer} cannot be reached: {reason}", { peer, reason });
+      }
+      case "removed":
+        return inbox.push(event);
+      default:
+        return unreachable(event);
+    }
+  }
+
+  #replace(peer: NodeId, address: string): void {
+    this.#ways.get(peer)?.link.close();
+    const link = new PeerLink({ peer, address: parseAddress(address), owner: this });
+    this.#ways.set(peer, { address, link, closesMs: Infinity });
+    if (this.#checks !== undefined) link.open();
   }
 
   /** Keeps quiet streams alive, so that silence means loss, and gives up those that are silent. */
   #check(): void {
     const { silentMs } = this.#options;
-    for (const [peer, { way, closesMs }] of this.#links) {
+    for (const [peer, { link, closesMs }] of this.#ways) {
       if (performance.now() > closesMs) {
-        way.close();
-        this.#links.delete(peer);
+        link.close();
+        this.#ways.delete(peer);
         continue;
       }
-      way.checkAlive(silentMs);
+      link.checkSilence({ heardMs: this.#heardMs.get(peer) ?? -Infinity, silentMs });
       if (performance.now() - (this.#sentMs.get(peer) ?? 0) > silentMs / 4) this.send(peer, NOTHING);
     }
   }

@@ -1,5 +1,5 @@
 /**
- * What this turn has for each peer, gathered so that each gets one batch.
+ * The node's side of the transport: what this turn has for each peer, gathered so that each gets one batch.
  *
  * @module
  */
@@ -25,9 +25,13 @@ export class Outbox {
     this.#transport = transport;
   }
 
-  /** From now on these are the peers, ascending; nobody else is told anything unasked. */
-  setPeers(peers: readonly NodeId[]): void {
-    this.#peers = peers;
+  /**
+   * From now on these are the peers, ascending, with their addresses, `host:port`; nobody else is told
+   * anything unasked.
+   */
+  setPeers(peers: ReadonlyMap<NodeId, string>): void {
+    this.#peers = [...peers.keys()];
+    this.#transport.setPeers(peers);
   }
 
   addMessages(messages: readonly Message[]): void {

@@ -28,7 +28,23 @@ export interface Clock {
   soon(callback: () => void): void;
 }
 
-/** The way to the peers. What peers send arrives in the node's inbox. */
+/** What the peers send, and what becomes of the streams to them. */
+export type PeerInput =
+  | { readonly kind: "peerBatch"; readonly from: NodeId; readonly batch: PeerBatch }
+  /** A stream to the peer is open; what was sent before may be lost. */
+  | { readonly kind: "peerConnected"; readonly peer: NodeId }
+  | { readonly kind: "peerLost"; readonly peer: NodeId }
+  /** The peer says that this node was removed from the cluster. */
+  | { readonly kind: "removed"; readonly by: NodeId };
+
+/** Where that goes: the node's inbox. */
+export interface PeerInbox {
+  /** Inputs waiting. */
+  readonly size: number;
+  push(input: PeerInput): void;
+}
+
+/** The way to the peers. What they send arrives in the node's inbox. */
 export interface PeerTransport {
   /**
    * From now on these are the peers, with their addresses, `host:port`; replies to former ones may still

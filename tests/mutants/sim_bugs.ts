@@ -74,10 +74,9 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "a leader serves reads without asking whether it still leads",
     edits: [{
       file: "server/calls/dispatcher.ts",
-      find:
-        'if (partition.role === "leader" || call.consistency !== "linearizable") return partition.ask(call);',
-      replace: 'if (partition.role === "leader") return partition.answer(call);\n' +
-        '    if (call.consistency !== "linearizable") return partition.ask(call);',
+      find: 'if (replica.role === "leader" || call.consistency !== "linearizable") return replica.ask(call);',
+      replace: 'if (replica.role === "leader") return replica.answer(call);\n' +
+        '    if (call.consistency !== "linearizable") return replica.ask(call);',
     }],
   },
   {
@@ -107,8 +106,8 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "forwarded calls are numbered from one after every restart",
     edits: [{
       file: "server/calls/forwarding.ts",
-      find: "this.#lastCallId = (Math.abs(seed) % SEEDS) * CALL_IDS_A_LIFE;",
-      replace: "this.#lastCallId = 0 * seed * SEEDS * CALL_IDS_A_LIFE;",
+      find: "this.#lastCallId = (Math.abs(seed) % SEEDS) * CALL_IDS_PER_SEED;",
+      replace: "this.#lastCallId = 0 * seed * SEEDS * CALL_IDS_PER_SEED;",
     }],
   },
   {
@@ -140,11 +139,11 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "a replica that moves away forgets what it has promised",
     edits: [{
       file: "server/node/replica_set.ts",
-      find: "      partition.isAssigned = isAssigned;",
-      replace: "      partition.isAssigned = isAssigned;\n" +
+      find: "      replica.isAssigned = isAssigned;",
+      replace: "      replica.isAssigned = isAssigned;\n" +
         "      if (!isAssigned) {\n" +
         "        this.#multiRaft.removeGroup(group);\n" +
-        "        this.#partitions.delete(group);\n" +
+        "        this.#ofPartitions.delete(group);\n" +
         "        this.#all.delete(group);\n" +
         "        continue;\n" +
         "      }",
@@ -183,7 +182,7 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
   {
     name: "a node is removed that group 0 needs for a majority",
     edits: [{
-      file: "server/node/group_zero.ts",
+      file: "server/node/coordinator.ts",
       find: "votes: (nodeId) => voters.includes(nodeId) || votersOutgoing.includes(nodeId),",
       replace: "votes: (nodeId) => [...voters, ...votersOutgoing].includes(-nodeId),",
     }],
@@ -199,15 +198,15 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
   {
     name: "a leader moves its group by a picture of the past",
     edits: [{
-      file: "server/node/group_zero.ts",
-      find: "if (this.replica.isFresh(nowMs, nowMs - lead.sinceMs)) return true;",
+      file: "server/node/reconciler.ts",
+      find: "if (cluster.replica.isFresh(nowMs, nowMs - lead.sinceMs)) return true;",
       replace: "if (lead.sinceMs <= nowMs) return true;",
     }],
   },
   {
     name: "replicas are moved to nodes that are down",
     edits: [{
-      file: "server/node/group_zero.ts",
+      file: "server/node/coordinator.ts",
       find: "isSilent: (nodeId) => this.#isSilent(nodeId),",
       replace: "isSilent: (nodeId) => this.#isSilent(nodeId) && nodeId < 0,",
     }],
@@ -216,8 +215,8 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "a node that knows nobody any more refuses everybody",
     edits: [{
       file: "server/node/peer_directory.ts",
-      find: "const isLost = this.#options.leaderOf(CLUSTER_GROUP) === NO_NODE;",
-      replace: "const isLost = this.#options.leaderOf(CLUSTER_GROUP) < NO_NODE;",
+      find: "const hasNoLeader = this.#options.leaders.get(CLUSTER_GROUP).leader === NO_NODE;",
+      replace: "const hasNoLeader = this.#options.leaders.get(CLUSTER_GROUP).leader < NO_NODE;",
     }],
   },
   {

@@ -60,7 +60,7 @@ const STAIRCASE: readonly Step[] = [
   ["server/rpc/kv", ["server/rpc/method", "server/api", "server/kv", "proto"]],
   ["server/rpc/method", ["server/api", "proto"]],
   ["server/http", []],
-  ["server/peers", ["server/ports", "server/api", "server/kv", "proto", "raft"]],
+  ["server/peers", ["server/ports", "server/data", "server/api", "server/kv", "proto", "raft"]],
   ["server/node", [
     "server/calls",
     "server/ports",

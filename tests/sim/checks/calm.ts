@@ -148,7 +148,7 @@ export class CalmPhase {
   #compareStates(): void {
     const { observer } = this.#options;
     for (const machine of this.#alive()) {
-      for (const partition of machine.node!.partitions()) observer.checkHash(machine.id, partition);
+      for (const partition of machine.node!.replicas.assigned()) observer.checkHash(machine.id, partition);
     }
   }
 
@@ -179,7 +179,7 @@ export class CalmPhase {
         `group ${group} ${role} term ${term} applied ${applied} of ${commit} of ${lastIndex}, ` +
         `members ${voters}/${votersOutgoing}/${learners}`
       );
-      const cluster = JSON.stringify(node?.clusterMembership());
+      const cluster = JSON.stringify(node?.cluster.membership);
       return `node ${id} ${state}: ${replicas.join("; ")}; group 0 ${cluster}`;
     });
     const { nodes, partitions } = this.#options.operator.newestView();

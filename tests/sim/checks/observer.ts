@@ -85,8 +85,8 @@ export class Observer {
       if (view.role === "leader") this.#checkLeader(machine, { view, before });
       views.set(view.group, view);
     }
-    for (const partition of machine.node.partitions()) this.#checkState(machine.id, partition);
-    this.#checkCluster(machine.id, machine.node.clusterState());
+    for (const partition of machine.node.replicas.assigned()) this.#checkState(machine.id, partition);
+    this.#checkCluster(machine.id, machine.node.cluster.state);
   }
 
   /** A partition has moved here, or is back. */
@@ -98,7 +98,7 @@ export class Observer {
 
   /** What the partitions of `machine` apply goes into the ledger. */
   #watch(machine: SimMachine): void {
-    for (const partition of machine.node!.heldPartitions()) {
+    for (const partition of machine.node!.replicas.held()) {
       if (this.#watched.has(partition)) continue;
       this.#watched.add(partition);
       this.#ledger.watch(machine.id, partition);

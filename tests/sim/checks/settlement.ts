@@ -23,7 +23,7 @@ export function findUnsettled(fleet: Fleet, operator: Operator): string | undefi
   const living = fleet.machines.filter(({ state }) => state !== "lost" && state !== "removed");
   const down = living.find(({ node }) => node === undefined);
   if (down !== undefined) return `node ${down.id} is ${down.state}`;
-  const [first, ...others] = living.map((machine) => ({ machine, state: machine.node!.clusterState() }));
+  const [first, ...others] = living.map((machine) => ({ machine, state: machine.node!.cluster.state }));
   if (first === undefined) return "no node runs";
   return findOpen(first.state) ?? findBroken(first.state, operator) ?? findDifference([first, ...others]) ??
     findRemoved(first.state, living) ??
@@ -71,15 +71,15 @@ function findRemoved({ nodes }: ClusterState, living: readonly SimMachine[]): st
 
 /** Group 0 is made of all members, and as many of them vote as should. */
 function findWrongVoters(node: Node): string | undefined {
-  const { voters, votersOutgoing, learners } = node.clusterMembership();
-  const state = node.clusterState();
+  const { voters, votersOutgoing, learners } = node.cluster.membership;
+  const { state } = node.cluster;
   const members = [...voters, ...learners].sort((a, b) => a - b);
   const wanted = clusterVoters(state, voters).length;
   const isRight = voters.length === wanted && votersOutgoing.length === 0 &&
     members.join() === [...state.nodes.keys()].join();
   return isRight
     ? undefined
-    : `the cluster's own group is made of ${JSON.stringify(node.clusterMembership())}`;
+    : `the cluster's own group is made of ${JSON.stringify(node.cluster.membership)}`;
 }
 
 function findMisplaced({ partitions }: ClusterState, fleet: Fleet): string | undefined {

@@ -10,6 +10,7 @@
  */
 
 import type { NodeId } from "../../../raft/mod.ts";
+import { groupOfPartition } from "../../../server/cluster/founding.ts";
 import type { SeededRandom } from "../../support/seeded_random.ts";
 import type { ClientLink } from "../clients/client_link.ts";
 import type { ProbeTarget } from "../clients/split_brain_probe.ts";
@@ -235,12 +236,14 @@ export class Faults {
     const { machines, partitionCount } = this.#options;
     const partitionId = this.#random.below(partitionCount);
     const isFollower = ({ node }: SimMachine) =>
-      node?.partitions().some((each) => each.partitionId === partitionId && each.role === "follower") ??
+      node?.replicas.assigned().some((each) =>
+        each.partitionId === partitionId && each.role === "follower"
+      ) ??
         false;
     const followers = machines.filter(isFollower);
     if (followers.length === 0) return;
     const { id } = this.#random.pick(followers);
-    for (const { node } of machines) node?.transferLeadership(partitionId, id);
+    for (const machine of machines) machine.transferLeadership(groupOfPartition(partitionId), id);
   }
 
   /** The node that says what is to be done next is gone. */
@@ -300,7 +303,7 @@ export class Faults {
 
 /** The partitions that `machine` believes to lead. */
 function leaderships({ node }: SimMachine): readonly number[] {
-  const led = (node?.partitions() ?? []).filter(({ role }) => role === "leader");
+  const led = (node?.replicas.assigned() ?? []).filter(({ role }) => role === "leader");
   return led.map(({ partitionId }) => partitionId);
 }
 

@@ -55,7 +55,9 @@ export class RandomFaults {
 
   #pickMachine(leaderPercent: number): SimMachine {
     const machines = this.#options.machines.filter(({ state }) => state !== "removed");
-    const leaders = machines.filter(({ node }) => node?.partitions().some(({ role }) => role === "leader"));
+    const leaders = machines.filter(({ node }) =>
+      node?.replicas.assigned().some(({ role }) => role === "leader")
+    );
     const isLeader = leaders.length > 0 && this.#random.chance(leaderPercent);
     return this.#random.pick(isLeader ? leaders : machines);
   }

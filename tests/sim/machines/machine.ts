@@ -14,10 +14,12 @@
  * @module
  */
 
-import type { NodeId } from "../../../raft/mod.ts";
+import type { GroupId, NodeId } from "../../../raft/mod.ts";
 import type { ClusterShape } from "../../../server/cluster/founding.ts";
+import { newIncarnation, openDataDirectory } from "../../../server/data/mod.ts";
 import { Inbox } from "../../../server/node/inbox.ts";
 import { type JoinedCluster, Node } from "../../../server/node/node.ts";
+import type { NodeEnd } from "../../../server/node/node_loop.ts";
 import { createLocalCaller } from "../../../server/rpc/mod.ts";
 import type { SeededRandom } from "../../support/seeded_random.ts";
 import type { World } from "../world/world.ts";
@@ -57,6 +59,12 @@ export interface MachineWatcher {
 /** See the module comment. */
 export type MachineState = "down" | "starting" | "serving" | "stopping" | "lost" | "removed";
 
+/** A node, and what it hears of the world through. */
+interface OpenNode {
+  readonly node: Node;
+  readonly inbox: Inbox;
+}
+
 /** Answers one call of a client. */
 type LocalCaller = ReturnType<typeof createLocalCaller>;
 
@@ -79,6 +87,7 @@ export class SimMachine {
   #state: MachineState = "down";
   #process: SimProcess | undefined;
   #node: Node | undefined;
+  #inbox: Inbox | undefined;
   #caller: LocalCaller | undefined;
   /** Where the log ended when a process last had it open. */
   #logEnd = { segment: 1, offset: 0 };
@@ -135,34 +144,11 @@ export class SimMachine {
     this.#state = "starting";
     const process = new SimProcess(this.#world, this.id);
     this.#process = process;
-    const fileSystem = this.disk.mount(process);
     const inbox = new Inbox();
-    const saltRandom = this.#world.fork();
-    Node.open({
-      nodeId: this.id,
-      ...this.#options.origin,
-      directory: DIRECTORY,
-      fileSystem,
-      clock: new ProcessClock(this.#world, { process, machine: this.clock, random: this.#world.fork() }),
-      seed: this.#random.word(),
-      randomWord: () => saltRandom.word(),
-      inbox,
-      createTransport: () =>
-        this.#network.attach(this.id, {
-          ...{ process, inbox },
-          node: () => this.#process === process ? this.#node : undefined,
-          onRemoved: () => this.#onRemoved(process),
-        }),
-      electionTimeoutMs: this.#options.electionTimeoutMs,
-      heartbeatMs: this.#options.heartbeatMs,
-      leaseReads: this.#options.leaseReads,
-      walSync: { kind: "always" },
-      walSegmentBytes: this.#options.walSegmentBytes,
-      logBytesMax: LOG_BYTES_MAX,
-      meters: NO_METERS,
-      onRemoved: () => this.#onRemoved(process),
-      onFatal: (error) => this.#onFatal(process, error),
-    }).then((node) => this.#opened(process, node), (error) => this.#refused(process, error));
+    this.#open(process, inbox).then(
+      (node) => this.#opened(process, { node, inbox }),
+      (error) => this.#refused(process, error),
+    );
   }
 
   /** The power goes. */
@@ -211,24 +197,64 @@ export class SimMachine {
     this.#state = "lost";
   }
 
+  /** Asks the node to hand a group to `to`, if it leads it. */
+  transferLeadership(group: GroupId, to: NodeId): void {
+    this.#inbox?.push({ kind: "transfer", group, to });
+  }
+
   /** Notes where the log ends, for damage to be done. */
   noteLogEnd(): void {
     if (this.#node !== undefined) this.#logEnd = this.#node.wal.end;
   }
 
-  #opened(process: SimProcess, node: Node): void {
+  async #open(process: SimProcess, inbox: Inbox): Promise<Node> {
+    const { origin, electionTimeoutMs, heartbeatMs, leaseReads, walSegmentBytes } = this.#options;
+    const fileSystem = this.disk.mount(process);
+    const saltRandom = this.#world.fork();
+    const clock = new ProcessClock(this.#world, { process, machine: this.clock, random: this.#world.fork() });
+    const seed = this.#random.word();
+    const data = await openDataDirectory(fileSystem, {
+      directory: DIRECTORY,
+      nodeId: this.id,
+      shape: origin.shape,
+      joinedClusterId: origin.joined?.clusterId,
+      incarnation: newIncarnation({ wallMs: clock.wallMs(), seed }),
+    });
+    return await Node.open({
+      ...origin,
+      data,
+      fileSystem,
+      clock,
+      seed,
+      randomWord: () => saltRandom.word(),
+      inbox,
+      transport: this.#network.createTransport(this.id, process),
+      electionTimeoutMs,
+      heartbeatMs,
+      leaseReads,
+      walSync: { kind: "always" },
+      walSegmentBytes,
+      logBytesMax: LOG_BYTES_MAX,
+      meters: NO_METERS,
+    });
+  }
+
+  #opened(process: SimProcess, { node, inbox }: OpenNode): void {
     if (!process.isAlive) return;
+    void node.ended.then((end) => this.#onEnd(process, end));
+    this.#network.attach(this.id, { process, inbox, host: node });
     this.#state = "serving";
     this.#node = node;
+    this.#inbox = inbox;
     this.#caller = createLocalCaller(node);
     this.#world.trace.note(`node ${this.id} is up`);
     this.#watcher.onStart(this);
-    if (this.#isRemoved) this.stop();
   }
 
-  /** It stops by itself, when it has done what it is at. */
-  #onRemoved(process: SimProcess): void {
-    if (this.#isRemoved || !process.isAlive) return;
+  #onEnd(process: SimProcess, end: NodeEnd): void {
+    if (!process.isAlive) return;
+    if (end.kind === "fatal") return this.#onFatal(end.error);
+    // It stops by itself, when it has done what it is at.
     this.#isRemoved = true;
     process.plan(0, "is removed", () => this.stop());
   }
@@ -244,8 +270,7 @@ export class SimMachine {
     this.#giveUp("cannot start");
   }
 
-  #onFatal(process: SimProcess, error: Error): void {
-    if (!process.isAlive) return;
+  #onFatal(error: Error): void {
     // A faulty disk ends a node; nothing else may.
     const isOfDisk = this.disk.faults > 0 && Reflect.get(error, "code") === "WAL_POISONED";
     if (!isOfDisk) this.#watcher.fail(`node ${this.id} dies`, error);
@@ -268,6 +293,7 @@ export class SimMachine {
     this.#state = this.#isRemoved ? "removed" : "down";
     this.#process = undefined;
     this.#node = undefined;
+    this.#inbox = undefined;
     this.#caller = undefined;
     process.end();
     this.#watcher.onEnd(this);

@@ -10,8 +10,8 @@ import { WireWriter } from "../../../proto/mod.ts";
 import type { Message, NodeId } from "../../../raft/mod.ts";
 import type { PeerStatus } from "../../../server/api/node_api.ts";
 import type { Inbox } from "../../../server/node/inbox.ts";
-import type { Node } from "../../../server/node/node.ts";
 import { decodePeerBatch, encodePeerBatch } from "../../../server/peers/codec.ts";
+import type { PeerHost } from "../../../server/peers/service.ts";
 import type { PeerBatch } from "../../../server/ports/peer_batch.ts";
 import type { PeerTransport } from "../../../server/ports/ports.ts";
 import { addressOf } from "../../support/cluster/node_address.ts";
@@ -29,10 +29,7 @@ const RECONNECT_MS_MAX = 200;
 export interface Station {
   readonly process: SimProcess;
   readonly inbox: Inbox;
-  /** Its node, once it is open. */
-  readonly node: () => Pick<Node, "admits" | "clusterState"> | undefined;
-  /** A peer says that it was removed. */
-  readonly onRemoved: () => void;
+  readonly host: PeerHost;
 }
 
 /** One direction between two nodes. */
@@ -69,8 +66,13 @@ export class Network {
     this.#promises = parts.promises;
   }
 
-  /** Puts a process on the network; it leaves when it ends. */
-  attach(nodeId: NodeId, station: Station): PeerTransport {
+  /** The way out of a process. */
+  createTransport(nodeId: NodeId, process: SimProcess): PeerTransport {
+    return new SimulatedTransport({ nodeId, network: this, process });
+  }
+
+  /** Puts a process whose node is open on the network; it leaves with the end of its process. */
+  attach(nodeId: NodeId, station: Station): void {
     this.#stations.set(nodeId, station);
     station.process.onceEnded(() => {
       if (this.#stations.get(nodeId) === station) this.#stations.delete(nodeId);
@@ -79,7 +81,6 @@ export class Network {
     for (const peer of this.#stations.keys()) {
       if (peer !== nodeId) this.#connect(nodeId, peer);
     }
-    return new SimulatedTransport({ nodeId, network: this, process: station.process });
   }
 
   /** False: the batch is certainly lost. */
@@ -180,13 +181,16 @@ export class Network {
   }
 
   /** A node hears its peers; to one that was removed it says so. */
-  #isAdmitted({ from }: Route, station: Station): boolean {
-    const node = station.node();
-    if (node === undefined || node.admits(from, addressOf(from))) return true;
+  #isAdmitted({ from, to }: Route, { host }: Station): boolean {
+    if (host.admits(from, addressOf(from))) return true;
     const sender = this.#stations.get(from);
-    if (node.clusterState().retired.has(from) && sender !== undefined) {
+    if (host.hasRemoved(from) && sender !== undefined) {
       const delayMs = this.#world.random.below(NOTICE_MS_MAX);
-      sender.process.plan(delayMs, "hears of its removal", () => sender.onRemoved());
+      sender.process.plan(
+        delayMs,
+        "hears of its removal",
+        () => sender.inbox.push({ kind: "removed", by: to }),
+      );
     }
     return false;
   }

@@ -221,7 +221,7 @@ export class Operator {
   #switchOffRemoved(): void {
     const { nodes: members, retired } = this.newestView();
     for (const machine of this.#options.fleet.serving()) {
-      const { nodes } = machine.node!.clusterState();
+      const { nodes } = machine.node!.cluster.state;
       if (retired.has(machine.id) && ![...nodes.keys()].some((id) => members.has(id))) machine.lose();
     }
   }
@@ -242,7 +242,7 @@ export class Operator {
 
   /** What the best informed node knows. */
   newestView(): ClusterState {
-    const views = this.#options.fleet.serving().map(({ node }) => node!.clusterState());
+    const views = this.#options.fleet.serving().map(({ node }) => node!.cluster.state);
     return views.reduce((best, view) => view.epoch > best.epoch ? view : best);
   }
 

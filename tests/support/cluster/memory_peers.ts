@@ -12,13 +12,19 @@ import { decodePeerBatch, encodePeerBatch } from "../../../server/peers/codec.ts
 import type { PeerBatch } from "../../../server/ports/peer_batch.ts";
 import type { PeerTransport } from "../../../server/ports/ports.ts";
 
+/** What a node on the network is opened with. */
+export interface MemoryStation {
+  readonly inbox: Inbox;
+  readonly transport: PeerTransport;
+}
+
 /** A network of inboxes. */
 export class MemoryNetwork {
   readonly #inboxes = new Map<NodeId, Inbox>();
   readonly #cut = new Set<string>();
 
   /** Puts a node on the network, in place of an earlier one of the same id. */
-  attach(nodeId: NodeId): { readonly inbox: Inbox; readonly transport: PeerTransport } {
+  attach(nodeId: NodeId): MemoryStation {
     const inbox = new Inbox();
     this.#inboxes.set(nodeId, inbox);
     return { inbox, transport: new MemoryTransport(nodeId, this) };

@@ -7,6 +7,7 @@
 import type { NodeReadOptions, NodeWriteOptions, WriteResult } from "../../../server/api/node_api.ts";
 import type { ClusterShape } from "../../../server/cluster/founding.ts";
 import type { Mutation } from "../../../server/kv/mod.ts";
+import { newIncarnation, openDataDirectory } from "../../../server/data/mod.ts";
 import { type JoinedCluster, Node } from "../../../server/node/node.ts";
 import { SYSTEM_CLOCK } from "../../../server/ports/system_clock.ts";
 import { DenoFileSystem } from "../../../wal-wasm/mod.ts";
@@ -32,6 +33,12 @@ export function put(key: string, value: string): Mutation {
   return { kind: "put", key: utf8(key), value: utf8(value), ttlMs: 0, precondition: undefined };
 }
 
+/** Where a node comes from: it is a founder, or has joined. */
+interface Origin {
+  readonly shape: ClusterShape;
+  readonly joined?: JoinedCluster;
+}
+
 /** See the module comment. */
 export class NodeCluster {
   readonly network = new MemoryNetwork();
@@ -40,7 +47,8 @@ export class NodeCluster {
   readonly removed = new Set<number>();
   readonly #directory: string;
   readonly #shape: ClusterShape;
-  readonly #invitations = new Map<number, { readonly shape: ClusterShape; readonly joined: JoinedCluster }>();
+  /** What the nodes were told that were not there at the beginning. */
+  readonly #joined = new Map<number, Origin>();
 
   constructor(size: number, { partitionCount = 4, replicationFactor = size } = {}) {
     this.#directory = Deno.makeTempDirSync({ prefix: "prkdb-node-" });
@@ -50,21 +58,33 @@ export class NodeCluster {
 
   async start(...ids: readonly number[]): Promise<void> {
     for (const nodeId of ids.length > 0 ? ids : this.#shape.nodes.keys()) {
-      const { inbox, transport } = this.network.attach(nodeId);
+      const origin = this.#joined.get(nodeId) ?? { shape: this.#shape };
+      const fileSystem = new DenoFileSystem();
+      const seed = nodeId;
+      const data = await openDataDirectory(fileSystem, {
+        directory: `${this.#directory}/${nodeId}`,
+        nodeId,
+        shape: origin.shape,
+        joinedClusterId: origin.joined?.clusterId,
+        incarnation: newIncarnation({ wallMs: SYSTEM_CLOCK.wallMs(), seed }),
+      });
       const node = await Node.open({
-        ...{ nodeId, inbox, shape: this.#shape, directory: `${this.#directory}/${nodeId}` },
-        ...this.#invitations.get(nodeId),
-        fileSystem: new DenoFileSystem(),
+        ...origin,
+        ...this.network.attach(nodeId),
+        data,
+        fileSystem,
         clock: SYSTEM_CLOCK,
-        seed: nodeId,
-        createTransport: () => transport,
-        ...{ electionTimeoutMs: 600, heartbeatMs: 80, walSync: { kind: "always" } },
-        ...{ walSegmentBytes: 1024 * 1024, logBytesMax: 2 ** 30 },
+        seed,
+        electionTimeoutMs: 300,
+        heartbeatMs: 40,
+        walSync: { kind: "always" },
+        walSegmentBytes: 1024 * 1024,
+        logBytesMax: 2 ** 30,
         meters: NO_METERS,
-        onRemoved: () => void this.removed.add(nodeId),
-        onFatal: (error) => {
-          throw error;
-        },
+      });
+      void node.ended.then((end) => {
+        if (end.kind === "fatal") throw end.error;
+        this.removed.add(nodeId);
       });
       this.nodes.set(nodeId, node);
     }
@@ -75,7 +95,7 @@ export class NodeCluster {
     const { clusterId, nodes, partitions, replicationFactor } = this.node(guide).metadata();
     for (const id of ids) {
       const others = nodes.filter(({ nodeId }) => nodeId !== id);
-      this.#invitations.set(id, {
+      this.#joined.set(id, {
         shape: {
           nodes: new Map(others.map(({ nodeId, address }) => [nodeId, address])),
           partitionCount: partitions.length,
