@@ -89,7 +89,7 @@ export class EmbeddedNode {
   }
 }
 
-/** The address only stands in the metadata; nobody connects to it. */
+/** The address only stands in the metadata; nothing connects to it. */
 function shapeOf(partitionCount: number): ClusterShape {
   return { nodes: new Map([[NODE_ID, "localhost:0"]]), partitionCount, replicationFactor: 1 };
 }

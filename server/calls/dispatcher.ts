@@ -9,24 +9,36 @@
 
 import type { GroupId, MultiRaft, NodeId, ReadReady } from "../../raft/mod.ts";
 import { DomainError, type Failure } from "../api/mod.ts";
-import { CLUSTER_GROUP, decodeClusterCommand, describePartition, groupOfPartition } from "../cluster/mod.ts";
+import {
+  CLUSTER_GROUP,
+  decodeClusterCommand,
+  describePartition,
+  groupOfPartition,
+  partitionOfGroup,
+} from "../cluster/mod.ts";
 import { decodeCommand, stampCommand } from "../kv/mod.ts";
 import type { Clock, ForwardedCall, ForwardedReply, Outbox } from "../ports/mod.ts";
 import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
-import { Forwarding, noLeader, replyOf, stopping } from "./forwarding.ts";
+import { Forwarding, replyOf } from "./forwarding.ts";
 import type { HostedReplica } from "./hosted_replica.ts";
 import type { LeaderTable } from "./leader_table.ts";
+import { late, logFull, noLeader, outcomeUnknown, overloaded, stopping } from "./refusal.ts";
+
+/** Bytes that the leader of one group holds without knowing them committed. */
+export const UNCOMMITTED_BYTES_MAX = 32 * 1024 * 1024;
+/** Reads of one group that wait for their confirmation. */
+export const READS_WAITING_MAX = 65_536;
 
 type ForwardedWrite = Extract<ForwardedCall, { readonly kind: "write" }>;
 type NotLeaderFailure = Extract<Failure, { readonly kind: "notLeader" }>;
 
-/** Whoever counts what becomes of proposals. */
+/** Counts what becomes of proposals. */
 export interface ProposalMeters {
   observeProposal(partitionId: number, result: "accepted" | "refused"): void;
 }
 
 /** What callers are told so that they find the leader themselves. */
-export interface LeaderHints {
+export interface NodeAddresses {
   /** Of the cluster's state as this node knows it. */
   readonly epoch: number;
   /** `host:port`, empty if unknown. */
@@ -42,7 +54,7 @@ export interface CallDispatcherOptions {
   /** On this node, by group. */
   readonly replicas: ReadonlyMap<GroupId, HostedReplica>;
   readonly leaders: LeaderTable;
-  readonly hints: LeaderHints;
+  readonly addresses: NodeAddresses;
   readonly outbox: Outbox;
   readonly clock: Clock;
   /** Bytes of entries all replicas may hold in memory before writes are refused. */
@@ -114,6 +126,7 @@ export class CallDispatcher {
 
   /** These calls certainly did not leave. */
   takeLost(calls: readonly ForwardedCall[]): void {
+    if (calls.length === 0) return;
     for (const call of this.#forwarding.takeLost(calls)) this.#forwarding.park(call);
   }
 
@@ -129,7 +142,7 @@ export class CallDispatcher {
     this.#forwarding.expire(nowMs);
     for (const replica of this.#options.replicas.values()) {
       if (replica.waitingCalls === 0) continue;
-      for (const call of replica.takeExpired(nowMs)) failCall(call, late(call));
+      for (const call of replica.takeExpired(nowMs)) failCall(call, late(call, "a majority"));
     }
   }
 
@@ -146,7 +159,7 @@ export class CallDispatcher {
       const result = multiRaft.readIndex(replica.group, readId);
       if (result.accepted) replica.openRound(readId, { calls, askedMs: clock.monotonicMs() });
       else if (result.refusal === "overloaded") {
-        for (const call of calls) failCall(call, overloaded(call.partitionId));
+        for (const call of calls) failCall(call, tooManyReads(call.partitionId));
       } else for (const call of calls) this.#route(call);
     }
   }
@@ -165,17 +178,17 @@ export class CallDispatcher {
   }
 
   #startWrite(call: WriteCall): void {
-    const { clock, meters, multiRaft, replicas } = this.#options;
+    const { clock, logBytesMax, meters, multiRaft, replicas } = this.#options;
     const replica = replicas.get(groupOfPartition(call.partitionId));
     if (replica === undefined || replica.role !== "leader") return this.#route(call);
     const isOfCluster = replica.group === CLUSTER_GROUP;
     // What the cluster itself needs is little, and may be what makes room.
-    if (this.#isLogFull && !isOfCluster) return failCall(call, logFull());
+    if (this.#isLogFull && !isOfCluster) return failCall(call, logFull(logBytesMax));
     if (!isOfCluster) stampCommand(call.command, clock.wallMs());
     const result = multiRaft.propose(replica.group, call.command);
     if (!isOfCluster) meters.observeProposal(call.partitionId, result.accepted ? "accepted" : "refused");
     if (result.accepted) replica.awaitWrite(call, result);
-    else if (result.refusal === "overloaded") failCall(call, overloaded(call.partitionId));
+    else if (result.refusal === "overloaded") failCall(call, tooManyWrites(call.partitionId));
     else this.#route(call);
   }
 
@@ -225,19 +238,19 @@ export class CallDispatcher {
   }
 
   #notLeader(call: Call): DomainError {
-    const { hints, leaders } = this.#options;
+    const { addresses, leaders } = this.#options;
     const { leader, term } = leaders.get(groupOfPartition(call.partitionId));
-    const leaderAddress = hints.addressOf(leader);
+    const leaderAddress = addresses.addressOf(leader);
     return new DomainError(
-      { kind: "notLeader", leaderId: leader, leaderAddress, term, epoch: hints.epoch },
-      `Not the leader of ${describePartition(call.partitionId)}: node ${leader} leads it`,
+      { kind: "notLeader", leaderId: leader, leaderAddress, term, epoch: addresses.epoch },
+      `This node does not lead ${describePartition(call.partitionId)}: ask node ${leader}, which does`,
     );
   }
 
   #notHere(group: GroupId): DomainError {
     return new DomainError(
-      { kind: "notLeader", leaderId: 0, leaderAddress: "", term: 0, epoch: this.#options.hints.epoch },
-      `This node has no replica of group ${group}`,
+      { kind: "notLeader", leaderId: 0, leaderAddress: "", term: 0, epoch: this.#options.addresses.epoch },
+      `This node has no replica of ${describePartition(partitionOfGroup(group))}: ask another node`,
     );
   }
 }
@@ -261,31 +274,17 @@ function problemWith({ group, command }: ForwardedWrite): DomainError | undefine
   }
 }
 
-function late(call: Call): DomainError {
-  return new DomainError(
-    { kind: "deadline" },
-    `The majority of ${describePartition(call.partitionId)} did not answer within the call's deadline`,
-  );
+function interrupted({ kind, partitionId }: Call): DomainError {
+  return kind === "read" ? stopping() : outcomeUnknown(partitionId, "this node is stopping");
 }
 
-function interrupted(call: Call): DomainError {
-  if (call.kind === "read") return stopping();
-  return new DomainError(
-    { kind: "outcomeUnknown" },
-    "This node is stopping; the write may or may not take effect",
-  );
+function tooManyReads(partitionId: number): DomainError {
+  return overloaded(`Too many reads wait for ${describePartition(partitionId)}`, READS_WAITING_MAX);
 }
 
-function overloaded(partitionId: number): DomainError {
-  return new DomainError(
-    { kind: "overloaded" },
-    `As much is waiting for ${describePartition(partitionId)} as may: try again later`,
-  );
-}
-
-function logFull(): DomainError {
-  return new DomainError(
-    { kind: "overloaded" },
-    "This node holds as many log bytes in memory as it may (--log-memory-bytes)",
+function tooManyWrites(partitionId: number): DomainError {
+  return overloaded(
+    `Too many bytes of writes wait for a majority of ${describePartition(partitionId)}`,
+    UNCOMMITTED_BYTES_MAX,
   );
 }

@@ -9,10 +9,11 @@
 
 import type { GroupId, NodeId } from "../../raft/mod.ts";
 import { DomainError, type ReadResult } from "../api/mod.ts";
-import { describePartition, groupOfPartition } from "../cluster/mod.ts";
+import { groupOfPartition } from "../cluster/mod.ts";
 import type { Outcome } from "../kv/mod.ts";
 import type { ForwardedCall, ForwardedReply } from "../ports/mod.ts";
 import { type Call, type CallResult, failCall } from "./call.ts";
+import { late, noLeader, outcomeUnknown, stopping } from "./refusal.ts";
 
 interface PassedCall {
   readonly to: NodeId;
@@ -92,7 +93,13 @@ export class Forwarding {
     } else if (reply.kind === "values" && call.kind === "read" && reply.values.length === call.keys.length) {
       call.settle({ ok: true, value: reply.values });
     } else {
-      failCall(call, new DomainError({ kind: "internal" }, `Cannot read the answer of node ${from}`));
+      failCall(
+        call,
+        new DomainError(
+          { kind: "internal" },
+          `Cannot use the answer of node ${from}: it does not fit the call`,
+        ),
+      );
     }
     return undefined;
   }
@@ -123,10 +130,7 @@ export class Forwarding {
     for (const [callId, { call, to }] of this.#passed) {
       if (call.deadlineMs > nowMs) continue;
       this.#passed.delete(callId);
-      failCall(
-        call,
-        new DomainError({ kind: "deadline" }, `No answer from node ${to} within the call's deadline`),
-      );
+      failCall(call, late(call, `node ${to}`));
     }
     const isLate = (call: Call) => call.deadlineMs <= nowMs;
     for (const call of this.#parked.filter(isLate)) failCall(call, noLeader(call.partitionId));
@@ -154,23 +158,8 @@ export function replyOf(callId: number, result: CallResult<Outcome | readonly Re
     : { kind: "outcome", callId, outcome: result.value };
 }
 
-/** Nobody leads the partition, as far as this node knows. */
-export function noLeader(partitionId: number): DomainError {
-  return new DomainError({ kind: "unavailable" }, `No leader is known for ${describePartition(partitionId)}`);
-}
-
-/** The node is on its way out. */
-export function stopping(): DomainError {
-  return new DomainError({ kind: "unavailable" }, "This node is stopping");
-}
-
-function lostLeader(call: Call, peer: NodeId): DomainError {
-  return new DomainError(
-    { kind: "outcomeUnknown" },
-    `Cannot tell whether the write to ${
-      describePartition(call.partitionId)
-    } took effect: the connection to node ${peer} broke`,
-  );
+function lostLeader({ partitionId }: Call, peer: NodeId): DomainError {
+  return outcomeUnknown(partitionId, `the connection to node ${peer} broke`);
 }
 
 function isValues(value: Outcome | readonly ReadResult[]): value is readonly ReadResult[] {

@@ -10,7 +10,7 @@ import type { ForwardedReply } from "../ports/peer_batch.ts";
 import type { CallResult, WriteCall } from "./call.ts";
 import { Forwarding } from "./forwarding.ts";
 
-const test = suite("call router");
+const test = suite("forwarding");
 
 function writeCall(results: CallResult<Outcome>[]): WriteCall {
   return {
@@ -28,25 +28,25 @@ function reply(callId: number, version: number): ForwardedReply {
 }
 
 test("an answer settles its call, once, and only from the node it was passed to", () => {
-  const router = new Forwarding(1);
+  const forwarding = new Forwarding(1);
   const results: CallResult<Outcome>[] = [];
-  const { callId } = router.passOn(writeCall(results), { to: 2, nowMs: 0 });
-  router.takeReply(3, reply(callId, 7));
+  const { callId } = forwarding.passOn(writeCall(results), { to: 2, nowMs: 0 });
+  forwarding.takeReply(3, reply(callId, 7));
   assert.is(results.length, 0);
-  router.takeReply(2, reply(callId, 7));
-  router.takeReply(2, reply(callId, 8));
+  forwarding.takeReply(2, reply(callId, 7));
+  forwarding.takeReply(2, reply(callId, 8));
   assert.equal(results, [{ ok: true, value: { kind: "applied", version: 7, existed: [] } }]);
 });
 
-test("an answer to a call of an earlier life of the node settles nothing", () => {
+test("an answer to a call of an earlier process of the node settles nothing", () => {
   const before = new Forwarding(2 ** 32 - 2);
   const old = before.passOn(writeCall([]), { to: 2, nowMs: 0 });
-  const router = new Forwarding(2 ** 32 - 1);
+  const forwarding = new Forwarding(2 ** 32 - 1);
   const results: CallResult<Outcome>[] = [];
-  const { callId } = router.passOn(writeCall(results), { to: 2, nowMs: 0 });
+  const { callId } = forwarding.passOn(writeCall(results), { to: 2, nowMs: 0 });
   assert.is.not(callId, old.callId);
   assert.ok(Number.isSafeInteger(callId));
-  router.takeReply(2, reply(old.callId, 7));
+  forwarding.takeReply(2, reply(old.callId, 7));
   assert.is(results.length, 0);
 });
 

@@ -16,10 +16,10 @@ import {
   type Term,
   type Transition,
 } from "../../raft/mod.ts";
-import { DomainError } from "../api/mod.ts";
-import { describePartition } from "../cluster/mod.ts";
+import type { DomainError } from "../api/mod.ts";
 import { KvStateMachine } from "../kv/mod.ts";
 import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
+import { outcomeUnknown } from "./refusal.ts";
 import type { StateMachine } from "./state_machine.ts";
 
 interface PendingWrite {
@@ -57,7 +57,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   readonly group: GroupId;
   readonly machine: M;
   role: Role = "follower";
-  /** Whether this node is to have the replica; one that has moved away stays as it was and answers nobody. */
+  /** Whether this node is to have the replica; one that has moved away stays as it was and is silent. */
   isAssigned = true;
   /** Append requests this replica has sent. */
   appendsSent = 0;
@@ -137,7 +137,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     for (const [index, { term, call }] of this.#writes) {
       if (transition.role === "leader" && term === transition.term) continue;
       this.#writes.delete(index);
-      failCall(call, outcomeUnknown(this.partitionId));
+      failCall(call, leadershipLost(this.partitionId));
     }
   }
 
@@ -177,7 +177,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     if (pending === undefined) return;
     this.#writes.delete(entry.index);
     // Another leader's entry at this index: ours was replaced.
-    if (pending.term !== entry.term) failCall(pending.call, outcomeUnknown(this.partitionId));
+    if (pending.term !== entry.term) failCall(pending.call, leadershipLost(this.partitionId));
     else pending.call.settle({ ok: true, value: outcome });
   }
 
@@ -202,11 +202,6 @@ export function createKvReplica(place: ReplicaPlace): KvReplica {
   return new HostedReplica(place, new KvStateMachine());
 }
 
-function outcomeUnknown(partitionId: number): DomainError {
-  return new DomainError(
-    { kind: "outcomeUnknown" },
-    `Cannot tell whether the write took effect: this node lost the leadership of ${
-      describePartition(partitionId)
-    } meanwhile`,
-  );
+function leadershipLost(partitionId: number): DomainError {
+  return outcomeUnknown(partitionId, "this node lost the leadership meanwhile");
 }

@@ -1,23 +1,17 @@
 /**
- * Where calls come into a node: cut by partition, counted against the budget, put before the loop, and their
- * results put together again in the order of the call.
+ * Where calls come into a node: cut by partition, counted against a budget, put before the loop, and their
+ * results put together again in the order of the call. What the budget does not hold is refused before it
+ * costs anything.
  *
  * @module
  */
 
 import { BATCH_BYTES_MAX, REQUEST_BYTES_MAX } from "../../proto/mod.ts";
-import {
-  DomainError,
-  type NodeReadOptions,
-  type NodeWriteOptions,
-  type ReadResult,
-  type WriteResult,
-} from "../api/mod.ts";
+import type { DomainError, NodeReadOptions, NodeWriteOptions, ReadResult, WriteResult } from "../api/mod.ts";
 import { encodeCommand, type Mutation, type Outcome } from "../kv/mod.ts";
 import type { Clock } from "../ports/mod.ts";
-import { CallBudget } from "./budget.ts";
 import type { CallInbox, CallResult, ReadCall, WriteCall } from "./call.ts";
-import { stopping } from "./forwarding.ts";
+import { overloaded, stopping } from "./refusal.ts";
 import { type Part, splitByPartition, writeResults } from "./split.ts";
 
 /** Calls a node holds at a time. */
@@ -35,7 +29,7 @@ export interface CallIntakeOptions {
 /** See the module comment. */
 export class CallIntake {
   readonly #options: CallIntakeOptions;
-  readonly #budget = new CallBudget({ callsMax: CALLS_MAX, bytesMax: CALL_BYTES_MAX });
+  readonly #budget = new CallBudget();
   #isClosed = false;
 
   constructor(options: CallIntakeOptions) {
@@ -104,7 +98,8 @@ export class CallIntake {
     create: (settle: (result: CallResult<T>) => void) => WriteCall | ReadCall,
   ): Promise<CallResult<T>> {
     if (this.#isClosed) return Promise.resolve({ ok: false, error: stopping() });
-    if (!this.#budget.tryTake(bytes)) return Promise.resolve({ ok: false, error: tooManyCalls() });
+    const error = this.#budget.take(bytes);
+    if (error !== undefined) return Promise.resolve({ ok: false, error });
     return new Promise((resolve) => {
       const call = create((result) => {
         this.#budget.release(bytes);
@@ -112,6 +107,37 @@ export class CallIntake {
       });
       this.#options.inbox.push({ kind: "call", call });
     });
+  }
+}
+
+/** How many calls, and how many of their bytes, the node holds. */
+class CallBudget {
+  #calls = 0;
+  #bytes = 0;
+
+  get calls(): number {
+    return this.#calls;
+  }
+
+  /**
+   * Makes room for a call of `bytes`; give it back with {@linkcode release}.
+   *
+   * @returns why there is none; nothing was taken then
+   */
+  take(bytes: number): DomainError | undefined {
+    if (this.#calls >= CALLS_MAX) return overloaded("Too many calls wait at this node", CALLS_MAX);
+    // A single call always fits an empty budget, however large it is.
+    if (this.#calls > 0 && this.#bytes + bytes > CALL_BYTES_MAX) {
+      return overloaded("Too many bytes of keys and values wait at this node", CALL_BYTES_MAX);
+    }
+    this.#calls++;
+    this.#bytes += bytes;
+    return undefined;
+  }
+
+  release(bytes: number): void {
+    this.#calls--;
+    this.#bytes -= bytes;
   }
 }
 
@@ -127,11 +153,4 @@ function scatter<T>(into: T[], positions: readonly number[], values: readonly T[
 
 function bytesOf(keys: readonly Uint8Array[]): number {
   return keys.reduce((bytes, key) => bytes + key.length, 0);
-}
-
-function tooManyCalls(): DomainError {
-  return new DomainError(
-    { kind: "overloaded" },
-    "This node has as many calls in flight as it may: try again later",
-  );
 }

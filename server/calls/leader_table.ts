@@ -1,6 +1,6 @@
 /**
- * Who leads which group, as far as this node knows: from its own replicas, and from what leaders tell all
- * their peers, so that nodes without a replica know too. A higher term always wins.
+ * Which node leads which group, as far as this one knows: from its own replicas, and from what leaders tell
+ * all their peers, so that nodes without a replica know too. A higher term always wins.
  *
  * @module
  */
@@ -13,14 +13,14 @@ export interface KnownLeader {
   readonly term: Term;
 }
 
-const NOBODY: KnownLeader = { leader: NO_NODE, term: 0 };
+const UNKNOWN: KnownLeader = { leader: NO_NODE, term: 0 };
 
 /** See the module comment. */
 export class LeaderTable {
   readonly #leaders = new Map<GroupId, KnownLeader>();
 
   get(group: GroupId): KnownLeader {
-    return this.#leaders.get(group) ?? NOBODY;
+    return this.#leaders.get(group) ?? UNKNOWN;
   }
 
   /** What a replica of this node believes; it may also know that there is no leader any more. */

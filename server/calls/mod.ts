@@ -45,10 +45,17 @@
  */
 
 export type { CallInbox, CallInput, CallResult } from "./call.ts";
-export { CallDispatcher, type LeaderHints, type ProposalMeters, refuseCall } from "./dispatcher.ts";
-export { stopping } from "./forwarding.ts";
+export {
+  CallDispatcher,
+  type NodeAddresses,
+  type ProposalMeters,
+  READS_WAITING_MAX,
+  refuseCall,
+  UNCOMMITTED_BYTES_MAX,
+} from "./dispatcher.ts";
 export { createKvReplica, HostedReplica, type KvReplica } from "./hosted_replica.ts";
 export { CallIntake } from "./intake.ts";
 export { LeaderTable } from "./leader_table.ts";
 export { Leaderships } from "./leaderships.ts";
+export { stopping } from "./refusal.ts";
 export type { StateMachine } from "./state_machine.ts";

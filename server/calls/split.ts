@@ -1,5 +1,5 @@
 /**
- * From one client call to one call a partition, and back from their results to one answer in the client's
+ * From one client call to one call per partition, and back from their results to one answer in the client's
  * order.
  *
  * @module

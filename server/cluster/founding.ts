@@ -1,7 +1,8 @@
 /**
- * Who holds what when a cluster is founded, as a function of the node list alone. Partition i is replicated
- * on the nodes that follow number i mod n in ascending order; the first of them is the one that should lead
- * it, so replicas and leaders are even. From then on the cluster's own group says where things are.
+ * Where everything lies when a cluster is founded, as a function of the node list alone. Partition i is
+ * replicated on the nodes that follow number i mod n in ascending order; the first of them is the one that
+ * should lead it, so replicas and leaders are even. From then on the cluster's own group says where things
+ * are.
  *
  * @module
  */
@@ -66,7 +67,7 @@ export function placePartitions(shape: ClusterShape): readonly PartitionPlace[] 
   }));
 }
 
-/** Belongs to nobody: a replica that begins with it only listens until its log names its members. */
+/** A replica that begins with it only listens until its log names its members. */
 export const NO_MEMBERS: Membership = { voters: [], votersOutgoing: [], learners: [], learnersNext: [] };
 
 /** The members of a partition's group before any change. */

@@ -16,13 +16,19 @@ import { DataDirectoryError, isClaimed, JOIN_RECORD_NAME } from "./data_director
 const CALL_LIMIT_MS = 10_000;
 const RETRY_MS = 500;
 
+/** Where one node of the cluster serves, `host:port`. */
+interface NodeAddress {
+  readonly nodeId: NodeId;
+  readonly address: string;
+}
+
 /** What the cluster was when the node was taken in. */
 export interface JoinRecord {
   /** 32 hexadecimal digits. */
   readonly clusterId: string;
   readonly replicationFactor: number;
   /** Its nodes then, without the one that joins. */
-  readonly nodes: readonly { readonly nodeId: NodeId; readonly address: string }[];
+  readonly nodes: readonly NodeAddress[];
   /** By partition id. */
   readonly replicas: readonly (readonly NodeId[])[];
 }
@@ -32,7 +38,7 @@ export class JoinError extends Error {
   override readonly name = "JoinError";
 }
 
-/** Who wants in, and whom to ask. */
+/** Which node wants in, and where it asks. */
 export interface JoinRequest {
   readonly nodeId: NodeId;
   /** Where the cluster will find it, `host:port`. */
@@ -43,7 +49,7 @@ export interface JoinRequest {
   readonly limitMs: number;
 }
 
-/** The shape that a node with this invitation is opened with. */
+/** The shape that a node with this record is opened with. */
 export function shapeOf({ nodes, replicas, replicationFactor }: JoinRecord): ClusterShape {
   return {
     nodes: new Map(nodes.map(({ nodeId, address }) => [nodeId, address])),
@@ -53,78 +59,83 @@ export function shapeOf({ nodes, replicas, replicationFactor }: JoinRecord): Clu
 }
 
 /**
- * The invitation kept in `directory`, with the nodes of today if the cluster can be asked, or a new one,
- * which is kept before it is returned.
+ * The record kept in `directory`, with the nodes of today if the cluster can be asked, or a new one, which is
+ * kept before it is returned.
  *
- * @throws {JoinError} when the cluster refuses, or nobody answers in time
+ * @throws {JoinError} when the cluster refuses or does not answer in time
  * @throws {DataDirectoryError} when the directory is not for such a node
  */
 export async function obtainJoinRecord(
   fileSystem: FileSystem,
   directory: string,
-  applicant: JoinRequest,
+  request: JoinRequest,
 ): Promise<JoinRecord> {
   const isOwned = await isClaimed(fileSystem, directory);
   await fileSystem.createDirectory(directory);
   const kept = await readAtomicFile(fileSystem, { directory, name: JOIN_RECORD_NAME });
-  if (kept !== undefined) return await refreshed(parse(kept, directory), applicant);
+  if (kept !== undefined) return await refreshed(parse(kept, directory), request);
   if (isOwned) {
     throw new DataDirectoryError(
-      `Data directory "${directory}" belongs to a node that has not joined (--join)`,
+      `Cannot join with data directory "${directory}": it belongs to a founder of a cluster; start without --join`,
     );
   }
-  const invitation = await ask(applicant);
-  const text = `${JSON.stringify(invitation, null, 2)}\n`;
+  const record = await ask(request);
+  const text = `${JSON.stringify(record, null, 2)}\n`;
   await writeAtomicFile(fileSystem, { directory, name: JOIN_RECORD_NAME, text });
-  return invitation;
+  return record;
 }
 
 /** The nodes that are members now, if the cluster answers at once: those of the first day may all be gone. */
-async function refreshed(kept: JoinRecord, applicant: JoinRequest): Promise<JoinRecord> {
+async function refreshed(kept: JoinRecord, request: JoinRequest): Promise<JoinRecord> {
   try {
-    const now = await describeCluster(applicant);
+    const now = await describeCluster(request);
     return now.clusterId === kept.clusterId ? { ...kept, nodes: now.nodes } : kept;
   } catch {
     return kept;
   }
 }
 
-async function ask(applicant: JoinRequest): Promise<JoinRecord> {
-  const giveUpMs = performance.now() + applicant.limitMs;
+async function ask(request: JoinRequest): Promise<JoinRecord> {
+  const giveUpMs = performance.now() + request.limitMs;
   for (;;) {
     try {
-      const invitation = await describeCluster(applicant);
-      const { nodeId, address } = applicant;
-      await call(applicant, ClusterService.method.addNode.name, { nodeId, address });
-      return invitation;
+      const record = await describeCluster(request);
+      const { nodeId, address } = request;
+      await call(request, ClusterService.method.addNode.name, { nodeId, address });
+      return record;
     } catch (error) {
       if (error instanceof JoinError || performance.now() > giveUpMs) {
-        throw asJoinError(applicant, error);
+        throw asJoinError(request, error);
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 }
 
-async function describeCluster(applicant: JoinRequest): Promise<JoinRecord> {
-  const answer = await call(applicant, ClusterService.method.getMetadata.name, {});
+async function describeCluster(request: JoinRequest): Promise<JoinRecord> {
+  const answer = await call(request, ClusterService.method.getMetadata.name, {});
   const { clusterId, replicationFactor, nodes = [], partitions = [] } = answer as MetadataJson;
-  const invitation = {
-    ...{ clusterId, replicationFactor },
-    nodes: nodes.filter(({ nodeId }) => nodeId !== applicant.nodeId),
+  const record = {
+    clusterId,
+    replicationFactor,
+    nodes: nodes.filter(({ nodeId }) => nodeId !== request.nodeId),
     replicas: partitions.map(({ replicas = [] }) => replicas),
   };
-  return checked(invitation, applicant.url);
+  return checked(record, request.url);
 }
 
 interface MetadataJson {
   readonly clusterId: string;
   readonly replicationFactor: number;
-  readonly nodes?: JoinRecord["nodes"];
-  readonly partitions?: readonly { readonly replicas?: readonly NodeId[] }[];
+  readonly nodes?: readonly NodeAddress[];
+  readonly partitions?: readonly PartitionJson[];
 }
 
-/** One call by Connect with JSON; a refusal that will not change is an `JoinError`. */
+interface PartitionJson {
+  readonly replicas?: readonly NodeId[];
+}
+
+/** One call by Connect with JSON; a refusal that will not change is a `JoinError`. */
 async function call({ url }: JoinRequest, method: string, message: unknown): Promise<unknown> {
   const response = await fetch(new URL(`/${ClusterService.typeName}/${method}`, url), {
     method: "POST",
@@ -135,7 +146,7 @@ async function call({ url }: JoinRequest, method: string, message: unknown): Pro
   const answer = await response.json();
   if (response.ok) return answer;
   const { code, message: reason } = Object(answer);
-  if (FINAL_CODES.has(code)) throw new JoinError(`${url} refuses this node: ${reason}`);
+  if (FINAL_CODES.has(code)) throw new JoinError(`The cluster at ${url} refuses this node: ${reason}`);
   throw new Error(`${code}: ${reason}`);
 }
 
@@ -146,10 +157,12 @@ const FINAL_CODES: ReadonlySet<unknown> = new Set([
   "unauthenticated",
 ]);
 
-function asJoinError({ url }: JoinRequest, error: unknown): JoinError {
+function asJoinError({ limitMs, url }: JoinRequest, error: unknown): JoinError {
   if (error instanceof JoinError) return error;
   const why = error instanceof Error ? error.message : String(error);
-  return new JoinError(`The cluster at ${url} has not taken this node in: ${why}`);
+  return new JoinError(
+    `Cannot join the cluster at ${url}, which was asked for ${limitMs / 1_000} s: ${why}; check --join`,
+  );
 }
 
 function parse(text: string, directory: string): JoinRecord {
@@ -165,8 +178,8 @@ function parse(text: string, directory: string): JoinRecord {
 const isNodeId = (value: unknown) =>
   Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= NODE_ID_MAX;
 
-function checked(invitation: JoinRecord, source: string): JoinRecord {
-  const { clusterId, replicationFactor, nodes, replicas } = Object(invitation) as JoinRecord;
+function checked(record: JoinRecord, source: string): JoinRecord {
+  const { clusterId, replicationFactor, nodes, replicas } = Object(record) as JoinRecord;
   const isSound = typeof clusterId === "string" && /^[0-9a-f]{32}$/.test(clusterId) &&
     isNodeId(replicationFactor) &&
     Array.isArray(nodes) &&

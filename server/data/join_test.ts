@@ -9,7 +9,7 @@ import { DenoFileSystem } from "../../wal-wasm/mod.ts";
 import { DataDirectoryError } from "./data_directory.ts";
 import { JoinError, obtainJoinRecord, shapeOf } from "./join.ts";
 
-const test = suite("invitation");
+const test = suite("join");
 
 const CLUSTER_ID = "0123456789abcdef0123456789abcdef";
 
@@ -52,7 +52,7 @@ class FakeCluster implements Disposable {
 }
 
 async function withDirectory(body: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "prkdb-invitation-" });
+  const directory = await Deno.makeTempDir({ prefix: "prkdb-join-" });
   try {
     await body(`${directory}/node`);
   } finally {
@@ -61,24 +61,24 @@ async function withDirectory(body: (directory: string) => Promise<void>): Promis
 }
 
 function obtain(url: string, directory: string) {
-  const applicant = { nodeId: 4, address: "host:4", url, limitMs: 0 };
-  return obtainJoinRecord(new DenoFileSystem(), directory, applicant);
+  const request = { nodeId: 4, address: "host:4", url, limitMs: 0 };
+  return obtainJoinRecord(new DenoFileSystem(), directory, request);
 }
 
 test("a node is told what the cluster is, and keeps it", () =>
   withDirectory(async (directory) => {
     using cluster = new FakeCluster();
-    const invitation = await obtain(cluster.url, directory);
+    const record = await obtain(cluster.url, directory);
     assert.equal(cluster.calls, ["GetMetadata", "AddNode"]);
-    assert.is(invitation.clusterId, CLUSTER_ID);
-    assert.equal(invitation.replicas, [[1, 2, 3], [2, 3, 1]]);
-    const { nodes, partitionCount, replicationFactor } = shapeOf(invitation);
+    assert.is(record.clusterId, CLUSTER_ID);
+    assert.equal(record.replicas, [[1, 2, 3], [2, 3, 1]]);
+    const { nodes, partitionCount, replicationFactor } = shapeOf(record);
     assert.equal([...nodes], [[1, "host:1"], [2, "host:2"], [3, "host:3"]]);
     assert.equal([partitionCount, replicationFactor], [2, 3]);
-    assert.equal(await obtain("http://127.0.0.1:1", directory), invitation, "nobody answers");
+    assert.equal(await obtain("http://127.0.0.1:1", directory), record, "nobody answers");
   }));
 
-test("a node that starts again is told who is a member now, and does not ask to be taken in again", () =>
+test("a node that starts again is told the members of now, and does not ask to be taken in again", () =>
   withDirectory(async (directory) => {
     using cluster = new FakeCluster();
     await obtain(cluster.url, directory);

@@ -1,7 +1,7 @@
 /**
- * A listening port. It is bound before there is anything to serve behind it, and stays open whatever comes
- * through: when the process has run out of file descriptors the runtime gives up listening, and the door
- * opens again as soon as there are some.
+ * A listening port. It is bound before there is anything to serve behind it, and stays open whatever happens:
+ * when the process has run out of file descriptors the runtime gives up listening, and the port is opened
+ * again as soon as there are some.
  *
  * @module
  */

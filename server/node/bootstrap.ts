@@ -6,6 +6,7 @@
  */
 
 import { type GroupId, type Membership, MultiRaft, type NodeId } from "../../raft/mod.ts";
+import { READS_WAITING_MAX, UNCOMMITTED_BYTES_MAX } from "../calls/mod.ts";
 import {
   CLUSTER_GROUP,
   type ClusterShape,
@@ -44,6 +45,8 @@ export function createMultiRaft(options: BootstrapOptions): MultiRaft {
     seed: options.seed,
     electionTimeoutTicks,
     heartbeatTicks: TICKS_PER_HEARTBEAT,
+    uncommittedBytesMax: UNCOMMITTED_BYTES_MAX,
+    readsWaitingMax: READS_WAITING_MAX,
     quietAfterTicks: electionTimeoutTicks * QUIET_AFTER_TIMEOUTS,
     leaseReads: options.leaseReads ?? false,
   });
@@ -65,7 +68,9 @@ export function restoreGroups(
   const last = groupOfPartition(options.shape.partitionCount - 1);
   for (const group of groups) {
     if (group > last) {
-      throw new DataDirectoryError(`The log holds records of group ${group}, which is not here`);
+      throw new DataDirectoryError(
+        `Cannot restore group ${group} from the log: this cluster has groups 0 to ${last}`,
+      );
     }
     const { initial, priority } = founded.get(group) ?? UNTOLD;
     multiRaft.addGroup({ group, restored: collector.restore(group, initial), priority });
@@ -82,7 +87,7 @@ interface Beginning {
 /** The group's log will tell. */
 const UNTOLD: Beginning = { initial: NO_MEMBERS, priority: [] };
 
-/** What a founder begins with; who comes later is told everything. */
+/** What a founder begins with; a node that comes later is told everything. */
 function foundedGroups({ hasJoined, nodeId, shape }: BootstrapOptions): ReadonlyMap<GroupId, Beginning> {
   if (hasJoined) return new Map();
   const own = placePartitions(shape).filter(({ replicas }) => replicas.includes(nodeId));

@@ -160,12 +160,18 @@ export class GroupZero {
       const { clock } = this.#options;
       const timer = clock.after(Math.max(0, deadlineMs - clock.monotonicMs()), () => {
         end();
-        reject(
-          new DomainError({ kind: "deadline" }, "The change was taken but has not reached this node in time"),
-        );
+        reject(notSeenInTime());
       });
     });
   }
+}
+
+function notSeenInTime(): DomainError {
+  return new DomainError(
+    { kind: "deadline" },
+    "The change was taken, but this node has not seen it before the call's deadline: look at the changes " +
+      "before you ask for it again",
+  );
 }
 
 /** @throws {DomainError} `invalidArgument` */

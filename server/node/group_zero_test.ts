@@ -208,8 +208,8 @@ async function changeInTime(node: Node, request: ChangeRequest): Promise<void> {
 }
 
 /**
- * Every node knows all changes, and that they have ended; who took a change knows it at once, the others
- * later.
+ * Every node knows all changes, and that they have ended; the node that took a change knows it at
+ * once, the others later.
  */
 function finished(cluster: NodeCluster): Promise<void> {
   const known = () =>

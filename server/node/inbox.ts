@@ -13,7 +13,7 @@ import type { PeerInbox, PeerInput } from "../ports/mod.ts";
 export type Input =
   | { readonly kind: "tick" }
   | CallInput
-  /** Somebody wants `group`, if this node leads it, to be led by `to`. */
+  /** `group`, if this node leads it, is to be led by `to`. */
   | { readonly kind: "transfer"; readonly group: GroupId; readonly to: NodeId }
   | PeerInput;
 

@@ -132,7 +132,7 @@ export class Node implements NodeApi {
       if (group !== CLUSTER_GROUP) replicas.add(group);
     }
     const parts = { ...base, cluster, peers, replicas };
-    const calls = { ...base, hints: peers, replicas: replicas.all };
+    const calls = { ...base, addresses: peers, replicas: replicas.all };
     const reconciler = new Reconciler(parts);
     this.#options = options;
     this.wal = wal;
@@ -167,7 +167,7 @@ export class Node implements NodeApi {
     return this.#intake.callsInFlight;
   }
 
-  /** Resolves when the node ends that nobody has asked to; never otherwise. */
+  /** Resolves when the node ends by itself; never when it is closed. */
   get ended(): Promise<NodeEnd> {
     return this.#loop.ended;
   }
@@ -211,7 +211,8 @@ export class Node implements NodeApi {
   }
 
   /**
-   * Whether `id`, which knows the cluster's id and says that it serves at `address`, may speak with this node.
+   * Whether `id`, which knows the cluster's id and says that it serves at `address`, may speak with this
+   * node.
    */
   admits(id: NodeId, address: string): boolean {
     return this.#peers.admit(id, address);

@@ -27,7 +27,7 @@ import {
   type ProposalMeters,
   refuseCall,
 } from "../calls/mod.ts";
-import type { ClusterState } from "../cluster/mod.ts";
+import { CLUSTER_GROUP, type ClusterState } from "../cluster/mod.ts";
 import type { Clock, Outbox, PeerBatch, Timer } from "../ports/mod.ts";
 import type { Coordinator } from "./coordinator.ts";
 import type { GroupZero } from "./group_zero.ts";
@@ -47,7 +47,7 @@ export interface LoopMeters extends ProposalMeters {
   observeSync(seconds: number): void;
 }
 
-/** Why a node ends that nobody has asked to. */
+/** Why a node ends by itself. */
 export type NodeEnd =
   /** It must not go on, and no turn runs any more: the log cannot be written, or what it knows is wrong. */
   | { readonly kind: "fatal"; readonly error: Error }
@@ -121,7 +121,7 @@ export class NodeLoop {
     this.#options = options;
   }
 
-  /** Resolves when the node ends that nobody has asked to; never otherwise. */
+  /** Resolves when the node ends by itself; never when it is stopped. */
   get ended(): Promise<NodeEnd> {
     return this.#ended.promise;
   }
@@ -339,8 +339,10 @@ export class NodeLoop {
   /** Applies what is committed and answers the calls that waited for it. */
   #act(ready: ReadyBatch): void {
     const { dispatcher, leaderships, replicas } = this.#options;
-    for (const { group, entries } of ready.committed) replicas.all.get(group)?.apply(entries);
-    if (ready.committed.length > 0) this.#followCluster();
+    for (const { group, entries } of ready.committed) {
+      replicas.all.get(group)?.apply(entries);
+      if (group === CLUSTER_GROUP) this.#followCluster();
+    }
     for (const read of ready.reads) dispatcher.closeReadRound(read);
     for (const transition of ready.transitions) leaderships.follow(transition);
     if (ready.transitions.length > 0) dispatcher.startParked();

@@ -3,7 +3,7 @@
  * at its start, and provisional peers.
  *
  * A node that was away may come back to a cluster in which everybody it knows has been replaced. The others
- * know it and open streams to it; if it refused them as unknown, it would never learn who they are. So while
+ * know it and open streams to it; if it refused them as unknown, it would never learn of them. So while
  * it knows no leader of the cluster's own group, it takes in as a provisional peer any node that knows the
  * cluster's id, and answers at the address in that node's hello.
  *
@@ -12,12 +12,12 @@
 
 import { NODE_ID_MAX } from "../../proto/mod.ts";
 import { NO_NODE, type NodeId } from "../../raft/mod.ts";
-import type { LeaderHints, LeaderTable } from "../calls/mod.ts";
+import type { LeaderTable, NodeAddresses } from "../calls/mod.ts";
 import { CLUSTER_GROUP, type ClusterShape, isAddress, NODES_MAX } from "../cluster/mod.ts";
 import type { Outbox } from "../ports/mod.ts";
 import type { ClusterStateMachine } from "./cluster_state_machine.ts";
 
-/** Where the answers come from, and who is told of them. */
+/** Where the answers come from, and where they go. */
 export interface PeerDirectoryOptions {
   readonly nodeId: NodeId;
   /** What this node was started with. */
@@ -31,7 +31,7 @@ export interface PeerDirectoryOptions {
 }
 
 /** See the module comment. */
-export class PeerDirectory implements LeaderHints {
+export class PeerDirectory implements NodeAddresses {
   readonly #options: PeerDirectoryOptions;
   /**
    * With their addresses. They stay until the node stops: one may lead before the log says that it is a
@@ -68,7 +68,7 @@ export class PeerDirectory implements LeaderHints {
     return (hasJoined ? current ?? founded : founded ?? current) ?? this.#provisional.get(node) ?? "";
   }
 
-  /** Tells the way out who the peers are now. */
+  /** Tells the way out which nodes are the peers now. */
   connect(): void {
     this.#options.outbox.setPeers(new Map(this.ids().map((id) => [id, this.addressOf(id)])));
   }

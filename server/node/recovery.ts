@@ -135,7 +135,9 @@ function refuseDamage(report: RecoveryReport): void {
   const lost = report.damages.filter(({ groups }) => groups === "any" || groups.length > 0);
   if (lost.length === 0) return;
   const places = lost.map(({ path, offset, bytes }) => `${bytes} bytes at offset ${offset} of "${path}"`);
-  throw new DataDirectoryError(`The log is damaged: ${places.join("; ")}`);
+  throw new DataDirectoryError(
+    `Cannot recover the log, which is damaged: ${places.join("; ")}; replace this node by a new one`,
+  );
 }
 
 function walTimer(clock: Clock): WalTimer {

@@ -37,16 +37,13 @@ export class ReplicaSet {
   readonly #multiRaft: MultiRaft;
   readonly #ofPartitions = new Map<GroupId, KvReplica>();
   readonly #all = new Map<GroupId, HostedReplica>();
+  /** By group, those that have moved away too. */
+  readonly all: ReadonlyMap<GroupId, HostedReplica> = this.#all;
 
   constructor({ nodeId, multiRaft, cluster }: ReplicaSetOptions) {
     this.#nodeId = nodeId;
     this.#multiRaft = multiRaft;
     this.#all.set(CLUSTER_GROUP, cluster);
-  }
-
-  /** By group, those that have moved away too. */
-  get all(): ReadonlyMap<GroupId, HostedReplica> {
-    return this.#all;
   }
 
   /** Whether this node leads the group, as far as it knows. */

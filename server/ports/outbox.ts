@@ -26,7 +26,7 @@ export class Outbox {
   }
 
   /**
-   * From now on these are the peers, ascending, with their addresses, `host:port`; nobody else is told
+   * From now on these are the peers, ascending, with their addresses, `host:port`; no other node is told
    * anything unasked.
    */
   setPeers(peers: ReadonlyMap<NodeId, string>): void {

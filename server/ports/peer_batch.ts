@@ -46,7 +46,7 @@ export interface PeerBatch {
   readonly leaderships: readonly Leadership[];
 }
 
-/** Who opens a stream of batches, and to whom. */
+/** Opens a stream of batches: which node does so, and to which. */
 export interface PeerHello {
   readonly clusterId: string;
   readonly fromNode: NodeId;
