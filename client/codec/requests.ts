@@ -111,12 +111,15 @@ function measuredWriter(size: number): WireWriter {
   return new WireWriter(new Uint8Array(size));
 }
 
+/** Field of each kind in the `oneof` of `Mutation`. */
+const MUTATION_FIELDS: Readonly<Record<EncodableMutation["kind"], number>> = { put: 1, delete: 2 };
+
 function mutationSize(mutation: EncodableMutation): number {
   return bytesFieldSize(bodySize(mutation)) + preconditionFieldSize(mutation.precondition);
 }
 
 function writeMutation(writer: WireWriter, mutation: EncodableMutation): void {
-  writer.open(mutation.kind === "put" ? 1 : 2, bodySize(mutation));
+  writer.open(MUTATION_FIELDS[mutation.kind], bodySize(mutation));
   writeBody(writer, mutation);
   const { precondition } = mutation;
   if (precondition !== undefined) writePrecondition(writer, 3, precondition);

@@ -21,6 +21,8 @@ import type { Mutation, Precondition, RequestId } from "./types.ts";
 const COMMAND_VERSION = 1;
 const FLAG_REQUEST = 1;
 const TAG_DELETE = 1;
+/** Each kind of mutation has its bits. */
+const KIND_TAGS: Readonly<Record<Mutation["kind"], number>> = { put: 0, delete: TAG_DELETE };
 const TAG_ABSENT = 1 << 1;
 const TAG_VERSION = 2 << 1;
 const TAG_PRECONDITION = 3 << 1;
@@ -105,8 +107,7 @@ function mutationLength(mutation: Mutation): number {
 function writeMutation(writer: WireWriter, mutation: Mutation): void {
   const { precondition } = mutation;
   const ttlMs = mutation.kind === "put" ? mutation.ttlMs : 0;
-  const tag = (mutation.kind === "delete" ? TAG_DELETE : 0) | preconditionTag(precondition) |
-    (ttlMs > 0 ? TAG_TTL : 0);
+  const tag = KIND_TAGS[mutation.kind] | preconditionTag(precondition) | (ttlMs > 0 ? TAG_TTL : 0);
   writer.byte(tag);
   if (precondition?.kind === "version") writer.varint(precondition.version);
   writer.lengthPrefixed(mutation.key);

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { unreachable } from "../../raft/mod.ts";
 import { byteString } from "./byte_string.ts";
 import { decodeCommand } from "./command.ts";
 import type { FailedPrecondition, Outcome } from "./outcome.ts";
@@ -96,8 +97,15 @@ export class KvStateMachine {
     if (failures.length > 0) return { kind: "refused", failures };
     const existed: number[] = [];
     mutations.forEach((mutation, position) => {
-      if (mutation.kind === "put") this.#put(mutation.key, { value: mutation.value, version });
-      else if (this.#delete(mutation.key)) existed.push(position);
+      switch (mutation.kind) {
+        case "put":
+          return this.#put(mutation.key, { value: mutation.value, version });
+        case "delete":
+          if (this.#delete(mutation.key)) existed.push(position);
+          return;
+        default:
+          return unreachable(mutation);
+      }
     });
     return { kind: "applied", version, existed };
   }
