@@ -133,7 +133,7 @@ class Watchdog {
     if (this.#stopped) return;
     if (!isAlive) return this.#endAsSilent(`${address} has stopped answering`);
     if (this.#hasBetterTarget()) {
-      return this.#endAsSilent(`Another node than ${address} leads the partition now`);
+      return this.#endAsSilent(`The partition has a leader since ${address} was asked`);
     }
     this.#arm();
   }
@@ -143,13 +143,14 @@ class Watchdog {
   }
 
   /**
-   * A leader elsewhere: this one was deposed, or the node that was to forward still forwards to a dead one.
+   * A leader elsewhere: this one was deposed, or the node that was to forward still forwards to a dead one. A
+   * node that was to forward may lead itself by now, and still wait for the one to which it has forwarded.
    */
   #hasBetterTarget(): boolean {
     const { routes, target } = this.#attempt;
     return routes.some((route) => {
       const best = this.#context.routes.leaderOf(route);
-      return best.direct && best.address !== target.address;
+      return best.direct && (best.address !== target.address || !target.direct);
     });
   }
 }

@@ -220,6 +220,25 @@ test("a leader that was deposed while it kept silent is not waited for", () =>
     assert.equal(cluster.calls.map((call) => call.sequence), [1, 1]);
   }));
 
+test("a node that forwards in vain, and is elected meanwhile, is asked again as the leader", () =>
+  inCluster(async (cluster, client) => {
+    const partition = cluster.partitionOf("key");
+    let forwarder: number | undefined;
+    cluster.fault = (call) => {
+      if (call.direct || forwarder !== undefined) return undefined;
+      forwarder = call.node;
+      return { kind: "hang" };
+    };
+    cluster.elect(partition, -1);
+    const put = client.put("key", "x");
+    while (forwarder === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
+    cluster.elect(partition, forwarder);
+    await put;
+    assert.is(cluster.calls.at(-1)!.node, forwarder);
+    assert.ok(cluster.calls.at(-1)!.direct);
+    assert.equal(cluster.applied, ["key"]);
+  }));
+
 test("a call whose deadline passes says so, and why it had failed before", async () => {
   const clock = new ManualClock();
   await inCluster(async (cluster, client) => {
