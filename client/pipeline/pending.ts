@@ -7,7 +7,7 @@
  */
 
 import type { PartitionRoute } from "../routing/mod.ts";
-import { PrkDbError } from "../transport/mod.ts";
+import { onAbort, PrkDbError } from "../transport/mod.ts";
 
 /** Most mutations and keys a client holds at a time. */
 export const PENDING_COUNT_MAX = 100_000;
@@ -109,10 +109,8 @@ export class Pending<Request, Result> {
 
   /** Rejects with the reason of `signal` as soon as it fires. */
   watchSignal(signal: AbortSignal): void {
-    const abort = () => this.reject(signal.reason);
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort, { once: true });
-    this.#release = () => signal.removeEventListener("abort", abort);
+    if (signal.aborted) return this.reject(signal.reason);
+    this.#release = onAbort(signal, () => this.reject(signal.reason));
   }
 
   #settle(): boolean {
