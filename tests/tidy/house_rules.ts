@@ -45,6 +45,7 @@ const STAIRCASE: readonly Step[] = [
     "server/config",
     "server/api",
     "server/cluster",
+    "proto",
     "wal-wasm",
   ]],
   ["server/ops", ["server/node", "server/api"]],
