@@ -6,15 +6,21 @@
 
 import { runCommand } from "./command.ts";
 
-const code = await runCommand(Deno.args, {
-  environment: (name) => Deno.env.get(name),
-  readInput: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
-  writeOutput: (bytes) => writeAll(Deno.stdout, bytes),
-  writeError: (text) => writeAll(Deno.stderr, new TextEncoder().encode(text)),
-  isTerminal: Deno.stderr.isTerminal(),
-});
-// At once: questions to nodes that are still silent would hold the process.
-Deno.exit(code);
+// Bundled, every module has the `import.meta` of the entry, so the name counts too.
+if (import.meta.main && import.meta.url.endsWith("/main.ts")) await runCli(Deno.args);
+
+/** Runs the command named by `args` in this process, and ends it. */
+export async function runCli(args: readonly string[]): Promise<never> {
+  const code = await runCommand(args, {
+    environment: (name) => Deno.env.get(name),
+    readInput: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
+    writeOutput: (bytes) => writeAll(Deno.stdout, bytes),
+    writeError: (text) => writeAll(Deno.stderr, new TextEncoder().encode(text)),
+    isTerminal: Deno.stderr.isTerminal(),
+  });
+  // At once: questions to nodes that are still silent would hold the process.
+  Deno.exit(code);
+}
 
 interface SyncWriter {
   readonly writeSync: (bytes: Uint8Array) => number;
