@@ -102,6 +102,7 @@ const ENTRIES: ReadonlySet<string> = new Set([
   "server/main.ts",
   "client/mod.ts",
   "client/cli/main.ts",
+  "proto/services.ts",
   // Compiled to `wal-wasm/build/wal.wasm.b64`.
   "wal-wasm/assembly/mod.ts",
 ]);
