@@ -73,6 +73,19 @@ export interface Waiter<Result> {
   reject(error: unknown): void;
 }
 
+/** A promise, and what settles it. */
+export interface Awaited<Result> {
+  readonly promise: Promise<Result>;
+  readonly waiter: Waiter<Result>;
+}
+
+/** A promise that its waiter settles. */
+export function awaited<Result>(): Awaited<Result> {
+  let waiter: Waiter<Result> | undefined;
+  const promise = new Promise<Result>((resolve, reject) => waiter = { resolve, reject });
+  return { promise, waiter: waiter! };
+}
+
 /** See the module comment. Settling it twice is harmless: the first time counts. */
 export class Pending<Request, Result> {
   readonly route: PartitionRoute;
