@@ -8,6 +8,7 @@
 
 import { KEY_BYTES_MAX, TIMEOUT_MS_MAX, VALUE_BYTES_MAX } from "../../proto/mod.ts";
 import type { EncodablePrecondition } from "../codec/mod.ts";
+import { copyOf } from "./copy.ts";
 
 /** A key or a value: text is taken as UTF-8. Bytes are copied: they may be changed once the call is made. */
 export type Bytes = string | Uint8Array;
@@ -134,7 +135,7 @@ function toBytes(value: Bytes, name: string): Uint8Array {
     throw loneSurrogate(value, name);
   }
   // A copy, because the call is encoded later, and again whenever it is repeated.
-  if (value instanceof Uint8Array) return new Uint8Array(value);
+  if (value instanceof Uint8Array) return copyOf(value);
   throw new TypeError(
     `Cannot use this ${name}: it must be a string or a Uint8Array, it is ${
       value === null ? "null" : typeof value

@@ -115,7 +115,7 @@ export function deadlineError(last: CallFailure | undefined): PrkDbError {
  * What `error` and its causes say, the innermost last: `fetch failed` alone names neither the address nor
  * what was wrong with it.
  */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const parts: string[] = [];
   let rest: unknown = error;
   for (let depth = 0; rest !== undefined && depth < CAUSES_MAX; depth++) {

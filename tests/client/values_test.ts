@@ -77,6 +77,17 @@ test("arrays that are changed after the call change nothing", () =>
     assert.equal(await read, [Uint8Array.of(1, 2, 3)]);
   }));
 
+test("copies of all sizes are what was given, and none touches another", () =>
+  inCluster(async (_, client) => {
+    const values = Array.from({ length: 40 }, (_, number) => new Uint8Array(number * 37).fill(number));
+    const calls = values.map((value, number) => client.put(`size-${number}`, value));
+    values.forEach((value) => value.fill(255));
+    await Promise.all(calls);
+    for (const [number, value] of values.entries()) {
+      assert.equal(await client.get(`size-${number}`), new Uint8Array(value.length).fill(number));
+    }
+  }));
+
 test("the bytes behind a Buffer or shared memory are copied too", () =>
   inCluster(async (_, client) => {
     // A Buffer's own `slice` is a view.
