@@ -36,7 +36,7 @@ export * from "./client/mod.ts";
 export interface OpenOptions {
   /** Locked while open; made if it is missing. */
   readonly dataDir: string;
-  /** Fixed when the directory is first used; 9 unless given. */
+  /** 1 to 4,096, fixed when the directory is first used; 9 unless given. */
   readonly numPartitions?: number;
 }
 
@@ -54,7 +54,11 @@ export class PrkDb {
     this.#closeNode = closeNode;
   }
 
-  /** Opens or makes the database in `dataDir`; rejects when another process uses it. */
+  /**
+   * Opens or makes the database in `dataDir`; rejects when another process uses it.
+   *
+   * @throws {RangeError} when `numPartitions` is not a whole number from 1 to 4,096
+   */
   static async open(options: OpenOptions): Promise<PrkDb> {
     // Loaded only here, so that the client alone runs where there is no Deno.
     const { EmbeddedNode } = await import("./server/mod.ts");

@@ -17,6 +17,7 @@
 
 import { DEFAULT_TIMEOUT_MS } from "../proto/mod.ts";
 import {
+  type Addresses,
   ATTEMPTS_DEFAULT,
   baseUrls,
   BATCHES_IN_FLIGHT_DEFAULT,
@@ -30,10 +31,12 @@ import {
   type DeleteOptions,
   encodableBatch,
   type GetOptions,
+  jsonOf,
   keyBytes,
   preconditionOf,
   type PutOptions,
   type ReadOptions,
+  textOf,
   timeoutOf,
   ttlOf,
   valueBytes,
@@ -43,7 +46,7 @@ import { askStatus, ClusterClient, type ClusterView, clusterViewOf, type NodeRep
 import { CONSISTENCY_NUMBER, type EncodableMutation } from "./codec/mod.ts";
 import { type CallLimits, Pipeline, randomClientId, type ReadMode, Session } from "./pipeline/mod.ts";
 import { Discovery, Routes } from "./routing/mod.ts";
-import { fetchCaller, systemClock, type UnaryCaller } from "./transport/mod.ts";
+import { atCaller, fetchCaller, orAborted, systemClock, type UnaryCaller } from "./transport/mod.ts";
 
 /** Stands for the one node behind a caller that does not look at addresses. */
 const ADDRESS_OF_CALLER = "http://localhost";
@@ -73,7 +76,7 @@ export interface DeleteResult {
 /**
  * See the module comment. Unless said otherwise, every method rejects with a `PrkDbError` when the cluster
  * could not do what was asked, with `TypeError` or `RangeError` for wrong arguments, and with the reason of
- * its `signal`.
+ * its `signal`. The stack of an error begins with the line that called.
  */
 export class PrkDbClient {
   /** Changes to the cluster itself: nodes, replicas, leaders. */
@@ -85,7 +88,7 @@ export class PrkDbClient {
   readonly #timeoutMs: number;
 
   /** Use `connect`. */
-  private constructor(addresses: readonly string[], options: ClientOptions) {
+  private constructor(addresses: Addresses, options: ClientOptions) {
     const clock = options.clock ?? systemClock;
     const random = options.random ?? Math.random;
     const attempts = wholeNumber(options.attempts ?? ATTEMPTS_DEFAULT, { name: "attempts", min: 1 });
@@ -109,14 +112,18 @@ export class PrkDbClient {
    * A client of the cluster to which the nodes at `addresses` belong. One of them suffices; the others are
    * found, and those given are asked again when no other answers.
    *
-   * @param addresses `http://host:port`, `https://host:port` or `host:port`; nodes that are found are spoken
-   *   to with the scheme of the first
-   * @throws {PrkDbError} `unavailable` when none of them answers usably
+   * @param addresses `http://host:port`, `https://host:port` or `host:port`, as a list or in one string with
+   *   commas between them; nodes that are found are spoken to with the scheme of the first
+   * @throws {PrkDbError} `unavailable` when none of them answers usably within the `timeoutMs` of the options
    */
-  static async connect(addresses: readonly string[], options: ClientOptions = {}): Promise<PrkDbClient> {
+  static async connect(addresses: Addresses, options: ClientOptions = {}): Promise<PrkDbClient> {
     const client = new PrkDbClient(addresses, options);
-    await client.#discovery.refresh();
-    return client;
+    try {
+      await client.#discovery.refresh(client.#timeoutMs);
+      return client;
+    } catch (error) {
+      throw atCaller(error);
+    }
   }
 
   /** A client whose calls are carried by `caller`, for a node in the same process. */
@@ -133,16 +140,24 @@ export class PrkDbClient {
       ttlMs: ttlOf(options.ttlMs),
       precondition: preconditionOf(options.precondition),
     };
-    const { version } = await this.#pipeline.write(mutation, this.#limits(options));
-    return { version };
+    try {
+      const { version } = await this.#pipeline.write(mutation, this.#limits(options));
+      return { version };
+    } catch (error) {
+      throw atCaller(error);
+    }
   }
 
   /** Removes `key`. Removing a key that does not exist is no error. */
   async delete(key: Bytes, options: DeleteOptions = {}): Promise<DeleteResult> {
     const precondition = preconditionOf(options.precondition);
     const mutation: EncodableMutation = { kind: "delete", key: keyBytes(key), precondition };
-    const { existed, version } = await this.#pipeline.write(mutation, this.#limits(options));
-    return { existed, version };
+    try {
+      const { existed, version } = await this.#pipeline.write(mutation, this.#limits(options));
+      return { existed, version };
+    } catch (error) {
+      throw atCaller(error);
+    }
   }
 
   /**
@@ -162,34 +177,47 @@ export class PrkDbClient {
 
   /** The value of `key`, `undefined` when there is no such key. */
   async get(key: Bytes, options: GetOptions = {}): Promise<Uint8Array | undefined> {
-    const { value } = await this.#pipeline.read(keyBytes(key), modeOf(options), this.#limits(options));
-    return value;
+    const bytes = keyBytes(key);
+    const mode = modeOf(options);
+    try {
+      const { value } = await this.#pipeline.read(bytes, mode, this.#limits(options));
+      return value;
+    } catch (error) {
+      throw atCaller(error);
+    }
   }
 
   /** The value of `key` with its version, `undefined` when there is no such key. */
   async getEntry(key: Bytes, options: GetOptions = {}): Promise<VersionedValue | undefined> {
-    const { value, version, expiresAtMs } = await this.#pipeline.read(
-      keyBytes(key),
-      modeOf(options),
-      this.#limits(options),
-    );
-    return value === undefined ? undefined : { value, version, expiresAtMs };
+    const bytes = keyBytes(key);
+    const mode = modeOf(options);
+    try {
+      const { value, version, expiresAtMs } = await this.#pipeline.read(bytes, mode, this.#limits(options));
+      return value === undefined ? undefined : { value, version, expiresAtMs };
+    } catch (error) {
+      throw atCaller(error);
+    }
   }
 
-  /** The value of `key` as text in UTF-8. */
+  /**
+   * The value of `key` as text, exactly: a byte order mark at its beginning is kept.
+   *
+   * @throws {TypeError} when it is not UTF-8
+   */
   async getText(key: Bytes, options: GetOptions = {}): Promise<string | undefined> {
     const value = await this.get(key, options);
-    return value === undefined ? undefined : new TextDecoder().decode(value);
+    return value === undefined ? undefined : textOf(value);
   }
 
   /**
    * The value of `key` parsed as JSON.
    *
+   * @throws {TypeError} when it is not UTF-8
    * @throws {SyntaxError} when it is not JSON
    */
   async getJson(key: Bytes, options: GetOptions = {}): Promise<unknown> {
-    const text = await this.getText(key, options);
-    return text === undefined ? undefined : JSON.parse(text);
+    const value = await this.get(key, options);
+    return value === undefined ? undefined : jsonOf(value);
   }
 
   /**
@@ -202,24 +230,33 @@ export class PrkDbClient {
     const mode = modeOf(options);
     const limits = this.#limits(options);
     const encoded = keys.map(keyBytes);
-    const entries = await Promise.all(encoded.map((key) => this.#pipeline.read(key, mode, limits)));
-    return entries.map(({ value }) => value);
+    try {
+      const entries = await Promise.all(encoded.map((key) => this.#pipeline.read(key, mode, limits)));
+      return entries.map(({ value }) => value);
+    } catch (error) {
+      throw atCaller(error);
+    }
   }
 
   /** What every known node says about itself; nodes that do not answer are reported as such. */
   async status(options: CallOptions = {}): Promise<readonly NodeReport[]> {
     this.#pipeline.assertOpen();
     const { timeoutMs, signal } = this.#limits(options);
-    await this.#discovery.tryRefresh();
+    await this.#discovery.tryRefresh(timeoutMs);
     const question = { caller: this.#caller, timeoutMs, signal };
     return await Promise.all(this.#routes.nodes.map((address) => askStatus(address, question)));
   }
 
   /** The cluster as the first node that answers knows it. */
-  async metadata(): Promise<ClusterView> {
-    this.#pipeline.assertOpen();
-    await this.#discovery.refresh();
-    return clusterViewOf(this.#routes.latest);
+  async metadata({ timeoutMs, signal }: CallOptions = {}): Promise<ClusterView> {
+    const limits = this.#limits({ timeoutMs, signal });
+    try {
+      this.#pipeline.assertOpen();
+      await orAborted(this.#discovery.refresh(limits.timeoutMs), signal);
+      return clusterViewOf(this.#routes.latest);
+    } catch (error) {
+      throw atCaller(error);
+    }
   }
 
   /**

@@ -27,6 +27,7 @@
 
 export { type DeleteResult, PrkDbClient, type PutResult, type VersionedValue } from "./client.ts";
 export type {
+  Addresses,
   BatchMutation,
   BatchResult,
   Bytes,

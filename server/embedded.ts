@@ -4,6 +4,7 @@
  * @module
  */
 
+import { PARTITIONS_MAX } from "../proto/mod.ts";
 import { DenoFileSystem } from "../wal-wasm/mod.ts";
 import type { ClusterShape } from "./cluster/mod.ts";
 import { DEFAULTS } from "./config/mod.ts";
@@ -20,7 +21,7 @@ const READY_POLL_MS = 5;
 export interface EmbeddedOptions {
   /** Locked while open; made if it is missing. */
   readonly dataDir: string;
-  /** Fixed when the directory is first used; 9 unless given. */
+  /** 1 to `PARTITIONS_MAX`, fixed when the directory is first used; 9 unless given. */
   readonly numPartitions?: number;
 }
 
@@ -39,11 +40,14 @@ export class EmbeddedNode {
   /**
    * Opens or makes the database in `dataDir` and waits until it can serve.
    *
+   * @throws {TypeError} when `dataDir` is no path
+   * @throws {RangeError} when `numPartitions` is not a whole number within its limits
    * @throws {DataDirectoryError} when another process uses the directory, or it is not this node's
    */
   static async open(
     { dataDir, numPartitions = DEFAULTS.partitions }: EmbeddedOptions,
   ): Promise<EmbeddedNode> {
+    checkOptions(dataDir, numPartitions);
     const fileSystem = new DenoFileSystem();
     const shape = shapeOf(numPartitions);
     const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
@@ -87,6 +91,18 @@ export class EmbeddedNode {
   close(): Promise<void> {
     return this.#node.close();
   }
+}
+
+/** Before anything is made: what a directory was once made with stays. */
+function checkOptions(dataDir: string, numPartitions: number): void {
+  if (typeof dataDir !== "string" || dataDir === "") {
+    throw new TypeError("Cannot open the database: dataDir must be the path of its directory");
+  }
+  if (Number.isInteger(numPartitions) && numPartitions >= 1 && numPartitions <= PARTITIONS_MAX) return;
+  throw new RangeError(
+    `Cannot open the database: numPartitions must be a whole number from 1 to ${PARTITIONS_MAX}, ` +
+      `it is ${String(numPartitions)}`,
+  );
 }
 
 /** The address only stands in the metadata; nothing connects to it. */

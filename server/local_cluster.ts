@@ -15,9 +15,11 @@ const METRICS_PORT_BASE = 9_090;
 const READY_LIMIT_MS = 30_000;
 const READY_POLL_MS = 100;
 
-if (import.meta.main) await main(Deno.args);
+// Bundled, every module has the `import.meta` of the entry, so the name counts too.
+if (import.meta.main && import.meta.url.endsWith("/local_cluster.ts")) await runLocalCluster(Deno.args);
 
-async function main(args: readonly string[]): Promise<void> {
+/** Runs three nodes until they are stopped, and ends the process. */
+export async function runLocalCluster(args: readonly string[]): Promise<void> {
   const nodeIds = Array.from({ length: NODE_COUNT }, (_, at) => at + 1);
   const members = nodeIds.map((id) => `${id}@127.0.0.1:${PORT_BASE + id}`).join(",");
   const nodes = nodeIds.map((id) => startNode(id, [`--cluster-nodes=${members}`, ...args]));
@@ -40,13 +42,19 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 function startNode(nodeId: number, args: readonly string[]): Deno.ChildProcess {
-  const entry = new URL("./main.ts", import.meta.url).pathname;
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", "--quiet", ...PERMISSIONS, V8_FLAGS, entry, `--node-id=${nodeId}`, ...args],
+    args: [...program(), `--node-id=${nodeId}`, ...args],
     stdin: "null",
     stdout: "inherit",
     stderr: "inherit",
   }).spawn();
+}
+
+/** What starts a node: this very program where it is compiled, else the runtime. */
+function program(): readonly string[] {
+  if (Deno.build.standalone) return ["server"];
+  const entry = new URL("./main.ts", import.meta.url).pathname;
+  return ["run", "--no-check", "--quiet", ...PERMISSIONS, V8_FLAGS, entry];
 }
 
 /** Whether all nodes answer that they can serve, within the limit. */

@@ -16,10 +16,11 @@ import { Server } from "./server.ts";
 const EXIT_UNUSABLE = 2;
 const EXIT_FATAL = 1;
 
-if (import.meta.main) await main(Deno.args);
+// Bundled, every module has the `import.meta` of the entry, so the name counts too.
+if (import.meta.main && import.meta.url.endsWith("/main.ts")) await runNode(Deno.args);
 
 /** Starts a node as `args` say and returns when it serves. */
-export async function main(args: readonly string[]): Promise<void> {
+export async function runNode(args: readonly string[]): Promise<void> {
   await configureLogging();
   const config = configOrExit(args);
   for (const warning of config.warnings) console.error(`prkdb: warning: ${warning}`);
@@ -85,9 +86,14 @@ function printStart(server: Server): void {
   const { nodes, partitions } = server.node.metadata();
   const size = new Set([...nodes.map((node) => node.nodeId), nodeId]).size;
   console.log(
-    `prkdb ${VERSION}: node ${nodeId} of ${size} serves http://${server.address}, ` +
-      `metrics http://${server.opsAddress}/metrics, ${partitions.length} partitions, data in ${dataDirectory}`,
+    `prkdb ${VERSION}: node ${nodeId} serves http://${server.address}, ` +
+      `metrics http://${server.opsAddress}/metrics, ${counted(size, "node")}, ` +
+      `${counted(partitions.length, "partition")}, data in ${dataDirectory}`,
   );
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 async function configureLogging(): Promise<void> {

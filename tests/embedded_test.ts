@@ -49,6 +49,19 @@ test("a directory can be open once only, and with its own number of partitions",
   await assertRejects(() => PrkDb.open({ dataDir }), (error) => /2 partitions, not 9/.test(error.message));
 });
 
+test("a number of partitions that cannot be is refused at once, and nothing is made", async () => {
+  const dataDir = `${folder}/none`;
+  for (const numPartitions of [1.5, 0, -1, NaN, Infinity, 5_000, "9" as unknown as number]) {
+    const error = await assertRejects(() => PrkDb.open({ dataDir, numPartitions }));
+    assert.instance(error, RangeError);
+    assert.match(error.message, /numPartitions must be a whole number from 1 to 4096/);
+  }
+  await assertRejects(() => PrkDb.open({ dataDir: "" }), (error) => error instanceof TypeError);
+  await assertRejects(() => Deno.stat(dataDir), (error) => error instanceof Deno.errors.NotFound);
+  await using db = await PrkDb.open({ dataDir, numPartitions: 4_096 });
+  await db.put("key", "value");
+});
+
 test("thousands of puts at once share their syncs", async () => {
   await using db = await PrkDb.open({ dataDir: `${folder}/three` });
   await Promise.all(Array.from({ length: 5_000 }, (_, at) => db.put(`key-${at}`, `value-${at}`)));

@@ -17,13 +17,8 @@ async function staleProtobuf(): Promise<string[]> {
   return await staleFolder("proto/gen/", "gen", (folder) => ["--output", folder]);
 }
 
-/** A compiler option that comes twice counts as it comes last. */
 async function staleWasm(): Promise<string[]> {
-  return await staleFolder(
-    "wal-wasm/build/",
-    "wasm",
-    (folder) => ["--outFile", `${folder}/wal-wasm/build/wal.wasm`],
-  );
+  return await staleFolder("wal-wasm/build/", "wasm", (folder) => [`${folder}/wal-wasm/build`]);
 }
 
 /** Runs `task` so that it writes below another folder, and compares what is in `generated` here and there. */

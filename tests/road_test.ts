@@ -41,12 +41,14 @@ interface ScriptCoverage {
 
 test("a put passes the files that its road names, and no other", async () => {
   const road = filesUnder("The road of a put");
-  const asked = filesAsked();
+  const asked = filesListed("Asked on the way");
+  const due = filesListed("Now and then");
   const { always, ever } = await filesOfAPut();
   const told = new Set([...road, ...asked]);
   assert.equal(told.size, road.length + asked.length, "a file is named twice");
   assert.equal([...told].filter((file) => !ever.has(file)), [], "named, but no put comes here");
-  assert.equal([...always].filter((file) => !told.has(file)), [], "a put comes here, but it is not named");
+  const untold = [...always].filter((file) => !told.has(file) && !due.includes(file));
+  assert.equal(untold, [], "a put comes here, but it is not named");
   assert.ok(ARCHITECTURE.includes(`passes ${road.length} files`), `the road has ${road.length} files`);
 }, { limitMs: 120_000 });
 
@@ -62,9 +64,10 @@ function filesUnder(title: string): readonly string[] {
   return [...new Set([...block.matchAll(/[\w-]+(?:\/[\w-]+)+\.ts/g)].map(([file]) => file))];
 }
 
-/** The list behind the road: paths in backticks, without their ending. */
-function filesAsked(): readonly string[] {
-  const from = ARCHITECTURE.indexOf("Asked on the way");
+/** A list behind the road: paths in backticks, without their ending. */
+function filesListed(opening: string): readonly string[] {
+  const from = ARCHITECTURE.indexOf(opening);
+  assert.ok(from >= 0, opening);
   const paragraph = ARCHITECTURE.slice(from).split("\n\n")[0]!;
   return [...paragraph.matchAll(/`([\w-]+(?:\/[\w-]+)+)`/g)].map(([, path]) => `${path}.ts`);
 }

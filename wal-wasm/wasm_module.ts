@@ -6,6 +6,7 @@
  * @module
  */
 
+import text from "./build/wal.wasm.b64" with { type: "text" };
 import { checkLayout, type ModuleExports, STAGE, STAGE_BYTES } from "./layout.ts";
 
 /** An instance and its memory, which never moves or grows. */
@@ -16,7 +17,7 @@ export interface WalModule {
   readonly view: DataView<ArrayBuffer>;
 }
 
-const compiled = new WebAssembly.Module(Deno.readFileSync(new URL("./build/wal.wasm", import.meta.url)));
+const compiled = new WebAssembly.Module(Uint8Array.fromBase64(text));
 const shared = instantiate();
 const idle: WalModule[] = [];
 

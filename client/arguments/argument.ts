@@ -8,9 +8,13 @@
 
 import { KEY_BYTES_MAX, TIMEOUT_MS_MAX, VALUE_BYTES_MAX } from "../../proto/mod.ts";
 import type { EncodablePrecondition } from "../codec/mod.ts";
+import { copyOf } from "./copy.ts";
 
-/** A key or a value: text is taken as UTF-8. Bytes must not be changed until the call has ended. */
+/** A key or a value: text is taken as UTF-8. Bytes are copied: they may be changed once the call is made. */
 export type Bytes = string | Uint8Array;
+
+/** Addresses of nodes: a list, or one string with commas between them. */
+export type Addresses = string | readonly string[];
 
 /** What must hold for a write: no such key, or the key at this version (0 is the same as no such key). */
 export type PreconditionOption = { readonly absent: true } | { readonly version: number };
@@ -88,10 +92,11 @@ export function wholeNumber(
  *
  * @throws {TypeError} when there is none or one cannot be understood
  */
-export function baseUrls(addresses: readonly string[]): readonly string[] {
-  if (addresses.length === 0) throw new TypeError("Cannot connect: give the address of at least one node");
-  return addresses.map((address) => {
-    const url = tryUrl(address.includes("://") ? address : `http://${address}`);
+export function baseUrls(addresses: Addresses): readonly string[] {
+  const list = addressList(addresses);
+  if (list.length === 0) throw new TypeError("Cannot connect: give the address of at least one node");
+  return list.map((address) => {
+    const url = typeof address === "string" ? tryUrl(withScheme(address)) : undefined;
     const plain = url !== undefined && url.hostname !== "" && (url.pathname === "/" || url.pathname === "");
     if (!plain || (url.protocol !== "http:" && url.protocol !== "https:")) {
       throw new TypeError(
@@ -100,6 +105,20 @@ export function baseUrls(addresses: readonly string[]): readonly string[] {
     }
     return url.origin;
   });
+}
+
+function addressList(addresses: Addresses): readonly string[] {
+  if (typeof addresses === "string") {
+    return addresses.split(",").map((address) => address.trim()).filter((address) => address !== "");
+  }
+  if (Array.isArray(addresses)) return addresses;
+  throw new TypeError(
+    "Cannot connect: the addresses must be an array of host:port, or one string with commas between them",
+  );
+}
+
+function withScheme(address: string): string {
+  return address.includes("://") ? address : `http://${address}`;
 }
 
 function tryUrl(text: string): URL | undefined {
@@ -111,11 +130,25 @@ function tryUrl(text: string): URL | undefined {
 }
 
 function toBytes(value: Bytes, name: string): Uint8Array {
-  if (typeof value === "string") return encoder.encode(value);
-  if (value instanceof Uint8Array) return value;
+  if (typeof value === "string") {
+    if (value.isWellFormed()) return encoder.encode(value);
+    throw loneSurrogate(value, name);
+  }
+  // A copy, because the call is encoded later, and again whenever it is repeated.
+  if (value instanceof Uint8Array) return copyOf(value);
   throw new TypeError(
     `Cannot use this ${name}: it must be a string or a Uint8Array, it is ${
       value === null ? "null" : typeof value
     }`,
+  );
+}
+
+/** UTF-8 has no bytes for half of a pair: all of them would become the same character. */
+function loneSurrogate(text: string, name: string): TypeError {
+  const position = text.search(/\p{Surrogate}/u);
+  const unit = text.charCodeAt(position).toString(16).toUpperCase();
+  return new TypeError(
+    `Cannot use this ${name}: it has a lone surrogate (U+${unit}) at position ${position}, which is no ` +
+      "character. Give the bytes as a Uint8Array if they are meant to be any",
   );
 }

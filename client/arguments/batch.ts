@@ -41,6 +41,7 @@ export type BatchResult =
 /**
  * The mutations in the form that is sent.
  *
+ * @throws {TypeError} when a mutation is of no known kind
  * @throws {RangeError} when the batch is empty, or exceeds 10,000 mutations or 8 MiB of keys and values
  */
 export function encodableBatch(mutations: readonly BatchMutation[]): readonly EncodableMutation[] {
@@ -50,7 +51,7 @@ export function encodableBatch(mutations: readonly BatchMutation[]): readonly En
         `it has ${mutations.length}`,
     );
   }
-  const encodable = mutations.map(encodableMutation);
+  const encodable = mutations.map((mutation, position) => encodableMutation(mutation, position));
   let bytes = 0;
   for (const mutation of encodable) {
     bytes += mutation.key.length + (mutation.kind === "put" ? mutation.value.length : 0);
@@ -62,11 +63,22 @@ export function encodableBatch(mutations: readonly BatchMutation[]): readonly En
   );
 }
 
-function encodableMutation(mutation: BatchMutation): EncodableMutation {
+function encodableMutation(mutation: BatchMutation, position: number): EncodableMutation {
+  // Callers without a type check can hand in anything, and whatever is not refused here would be applied.
+  const kind: unknown = mutation?.kind;
+  if (mutation?.kind !== "put" && mutation?.kind !== "delete") {
+    throw new TypeError(
+      `Cannot write this batch: the kind of mutation ${position} must be put or delete, it is ${shown(kind)}`,
+    );
+  }
   const key = keyBytes(mutation.key);
   const precondition = preconditionOf(mutation.precondition);
   if (mutation.kind === "delete") return { kind: "delete", key, precondition };
   return { kind: "put", key, value: valueBytes(mutation.value), ttlMs: ttlOf(mutation.ttlMs), precondition };
+}
+
+function shown(kind: unknown): string {
+  return typeof kind === "string" ? `"${kind}"` : String(kind);
 }
 
 /**

@@ -18,6 +18,7 @@
  */
 
 export {
+  type Addresses,
   baseUrls,
   type Bytes,
   keyBytes,
@@ -40,3 +41,4 @@ export {
   type PutOptions,
   type ReadOptions,
 } from "./options.ts";
+export { jsonOf, textOf } from "./text.ts";

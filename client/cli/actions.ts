@@ -6,8 +6,8 @@
 
 import type { Consistency, NodeReport, PreconditionOption } from "../mod.ts";
 import type { ActionContext, CliAction } from "./context.ts";
-import { formatBytes, parseBytes } from "./encoding.ts";
-import { print } from "./output.ts";
+import { type Encoding, formatBytes, parseBytes, tryText } from "./encoding.ts";
+import { print, printJson, printLine } from "./output.ts";
 
 /** Options of writes. */
 export interface CliWriteOptions {
@@ -29,7 +29,8 @@ export function putKey(key: string, value: string, options: CliWriteOptions): Cl
     const keyBytes = parseBytes(key, context.encoding);
     const bytes = value === "-" ? await context.readInput() : parseBytes(value, context.encoding);
     const precondition = preconditionOf(options);
-    const { version } = await context.client.put(keyBytes, bytes, { ttlMs: options.ttlMs, precondition });
+    const limits = { ttlMs: options.ttlMs, precondition, timeoutMs: context.leftMs() };
+    const { version } = await context.client.put(keyBytes, bytes, limits);
     print(context, { json: { key, version }, text: `version ${version}` });
     return 0;
   };
@@ -40,7 +41,8 @@ export function deleteKey(key: string, options: CliWriteOptions): CliAction {
   return async (context) => {
     const keyBytes = parseBytes(key, context.encoding);
     const precondition = preconditionOf(options);
-    const { existed, version } = await context.client.delete(keyBytes, { precondition });
+    const limits = { precondition, timeoutMs: context.leftMs() };
+    const { existed, version } = await context.client.delete(keyBytes, limits);
     print(context, { json: { key, existed, version }, text: existed ? "deleted" : "no such key" });
     return 0;
   };
@@ -50,16 +52,16 @@ export function deleteKey(key: string, options: CliWriteOptions): CliAction {
 export function getKey(key: string, options: CliReadOptions): CliAction {
   return async (context) => {
     const keyBytes = parseBytes(key, context.encoding);
-    const entry = await context.client.getEntry(keyBytes, { consistency: consistencyOf(options) });
+    const limits = { consistency: consistencyOf(options), timeoutMs: context.leftMs() };
+    const entry = await context.client.getEntry(keyBytes, limits);
     if (entry === undefined) {
       context.writeError(`prkdb: no such key: ${key}\n`);
       return 1;
     }
-    if (options.raw) context.writeOutput(entry.value);
-    else {
-      const value = formatBytes(entry.value, context.encoding);
-      print(context, { json: { key, value, version: entry.version }, text: value });
-    }
+    const { value, version } = entry;
+    if (options.raw) context.writeOutput(value);
+    else if (context.json) printJson(context, jsonEntry({ key, value, version }, context.encoding));
+    else printLine(context, formatBytes(value, context.encoding, `the value of ${key}`));
     return 0;
   };
 }
@@ -68,20 +70,42 @@ export function getKey(key: string, options: CliReadOptions): CliAction {
 export function getMany(keys: readonly string[], options: CliReadOptions): CliAction {
   return async (context) => {
     const keyBytes = keys.map((key) => parseBytes(key, context.encoding));
-    const values = await context.client.getMany(keyBytes, { consistency: consistencyOf(options) });
-    const results = keys.map((key, position) => {
-      const value = values[position];
-      return { key, value: value === undefined ? null : formatBytes(value, context.encoding) };
-    });
-    const found = results.filter(({ value }) => value !== null);
-    print(context, { json: results, text: found.map(({ key, value }) => `${key}\t${value}`).join("\n") });
+    const limits = { consistency: consistencyOf(options), timeoutMs: context.leftMs() };
+    const values = await context.client.getMany(keyBytes, limits);
+    const entries = keys.map((key, position) => ({ key, value: values[position] }));
+    if (context.json) printJson(context, entries.map((entry) => jsonEntry(entry, context.encoding)));
+    else printEntries(context, entries);
     return 0;
   };
 }
 
+/** What is printed of a key. */
+interface FoundEntry {
+  readonly key: string;
+  /** `undefined`: no such key. */
+  readonly value: Uint8Array | undefined;
+  readonly version?: number;
+}
+
+function printEntries(context: ActionContext, entries: readonly FoundEntry[]): void {
+  const lines = entries.flatMap(({ key, value }) =>
+    value === undefined ? [] : [`${key}\t${formatBytes(value, context.encoding, `the value of ${key}`)}`]
+  );
+  if (lines.length > 0) printLine(context, lines.join("\n"));
+}
+
+/** A value that is no text stands in another field, so that no text can be taken for it. */
+function jsonEntry({ key, value, version }: FoundEntry, encoding: Encoding): unknown {
+  if (value === undefined) return { key, value: null };
+  const text = encoding === "text" ? tryText(value) : formatBytes(value, encoding, key);
+  return text === undefined
+    ? { key, valueBase64: formatBytes(value, "base64", key), version }
+    : { key, value: text, version };
+}
+
 /** Prints a table of nodes and replicas; exit code 1 when a node does not answer. */
 export async function showStatus(context: ActionContext): Promise<number> {
-  const reports = await context.client.status();
+  const reports = await context.client.status({ timeoutMs: context.leftMs() });
   print(context, { json: reports, text: reports.flatMap(linesOf).join("\n") });
   return reports.every(({ kind }) => kind === "answered") ? 0 : 1;
 }

@@ -4,12 +4,16 @@
  * @module
  */
 
-import type { ClusterClient, LeadershipMove, ReplicaMove } from "../mod.ts";
-import { statusLines } from "./cluster_status.ts";
+import type { CallOptions, ClusterClient, LeadershipMove, ReplicaMove } from "../mod.ts";
+import { changeLine, statusLines } from "./cluster_status.ts";
 import type { ActionContext, CliAction } from "./context.ts";
 import { UsageError } from "./encoding.ts";
 import { print } from "./output.ts";
 import { openProgress, progressText } from "./progress.ts";
+
+/** How often the list of changes is asked for, and how long between: one second, ten heartbeats. */
+const KNOWN_ASKED_MAX = 5;
+const KNOWN_PAUSE_MS = 250;
 
 /** Options of all commands that change the cluster. */
 export interface CliChangeOptions {
@@ -21,9 +25,9 @@ export interface CliChangeOptions {
  */
 export async function showCluster(context: ActionContext): Promise<number> {
   const { client } = context;
-  const nodes = await client.status();
-  const cluster = await client.metadata();
-  const changes = await client.cluster.changes();
+  const nodes = await client.status({ timeoutMs: context.leftMs() });
+  const cluster = await client.metadata({ timeoutMs: context.leftMs() });
+  const changes = await client.cluster.changes({ timeoutMs: context.leftMs() });
   const text = statusLines({ nodes, cluster, changes }).join("\n");
   print(context, { json: { cluster, nodes, changes }, text });
   const isWhole = nodes.every(({ kind }) => kind === "answered") &&
@@ -31,36 +35,68 @@ export async function showCluster(context: ActionContext): Promise<number> {
   return isWhole ? 0 : 1;
 }
 
+/** Shows the changes under way and the last finished ones. */
+export async function showChanges(context: ActionContext): Promise<number> {
+  const changes = await context.client.cluster.changes({ timeoutMs: context.leftMs() });
+  print(context, { json: changes, text: changes.map(changeLine).join("\n") });
+  return 0;
+}
+
+/** Stays until a change has ended, and shows how far it is; one that nobody knows is refused. */
+export function watchKnownChange(changeId: string): CliAction {
+  return async (context) => {
+    if (!(await isKnown(context, changeId))) {
+      context.writeError(`prkdb: no such change: ${changeId}. See prkdb cluster changes\n`);
+      return 1;
+    }
+    await watchChange(context, changeId);
+    return 0;
+  };
+}
+
+/** A node may hear of a change later than the one that began it, so it is asked for more than once. */
+async function isKnown({ client, leftMs }: ActionContext, changeId: string): Promise<boolean> {
+  for (let asked = 0; asked < KNOWN_ASKED_MAX; asked++) {
+    if (asked > 0) await new Promise((resolve) => setTimeout(resolve, KNOWN_PAUSE_MS));
+    const changes = await client.cluster.changes({ timeoutMs: leftMs() });
+    if (changes.some((change) => change.changeId === changeId)) return true;
+  }
+  return false;
+}
+
 /** Takes a node in. */
 export function addNode(nodeId: number, address: string, options: CliChangeOptions): CliAction {
-  return change(options, (cluster) => cluster.addNode({ nodeId, address }));
+  return change(options, (cluster, limits) => cluster.addNode({ nodeId, address }, limits));
 }
 
 /** Moves everything off a node and removes it. */
 export function removeNode(nodeId: number, options: CliChangeOptions): CliAction {
-  return change(options, (cluster) => cluster.removeNode(nodeId));
+  return change(options, (cluster, limits) => cluster.removeNode(nodeId, limits));
 }
 
 /** Moves one replica. */
 export function moveReplica(move: ReplicaMove, options: CliChangeOptions): CliAction {
-  return change(options, (cluster) => cluster.moveReplica(move));
+  return change(options, (cluster, limits) => cluster.moveReplica(move, limits));
 }
 
 /** Hands a leadership over. */
 export function transferLeadership(move: LeadershipMove, options: CliChangeOptions): CliAction {
-  return change(options, (cluster) => cluster.transferLeadership(move));
+  return change(options, (cluster, limits) => cluster.transferLeadership(move, limits));
 }
 
 /** Evens replicas and leaders out. */
 export function rebalance(options: CliChangeOptions): CliAction {
-  return change(options, (cluster) => cluster.rebalance());
+  return change(options, (cluster, limits) => cluster.rebalance(limits));
 }
 
+/** Asks for a change and returns its id. */
+type BeginChange = (cluster: ClusterClient, limits: CallOptions) => Promise<string>;
+
 /** Begins a change, prints its id and with `--watch` stays until it has ended. */
-function change({ watch }: CliChangeOptions, begin: (cluster: ClusterClient) => Promise<string>): CliAction {
+function change({ watch }: CliChangeOptions, begin: BeginChange): CliAction {
   return async (context) => {
     const { cluster } = context.client;
-    const changeId = await begin(cluster);
+    const changeId = await begin(cluster, { timeoutMs: context.leftMs() });
     if (!watch) print(context, { json: { changeId }, text: `change ${changeId} has begun` });
     else await watchChange(context, changeId);
     return 0;
@@ -71,7 +107,10 @@ async function watchChange(context: ActionContext, changeId: string): Promise<vo
   const display = openProgress(context);
   try {
     const { cluster } = context.client;
-    const end = await cluster.waitForChange(changeId, { onProgress: (progress) => display.show(progress) });
+    const end = await cluster.waitForChange(changeId, {
+      timeoutMs: context.leftMs(),
+      onProgress: (progress) => display.show(progress),
+    });
     display.close();
     print(context, { json: end, text: `done: ${progressText(end)}` });
   } finally {

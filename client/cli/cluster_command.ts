@@ -12,8 +12,10 @@ import {
   numberArgument,
   rebalance,
   removeNode,
+  showChanges,
   showCluster,
   transferLeadership,
+  watchKnownChange,
 } from "./cluster_actions.ts";
 import type { CliAction } from "./context.ts";
 
@@ -26,6 +28,11 @@ export function addCluster(program: Command, choose: (action: CliAction) => void
   const cluster = program.command("cluster").description("show and change nodes, replicas and leaders");
   cluster.command("status").description("show nodes, partitions with their replicas, and changes under way")
     .action(() => choose(showCluster));
+  cluster.command("changes").description("list the changes under way and the last finished ones, by id")
+    .action(() => choose(showChanges));
+  cluster.command("watch").description("stay until the change CHANGE_ID has ended, and show how far it is")
+    .argument("<change-id>")
+    .action((changeId: string) => choose(watchKnownChange(changeId)));
   changing(cluster, ["add-node", "take in the node ID, which listens at HOST:PORT"])
     .argument("<id>", "", nodeId("ID")).argument("<host:port>")
     .action((id: number, address: string, options: CliChangeOptions) =>

@@ -25,8 +25,15 @@ export function statusLines({ cluster, nodes, changes }: ClusterStatus): readonl
     head,
     ...cluster.nodes.map((node) => nodeLine(node, { cluster, nodes })),
     ...partitions.map((partition) => partitionLine(partition, nodes)),
-    ...underWay.map((change) => `change ${change.changeId}  ${progressText(change)}`),
+    ...underWay.map(changeLine),
   ];
+}
+
+/** One change, with how it ended if it has. */
+export function changeLine(change: ChangeProgress): string {
+  const { changeId, isFinished, error } = change;
+  const end = error === "" ? "  done" : `  not carried out: ${error}`;
+  return `change ${changeId}  ${progressText(change)}${isFinished ? end : ""}`;
 }
 
 function nodeLine(

@@ -4,16 +4,17 @@
  * Keys and values are text unless `--hex` or `--base64` is given, which then holds for all of them, in and
  * out. A value `-` is read from standard input as it is. A value is printed followed by a line feed; with
  * `--raw` as it is. With `--json` every command prints one line of JSON, with keys and values in the chosen
- * notation.
+ * notation. Nothing is replaced on the way: what is no text is refused, or stands in `valueBase64`.
  *
  * @module
  */
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import manifest from "../../deno.json" with { type: "json" };
 import { PrkDbClient, PrkDbError } from "../mod.ts";
 import { deleteKey, getKey, getMany, putKey, showStatus } from "./actions.ts";
 import { addCluster } from "./cluster_command.ts";
-import type { CliAction, CommandContext } from "./context.ts";
+import type { ActionContext, CliAction, CommandContext } from "./context.ts";
 import { type Encoding, UsageError } from "./encoding.ts";
 
 /** Where a node listens when it is started with node id 1 and nothing else. */
@@ -21,6 +22,14 @@ const DEFAULT_ADDRESS = "127.0.0.1:50051";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+const EXIT_UNANSWERED = 3;
+
+const EXIT_CODES_HELP = `
+Exit codes:
+  0  done
+  1  no such key, a condition that does not hold, a refusal of the cluster, or a status that is not whole
+  2  wrong use: a command line that is wrong, or a value that cannot be shown as text
+  3  nobody could answer in time: no node is reached, or the cluster cannot do it now; try again`;
 
 /** The options of all commands, as commander names them. */
 export interface GlobalOptions {
@@ -49,14 +58,27 @@ async function runAction(
   context: CommandContext,
   options: GlobalOptions,
 ): Promise<number> {
-  const addresses = options.address ?? context.environment("PRKDB_ADDRESS")?.split(",") ?? [DEFAULT_ADDRESS];
+  const addresses = options.address?.join(",") ?? context.environment("PRKDB_ADDRESS") ?? DEFAULT_ADDRESS;
   const { timeoutMs } = options;
-  const client = await PrkDbClient.connect(addresses.map((address) => address.trim()), { timeoutMs });
+  const leftMs = limitFromNow(timeoutMs);
+  const client = await PrkDbClient.connect(addresses, { timeoutMs });
+  const encoding = encodingOf(options);
   try {
-    return await action({ ...context, client, encoding: encodingOf(options), json: options.json ?? false });
+    return await action({ ...context, client, encoding, json: options.json ?? false, leftMs });
   } finally {
     await client.close();
   }
+}
+
+/** The limit is that of the command as a whole, connecting included. */
+function limitFromNow(timeoutMs: number | undefined): ActionContext["leftMs"] {
+  if (timeoutMs === undefined) return () => undefined;
+  const deadline = performance.now() + timeoutMs;
+  return () => {
+    const left = Math.ceil(deadline - performance.now());
+    if (left > 0) return left;
+    throw new PrkDbError("deadline_exceeded", `The command did not end within ${timeoutMs} ms: allow more`);
+  };
 }
 
 function encodingOf({ hex, base64 }: GlobalOptions): Encoding {
@@ -70,7 +92,8 @@ function exitCodeOf(error: unknown, { writeError }: CommandContext): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   if (error instanceof PrkDbError) {
     writeError(`prkdb: ${error.message} (${error.code})\n`);
-    return EXIT_FAILED;
+    // What was aborted has been answered: it was not carried out, or it is not known whether.
+    return error.retryable && error.code !== "aborted" ? EXIT_UNANSWERED : EXIT_FAILED;
   }
   const isUsage = error instanceof UsageError || error instanceof TypeError || error instanceof RangeError;
   writeError(`prkdb: ${error instanceof Error ? error.message : String(error)}\n`);
@@ -82,8 +105,9 @@ function buildProgram(context: CommandContext, choose: (action: CliAction) => vo
     .description(
       "Reads and writes a prkdb cluster. Keys and values are text unless --hex or --base64 is given.",
     )
-    .option("-a, --address <address>", addressHelp(), collect)
-    .option("--timeout-ms <ms>", "give up after so many milliseconds (default: 10000)", wholeNumber)
+    .version(manifest.version)
+    .option("-a, --address <addresses>", addressHelp(), collect)
+    .option("--timeout-ms <ms>", timeoutHelp(), wholeNumber)
     .option("--json", "print one line of JSON")
     .addOption(new Option("--hex", "keys and values are hexadecimal digits").conflicts("base64"))
     .addOption(new Option("--base64", "keys and values are base64"))
@@ -91,7 +115,11 @@ function buildProgram(context: CommandContext, choose: (action: CliAction) => vo
     .configureOutput({
       writeOut: (text) => context.writeOutput(new TextEncoder().encode(text)),
       writeErr: context.writeError,
-    });
+      // Nothing here is coloured, so there is no need to look at the environment and the terminal.
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .addHelpText("after", EXIT_CODES_HELP);
   addWrites(program, choose);
   addReads(program, choose);
   program.command("status").description("show every node and the replicas it holds")
@@ -101,8 +129,12 @@ function buildProgram(context: CommandContext, choose: (action: CliAction) => vo
 }
 
 function addressHelp(): string {
-  return "a node, host:port or http://host:port; may be repeated " +
-    `(default: $PRKDB_ADDRESS, comma-separated, or ${DEFAULT_ADDRESS})`;
+  return "nodes, host:port or http://host:port, with commas between them; may be repeated " +
+    `(default: $PRKDB_ADDRESS, or ${DEFAULT_ADDRESS})`;
+}
+
+function timeoutHelp(): string {
+  return "end after so many milliseconds, connecting included (default: 10000 for each call, no end to --watch)";
 }
 
 function addWrites(program: Command, choose: (action: CliAction) => void): void {
@@ -121,7 +153,7 @@ function addWrites(program: Command, choose: (action: CliAction) => void): void 
 function addReads(program: Command, choose: (action: CliAction) => void): void {
   program.command("get").description("print the value of KEY; exit code 1 when there is no such key")
     .argument("<key>")
-    .option("--raw", "print the value as it is, without a line feed")
+    .option("--raw", "print the bytes of the value as they are, without a line feed")
     .addOption(new Option("--stale", "any replica may answer from its own state").conflicts("follower"))
     .addOption(new Option("--follower", "ask a follower; still linearizable"))
     .action((key, options) => choose(getKey(key, options)));

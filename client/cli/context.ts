@@ -23,6 +23,12 @@ export interface ActionContext extends CommandContext {
   readonly client: PrkDbClient;
   readonly encoding: Encoding;
   readonly json: boolean;
+  /**
+   * Milliseconds that the command may still take; `undefined` when it was given no limit.
+   *
+   * @throws {PrkDbError} `deadline_exceeded` when there are none left
+   */
+  readonly leftMs: () => number | undefined;
 }
 
 /** Does its work and returns the exit code. */

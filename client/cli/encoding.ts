@@ -21,7 +21,7 @@ export class UsageError extends Error {
 export function parseBytes(text: string, encoding: Encoding): Uint8Array {
   switch (encoding) {
     case "text":
-      return new TextEncoder().encode(text);
+      return parseText(text);
     case "hex":
       return parseHex(text);
     case "base64":
@@ -31,11 +31,16 @@ export function parseBytes(text: string, encoding: Encoding): Uint8Array {
   }
 }
 
-/** `bytes` in `encoding`; in text, bytes that are not UTF-8 appear as U+FFFD. */
-export function formatBytes(bytes: Uint8Array, encoding: Encoding): string {
+/**
+ * `bytes` in `encoding`.
+ *
+ * @param what how an error calls them
+ * @throws {UsageError} when they are to be text and are none
+ */
+export function formatBytes(bytes: Uint8Array, encoding: Encoding, what: string): string {
   switch (encoding) {
     case "text":
-      return new TextDecoder().decode(bytes);
+      return tryText(bytes) ?? refuseText(what);
     case "hex":
       return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
     case "base64":
@@ -43,6 +48,31 @@ export function formatBytes(bytes: Uint8Array, encoding: Encoding): string {
     default:
       return unreachable(encoding);
   }
+}
+
+/** The text of `bytes`, a byte order mark included; `undefined` when they are not UTF-8. */
+export function tryText(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function refuseText(what: string): never {
+  throw new UsageError(
+    `Cannot print ${what}: it is not UTF-8 text. Ask for it with --base64, --hex or --json, ` +
+      "or get it as it is with get --raw",
+  );
+}
+
+/** What a shell hands over is bytes; those that are no text have been replaced before they come here. */
+function parseText(text: string): Uint8Array {
+  if (text.isWellFormed() && !text.includes("\ufffd")) return new TextEncoder().encode(text);
+  throw new UsageError(
+    `Cannot read "${text}" as text: it has U+FFFD in place of bytes that are not UTF-8. ` +
+      "Give them with --base64 or --hex, or a value by standard input (-)",
+  );
 }
 
 function parseHex(text: string): Uint8Array {

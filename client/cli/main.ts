@@ -1,19 +1,26 @@
 /**
- * The `prkdb` command: `prkdb put KEY VALUE`, `prkdb get KEY` and so on. Exit codes: 0 done, 1 the cluster
- * could not do it or there is no such key, 2 the command line is wrong.
+ * The `prkdb` command: `prkdb put KEY VALUE`, `prkdb get KEY` and so on. `prkdb --help` lists the exit codes.
  *
  * @module
  */
 
 import { runCommand } from "./command.ts";
 
-Deno.exitCode = await runCommand(Deno.args, {
-  environment: (name) => Deno.env.get(name),
-  readInput: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
-  writeOutput: (bytes) => writeAll(Deno.stdout, bytes),
-  writeError: (text) => writeAll(Deno.stderr, new TextEncoder().encode(text)),
-  isTerminal: Deno.stderr.isTerminal(),
-});
+// Bundled, every module has the `import.meta` of the entry, so the name counts too.
+if (import.meta.main && import.meta.url.endsWith("/main.ts")) await runCli(Deno.args);
+
+/** Runs the command named by `args` in this process, and ends it. */
+export async function runCli(args: readonly string[]): Promise<never> {
+  const code = await runCommand(args, {
+    environment: (name) => Deno.env.get(name),
+    readInput: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
+    writeOutput: (bytes) => writeAll(Deno.stdout, bytes),
+    writeError: (text) => writeAll(Deno.stderr, new TextEncoder().encode(text)),
+    isTerminal: Deno.stderr.isTerminal(),
+  });
+  // At once: questions to nodes that are still silent would hold the process.
+  Deno.exit(code);
+}
 
 interface SyncWriter {
   readonly writeSync: (bytes: Uint8Array) => number;

@@ -14,6 +14,16 @@ export interface Printout {
 
 /** Prints `json` on one line with `--json`, else `text`, unless it is empty. */
 export function print(context: ActionContext, { json, text }: Printout): void {
-  const line = context.json ? JSON.stringify(json) : text;
-  if (line !== "") context.writeOutput(new TextEncoder().encode(`${line}\n`));
+  if (context.json) printJson(context, json);
+  else if (text !== "") printLine(context, text);
+}
+
+/** Prints `json` on one line. */
+export function printJson(context: ActionContext, json: unknown): void {
+  printLine(context, JSON.stringify(json));
+}
+
+/** Prints `text` and a line feed. */
+export function printLine(context: ActionContext, text: string): void {
+  context.writeOutput(new TextEncoder().encode(`${text}\n`));
 }

@@ -17,7 +17,15 @@ import {
   type BackoffOptions,
   runAttempt,
 } from "../pipeline/mod.ts";
-import { type CallFailure, deadlineError, errorOf, PrkDbError, sleep, tellingOf } from "../transport/mod.ts";
+import {
+  type CallFailure,
+  deadlineError,
+  errorOf,
+  orAborted,
+  PrkDbError,
+  sleep,
+  tellingOf,
+} from "../transport/mod.ts";
 
 /** A method, with its request encoded. */
 export interface Change {
@@ -53,15 +61,7 @@ type ChangeAttempt =
  * @throws the reason of the call's signal when it fires
  */
 export async function requestChange(context: ChangeCallContext, call: ChangeCall): Promise<string> {
-  const { signal } = call;
-  if (signal === undefined) return await askUntilBegun(context, call);
-  let stop = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    stop = () => signal.removeEventListener("abort", abort);
-  });
-  return await Promise.race([askUntilBegun(context, call), aborted]).finally(stop);
+  return await orAborted(askUntilBegun(context, call), call.signal);
 }
 
 async function askUntilBegun({ context, backoff }: ChangeCallContext, call: ChangeCall): Promise<string> {

@@ -9,7 +9,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ClusterService, WatchChangesRequestSchema, WatchChangesResponseSchema } from "../../proto/mod.ts";
 import { type AttemptContext, Backoff } from "../pipeline/mod.ts";
-import { errorOf, failureOf, PrkDbError, sleep, type StreamCaller } from "../transport/mod.ts";
+import { errorOf, failureOf, onAbort, PrkDbError, sleep, type StreamCaller } from "../transport/mod.ts";
 
 /** Silence after which another node is listened to; replacing a healthy stream costs one request. */
 const SILENCE_MS = 5_000;
@@ -114,8 +114,7 @@ async function* oneStream(
   { address, body, signal }: StreamChoice,
 ): AsyncGenerator<ChangeProgress, void> {
   const controller = new AbortController();
-  const abort = () => controller.abort(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
+  const stop = onAbort(signal, () => controller.abort(signal.reason));
   const messages = streams.stream({ address, path: PATH, body, signal: controller.signal });
   try {
     for (;;) {
@@ -136,7 +135,7 @@ async function* oneStream(
       yield progressOf(answer.value);
     }
   } finally {
-    signal.removeEventListener("abort", abort);
+    stop();
     controller.abort();
   }
 }

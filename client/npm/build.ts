@@ -1,7 +1,8 @@
 /**
  * `deno task npm`: the client as an npm package in `dist/npm` (or in the folder named by the only argument).
  * Each module becomes a JavaScript module and a declaration of its own; nothing is bundled, so the package's
- * two dependencies stay visible to those that install it.
+ * two dependencies stay visible to those that install it. They lie in `node_modules` too: npm links a package
+ * that is installed from a folder, and looks for what it imports beside the folder, not beside the link.
  *
  * Modules are translated one by one, without a type check (that is `deno task check`). Declarations therefore
  * need a type on every export; the build ends with an error where one is missing.
@@ -11,8 +12,19 @@
 
 import ts from "typescript";
 
-const ROOT = new URL("../../", import.meta.url);
-const ENTRY = "client/mod.ts";
+import {
+  importsOf,
+  type Manifest,
+  reachable,
+  readManifest,
+  ROOT,
+  source,
+  targetOf,
+  write,
+} from "./modules.ts";
+
+/** What the package exports, by the name behind its own. */
+const ENTRIES = { ".": "client/mod", "./proto": "proto/services" } as const;
 
 /** Private fields, `??=` and top-level features that Node.js 20 and every current browser have. */
 const TARGET = ts.ScriptTarget.ES2022;
@@ -29,19 +41,9 @@ const DECLARATION_OPTIONS: ts.CompilerOptions = {
   isolatedDeclarations: true,
 };
 
-/** The part of `deno.json` that the package repeats. */
-interface Manifest {
-  readonly name: string;
-  readonly version: string;
-  readonly license: string;
-  readonly imports: Readonly<Record<string, string>>;
-}
-
 if (import.meta.main) {
-  const folder = Deno.args[0] ?? "dist/npm";
-  const target = new URL(`${folder}/`, folder.startsWith("/") ? "file:///" : ROOT);
-  const count = await buildPackage(target);
-  console.log(`${count} modules in ${folder}`);
+  const target = targetOf(Deno.args, "dist/npm");
+  console.log(`${await buildPackage(target)} modules in ${target.pathname}`);
 }
 
 /**
@@ -51,11 +53,11 @@ if (import.meta.main) {
  */
 export async function buildPackage(target: URL): Promise<number> {
   await Deno.remove(target, { recursive: true }).catch(() => {});
-  const paths = await reachable(ENTRY);
+  const paths = await reachable(Object.values(ENTRIES).map((entry) => `${entry}.ts`));
   for (const path of paths) await translate(path, target);
-  const manifest: Manifest = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-  const description = await packageOf(manifest, paths);
+  const description = await packageOf(await readManifest(), paths);
   await write(new URL("package.json", target), `${JSON.stringify(description, null, 2)}\n`);
+  for (const name of Object.keys(description.dependencies)) await copyPackage(name, target);
   await write(new URL("README.md", target), await Deno.readTextFile(new URL("README.md", import.meta.url)));
   for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) {
     await write(new URL(name, target), await Deno.readTextFile(new URL(name, ROOT)));
@@ -63,20 +65,8 @@ export async function buildPackage(target: URL): Promise<number> {
   return paths.length;
 }
 
-/** Paths of `entry` and all modules of the project that it needs, relative to the root. */
-async function reachable(entry: string): Promise<readonly string[]> {
-  const found = new Set([entry]);
-  for (const path of found) {
-    for (const specifier of specifiersOf(await source(path))) {
-      if (!specifier.startsWith(".")) continue;
-      found.add(new URL(specifier, new URL(path, ROOT)).href.slice(ROOT.href.length));
-    }
-  }
-  return [...found].sort();
-}
-
 function specifiersOf(text: string): readonly string[] {
-  return ts.preProcessFile(text, true, true).importedFiles.map((file) => file.fileName);
+  return importsOf(text).map(({ fileName }) => fileName);
 }
 
 async function translate(path: string, target: URL): Promise<void> {
@@ -114,10 +104,30 @@ function describe({ messageText, start, file }: ts.Diagnostic): string {
   return `line ${line}: ${ts.flattenDiagnosticMessageText(messageText, " ")}`;
 }
 
+/** The part of `package.json` that is read here. */
+interface PackageDescription extends Readonly<Record<string, unknown>> {
+  readonly dependencies: Readonly<Record<string, string>>;
+}
+
+/** Copies a package, as this project has it, to where Node.js looks for it. */
+async function copyPackage(name: string, target: URL): Promise<void> {
+  const entry = import.meta.resolve(name);
+  const folder = new URL(entry.slice(0, entry.indexOf("/dist/") + 1));
+  await copyFolder(folder, new URL(`node_modules/${name}/`, target));
+}
+
+async function copyFolder(from: URL, to: URL): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await copyFolder(new URL(`${name}/`, from), new URL(`${name}/`, to));
+    else await Deno.copyFile(new URL(name, from), new URL(name, to));
+  }
+}
+
 async function packageOf(
   { name, version, license, imports }: Manifest,
   paths: readonly string[],
-): Promise<unknown> {
+): Promise<PackageDescription> {
   const used = new Set<string>();
   for (const path of paths) {
     for (const specifier of specifiersOf(await source(path))) {
@@ -135,7 +145,11 @@ async function packageOf(
     type: "module",
     sideEffects: false,
     engines: { node: ">=20.3" },
-    exports: { ".": { types: "./client/mod.d.ts", default: "./client/mod.js" } },
+    exports: Object.fromEntries(
+      Object.entries(ENTRIES).map((
+        [name, entry],
+      ) => [name, { types: `./${entry}.d.ts`, default: `./${entry}.js` }]),
+    ),
     types: "./client/mod.d.ts",
     files: ["client", "proto", "README.md", "LICENSE-MIT", "LICENSE-APACHE"],
     dependencies,
@@ -153,13 +167,4 @@ function pinnedVersion(name: string, imports: Manifest["imports"]): string {
     throw new Error(`Cannot pin ${name}: add it to deno.json with its exact version`);
   }
   return version;
-}
-
-function source(path: string): Promise<string> {
-  return Deno.readTextFile(new URL(path, ROOT));
-}
-
-async function write(file: URL, text: string): Promise<void> {
-  await Deno.mkdir(new URL(".", file), { recursive: true });
-  await Deno.writeTextFile(file, text);
 }

@@ -13,7 +13,7 @@
  * or run out of time (`expiry.ts`). `attempt.ts` is one call to one node, with a watchdog for nodes that fall
  * silent; `backoff.ts` says whether and when the next one follows. `writes.ts` and `reads.ts` know the
  * methods of the contract (`exchange.ts`), `session.ts` numbers writes, so that a repeated one takes effect
- * once.
+ * once, and `key_turns.ts` lets conditional writes of one key go one after the other.
  *
  * The room owns everything that waits for an answer, and bounds it. Invariants: every pending item is settled
  * exactly once, at its deadline at the latest; a write is repeated unchanged and under its first number.

@@ -7,7 +7,7 @@
  */
 
 import type { PartitionRoute } from "../routing/mod.ts";
-import { PrkDbError } from "../transport/mod.ts";
+import { onAbort, PrkDbError } from "../transport/mod.ts";
 
 /** Most mutations and keys a client holds at a time. */
 export const PENDING_COUNT_MAX = 100_000;
@@ -73,6 +73,19 @@ export interface Waiter<Result> {
   reject(error: unknown): void;
 }
 
+/** A promise, and what settles it. */
+export interface Awaited<Result> {
+  readonly promise: Promise<Result>;
+  readonly waiter: Waiter<Result>;
+}
+
+/** A promise that its waiter settles. */
+export function awaited<Result>(): Awaited<Result> {
+  let waiter: Waiter<Result> | undefined;
+  const promise = new Promise<Result>((resolve, reject) => waiter = { resolve, reject });
+  return { promise, waiter: waiter! };
+}
+
 /** See the module comment. Settling it twice is harmless: the first time counts. */
 export class Pending<Request, Result> {
   readonly route: PartitionRoute;
@@ -109,10 +122,8 @@ export class Pending<Request, Result> {
 
   /** Rejects with the reason of `signal` as soon as it fires. */
   watchSignal(signal: AbortSignal): void {
-    const abort = () => this.reject(signal.reason);
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort, { once: true });
-    this.#release = () => signal.removeEventListener("abort", abort);
+    if (signal.aborted) return this.reject(signal.reason);
+    this.#release = onAbort(signal, () => this.reject(signal.reason));
   }
 
   #settle(): boolean {

@@ -2,6 +2,8 @@
  * The machinery behind the client's methods, put together: every call becomes a `Pending` with its route and
  * deadline, and goes into a lane (joined) or out as a call of its own.
  *
+ * Writes with a precondition go one after the other for each key (`key_turns.ts`).
+ *
  * Joined are puts and deletes without a precondition, because a batch applies the mutations of a partition
  * all or none, and one caller's precondition must not undo another caller's write; and reads without a bound
  * of age, which only `Get` can carry.
@@ -17,7 +19,8 @@ import type { BackoffOptions } from "./backoff.ts";
 import { Batcher } from "./batcher.ts";
 import { type Dispatch, Dispatcher } from "./dispatcher.ts";
 import type { Exchange } from "./exchange.ts";
-import { Pending, PendingBudget, pendingError, type Waiter } from "./pending.ts";
+import { KeyTurns } from "./key_turns.ts";
+import { awaited, Pending, PendingBudget, pendingError, type Waiter } from "./pending.ts";
 import { getExchange, getManyExchange, type PendingRead, type ReadMode } from "./reads.ts";
 import type { Session } from "./session.ts";
 import { batchExchange, type PendingWrite, singleExchange, type WriteContext } from "./writes.ts";
@@ -54,6 +57,7 @@ export class Pipeline {
   readonly #dispatcher: Dispatcher;
   readonly #budget = new PendingBudget();
   readonly #writes: Batcher<PendingWrite>;
+  readonly #turns: KeyTurns;
   readonly #reads: Readonly<Record<Consistency, Batcher<PendingRead>>>;
   #closed = false;
 
@@ -65,6 +69,10 @@ export class Pipeline {
       send: (items) => this.#sendWrite(items, batchExchange),
       itemsMax: BATCH_MUTATIONS_MAX,
     });
+    this.#turns = new KeyTurns({
+      clock: options.context.clock,
+      send: (item) => this.#sendWrite([item], (context) => singleExchange(item.request.kind, context)),
+    });
     this.#reads = {
       linearizable: this.#readBatcher("linearizable"),
       follower: this.#readBatcher("follower"),
@@ -74,11 +82,11 @@ export class Pipeline {
 
   /** One mutation. */
   write(mutation: EncodableMutation, limits: CallLimits): Promise<DecodedWriteResult> {
-    return new Promise((resolve, reject) => {
-      const item = this.#pendingWrite(mutation, limits, { resolve, reject });
-      if (mutation.precondition === undefined) return this.#writes.push(item);
-      this.#sendWrite([item], (context) => singleExchange(mutation.kind, context));
-    });
+    const { promise, waiter } = awaited<DecodedWriteResult>();
+    const item = this.#pendingWrite(mutation, limits, waiter);
+    if (mutation.precondition === undefined) this.#writes.push(item);
+    else this.#turns.take(item, promise);
+    return promise;
   }
 
   /** Mutations that travel together; what came of each, in their order. */

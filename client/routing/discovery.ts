@@ -39,10 +39,18 @@ interface Pause {
   readonly cancel: () => void;
 }
 
+/** One round of questions. */
+interface Round {
+  /** Why nodes gave no usable answer, by address; `undefined` while one is waited for. */
+  readonly failures: Map<string, Error | undefined>;
+  /** Rejects when nobody is left to ask. */
+  readonly end: Promise<void>;
+}
+
 /** See the module comment. */
 export class Discovery {
   readonly #options: DiscoveryOptions;
-  #round: Promise<void> | undefined;
+  #round: Round | undefined;
   readonly #probes = new Map<string, Promise<boolean>>();
 
   constructor(options: DiscoveryOptions) {
@@ -52,17 +60,25 @@ export class Discovery {
   /**
    * Brings the routes up to date; calls that come while a round is under way share it.
    *
+   * @param limitMs how long it is waited for, until nobody is left to ask unless given; the round goes on
    * @throws {PrkDbError} `unavailable` when no node gave a usable answer
    */
-  refresh(): Promise<void> {
-    this.#round ??= this.#askAll().finally(() => this.#round = undefined);
-    return this.#round;
+  async refresh(limitMs?: number): Promise<void> {
+    const round = this.#round ??= this.#begin();
+    if (limitMs === undefined) return await round.end;
+    const limit = this.#pause(limitMs);
+    try {
+      const isDone = await Promise.race([round.end.then(() => true), limit.end]);
+      if (isDone === undefined) throw unreachableError(round.failures, limitMs);
+    } finally {
+      limit.cancel();
+    }
   }
 
   /** Like `refresh`, for callers that go on with the routes they have when nobody answers. */
-  async tryRefresh(): Promise<void> {
+  async tryRefresh(limitMs?: number): Promise<void> {
     try {
-      await this.refresh();
+      await this.refresh(limitMs);
     } catch (error) {
       if (!(error instanceof PrkDbError)) throw error;
     }
@@ -92,12 +108,20 @@ export class Discovery {
     }
   }
 
-  async #askAll(): Promise<void> {
-    const failures: string[] = [];
+  #begin(): Round {
+    const failures: Round["failures"] = new Map();
+    const end = this.#askAll(failures).finally(() => this.#round = undefined);
+    // Whoever waits for it only for a time may have left before it fails.
+    end.catch(() => {});
+    return { failures, end };
+  }
+
+  async #askAll(failures: Round["failures"]): Promise<void> {
     const asked: Promise<boolean>[] = [];
     for (const address of this.#order()) {
+      failures.set(address, undefined);
       const answer = this.#ask(address, ASK_LIMIT_MS).then(() => true, (error) => {
-        failures.push(`${address}: ${error.message}`);
+        failures.set(address, error);
         return false;
       });
       asked.push(answer);
@@ -107,10 +131,7 @@ export class Discovery {
       if (isAnswered === true) return;
     }
     if (await firstTrue(asked)) return;
-    throw new PrkDbError(
-      "unavailable",
-      `Cannot reach the cluster, check its addresses: no node gave usable metadata (${failures.join("; ")})`,
-    );
+    throw unreachableError(failures, ASK_LIMIT_MS);
   }
 
   /**
@@ -163,6 +184,19 @@ export class Discovery {
     });
     return { end, cancel };
   }
+}
+
+/** What every node that was asked came to; `limitMs` is for those that are still waited for. */
+function unreachableError(failures: Round["failures"], limitMs: number): PrkDbError {
+  const reasons = [...failures].map(([address, error]) =>
+    `${address}: ${error?.message ?? `no answer within ${limitMs} ms`}`
+  );
+  const causes = [...failures.values()].filter((error) => error !== undefined);
+  return new PrkDbError(
+    "unavailable",
+    `Cannot reach the cluster, check its addresses: no node gave usable metadata (${reasons.join("; ")})`,
+    { cause: causes.length === 1 ? causes[0] : new AggregateError(causes) },
+  );
 }
 
 /** Whether any of `answers`, none of which rejects, turns out true; as soon as one does. */

@@ -24,6 +24,7 @@ import {
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { DEFAULT_TIMEOUT_MS, REQUEST_BYTES_MAX } from "../../proto/mod.ts";
 import type { UnaryCaller } from "./caller.ts";
+import { reasonOf } from "./failure.ts";
 import { fetchCaller, type FetchCallerOptions, type FetchFunction, platformFetch } from "./fetch_caller.ts";
 
 /** `MethodOptions.IdempotencyLevel.NO_SIDE_EFFECTS` of protobuf. */
@@ -96,7 +97,7 @@ async function callUnary<Input extends DescMessage, Output extends DescMessage>(
     if (error instanceof ConnectError) throw error;
     if (given.signal?.aborted === true) throw ConnectError.from(error, Code.Canceled);
     if (limit.aborted) throw timeoutError(timeoutMs);
-    throw ConnectError.from(error, Code.Unavailable);
+    throw new ConnectError(reasonOf(error), Code.Unavailable, undefined, undefined, error);
   }
 }
 

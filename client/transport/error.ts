@@ -50,6 +50,16 @@ export class PrkDbError extends Error {
   }
 }
 
+/**
+ * `error` with the stack of whoever calls this. A call ends in an answer that many share, far from where it
+ * was made; a public method that rethrows with this shows the line that is waiting for it.
+ */
+export function atCaller(error: unknown): unknown {
+  // Not every browser has it; there the stack stays that of the place where the error was made.
+  if (error instanceof PrkDbError) Error.captureStackTrace?.(error, atCaller);
+  return error;
+}
+
 /** The error of every call after the client has been closed. */
 export function closedError(): PrkDbError {
   return new PrkDbError(

@@ -10,6 +10,9 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { ErrorInfoSchema, NotLeaderSchema } from "../../proto/mod.ts";
 import { type ErrorCode, PreconditionError, PrkDbError } from "./error.ts";
 
+/** Causes that are told; more than any platform nests, and an end for those that go round in a circle. */
+const CAUSES_MAX = 8;
+
 /** Where a node believes the leader to be. */
 export interface LeaderHint {
   /** `host:port`, empty when unknown. */
@@ -19,8 +22,8 @@ export interface LeaderHint {
 
 /** Why a call did not succeed. All but `precondition` and `final` are worth another try. */
 export type CallFailure =
-  /** No answer: refused, reset, garbled. The request may have been received. */
-  | { readonly kind: "unreachable"; readonly message: string }
+  /** No answer: refused, reset, garbled. The request may have been received. `cause` is what was thrown. */
+  | { readonly kind: "unreachable"; readonly message: string; readonly cause?: unknown }
   /** The node was silent for so long that the attempt was given up. */
   | { readonly kind: "silent"; readonly message: string }
   | { readonly kind: "notLeader"; readonly message: string; readonly hint: LeaderHint | undefined }
@@ -40,7 +43,7 @@ export type CallFailure =
 /** Sorts what a `UnaryCaller` rejected with. */
 export function failureOf(error: unknown): CallFailure {
   if (!(error instanceof ConnectError)) {
-    return { kind: "unreachable", message: error instanceof Error ? error.message : String(error) };
+    return { kind: "unreachable", message: reasonOf(error), cause: error };
   }
   const info = error.findDetails(ErrorInfoSchema)[0];
   const hint = error.findDetails(NotLeaderSchema)[0];
@@ -83,7 +86,8 @@ export function failureOfCode(code: string, message: string): CallFailure {
 /** The error a caller sees when `failure` is not retried any more. */
 export function errorOf(failure: CallFailure): PrkDbError {
   if (failure.kind === "precondition") return new PreconditionError(failure.message, failure.currentVersion);
-  return new PrkDbError(codeOf(failure), failure.message);
+  const cause = failure.kind === "unreachable" ? failure.cause : undefined;
+  return new PrkDbError(codeOf(failure), failure.message, cause === undefined ? undefined : { cause });
 }
 
 /** The more telling of two failures in a row: that time ran out says less than what came before. */
@@ -105,6 +109,28 @@ export function deadlineError(last: CallFailure | undefined): PrkDbError {
   const message = "The call did not succeed before its deadline: " +
     `it failed with ${codeOf(last)} until then (${last.message})`;
   return new PrkDbError("deadline_exceeded", message, { cause: errorOf(last) });
+}
+
+/**
+ * What `error` and its causes say, the innermost last: `fetch failed` alone names neither the address nor
+ * what was wrong with it.
+ */
+export function reasonOf(error: unknown): string {
+  const parts: string[] = [];
+  let rest: unknown = error;
+  for (let depth = 0; rest !== undefined && depth < CAUSES_MAX; depth++) {
+    const text = wordsOf(rest);
+    if (text !== "" && !parts.some((part) => part.includes(text))) parts.push(text);
+    rest = rest instanceof Error ? rest.cause : undefined;
+  }
+  return parts.join(": ");
+}
+
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // Node.js tries every address of a name, and says nothing itself when all have failed.
+  if (error instanceof AggregateError && error.message === "") return error.errors.map(wordsOf).join(", ");
+  return error.message;
 }
 
 function codeOf(failure: CallFailure): ErrorCode {

@@ -10,7 +10,8 @@
  *
  * It also owns the ends of a call. `failure.ts` sorts whatever a caller rejected with into `CallFailure`, by
  * what the client does about it: the client's half of the contract's error table. `error.ts` has what the
- * user of the client meets in the end, `PrkDbError` with a stable code.
+ * user of the client meets in the end, `PrkDbError` with a stable code. `abort.ts` lets any number of calls
+ * wait for one signal.
  *
  * What it never does: it does not choose a node, repeat a call, or look into a request or an answer (but for
  * the details of errors). Routes are `client/routing`, retries are `client/pipeline`, messages
@@ -21,10 +22,11 @@
  * @module
  */
 
+export { onAbort, orAborted } from "./abort.ts";
 export type { StreamCall, StreamCaller, UnaryCall, UnaryCaller } from "./caller.ts";
 export { type ClientClock, sleep, systemClock } from "./clock.ts";
 export { createPrkDbTransport, type TransportOptions } from "./connect_transport.ts";
-export { closedError, type ErrorCode, PreconditionError, PrkDbError } from "./error.ts";
+export { atCaller, closedError, type ErrorCode, PreconditionError, PrkDbError } from "./error.ts";
 export {
   type CallFailure,
   deadlineError,

@@ -78,7 +78,13 @@ export function parseFlags(args: readonly string[]): Flags {
   let output = "";
   const command = createCommand()
     .exitOverride()
-    .configureOutput({ writeOut: (text) => output += text, writeErr: (text) => output += text });
+    .configureOutput({
+      writeOut: (text) => output += text,
+      writeErr: (text) => output += text,
+      // Asked, commander would look at variables of the environment that a node may not read.
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
   try {
     command.parse(aliased(args), { from: "user" });
   } catch (error) {

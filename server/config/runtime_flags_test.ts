@@ -5,6 +5,7 @@
  */
 
 import { assert, suite } from "../../tests/harness.ts";
+import { withoutColours } from "../../tests/support/environment.ts";
 import { PERMISSIONS, V8_FLAGS } from "./runtime_flags.ts";
 
 const test = suite("runtime flags");
@@ -14,6 +15,21 @@ test("deno.json starts and compiles a node with them", async () => {
   for (const name of ["server", "compile"]) {
     const words = String(tasks[name]).replaceAll("'", "").split(" ");
     for (const flag of [...PERMISSIONS, V8_FLAGS]) assert.ok(words.includes(flag), `${name} has no ${flag}`);
+  }
+});
+
+test("the tasks show their help and their version without a word about colours in the environment", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  const args = String(tasks.server).replaceAll("'", "").split(" ").slice(1);
+  for (const [flag, expected] of [["--help", /--node-id <n>/], ["--version", /^\d+\.\d+\.\d+\n$/]] as const) {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [...args, flag],
+      cwd: new URL("../..", import.meta.url),
+      env: withoutColours(),
+      clearEnv: true,
+    }).output();
+    assert.equal([code, new TextDecoder().decode(stderr)], [0, ""]);
+    assert.match(new TextDecoder().decode(stdout), expected);
   }
 });
 

@@ -34,6 +34,7 @@ import {
   toConnectError,
   type UnaryMethod,
 } from "./method/mod.ts";
+import { checkJsonNumbers, isJsonType } from "./json_numbers.ts";
 import { type BodyReader, GZIP } from "./request_body.ts";
 import { noteFailure, noteSuccess, type RequestObserver } from "./request_observer.ts";
 
@@ -150,9 +151,9 @@ function routed(handler: UniversalHandler, { requests, bodies, closing }: Routin
     let body = NO_BYTES;
     try {
       checkProtocolVersion(request.headers, query?.version);
-      if (query !== undefined) messageOf(query);
+      if (query !== undefined) await checkQuery(query);
       if (request.body !== null) body = await bodies.read(request);
-      checkEnvelope(handler.method, request.headers.get("content-type") ?? "", body);
+      await checkBody(handler.method, request.headers.get("content-type") ?? "", body);
     } catch (error) {
       values.set(REFUSAL, noteFailure(call, error));
     }
@@ -174,6 +175,17 @@ function routed(handler: UniversalHandler, { requests, bodies, closing }: Routin
     const type = request.headers.get("content-type") ?? "";
     return earlyResponse(answer, { type, onEnd: () => end.abort() });
   };
+}
+
+async function checkQuery(query: GetQuery): Promise<void> {
+  const message = messageOf(query);
+  if (query.encoding === "json") await checkJsonNumbers(message);
+}
+
+async function checkBody(desc: DescMethod, contentType: string, body: Uint8Array): Promise<void> {
+  checkEnvelope(desc, contentType, body);
+  if (!isJsonType(contentType)) return;
+  await checkJsonNumbers(ENVELOPED.test(contentType) ? body.subarray(ENVELOPE_HEADER_BYTES) : body);
 }
 
 /** Whether the router will answer with status 200 and a stream, whatever comes of it. */

@@ -36,14 +36,9 @@ import { noteFailure, type RequestObserver } from "./request_observer.ts";
 /** Behind `http://` and `https:/`, where the host begins. */
 const SCHEME_LENGTH_MIN = 7;
 const DELIVER_PATH = `/${RaftService.typeName}/${RaftService.method.deliver.name}`;
-const ACCEPTED_TYPES = [
-  "application/proto",
-  "application/json",
-  "application/grpc-web+proto",
-  "application/grpc-web+json",
-  "application/connect+proto",
-  "application/connect+json",
-].join(", ");
+const WEB_TYPES = ["application/grpc-web+proto", "application/grpc-web+json"];
+const UNARY_TYPES = ["application/proto", "application/json", ...WEB_TYPES];
+const STREAM_TYPES = ["application/connect+proto", "application/connect+json", ...WEB_TYPES];
 
 /** What the handler serves and whom it tells. */
 export interface HttpHandlerOptions {
@@ -67,6 +62,9 @@ interface Route {
   readonly method: UnaryMethod | undefined;
   readonly allow: string;
 }
+
+/** What the general path needs of it. */
+type GeneralRoute = Pick<Route, "method" | "routed">;
 
 /** A handler for `Deno.serve`. It never throws and never rejects. */
 export function createHttpHandler(
@@ -136,19 +134,20 @@ class HttpServer {
     if (method !== undefined && request.headers.get("content-type") === "application/proto") {
       return servePost({ method, requests: this.#requests, bodies: this.#bodies }, request);
     }
-    return this.#general(routed, request);
+    return this.#general({ method, routed }, request);
   }
 
   #get({ method, routed, allow }: Route, request: Request, queryText: string): Response | Promise<Response> {
     if (method === undefined || !method.isSafe) return refuseMethod(allow, "GET");
     const query = parseGetQuery(queryText);
     if (query.encoding === "proto") return serveGet({ method, requests: this.#requests, query }, request);
-    return this.#general(routed, request, query);
+    return this.#general({ method, routed }, request, query);
   }
 
-  async #general(routed: RoutedHandler, request: Request, query?: GetQuery): Promise<Response> {
+  async #general({ method, routed }: GeneralRoute, request: Request, query?: GetQuery): Promise<Response> {
     try {
-      return explainMediaType(await routed(request, query), request);
+      const response = await routed(request, query);
+      return response.status === 415 ? explainMediaType(request, method === undefined) : response;
     } catch (error) {
       return this.#defect(error);
     }
@@ -191,12 +190,13 @@ function refuseMethod(allow: string, method: string): Response {
   return httpError(405, error, ["allow", allow]);
 }
 
-/** The router refuses unknown content types without a word. */
-function explainMediaType(response: Response, request: Request): Response {
-  if (response.status !== 415) return response;
+/** The router refuses content types that do not fit the method without a word. */
+function explainMediaType(request: Request, isStream: boolean): Response {
   const found = request.headers.get("content-type") ?? "none";
-  const message = `Cannot read content type ${found}: it must be one of ${ACCEPTED_TYPES}`;
-  return httpError(415, new ConnectError(message, Code.Unimplemented), ["accept-post", ACCEPTED_TYPES]);
+  const accepted = (isStream ? STREAM_TYPES : UNARY_TYPES).join(", ");
+  const why = isStream ? "this method streams its answers, and every message stands in an envelope; " : "";
+  const message = `Cannot read content type ${found}: ${why}it must be one of ${accepted}`;
+  return httpError(415, new ConnectError(message, Code.Unimplemented), ["accept-post", accepted]);
 }
 
 /** An error outside the protocol, in the same form, so that people and programs can read it. */

@@ -7,6 +7,7 @@
 import { Code } from "@connectrpc/connect";
 import { runCommand } from "../../client/cli/command.ts";
 import { assert, suite } from "../harness.ts";
+import { withoutColours } from "../support/environment.ts";
 import { FakeCluster } from "./fake_cluster.ts";
 
 const test = suite("prkdb command");
@@ -34,6 +35,13 @@ async function run(
     isTerminal,
   });
   return { code, output, error };
+}
+
+/** What `run` shows a character a byte. */
+function decoded(output: string): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(
+    Uint8Array.from(output, (char) => char.charCodeAt(0)),
+  );
 }
 
 test("put, get and delete", async () => {
@@ -65,6 +73,70 @@ test("JSON on one line", async () => {
   const { output } = await run(["get-many", "j", "nothing", "--json"]);
   assert.equal(JSON.parse(output), [{ key: "j", value: "x" }, { key: "nothing", value: null }]);
   assert.is((await run(["get-many", "j", "nothing"])).output, "j\tx\n");
+});
+
+test("values that are no text are refused as text, and whole in every other form", async () => {
+  await run(["--hex", "put", "626e", "ff41"]);
+  const refused = await run(["get", "bn"]);
+  assert.equal([refused.code, refused.output], [2, ""]);
+  assert.match(
+    refused.error,
+    /value of bn: it is not UTF-8 text\. Ask for it with --base64, --hex or --json/,
+  );
+  const many = await run(["get-many", "bn"]);
+  assert.equal([many.code, many.output], [2, ""]);
+  assert.is((await run(["get", "bn", "--raw"])).output, "\u00ffA");
+  const { key, value, valueBase64 } = JSON.parse((await run(["--json", "get", "bn"])).output);
+  assert.equal([key, value, valueBase64], ["bn", undefined, "/0E="]);
+  assert.equal(JSON.parse((await run(["--json", "--hex", "get", "626e"])).output).value, "ff41");
+  await run(["put", "bom", "-"], "\ufeffx");
+  assert.is((await run(["get", "bom"])).output, "\u00ef\u00bb\u00bfx\n");
+  assert.is(JSON.parse(decoded((await run(["--json", "get", "bom"])).output)).value, "\ufeffx");
+});
+
+test("arguments that are no text any more are refused: two keys must not become one", async () => {
+  for (const args of [["put", "a\ufffd", "x"], ["put", "a", "\ufffd"], ["get", "\ud800"]]) {
+    const { code, error } = await run(args);
+    assert.is(code, 2);
+    assert.match(error, /Give them with --base64 or --hex/);
+  }
+  assert.is((await run(["--hex", "put", "efbfbd", "ef"])).code, 0, "U+FFFD itself is a key like others");
+});
+
+test("a key that is not there, and nobody who answers, are different exit codes", async () => {
+  const silent = new FakeCluster();
+  const address = silent.addresses.join(",");
+  try {
+    assert.is((await run(["get", "nothing"], "", { address })).code, 1);
+    silent.fault = () => ({ kind: "hang" });
+    const startedMs = performance.now();
+    const late = await run(["--timeout-ms", "400", "get", "nothing"], "", { address });
+    assert.equal([late.code, late.output], [3, ""]);
+    assert.match(late.error, /deadline_exceeded/);
+    for (const node of [0, 1, 2]) silent.paused.add(node);
+    for (const args of [["get", "a"], ["put", "a", "b"], ["status"], ["cluster", "status"]]) {
+      assert.is((await run(["--timeout-ms", "400", ...args], "", { address })).code, 3, args.join(" "));
+    }
+    assert.ok(
+      performance.now() - startedMs < 5 * 400 + 1_500,
+      "the limit is the command's, connecting included",
+    );
+  } finally {
+    await silent.close();
+  }
+});
+
+test("addresses may be repeated and have commas between them", async () => {
+  const [first, second, third] = cluster.addresses;
+  const list = await run(["-a", `${first}, ${second}`, "-a", third!, "status"]);
+  assert.equal([list.code, list.output.match(/serving/g)?.length], [0, 3]);
+  const gone = await run(["-a", `127.0.0.1:1,${first}`, "status"]);
+  assert.is(gone.code, 0, "one that answers is enough");
+});
+
+test("the version is that of deno.json", async () => {
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  assert.equal(await run(["--version"]), { code: 0, output: `${version}\n`, error: "" });
 });
 
 test("preconditions", async () => {
@@ -146,6 +218,23 @@ test("a change is watched to its end, by lines and by a bar", async () => {
   } finally {
     changes.onTaken = () => {};
   }
+});
+
+test("the id of a change can be followed, and changes are listed", async () => {
+  const { changes } = cluster;
+  const changeId = /^change (\S+) has begun/.exec((await run(["cluster", "rebalance"])).output)![1]!;
+  changes.tell({ changeId, description: "even out", done: 1, total: 2 });
+  const opened = changes.watchesOpened;
+  const watched = run(["cluster", "watch", changeId]);
+  while (changes.watchesOpened < opened + 2) await new Promise((resolve) => setTimeout(resolve, 2));
+  changes.tell({ changeId, description: "even out", done: 2, total: 2, finished: true });
+  assert.equal([(await watched).code, (await watched).output], [0, "done: even out: 2 of 2 steps\n"]);
+  const { code, output } = await run(["cluster", "changes"]);
+  assert.is(code, 0);
+  assert.match(output, new RegExp(`^change ${changeId} {2}even out: 2 of 2 steps {2}done$`, "m"));
+  const unknown = await run(["--timeout-ms", "5000", "cluster", "watch", "no-such"]);
+  assert.is(unknown.code, 1);
+  assert.match(unknown.error, /no such change: no-such\. See prkdb cluster changes/);
 });
 
 test("steps are shown as they come", async () => {
@@ -258,13 +347,14 @@ test("help is no error", async () => {
   assert.match(output, /get-many/);
 });
 
-test("a cluster that is not there is exit code 1 and names the address", async () => {
+test("a cluster that is not there is exit code 3, with the address and the reason", async () => {
   const gone = new FakeCluster({ nodes: 1 });
   const address = gone.addresses[0]!;
   await gone.close();
   const { code, error } = await run(["get", "a"], "", { address });
-  assert.is(code, 1);
+  assert.is(code, 3);
   assert.match(error, address);
+  assert.match(error, /refused/i);
 });
 
 test("the task starts it with no more permissions than it needs", async () => {
@@ -275,7 +365,8 @@ test("the task starts it with no more permissions than it needs", async () => {
     new Deno.Command(Deno.execPath(), {
       args: [...args, ...own],
       cwd: new URL("../..", import.meta.url),
-      env: { NO_COLOR: "1" },
+      env: withoutColours(),
+      clearEnv: true,
       stdin: "null",
     }).output();
   const address = ["--address", cluster.addresses[0]!, "--address", cluster.addresses[1]!];
@@ -285,6 +376,8 @@ test("the task starts it with no more permissions than it needs", async () => {
   assert.is(put.code, 0, new TextDecoder().decode(put.stderr));
   const got = await start(...address, "get", "process");
   assert.is(new TextDecoder().decode(got.stdout), "value\n");
+  const help = await start("--help");
+  assert.is(help.code, 0, new TextDecoder().decode(help.stderr));
   const missing = await start(...address, "get", "nothing");
   assert.is(missing.code, 1);
   assert.is(new TextDecoder().decode(missing.stderr), "prkdb: no such key: nothing\n");

@@ -30,7 +30,7 @@ export async function linkPackages(folder: string, names: readonly string[]): Pr
  *
  * @throws {Error} with its standard error when it does not end with exit code 0
  */
-export async function runNode(file: string, argument: string): Promise<unknown> {
+export async function runInNode(file: string, argument: string): Promise<unknown> {
   // The linked packages must find each other beside the link and not where they really are.
   const args = ["--preserve-symlinks", file, argument];
   const { code, stdout, stderr } = await new Deno.Command("node", { args, stdin: "null" }).output();

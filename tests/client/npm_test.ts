@@ -9,8 +9,9 @@
 import ts from "typescript";
 import { buildPackage } from "../../client/npm/build.ts";
 import { assert, suite } from "../harness.ts";
+import { freePort } from "../support/cluster/free_port.ts";
 import { FakeCluster } from "./fake_cluster.ts";
-import { hasNode, linkPackages, runNode } from "./node_program.ts";
+import { hasNode, linkPackages, runInNode } from "./node_program.ts";
 
 const test = suite("npm package");
 const folder = await Deno.makeTempDir({ prefix: "prkdb-npm-" });
@@ -49,6 +50,27 @@ console.log(JSON.stringify({
 }));
 `;
 
+/** One that uses the generated services, and meets a node that is not there. */
+const SERVICES_PROGRAM = `
+import { PrkDbClient, createPrkDbTransport } from "prkdb";
+import { ClusterService, KvService, VALUE_BYTES_MAX } from "prkdb/proto";
+
+const client = await PrkDbClient.connect(process.argv[2]);
+await client.put("user:1", "Alice");
+const text = await client.getText("user:1");
+await client.close();
+const transport = createPrkDbTransport({ baseUrl: process.argv[2] });
+const method = ClusterService.method.getMetadata;
+const { message } = await transport.unary(method, undefined, undefined, undefined, {}, undefined);
+const gone = await PrkDbClient.connect("http://127.0.0.1:" + process.argv[3]).catch((error) => error);
+console.log(JSON.stringify({
+  text,
+  nodes: message.nodes.length,
+  limit: KvService.typeName === "prkdb.v1.KvService" && VALUE_BYTES_MAX,
+  reason: /fetch failed: connect ECONNREFUSED 127/.test(gone.message),
+}));
+`;
+
 test("Node.js runs it", async () => {
   if (!(await hasNode())) return console.log("no node on PATH: the package has not been run");
   const cluster = new FakeCluster();
@@ -59,7 +81,7 @@ test("Node.js runs it", async () => {
       compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
     });
     await Deno.writeTextFile(file, script.outputText);
-    const { node, ...rest } = await runNode(file, cluster.addresses[0]!) as { readonly node: string };
+    const { node, ...rest } = await runInNode(file, cluster.addresses[0]!) as { readonly node: string };
     assert.ok(Number(node) >= 20);
     assert.equal(rest, {
       changed: ["change-1", 1, "known"],
@@ -75,6 +97,38 @@ test("Node.js runs it", async () => {
     await cluster.close();
   }
 });
+
+test("npm installs it from its folder into an empty project, and everything it needs is found", async () => {
+  if (!(await hasNode())) return console.log("no node on PATH: the package has not been installed");
+  const cluster = new FakeCluster();
+  // Apart from all other packages: Node.js looks into every folder above.
+  const place = await Deno.makeTempDir({ prefix: "prkdb-npm-install-" });
+  const project = `${place}/project`;
+  await Deno.mkdir(project);
+  try {
+    await buildPackage(new URL(`file://${place}/dist/npm/`));
+    const installed = await new Deno.Command("npm", {
+      args: ["install", "--offline", "--no-audit", "--no-fund", `${place}/dist/npm`],
+      cwd: project,
+    }).output();
+    assert.is(installed.code, 0, new TextDecoder().decode(installed.stderr));
+    await Deno.writeTextFile(`${project}/program.mjs`, SERVICES_PROGRAM);
+    const { code, stdout, stderr } = await new Deno.Command("node", {
+      args: ["program.mjs", cluster.addresses[0]!, String(freePort())],
+      cwd: project,
+    }).output();
+    assert.is(code, 0, new TextDecoder().decode(stderr));
+    assert.equal(JSON.parse(new TextDecoder().decode(stdout)), {
+      text: "Alice",
+      nodes: 3,
+      limit: 1_048_576,
+      reason: true,
+    });
+  } finally {
+    await cluster.close();
+    await Deno.remove(place, { recursive: true });
+  }
+}, { limitMs: 60_000 });
 
 test("its declarations type-check, strictly", async () => {
   const file = `${folder}/program.mts`;

@@ -64,6 +64,42 @@ test("text that is no message is the caller's fault", async () => {
   }
 });
 
+test("a number of JSON that would be rounded on its way is refused, and one in quotes arrives whole", async () => {
+  const requestOf = (clientId: string) =>
+    `{"key":"YQ==","value":"${
+      btoa('"\\9007199254740993')
+    }","requestId":{"sequence":1,"clientId":${clientId}}}`;
+  const rounded = [
+    "9007199254740993",
+    "9007199254740992",
+    "18446744073709551615",
+    "1e17",
+    "9007199254740993.0",
+  ];
+  for (const number of [...rounded, "1".repeat(60)]) {
+    for (const text of [requestOf(number), `{"a":"\\\\","b\\"":-${number}}`]) {
+      for (const body of [bytes(text), await gzip(bytes(text))]) {
+        const headers = text.length === body.length ? {} : { "content-encoding": "gzip" };
+        const answer = await answerOf(put, post(pathOf(put), "application/json", body, headers));
+        assert.ok(!answer.ok && answer.code === "invalid_argument", text);
+        assert.match(answer.message, /the number \d\S* exceeds 2\^53 - 1.* Write it as a string/, text);
+      }
+    }
+  }
+  for (const fine of ['"9007199254740993"', '"18446744073709551615"', "9007199254740991", "1"]) {
+    const answer = await answerOf(put, post(pathOf(put), "application/json", bytes(requestOf(fine))));
+    assert.ok(answer.ok, JSON.stringify(answer));
+  }
+  const query = encodeURIComponent('{"key":"YQ==","consistency":"STALE","maxStalenessMs":9007199254740993}');
+  const byUrl = new Request(`${BASE}${pathOf(get)}?connect=v1&encoding=json&message=${query}`);
+  const read = await answerOf(get, byUrl);
+  assert.ok(!read.ok && /exceeds 2\^53/.test(read.message), JSON.stringify(read));
+  const grpcWeb = CALLERS.find((each) => each.name === "gRPC-Web")!;
+  const enveloped = post(pathOf(put), "application/grpc-web+json", envelope(bytes(requestOf("1e17"))));
+  const web = await grpcWeb.answer(call(put, {}), await ask(enveloped));
+  assert.ok(!web.ok && /exceeds 2\^53/.test(web.message), JSON.stringify(web));
+});
+
 test("a message in a URL that is no base64 is the caller's fault", async () => {
   for (const encoding of ["proto", "json"]) {
     const url = `${BASE}${pathOf(get)}?connect=v1&base64=1&encoding=${encoding}&message=%21%21%21`;

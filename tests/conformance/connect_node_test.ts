@@ -7,7 +7,7 @@
  */
 
 import { buildPackage } from "../../client/npm/build.ts";
-import { hasNode, linkPackages, runNode } from "../client/node_program.ts";
+import { hasNode, linkPackages, runInNode } from "../client/node_program.ts";
 import { assert, suite } from "../harness.ts";
 import { ProcessCluster } from "../support/cluster/process_cluster.ts";
 
@@ -98,7 +98,10 @@ test("speaks to a node in every way it knows", async () => {
     await buildPackage(new URL(`file://${folder}/prkdb/`));
     await linkPackages(folder, PACKAGES);
     await Deno.writeTextFile(`${folder}/program.mjs`, PROGRAM);
-    const report = await runNode(`${folder}/program.mjs`, cluster.addresses()[0]!) as Record<string, unknown>;
+    const report = await runInNode(`${folder}/program.mjs`, cluster.addresses()[0]!) as Record<
+      string,
+      unknown
+    >;
     assert.is(Object.keys(report).length, 12);
     for (const [name, outcome] of Object.entries(report)) assert.equal(outcome, EXPECTED, name);
   } finally {

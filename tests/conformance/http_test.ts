@@ -72,6 +72,11 @@ test("an unknown content type is refused and the known ones are named", async ()
   }
   const unary = await ask(post(pathOf(scan), "application/proto", new Uint8Array(0)));
   assert.is(unary.status, 415, "a stream is no unary call");
+  const json = await ask(post(pathOf(scan), "application/json", bytes("{}")));
+  assert.is(json.status, 415);
+  const { message } = await json.json();
+  assert.match(message, /application\/json: this method streams its answers.* application\/connect\+json/);
+  assert.not.match(json.headers.get("accept-post")!, /application\/json/);
   const encoding = await ask(new Request(`${BASE}${pathOf(get)}?connect=v1&encoding=xml&message=`));
   assert.is(encoding.status, 415);
 });

@@ -22,6 +22,8 @@ export interface ProcessNodeOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Most files and connections it may have open; what the system allows unless given. */
   readonly descriptorsMax?: number;
+  /** What is run with the flags, `server/main.ts` unless given; a program of its own needs no project. */
+  readonly program?: readonly string[];
   /** Where relative paths start; this process's directory unless given. */
   readonly directory?: string;
 }
@@ -52,13 +54,11 @@ export class ProcessNode {
   }
 
   /** Starts the server; it may still refuse. */
-  static start({ args, env, directory, descriptorsMax }: ProcessNodeOptions): ProcessNode {
-    const command = [
-      ...[Deno.execPath(), "run", "--no-check", "--quiet", ...PERMISSIONS, V8_FLAGS, ENTRY],
-      ...args,
-    ];
-    const [program, ...rest] = descriptorsMax === undefined ? command : limited(command, descriptorsMax);
-    const child = new Deno.Command(program!, {
+  static start({ args, env, directory, descriptorsMax, program }: ProcessNodeOptions): ProcessNode {
+    const entry = program ?? ["--no-check", ENTRY];
+    const command = [Deno.execPath(), "run", "--quiet", ...PERMISSIONS, V8_FLAGS, ...entry, ...args];
+    const [first, ...rest] = descriptorsMax === undefined ? command : limited(command, descriptorsMax);
+    const child = new Deno.Command(first!, {
       args: rest,
       env: { NO_COLOR: "1", ...env },
       ...(directory === undefined ? {} : { cwd: directory }),
@@ -102,7 +102,7 @@ export class ProcessNode {
 
   /** Whether it has said that it serves. */
   get hasStarted(): boolean {
-    return /^prkdb \S+: node \d+ of \d+ serves /m.test(this.#standardOutput);
+    return /^prkdb \S+: node \d+ serves /m.test(this.#standardOutput);
   }
 
   /** Sends a signal; nothing happens if the process has ended. */
