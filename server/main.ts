@@ -7,6 +7,7 @@
  */
 
 import { configure, getStreamSink } from "@logtape/logtape";
+import { unreachable } from "../raft/mod.ts";
 import { VERSION } from "./api/mod.ts";
 import { ConfigError, ConfigNotice, parseConfig, type ServerConfig } from "./config/mod.ts";
 import { DataDirectoryError } from "./data/mod.ts";
@@ -51,7 +52,11 @@ async function startOrExit(config: ServerConfig): Promise<Server> {
     return await Server.start(config);
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) {
-      refuse(`a port is taken: ${config.host}:${config.port} or ${config.host}:${config.metricsPort}`);
+      const { host, port, metricsPort } = config;
+      refuse(
+        `cannot listen: ${host}:${port} (--grpc-port) or ${host}:${metricsPort} (--metrics-port) is taken; ` +
+          "stop what uses it, or name another port",
+      );
     }
     if (error instanceof DataDirectoryError) refuse(error.message);
     refuse(error instanceof Error ? error.message : String(error));
@@ -61,14 +66,20 @@ async function startOrExit(config: ServerConfig): Promise<Server> {
 async function endAs(end: NodeEnd, server: Server): Promise<void> {
   switch (end.kind) {
     case "fatal":
-      // A failed write or sync is never retried: only recovery can tell what is on the disk.
-      console.error(`prkdb: fatal: ${end.error.message}`);
-      return Deno.exit(EXIT_FATAL);
+      return exitFatally(end.error);
     case "removed":
       // The others know already: nothing here is needed any more.
       console.error(`prkdb: node ${server.config.nodeId} was removed from its cluster and stops`);
       return await stopAndExit(server);
+    default:
+      return unreachable(end);
   }
+}
+
+/** A failed write or sync is never retried: only recovery can tell what is on the disk. */
+function exitFatally(error: unknown): never {
+  console.error(`prkdb: fatal: ${error instanceof Error ? error.message : String(error)}`);
+  Deno.exit(EXIT_FATAL);
 }
 
 function refuse(message: string): never {
@@ -77,7 +88,11 @@ function refuse(message: string): never {
 }
 
 async function stopAndExit(server: Server): Promise<void> {
-  await server.stop();
+  try {
+    await server.stop();
+  } catch (error) {
+    exitFatally(error);
+  }
   Deno.exit(0);
 }
 

@@ -20,9 +20,10 @@
  * A read goes the same way; at the leader all linearizable reads of a partition in one turn share one
  * confirmation of its leadership, and are answered when the state has reached the index of that confirmation.
  *
- * **Read in this order.** `call.ts`: a call for one partition, and its result. `budget.ts`, `split.ts`,
- * `intake.ts`: the way in and the way out. `state_machine.ts` and `hosted_replica.ts`: what a call waits for.
- * `leader_table.ts`. `forwarding.ts`: calls that are elsewhere. `dispatcher.ts`: the decision for each call.
+ * **Read in this order.** `call.ts`: a call for one partition, and its result. `split.ts`, `intake.ts`: the
+ * way in, within the budget, and the way out. `refusal.ts`: why a call is refused. `state_machine.ts` and
+ * `hosted_replica.ts`: what a call waits for. `leader_table.ts`. `forwarding.ts`: calls that are elsewhere.
+ * `dispatcher.ts`: the decision for each call.
  *
  * **What it never does.** It never waits inside a turn: the dispatcher runs to its end within one, and only
  * calls the core. It sends nothing (the outbox does), writes nothing to the log, knows neither protobuf nor

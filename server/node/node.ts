@@ -234,17 +234,25 @@ export class Node implements NodeApi {
     );
   }
 
-  /** Hands leaderships over, ends the loop, syncs and closes the log, and releases the directory. */
+  /**
+   * Hands leaderships over, ends the loop, syncs and closes the log, and releases the directory.
+   *
+   * @throws what made it impossible for the node to go on, before or now; everything is released all the same
+   */
   async close(): Promise<void> {
     if (this.#isStopping) return;
     const { data, electionTimeoutMs, transport } = this.#options;
     await this.#loop.handOver(electionTimeoutMs * HAND_OVER_TIMEOUTS);
     this.#isStopping = true;
     this.#intake.close();
-    await this.#loop.stop();
-    await transport.close();
-    await this.wal.close();
-    data.lock.release();
+    try {
+      await this.#loop.stop();
+      await transport.close();
+      await this.wal.close();
+    } finally {
+      data.lock.release();
+    }
+    if (this.#loop.failure !== undefined) throw this.#loop.failure;
   }
 }
 

@@ -107,7 +107,7 @@ export class NodeLoop {
   readonly #options: NodeLoopOptions;
   readonly #ended = Promise.withResolvers<NodeEnd>();
   #isRunning = false;
-  #isBroken = false;
+  #failure: Error | undefined;
   #isTurnDue = false;
   /** Turns whose records are on their way to the disk, oldest first. */
   readonly #writing: Write[] = [];
@@ -121,9 +121,14 @@ export class NodeLoop {
     this.#options = options;
   }
 
-  /** Resolves when the node ends by itself; never when it is stopped. */
+  /** Resolves when the node ends by itself; never when it is stopped. The first reason counts. */
   get ended(): Promise<NodeEnd> {
     return this.#ended.promise;
+  }
+
+  /** Why no turn runs any more, also if that came after another end. */
+  get failure(): Error | undefined {
+    return this.#failure;
   }
 
   /** Starts turning. */
@@ -136,8 +141,8 @@ export class NodeLoop {
 
   /** The node must not go on: no turn runs from now on. */
   fail(error: Error): void {
-    if (this.#isBroken) return;
-    this.#isBroken = true;
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
     this.#isRunning = false;
     this.#tickTimer?.cancel();
     this.#ended.resolve({ kind: "fatal", error });
@@ -148,7 +153,7 @@ export class NodeLoop {
   async stop(): Promise<void> {
     this.#isRunning = false;
     this.#tickTimer?.cancel();
-    while (this.#writing.length > 0 && !this.#isBroken) await this.#writing.at(-1)!.durable;
+    while (this.#writing.length > 0 && this.#failure === undefined) await this.#writing.at(-1)!.durable;
     for (const input of this.#options.inbox.drain()) if (input.kind === "call") refuseCall(input.call);
     this.#options.dispatcher.close();
   }

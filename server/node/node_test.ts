@@ -5,7 +5,7 @@
  */
 
 import { partitionOfKey } from "../../proto/mod.ts";
-import { assert, suite } from "../../tests/harness.ts";
+import { assert, assertRejects, suite } from "../../tests/harness.ts";
 import {
   kindOf,
   put,
@@ -143,6 +143,17 @@ test("a repeated request takes effect once", async () => {
     const [again] = await cluster.node(2).write([put("a", "1")], { ...WRITE, requestId });
     assert.equal(again, first);
     assert.is(await text(cluster.node(3), "a"), "2");
+  });
+});
+
+test("what breaks a node that the cluster has removed is told when it is closed", async () => {
+  await withCluster(1, async (cluster) => {
+    const node = cluster.node(1);
+    cluster.network.inboxOf(1).push({ kind: "removed", by: 2 });
+    assert.equal(await node.ended, { kind: "removed" });
+    node.takeIdentityMismatch(2);
+    await assertRejects(() => cluster.stop(1), ({ message }) => message.includes("another data directory"));
+    cluster.nodes.delete(1);
   });
 });
 

@@ -46,6 +46,7 @@ const STAIRCASE: readonly Step[] = [
     "server/api",
     "server/cluster",
     "proto",
+    "raft",
     "wal-wasm",
   ]],
   ["server/ops", ["server/node", "server/api"]],

@@ -21,6 +21,12 @@ export interface MemoryStation {
 /** A network of inboxes. */
 export class MemoryNetwork {
   readonly #inboxes = new Map<NodeId, Inbox>();
+
+  /** What arrives at a node. */
+  inboxOf(nodeId: NodeId): Inbox {
+    return this.#inboxes.get(nodeId)!;
+  }
+
   readonly #cut = new Set<string>();
 
   /** Puts a node on the network, in place of an earlier one of the same id. */

@@ -358,7 +358,7 @@ export class ProcessCluster {
     for (const id of ids) {
       if (this.process(id).isRunning) continue;
       const output = this.output(id);
-      if (output.includes("a port is taken")) throw new PortTaken(`Node ${id}: ${output}`);
+      if (output.includes("cannot listen")) throw new PortTaken(`Node ${id}: ${output}`);
       throw new Error(`Node ${id} has ended: ${output}`);
     }
   }
