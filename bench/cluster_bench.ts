@@ -152,7 +152,9 @@ function smartWorkloads(client: PrkDbClient): Workload[] {
       name: `prkdb_batch_${itemsPerCall}`,
       run: (seconds: number) =>
         runClosedLoop({
-          ...{ inFlight: BATCH_CALLS_IN_FLIGHT, seconds, itemsPerCall },
+          inFlight: BATCH_CALLS_IN_FLIGHT,
+          seconds,
+          itemsPerCall,
           call: () => client.writeBatch(puts(itemsPerCall)),
         }),
     })),
@@ -161,7 +163,9 @@ function smartWorkloads(client: PrkDbClient): Workload[] {
       name: `prkdb_get_many_${itemsPerCall}`,
       run: (seconds: number) =>
         runClosedLoop({
-          ...{ inFlight: GET_MANY_IN_FLIGHT, seconds, itemsPerCall },
+          inFlight: GET_MANY_IN_FLIGHT,
+          seconds,
+          itemsPerCall,
           call: () => client.getMany(keys(itemsPerCall)),
         }),
     })),

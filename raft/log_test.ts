@@ -145,7 +145,7 @@ test("a write makes nothing durable that was replaced while it was under way", (
   assert.is(log.durable, 3);
 });
 
-test("a log with a gap, a falling term or a lost commit is refused at birth", () => {
+test("a log with a gap, a falling term or a lost commit is refused when it is restored", () => {
   assert.throws(() => new RaftLog({ ...restored({ terms: [] }), entries: [entry(2, 1)] }), isViolation);
   assert.throws(() => new RaftLog(restored({ terms: [2, 1] })), isViolation);
   assert.throws(() => new RaftLog(restored({ terms: [1, 1], commit: 3 })), isViolation);

@@ -1,5 +1,5 @@
 /**
- * The door of the room: what it refuses, what it ignores, and the order of what it returns.
+ * The way into the core: what it refuses, what it ignores, and the order of what it returns.
  *
  * @module
  */
@@ -246,8 +246,13 @@ function fresh(voters: readonly number[]): Restored {
 
 const APPEND = {
   kind: "appendRequest",
-  ...{ group: 1, from: 2, to: 1, term: 1 },
-  ...{ prevLogIndex: 0, prevLogTerm: 0, commit: 0 },
+  group: 1,
+  from: 2,
+  to: 1,
+  term: 1,
+  prevLogIndex: 0,
+  prevLogTerm: 0,
+  commit: 0,
 } as const;
 
 function entryOf(index: number): Entry {

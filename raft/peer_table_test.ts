@@ -30,7 +30,7 @@ test("a new list keeps what is known of those who stay", () => {
   assert.equal([peers.heardAt(3), peers.heardAt(4)], [7, 9]);
 });
 
-test("strangers are neither heard nor alive", () => {
+test("nodes that are no peers are neither heard nor alive", () => {
   const peers = new PeerTable();
   peers.setNodes([2], 0);
   assert.is(peers.hear(9, 4), false);

@@ -50,7 +50,7 @@ test("of four voters two are not enough, and two refusals lose", () => {
   assert.is(voteOutcome(voters, votes({ 1: true, 2: true, 3: true })), "won");
 });
 
-test("votes of strangers and learners do not count", () => {
+test("votes of nodes that are no voters do not count", () => {
   const membership = { ...votersOnly([1, 2, 3]), learners: [4] };
   assert.is(voteOutcome(membership, votes({ 1: true, 4: true, 9: true })), "pending");
 });

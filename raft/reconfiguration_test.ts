@@ -1,5 +1,5 @@
 /**
- * What is known of the membership at birth, and replicas that come and go.
+ * What is known of the membership when a replica is restored, and replicas that come and go.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const LEARNING: Membership = { ...votersOnly([1, 2]), learners: [3] };
 const JOINT: Membership = { ...votersOnly([1, 3]), votersOutgoing: [1, 2] };
 const FINAL = votersOnly([1, 3]);
 
-test("at birth the last membership entry counts up to the commit hint", () => {
+test("when restored the last membership entry counts up to the commit hint", () => {
   assert.equal(bornWith({ memberships: [LEARNING], commit: 0 }), votersOnly([1, 2]));
   assert.equal(bornWith({ memberships: [LEARNING], commit: 1 }), LEARNING);
 });
@@ -27,14 +27,14 @@ test("an entry that follows proves that one to be committed, whatever the hint s
 });
 
 test("entries that are applied again do not bring an older membership back", () => {
-  const raft = born({ memberships: [LEARNING, JOINT, FINAL], commit: 3 });
+  const raft = coreWith({ memberships: [LEARNING, JOINT, FINAL], commit: 3 });
   const batch = raft.ready();
   assert.equal(batch.memberships.map(({ index }) => index), [1, 2, 3]);
   assert.equal(raft.status(1)!.membership, FINAL);
 });
 
 test("a replica that is removed refuses its reads, and what is out may still come back", () => {
-  const raft = born({ memberships: [], commit: 0 });
+  const raft = coreWith({ memberships: [], commit: 0 });
   raft.step({
     kind: "heartbeatRequest",
     group: 1,
@@ -64,10 +64,12 @@ test("a replica that is removed refuses its reads, and what is out may still com
 function bornWith(
   options: { readonly memberships: readonly Membership[]; readonly commit: number },
 ): Membership {
-  return born(options).status(1)!.membership;
+  return coreWith(options).status(1)!.membership;
 }
 
-function born(options: { readonly memberships: readonly Membership[]; readonly commit: number }): MultiRaft {
+function coreWith(
+  options: { readonly memberships: readonly Membership[]; readonly commit: number },
+): MultiRaft {
   const raft = new MultiRaft({ nodeId: 1, seed: 1, electionTimeoutTicks: 10, heartbeatTicks: 2 });
   raft.addGroup({ group: 1, restored: restoredWith(options), priority: [] });
   return raft;

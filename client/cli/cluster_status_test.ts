@@ -32,10 +32,18 @@ function answered(nodeId: number, followers: readonly FollowerView[] = []): Node
       appliedIndex: 9,
       lastIndex: 9,
     },
-    ...{ keyCount: 1, stateBytes: 1, followers },
+    keyCount: 1,
+    stateBytes: 1,
+    followers,
   };
   const node = {
-    ...{ nodeId, clusterId: "c1", version: "0", state: "serving", uptimeMs: 1, walBytes: 0, peers: [] },
+    nodeId,
+    clusterId: "c1",
+    version: "0",
+    state: "serving",
+    uptimeMs: 1,
+    walBytes: 0,
+    peers: [],
     replicas: followers.length === 0 ? [] : [replica],
   };
   return { kind: "answered", address: `http://n${nodeId}:1`, node };

@@ -111,7 +111,7 @@ export class Discovery {
   #begin(): Round {
     const failures: Round["failures"] = new Map();
     const end = this.#askAll(failures).finally(() => this.#round = undefined);
-    // Whoever waits for it only for a time may have left before it fails.
+    // A caller that waits only for a time may have left before it fails.
     end.catch(() => {});
     return { failures, end };
   }

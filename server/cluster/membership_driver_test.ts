@@ -27,12 +27,18 @@ interface Situation {
 /** What node 1, the leader of a group, does next to bring it to these voters; nothing else may be done. */
 function stepTowards(voters: readonly NodeId[], situation: Situation): readonly unknown[] {
   const membership: Membership = {
-    ...{ voters: situation.voters, votersOutgoing: situation.votersOutgoing ?? [] },
-    ...{ learners: situation.learners ?? [], learnersNext: [] },
+    voters: situation.voters,
+    votersOutgoing: situation.votersOutgoing ?? [],
+    learners: situation.learners ?? [],
+    learnersNext: [],
   };
   const others = [...membership.voters, ...membership.learners].filter((node) => node !== SELF);
   const followers = others.map((node): FollowerProgress => ({
-    ...{ node, state: "replicate", nextIndex: 1, inflightMessages: 0, inflightBytes: 0 },
+    node,
+    state: "replicate" as const,
+    nextIndex: 1,
+    inflightMessages: 0,
+    inflightBytes: 0,
     matchIndex: situation.heard?.get(node) ?? 0,
     active: situation.heard?.has(node) ?? true,
   }));

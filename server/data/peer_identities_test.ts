@@ -1,5 +1,5 @@
 /**
- * Who is let in under which data directory, across restarts.
+ * Which peers are let in with which data directory, across restarts.
  *
  * @module
  */

@@ -38,7 +38,7 @@ export function encodeHeartbeats(writer: WireWriter, field: number, heartbeats: 
   writer.endMessage(start);
 }
 
-/** Who sent a batch and who receives it; the messages themselves do not repeat it. */
+/** Sender and receiver of a batch; the messages themselves do not repeat them. */
 export interface PeerRoute {
   readonly from: NodeId;
   readonly to: NodeId;

@@ -1,5 +1,5 @@
 /**
- * Who is told how each call ended: metrics from outside, and the log for what should never happen.
+ * How each call ended is told to metrics, which come from outside, and to the log if it should never happen.
  *
  * @module
  */

@@ -141,7 +141,11 @@ for (const [name, options] of [["HTTP/1.1", {}], ["HTTP/2", { client: http2 }]] 
       const watch = await house.watch(options);
       assert.is(watch.response.headers.get("content-type"), BINARY);
       assert.equal(await watch.message(), {
-        ...{ changeId: "a", description: "rebalance", done: 3, total: 3, finished: true },
+        changeId: "a",
+        description: "rebalance",
+        done: 3,
+        total: 3,
+        finished: true,
       });
       assert.equal(await watch.message(), { changeId: "b", description: "rebalance", total: 2 });
       house.node.showChanges([old, change("b", { done: 1, total: 2 })]);
@@ -153,7 +157,12 @@ for (const [name, options] of [["HTTP/1.1", {}], ["HTTP/2", { client: http2 }]] 
         change("c"),
       ]);
       assert.equal(await watch.message(), {
-        ...{ changeId: "b", description: "rebalance", done: 1, total: 2, finished: true, error: "no" },
+        changeId: "b",
+        description: "rebalance",
+        done: 1,
+        total: 2,
+        finished: true,
+        error: "no",
       });
       assert.equal(await watch.message(), { changeId: "c", description: "rebalance" });
       assert.equal(house.noted, ["WatchChanges ok"]);

@@ -107,10 +107,10 @@ test("a call that names no deadline gets the default, a long one the longest", a
 });
 
 test("every case over HTTP/1.1 and HTTP/2 sockets", async () => {
-  const door: { ask: Ask } = { ask: () => new Response(null, { status: 500 }) };
+  const served: { ask: Ask } = { ask: () => new Response(null, { status: 500 }) };
   const server = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    (request) => door.ask(request),
+    (request) => served.ask(request),
   );
   const client = Deno.createHttpClient({ http1: false, http2: true });
   const base = `http://127.0.0.1:${server.addr.port}`;
@@ -120,7 +120,7 @@ test("every case over HTTP/1.1 and HTTP/2 sockets", async () => {
       for (const each of CASES) {
         if (!isPossible(caller, each, await caller.request(each.call, base))) continue;
         for (const ask of asks) {
-          door.ask = askOf(new FakeNode());
+          served.ask = askOf(new FakeNode());
           assert.equal(await play(each, caller, ask, base), each.answer, `${caller.name}: ${each.name}`);
         }
       }

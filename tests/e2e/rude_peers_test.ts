@@ -27,10 +27,10 @@ const CALLS_MIN = 20;
 /** So long that no leader is deposed because the machine is busy. */
 const FLAGS = ["--election-timeout-ms=5000"];
 const MEBIBYTE = 1024 * 1024;
-/** What strangers may make a node hold, above its usual ups and downs. */
+/** What unknown peers may make a node hold, above its usual ups and downs. */
 const GROWTH_MAX_BYTES = 200 * MEBIBYTE;
-const STRANGERS = 6;
-const STRANGER_BYTES = 96 * MEBIBYTE;
+const UNKNOWNS = 6;
+const UNKNOWN_BYTES = 96 * MEBIBYTE;
 const HUGE = 2n ** 53n - 1n;
 const SLOW_ELECTION_TIMEOUT_MS = 20_000;
 /** Half of what passes until the silence of a paused peer is noticed with that election timeout. */
@@ -94,24 +94,24 @@ test("garbage and impossible envelopes are refused", async () => {
   });
 });
 
-test("strangers cannot fill the memory with a first message that never ends", async () => {
+test("unknown peers cannot fill the memory with a first message that never ends", async () => {
   const before = cluster.process(1).residentBytes;
   let peak = before;
   await nodesServeWhile(async () => {
-    const strangers = await Promise.all(Array.from({ length: STRANGERS }, () => FakePeer.open(port())));
+    const unknownPeers = await Promise.all(Array.from({ length: UNKNOWNS }, () => FakePeer.open(port())));
     const chunk = new Uint8Array(MEBIBYTE);
-    await Promise.all(strangers.map(async (stranger) => {
-      await stranger.sayEnvelope(chunk, { announcedBytes: 2 * STRANGER_BYTES });
-      for (let sent = 0; sent < STRANGER_BYTES && !stranger.hasEnded; sent += MEBIBYTE) {
+    await Promise.all(unknownPeers.map(async (unknownPeer) => {
+      await unknownPeer.sayEnvelope(chunk, { announcedBytes: 2 * UNKNOWN_BYTES });
+      for (let sent = 0; sent < UNKNOWN_BYTES && !unknownPeer.hasEnded; sent += MEBIBYTE) {
         const untaken = pause(TAKEN_LIMIT_MS).then(() => false);
-        if (!(await Promise.race([stranger.sayBytes(chunk), untaken]))) break;
+        if (!(await Promise.race([unknownPeer.sayBytes(chunk), untaken]))) break;
         peak = Math.max(peak, cluster.process(1).residentBytes);
       }
     }));
-    for (const stranger of strangers) stranger.close();
+    for (const unknownPeer of unknownPeers) unknownPeer.close();
   });
   const told = `from ${Math.round(before / MEBIBYTE)} to ${Math.round(peak / MEBIBYTE)} MiB`;
-  console.log(`rude peers: ${STRANGERS} endless first messages, memory ${told}`);
+  console.log(`rude peers: ${UNKNOWNS} endless first messages, memory ${told}`);
   assert.ok(peak - before < GROWTH_MAX_BYTES, told);
 });
 

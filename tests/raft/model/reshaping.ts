@@ -21,10 +21,10 @@ export function drawTarget(
   const { current: { voters, learners }, nodes } = options;
   const pick = (list: readonly NodeId[]) => list[random.below(list.length)];
   const without = (list: readonly NodeId[], node?: NodeId) => list.filter((each) => each !== node);
-  const strangers = nodes.filter((node) => !voters.includes(node) && !learners.includes(node));
+  const outsiders = nodes.filter((node) => !voters.includes(node) && !learners.includes(node));
   const chosenVoter = pick(voters);
   const chosenLearner = pick(learners);
-  const newcomer = random.chance(0.7) ? pick(strangers) : undefined;
+  const newcomer = random.chance(0.7) ? pick(outsiders) : undefined;
   const newLearners = newcomer === undefined ? learners : [...learners, newcomer];
   switch (random.below(6)) {
     // A new learner, or one less.
