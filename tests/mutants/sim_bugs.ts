@@ -71,6 +71,14 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     }],
   },
   {
+    name: "commands are stamped with the wall clock",
+    edits: [{
+      file: "server/calls/dispatcher.ts",
+      find: "replica.stampMs(clock.monotonicMs())",
+      replace: "clock.wallMs()",
+    }],
+  },
+  {
     name: "a leader serves reads without asking whether it still leads",
     edits: [{
       file: "server/calls/dispatcher.ts",

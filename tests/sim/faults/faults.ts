@@ -20,8 +20,8 @@ import type { BrokenPart } from "../machines/sim_disk.ts";
 import type { FaultKind, Weather } from "../world/weather.ts";
 import type { World } from "../world/world.ts";
 
-/** How far a wall clock may be set wrong, in milliseconds. */
-const CLOCK_JUMP_MS_MAX = 500;
+/** How far a wall clock may be set wrong, in milliseconds: by more than anything is remembered for. */
+const CLOCK_JUMP_MS_MAX = 20 * 60_000;
 /** Longest time that a process stands still. */
 const PAUSE_MS_MAX = 5_000;
 /** What a process that goes on has time for before the first message reaches it. */

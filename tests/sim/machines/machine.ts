@@ -71,6 +71,8 @@ type LocalCaller = ReturnType<typeof createLocalCaller>;
 const NO_METERS = { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} };
 /** More than any run holds: the limit itself has tests of its own. */
 const LOG_BYTES_MAX = 2 ** 30;
+/** How far wall clocks are off from the start. */
+const WALL_OFFSET_MS_MAX = 20 * 60_000;
 /** A supervisor waits so long before it starts a node again that gave up. */
 const RESTART_MS_MIN = 100;
 const RESTART_MS_MAX = 1_000;
@@ -110,7 +112,8 @@ export class SimMachine {
     this.#options = parts.options;
     this.#random = this.#world.fork();
     this.disk = new SimDisk({ random: this.#world.fork(), syncMsMax: parts.options.syncMsMax });
-    this.clock = { rate: parts.options.clockRate, wallOffsetMs: 0 };
+    const wallOffsetMs = this.#random.below(2 * WALL_OFFSET_MS_MAX + 1) - WALL_OFFSET_MS_MAX;
+    this.clock = { rate: parts.options.clockRate, wallOffsetMs };
   }
 
   get id(): NodeId {
