@@ -4,7 +4,16 @@
  * @module
  */
 
-import type { Entry, GroupId, HardState, Membership, Restored } from "../../raft/mod.ts";
+import {
+  type Entry,
+  type GroupId,
+  type HardState,
+  type Membership,
+  type NodeId,
+  type PeerPromise,
+  type Restored,
+  unreachable,
+} from "../../raft/mod.ts";
 import {
   type FileSystem,
   type RecoveredRecord,
@@ -55,6 +64,7 @@ export async function recoverLog(options: LogOptions): Promise<RecoveredLog> {
 interface CollectedGroup {
   hardState: HardState;
   readonly entries: Entry[];
+  readonly promises: Map<NodeId, PeerPromise>;
 }
 
 /** Collects records, oldest first, and gives each group what is left of them. */
@@ -65,8 +75,18 @@ export class RecoveryCollector {
   take(record: RecoveredRecord): void {
     const decoded = decodeRecord(record.kind, record.payload);
     const state = this.#group(record.group);
-    if (decoded.kind === "hardState") state.hardState = decoded.hardState;
-    else appendEntry(state.entries, decoded.entry);
+    switch (decoded.kind) {
+      case "hardState":
+        state.hardState = decoded.hardState;
+        return;
+      case "promise":
+        state.promises.set(decoded.promise.node, decoded.promise);
+        return;
+      case "entry":
+        return appendEntry(state.entries, decoded.entry);
+      default:
+        return unreachable(decoded);
+    }
   }
 
   /** Groups of which the log holds anything. */
@@ -76,20 +96,24 @@ export class RecoveryCollector {
 
   /** What the replica of `group` here is restored from; `initial` is its membership before any change. */
   restore(group: GroupId, initial: Membership): Restored {
-    const { hardState, entries } = this.#groups.get(group) ?? { hardState: INITIAL_HARD_STATE, entries: [] };
+    const { hardState, entries, promises } = this.#groups.get(group) ?? newGroup();
     const commit = Math.min(hardState.commit, entries.at(-1)?.index ?? 0);
     const snapshot = { index: 0, term: 0, membership: initial };
-    return { hardState: { ...hardState, commit }, snapshot, entries };
+    return { hardState: { ...hardState, commit }, snapshot, entries, promises: [...promises.values()] };
   }
 
   #group(group: GroupId): CollectedGroup {
     let state = this.#groups.get(group);
     if (state === undefined) {
-      state = { hardState: INITIAL_HARD_STATE, entries: [] };
+      state = newGroup();
       this.#groups.set(group, state);
     }
     return state;
   }
+}
+
+function newGroup(): CollectedGroup {
+  return { hardState: INITIAL_HARD_STATE, entries: [], promises: new Map() };
 }
 
 /** An entry replaces all that were written before at its index and above. */

@@ -58,8 +58,8 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "recovery leaves a gap at the end of the log",
     edits: [{
       file: "server/node/recovery.ts",
-      find: "snapshot, entries };",
-      replace: "snapshot, entries: entries.slice(0, Math.max(commit, entries.length - 1)) };",
+      find: "snapshot, entries, promises",
+      replace: "snapshot, entries: entries.slice(0, Math.max(commit, entries.length - 1)), promises",
     }],
   },
   {
