@@ -21,13 +21,17 @@ import {
   type SyncPolicy,
   Wal,
   WalError,
+  type WalErrorCode,
   type WalTimer,
 } from "../../wal-wasm/mod.ts";
-import { type DataDirectory, DataDirectoryError } from "../data/mod.ts";
+import { type DataDirectory, DataDirectoryError, lostLog, rememberLog } from "../data/mod.ts";
 import type { Clock } from "../ports/mod.ts";
 import { decodeRecord } from "./wal_codec.ts";
 
 const INITIAL_HARD_STATE: HardState = { term: 0, vote: 0, commit: 0 };
+
+/** The log that the directory had is not there. */
+const LOST_LOG: ReadonlySet<WalErrorCode> = new Set(["WAL_MISSING", "WAL_OTHER_LOG"]);
 
 /** Which log to open, and how it is written from then on. */
 export interface LogOptions {
@@ -53,8 +57,9 @@ export interface RecoveredLog {
  */
 export async function recoverLog(options: LogOptions): Promise<RecoveredLog> {
   try {
-    return await readLog(await openLog(options));
+    return await readLog(options, await openLog(options));
   } catch (error) {
+    if (error instanceof WalError && LOST_LOG.has(error.code)) throw lostLog(options.data);
     // A log that cannot be opened is a data directory that cannot be used.
     throw error instanceof WalError ? new DataDirectoryError(error.message) : error;
   }
@@ -130,12 +135,13 @@ function appendEntry(entries: Entry[], entry: Entry): void {
 }
 
 function openLog(options: LogOptions): Promise<Wal> {
-  const { data: { identity, walDirectory }, fileSystem, clock, randomWord } = options;
+  const { data: { identity, logId, walDirectory }, fileSystem, clock, randomWord } = options;
   return Wal.open({
     fileSystem,
     directory: walDirectory,
     clusterId: identity.clusterId,
     nodeId: identity.nodeId,
+    logId,
     segmentBytes: options.walSegmentBytes,
     sync: options.walSync,
     timer: walTimer(clock),
@@ -143,10 +149,11 @@ function openLog(options: LogOptions): Promise<Wal> {
   });
 }
 
-async function readLog(wal: Wal): Promise<RecoveredLog> {
+async function readLog({ data, fileSystem }: LogOptions, wal: Wal): Promise<RecoveredLog> {
   try {
     const collector = new RecoveryCollector();
     refuseDamage(await wal.recover((record) => collector.take(record)));
+    if (data.logId === undefined) await rememberLog(fileSystem, data, wal.logId);
     return { wal, collector };
   } catch (error) {
     await wal.close();
