@@ -47,6 +47,38 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     }],
   },
   {
+    name: "nobody looks whether the log is the one that was there",
+    edits: [{
+      file: "server/node/recovery.ts",
+      find: "    logId,\n    segmentBytes",
+      replace: "    segmentBytes",
+    }],
+  },
+  {
+    name: "it is not remembered that there was a log",
+    edits: [{
+      file: "server/node/recovery.ts",
+      find: "if (data.logId === undefined) await rememberLog",
+      replace: "if (data.logId !== undefined) await rememberLog",
+    }],
+  },
+  {
+    name: "nobody is reminded of promises",
+    edits: [{
+      file: "server/node/node_loop.ts",
+      find: "outbox.addReminders(input.peer, multiRaft.remindersFor(input.peer));",
+      replace: "",
+    }],
+  },
+  {
+    name: "promises are lost in a restart",
+    edits: [{
+      file: "server/node/recovery.ts",
+      find: "promises: [...promises.values()]",
+      replace: "promises: []",
+    }],
+  },
+  {
     name: "recovery keeps an entry that was replaced",
     edits: [{
       file: "server/node/recovery.ts",
@@ -274,6 +306,8 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     "a change may begin before the last one is in force",
     "a node that knows nobody shows nobody that it lives",
     "learners count",
+    "replicas are not held to their promises",
+    "promises are not written down",
   ].map(ofTheCore),
 ];
 
