@@ -1,7 +1,7 @@
 /**
  * What other replicas of the group have promised to this one, remembered so that they can be reminded of it:
- * a replica that was put back to an earlier state has forgotten its votes and what it acknowledged, and cannot
- * know that by itself.
+ * a replica that was put back to an earlier state has forgotten its votes and what it acknowledged, and
+ * cannot know that by itself.
  *
  * ```
  *   votes for this replica in term t             it has been in term t
@@ -18,50 +18,8 @@
  */
 
 import type { BrokenPromise } from "./contradiction.ts";
-import type { RaftLog } from "./log.ts";
 import type { ReplicaState } from "./state.ts";
-import { type LogIndex, NO_NODE, type NodeId, type PeerPromise, type Reminder, type Term } from "./types.ts";
-
-/** Promised up to an entry, in a term. */
-interface Held {
-  readonly term: Term;
-  readonly through: LogIndex;
-}
-
-/** The promises of all other replicas of a group. */
-export class PeerPromises {
-  readonly #byNode = new Map<NodeId, PeerPromise>();
-  /** Nodes whose promise has risen since it was written. */
-  readonly #unwritten = new Set<NodeId>();
-
-  constructor(written: readonly PeerPromise[]) {
-    for (const promise of written) this.#byNode.set(promise.node, promise);
-  }
-
-  of(node: NodeId): PeerPromise | undefined {
-    return this.#byNode.get(node);
-  }
-
-  /** `node` has been in the term, and holds what is committed of `log` as far as it has said. */
-  raise(node: NodeId, { term, through }: Held, log: RaftLog): void {
-    const before = this.#byNode.get(node) ?? { node, term: 0, index: 0, indexTerm: 0 };
-    const index = Math.min(through, log.committed);
-    const indexTerm = index > before.index ? log.termAt(index) : undefined;
-    if (term <= before.term && indexTerm === undefined) return;
-    const held = indexTerm === undefined ? before : { index, indexTerm };
-    const { index: heldIndex, indexTerm: heldTerm } = held;
-    const raised = { node, term: Math.max(term, before.term), index: heldIndex, indexTerm: heldTerm };
-    this.#byNode.set(node, raised);
-    this.#unwritten.add(node);
-  }
-
-  /** What has risen since the last call, to be written. */
-  takeUnwritten(): readonly PeerPromise[] {
-    const promises = [...this.#unwritten].map((node) => this.#byNode.get(node)!);
-    this.#unwritten.clear();
-    return promises;
-  }
-}
+import { NO_NODE, type NodeId, type Reminder } from "./types.ts";
 
 /** Takes note of what the current term has brought; nothing is lost if that is done late, but in the role. */
 export function notePromises(state: ReplicaState): void {

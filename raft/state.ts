@@ -14,7 +14,7 @@ import type { Message } from "./message.ts";
 import type { NodeState } from "./node_state.ts";
 import type { Contradiction } from "./contradiction.ts";
 import type { ProgressTable } from "./progress_table.ts";
-import { PeerPromises } from "./promises.ts";
+import { PromiseTable } from "./promise_table.ts";
 import { Random, replicaSeed } from "./random.ts";
 import { ForwardedReads, LeaderReads } from "./read_state.ts";
 import type { ReadReady } from "./ready.ts";
@@ -132,7 +132,7 @@ export class ReplicaState {
   isFlushDue = false;
 
   /** What the others have promised to this replica, but for what the current term brought (`promises.ts`). */
-  readonly promises: PeerPromises;
+  readonly promises: PromiseTable;
   /** The current leader has said that it holds the log up to here durably. */
   leaderHolds: LogIndex = 0;
   /** Tick at which promises were last persisted. */
@@ -157,7 +157,7 @@ export class ReplicaState {
     this.electionStart = node.now;
     this.hintStart = node.now;
     this.promisesStart = node.now;
-    this.promises = new PeerPromises(options.restored.promises ?? []);
+    this.promises = new PromiseTable(options.restored.promises ?? []);
     this.activeAt = node.now;
     this.group = group;
     this.self = config.nodeId;

@@ -1,10 +1,10 @@
 /**
  * The border between commands and bytes, in both directions. A command is all that one client call wants done
- * in one partition; it is encoded once, by the node that took the call, stamped with replicated time by the leader,
- * and the same bytes go into every replica's log.
+ * in one partition; it is encoded once, by the node that took the call, stamped by the leader with replicated
+ * time (`replicated_clock.ts`), and the same bytes go into every replica's log.
  *
  * ```
- * command  = version u8 (1) · flags u8 · time u48 LE (ms, `replicated_clock.ts`) · [request] · count varint · mutation*
+ * command  = version u8 (1) · flags u8 · time u48 LE (ms) · [request] · count varint · mutation*
  * request  = client id 8 bytes · sequence varint · acknowledged below varint          if flags has bit 0
  * mutation = tag u8 · [version varint] · key length varint · key · [ttl varint]
  *            · [value length varint · value]

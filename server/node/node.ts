@@ -211,7 +211,8 @@ export class Node implements NodeApi {
   }
 
   /**
-   * Whether `id`, which knows the cluster's id and says that it serves at `address`, may speak with this node.
+   * Whether `id`, which knows the cluster's id and says that it serves at `address`, may speak with this
+   * node.
    */
   admits(id: NodeId, address: string): boolean {
     return this.#peers.admit(id, address);

@@ -9,7 +9,8 @@
  *
  * An entry whose index is not above the last one of its group replaces everything from that index on; the
  * last hard state of a group counts, and the last promise of each other node (`raft/promises.ts`). Whoever
- * writes hard states again, to let go of a segment, writes promises again. Entries stand before the hard state of the same batch.
+ * writes hard states again, to let go of a segment, writes promises again. Entries stand before the hard
+ * state of the same batch, promises behind it.
  *
  * @module
  */

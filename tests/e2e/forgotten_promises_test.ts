@@ -1,7 +1,7 @@
 /**
- * Nodes that have forgotten what they promised without knowing it: their log was removed while the rest of the
- * directory stayed, or an older copy of the directory was put back. Acknowledged writes must not disappear in
- * silence, and no node may stay stuck and call itself ready.
+ * Nodes that have forgotten what they promised without knowing it: their log was removed while the rest of
+ * the directory stayed, or an older copy of the directory was put back. Acknowledged writes must not
+ * disappear in silence, and no node may stay stuck and call itself ready.
  *
  * @module
  */

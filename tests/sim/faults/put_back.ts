@@ -1,10 +1,10 @@
 /**
- * A disk that is put back to an earlier state: the node on it has forgotten what it promised since, and cannot
- * know that by itself. As soon as it meets any node that it promised something to, it must end, and say why.
+ * A disk that is put back to an earlier state: the node on it has forgotten what it promised since, and
+ * cannot know that by itself. As soon as it meets any node that it promised something to, it must end, and say why.
  *
  * ```
- * copy of its disk ── writes, acknowledged ──▶ killed ── copy put back ──▶ started, hears one witness only ──▶ ends
- *                                                └── half of the time the witnesses have restarted meanwhile
+ * copy of its disk ── acknowledged writes ──▶ killed ── put back ──▶ started, hears one witness ──▶ ends
+ *                                                         └── half of the time that has restarted, too
  * ```
  *
  * @module
@@ -28,7 +28,7 @@ export interface PutBackOptions {
   readonly fleet: Fleet;
   readonly network: Network;
   readonly electionTimeoutMs: number;
-  /** Those that are written to between copy and return; in others nothing may have been promised meanwhile. */
+  /** Those that are written to after the copy; in others nothing may have been promised since. */
   readonly groups: ReadonlySet<GroupId>;
 }
 
@@ -40,7 +40,7 @@ export class PutBack {
   #witness: SimMachine | undefined;
   #untilMs = Infinity;
 
-  /** Copies the disk of a machine that some other machine can be a witness for; `undefined` if none has one. */
+  /** Copies the disk of a machine that has some witness; `undefined` if none has. */
   static begin(options: PutBackOptions): PutBack | undefined {
     const { fleet, world } = options;
     const candidates = fleet.serving().filter((machine) => witnessesOf(machine, options).length > 0);
