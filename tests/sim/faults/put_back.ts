@@ -1,6 +1,7 @@
 /**
  * A disk that is put back to an earlier state: the node on it has forgotten what it promised since, and
- * cannot know that by itself. As soon as it meets any node that it promised something to, it must end, and say why.
+ * cannot know that by itself. As soon as it meets any node that it promised something to, it must end, and
+ * say why.
  *
  * ```
  * copy of its disk ── acknowledged writes ──▶ killed ── put back ──▶ started, hears one witness ──▶ ends
