@@ -98,6 +98,7 @@ export class CalmPhase {
       await this.#equalize();
       const writtenMs = world.nowMs + WRITTEN_TIMEOUTS * electionTimeoutMs;
       await this.#until(() => world.nowMs > writtenMs, "commit hints are written");
+      if (round === 0) scene.noteTerms();
     }
     scene.putBack();
     await this.#until(() => scene.isWitnessUp, "a node that was killed comes back");

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { type GroupId, NO_NODE, type NodeId } from "../../../raft/mod.ts";
+import { type GroupId, NO_NODE, type NodeId, type Term } from "../../../raft/mod.ts";
 import type { Fleet } from "../machines/fleet.ts";
 import type { SimMachine } from "../machines/machine.ts";
 import type { Network } from "../machines/network.ts";
@@ -38,6 +38,8 @@ export class PutBack {
   readonly #options: PutBackOptions;
   readonly #victim: SimMachine;
   readonly #copy: DiskCopy;
+  /** The term of each group after the first write. */
+  #terms: ReadonlyMap<GroupId, Term> = new Map();
   #witness: SimMachine | undefined;
   #untilMs = Infinity;
 
@@ -59,16 +61,34 @@ export class PutBack {
     this.#copy = copy;
   }
 
-  /** Every partition was written to meanwhile, and all replicas are equal. */
+  /** Every partition has been written to once. */
+  noteTerms(): void {
+    this.#terms = this.#currentTerms();
+  }
+
+  /** Every partition has been written to again, and all replicas are equal. */
   putBack(): void {
     const { random } = this.#options.world;
-    const witness = random.pick(witnessesOf(this.#victim, this.#options));
+    // What was acknowledged to a leader is on its disk after the next write, if it still leads then.
+    const groups = new Set(
+      [...this.#currentTerms()].filter(([group, term]) =>
+        this.#terms.get(group) === term && this.#options.groups.has(group)
+      ).map(([group]) => group),
+    );
+    const lasting = witnessesOf(this.#victim, { ...this.#options, groups });
+    const mayRestart = lasting.length > 0;
+    const witness = random.pick(mayRestart ? lasting : witnessesOf(this.#victim, this.#options));
     this.#witness = witness;
     this.#victim.kill();
     this.#victim.putBack(this.#copy);
-    if (!random.chance(RESTART_PERCENT)) return;
+    if (!mayRestart || !random.chance(RESTART_PERCENT)) return;
     witness.kill();
     witness.start();
+  }
+
+  #currentTerms(): ReadonlyMap<GroupId, Term> {
+    const replicas = this.#victim.node?.status().replicas ?? [];
+    return new Map(replicas.map(({ group, term }) => [group, term]));
   }
 
   get isWitnessUp(): boolean {
