@@ -139,7 +139,7 @@ function peerBatch(): PeerBatch {
       (_, at) => ({ index: VERSION + 1 + at, term: 3, kind: EntryKind.command, data }),
     ),
   }));
-  return { messages, calls: [], replies: [], leaderships: [] };
+  return { messages, calls: [], replies: [], leaderships: [], reminders: [] };
 }
 
 function heartbeats(): readonly Message[] {

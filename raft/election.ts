@@ -21,6 +21,7 @@ import type { LogPosition } from "./log.ts";
 import { isOnlyVoter, isVoter, members } from "./membership.ts";
 import type { PreVoteRequest, PreVoteResponse, VoteRequest, VoteResponse } from "./message.ts";
 import { ProgressTable } from "./progress_table.ts";
+import { notePromises } from "./promises.ts";
 import { voteOutcome } from "./quorum.ts";
 import { failForwardedReads, failLeaderReads } from "./read_index.ts";
 import { enterTerm, followLeader, giveVote, type ReplicaState } from "./state.ts";
@@ -176,6 +177,8 @@ function cutOut({ timeout, rank, ranks }: RankCut): Window {
 
 /** What every role leaves behind: nothing that belongs to it may be met in the next one. */
 function leaveRole(state: ReplicaState): void {
+  notePromises(state);
+  state.leaderHolds = 0;
   // A leader hears of no leader; its own silence starts when it stops leading.
   if (state.role === "leader") state.electionStart = state.now;
   state.leader = NO_NODE;

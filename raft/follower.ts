@@ -5,7 +5,14 @@
  * @module
  */
 
+import {
+  type Contradiction,
+  describeBrokenPromise,
+  describeContradiction,
+  findContradiction,
+} from "./contradiction.ts";
 import { becomeFollower, maybeStandAsAsked, startPreCandidacy } from "./election.ts";
+import { InvariantViolation } from "./error.ts";
 import { promiseLease } from "./lease.ts";
 import type { AppendRequest, HeartbeatRequest, Message, TimeoutNowRequest } from "./message.ts";
 import { onQuietRequest } from "./quiet.ts";
@@ -48,8 +55,10 @@ export function stepFollower(state: ReplicaState, message: Message): void {
 function onAppendRequest(state: ReplicaState, message: AppendRequest): void {
   const { log } = state;
   const { prevLogIndex, prevLogTerm, entries } = message;
+  const contradiction = findContradiction(log, message);
+  if (contradiction !== undefined) return onContradiction(state, contradiction);
   if (prevLogIndex < log.committed && prevLogIndex + entries.length <= log.committed) {
-    // All of it is committed, so it is equal here, even where it is compacted.
+    // What is still held is equal, and the rest was before it was compacted.
     return answerAppend(state, { message, matchIndex: prevLogIndex + entries.length });
   }
   if (prevLogIndex >= log.firstIndex - 1 && log.termAt(prevLogIndex) !== prevLogTerm) {
@@ -59,12 +68,16 @@ function onAppendRequest(state: ReplicaState, message: AppendRequest): void {
   const lastProven = prevLogIndex + entries.length;
   // Beyond what this message proves, this log may differ from the leader's (figure 2, step 5 of the
   // receiver).
-  log.commitTo(Math.min(message.commit, lastProven));
+  const commit = Math.min(message.commit, lastProven);
+  log.commitTo(commit);
+  state.leaderHolds = Math.max(state.leaderHolds, commit);
   answerAppend(state, { message, matchIndex: lastProven });
 }
 
 function onHeartbeatRequest(state: ReplicaState, message: HeartbeatRequest): void {
+  mustHold(state, message);
   state.log.commitTo(message.commit);
+  state.leaderHolds = Math.max(state.leaderHolds, message.commit);
   state.messages.push({
     kind: "heartbeatResponse",
     group: state.group,
@@ -74,6 +87,32 @@ function onHeartbeatRequest(state: ReplicaState, message: HeartbeatRequest): voi
     readRound: message.readRound,
     sentAt: promiseLease(state, message.sentAt),
   });
+}
+
+/**
+ * A leader that has itself promised to hold the entry has lost it: it is not listened to any more. Otherwise
+ * nobody here can tell who has.
+ *
+ * @throws {InvariantViolation} if this leader has never promised it
+ */
+function onContradiction(state: ReplicaState, contradiction: Contradiction): void {
+  const promised = state.promises.of(contradiction.leader)?.index ?? 0;
+  if (promised < contradiction.here.index) {
+    throw new InvariantViolation(describeContradiction(contradiction));
+  }
+  state.contradictions.push(contradiction);
+}
+
+/**
+ * A leader tells no commit index in a heartbeat that this replica has not acknowledged to it.
+ *
+ * @throws {InvariantViolation} when the log ends before it
+ */
+function mustHold({ group, log, self, term }: ReplicaState, { commit, from }: HeartbeatRequest): void {
+  const { lastIndex, lastTerm } = log;
+  if (commit <= lastIndex) return;
+  const broken = { group, term, index: commit, indexTerm: 0, here: { term, lastIndex, lastTerm } };
+  throw new InvariantViolation(describeBrokenPromise(broken, { self, witness: from }));
 }
 
 /** The leader wants this replica in its place (§3.10 of the thesis). */

@@ -90,6 +90,8 @@ export function startTransfer(state: ReplicaState, to: NodeId): RequestResult {
 
 /** Entries of this leader have become durable here: now its own vote for them counts. */
 export function onOwnDurable(state: ReplicaState, progress: ProgressTable): void {
+  // What the others have committed may be told to them now (`tellableCommit`).
+  if (state.log.committed > (progress.own?.matchIndex ?? 0)) state.isFlushDue = true;
   if (progress.own === undefined) return;
   progress.own.matchIndex = state.log.durable;
   maybeCommit(state, progress);

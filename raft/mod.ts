@@ -58,6 +58,7 @@
  * - parts with rules of their own: `log`, `membership` and `membership_codec`, `quorum`, `inflight`,
  *   `progress`, `progress_table`, `read_state`, `random`; per node: `peer_table`, `node_state`
  * - all that a replica knows, and what must hold for it: `state`, `state_check`
+ * - what shows that a replica was put back to the past: `promise_table`, `promises`, `contradiction`
  * - rules, as functions over that state: `lease`, `election`, `replication`, `proposal`, `read_index`,
  *   `quiet`, `reconfiguration`, `transfer`, `priority`
  * - how each role reacts: `follower`, `candidate`, `leader`. They never call each other: a change of role
@@ -95,6 +96,7 @@
 export * from "./types.ts";
 export * from "./message.ts";
 export * from "./ready.ts";
+export { type Contradiction, describeContradiction } from "./contradiction.ts";
 export type { MultiRaftConfig } from "./config.ts";
 export { InvariantViolation } from "./error.ts";
 export { unreachable } from "./invariant.ts";

@@ -6,6 +6,8 @@
  */
 
 import { type MultiRaftConfig, resolveConfig, type ResolvedConfig } from "./config.ts";
+import { describeBrokenPromise } from "./contradiction.ts";
+import { InvariantViolation } from "./error.ts";
 import { invariant } from "./invariant.ts";
 import type { MembershipTarget } from "./membership.ts";
 import type { Message, NodeHeartbeat } from "./message.ts";
@@ -15,7 +17,7 @@ import type { ProposeResult, RaftStatus, ReadReady, ReadyBatch, RequestResult } 
 import { Replica } from "./replica.ts";
 import type { ReadyParts } from "./replica_ready.ts";
 import type { GroupOptions } from "./state.ts";
-import { type GroupId, NO_NODE, type NodeId } from "./types.ts";
+import { type GroupId, NO_NODE, type NodeId, type Reminder } from "./types.ts";
 
 interface BatchOut {
   readonly batch: ReadyBatch;
@@ -24,6 +26,9 @@ interface BatchOut {
 }
 
 const UNKNOWN_GROUP = { accepted: false, refusal: "unknownGroup", leader: NO_NODE } as const;
+
+/** Of a group that is not here, though a promise was made in it. */
+const NOTHING_HERE = { term: 0, lastIndex: 0, lastTerm: 0 };
 
 /** See the module comment. */
 export class MultiRaft {
@@ -181,6 +186,28 @@ export class MultiRaft {
     return result;
   }
 
+  /** What `peer` has promised to this node, in all groups: it is to be reminded of it whenever it is met. */
+  remindersFor(peer: NodeId): readonly Reminder[] {
+    return this.#replicas.flatMap((replica) => replica.remindersFor(peer));
+  }
+
+  /**
+   * Holds this node to what it has promised to `witness`.
+   *
+   * @throws {InvariantViolation} when it has lost any of it; the text says what and what to do
+   */
+  mustKeep(reminders: readonly Reminder[], witness: NodeId): void {
+    for (const reminder of reminders) {
+      const replica = this.#byGroup.get(reminder.group);
+      const broken = replica === undefined
+        ? { ...reminder, here: NOTHING_HERE }
+        : replica.brokenPromise(reminder);
+      if (broken === undefined) continue;
+      const parties = { self: this.#config.nodeId, witness };
+      throw new InvariantViolation(describeBrokenPromise(broken, parties));
+    }
+  }
+
   /** The stream to `peer` broke: what was sent to it lately may be lost. */
   reportUnreachable(peer: NodeId): void {
     for (let position = 0; position < this.#replicas.length; position++) {
@@ -211,6 +238,7 @@ export class MultiRaft {
       memberships: [],
       reads: [...this.#orphanedReads],
       transitions: [],
+      contradictions: [],
     };
     this.#nodeHeartbeats = [];
     this.#orphanedReads = [];

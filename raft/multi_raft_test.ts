@@ -211,7 +211,13 @@ test("a commit index alone is written down within an election timeout, not at on
     raft.step({ ...heartbeat(), commit: 1 });
     raft.tick();
   }
-  assert.equal(raft.ready().persist, [{ group: 1, hardState: { term: 1, vote: 0, commit: 1 }, entries: [] }]);
+  assert.equal(raft.ready().persist, [{
+    group: 1,
+    hardState: { term: 1, vote: 0, commit: 1 },
+    // By calling the entry committed, the leader has promised to hold it.
+    promises: [{ node: 2, term: 1, index: 1, indexTerm: 1 }],
+    entries: [],
+  }]);
 });
 
 function heartbeat(): Message & { readonly kind: "heartbeatRequest" } {

@@ -53,7 +53,10 @@ export function maybeFallQuiet(state: ReplicaState, progress: ProgressTable): bo
 export function onQuietRequest(state: ReplicaState, message: QuietRequest): void {
   const { log, config } = state;
   const isSame = log.lastIndex === message.commit && log.lastTerm === message.term;
-  if (isSame) log.commitTo(message.commit);
+  if (isSame) {
+    log.commitTo(message.commit);
+    state.leaderHolds = Math.max(state.leaderHolds, message.commit);
+  }
   const isAsking = state.forwarded.count > 0;
   state.isQuiet = config.quietAfterTicks > 0 && isSame && isSettled(state) && !isAsking;
   if (state.isQuiet) return;

@@ -14,7 +14,18 @@
  */
 
 import type { Message } from "./message.ts";
-import type { Entry, GroupId, HardState, LogIndex, Membership, NodeId, Role, Term } from "./types.ts";
+import type { Contradiction } from "./contradiction.ts";
+import type {
+  Entry,
+  GroupId,
+  HardState,
+  LogIndex,
+  Membership,
+  NodeId,
+  PeerPromise,
+  Role,
+  Term,
+} from "./types.ts";
 
 /** What one group wants durable. */
 export interface GroupPersist {
@@ -26,6 +37,8 @@ export interface GroupPersist {
    * index on are replaced.
    */
   readonly entries: readonly Entry[];
+  /** Of other replicas, what has risen since it was last in a batch; only with a hard state. */
+  readonly promises?: readonly PeerPromise[];
 }
 
 /**
@@ -74,6 +87,8 @@ export interface ReadyBatch {
   readonly memberships: readonly GroupMembership[];
   readonly reads: readonly ReadReady[];
   readonly transitions: readonly Transition[];
+  /** Leaders that have lost what they had promised to this node: nothing they say may be believed. */
+  readonly contradictions: readonly Contradiction[];
 }
 
 /**

@@ -7,6 +7,7 @@
  */
 
 import { stepCandidate, tickCandidate } from "./candidate.ts";
+import type { BrokenPromise } from "./contradiction.ts";
 import { becomeFollower, drawTimeout, onPreVoteRequest, onVoteRequest } from "./election.ts";
 import { stepFollower, tickFollower } from "./follower.ts";
 import { flushLeader, onOwnDurable, startTransfer, stepLeader, tickLeader } from "./leader.ts";
@@ -14,6 +15,7 @@ import { isVoteForbidden } from "./lease.ts";
 import { isMember, members, type MembershipTarget } from "./membership.ts";
 import type { Message } from "./message.ts";
 import { setPriority } from "./priority.ts";
+import { findBrokenPromise, remindersFor } from "./promises.ts";
 import { propose } from "./proposal.ts";
 import { noteLeaderContact, wake } from "./quiet.ts";
 import {
@@ -29,7 +31,7 @@ import { changeMembership } from "./reconfiguration.ts";
 import { collectReady, type ReadyParts, type Reported, statusOf } from "./replica_ready.ts";
 import { type GroupOptions, type NodeContext, ReplicaState } from "./state.ts";
 import { checkInvariants, type CheckMemory } from "./state_check.ts";
-import { type GroupId, NO_NODE, type NodeId } from "./types.ts";
+import { type GroupId, NO_NODE, type NodeId, type Reminder } from "./types.ts";
 
 /** See the module comment. */
 export class Replica {
@@ -80,7 +82,8 @@ export class Replica {
   get hasReady(): boolean {
     const { log, term, vote, persisted, messages, readsReady, isFlushDue, role, leader } = this.#state;
     const reported = this.#reported;
-    return messages.length > 0 || isFlushDue || readsReady.length > 0 || log.lastIndex > log.written ||
+    return messages.length > 0 || isFlushDue || this.#state.contradictions.length > 0 ||
+      readsReady.length > 0 || log.lastIndex > log.written ||
       log.applied < Math.min(log.committed, log.durable) || term !== persisted.term ||
       vote !== persisted.vote ||
       role !== reported.role || leader !== reported.leader || this.#isHintDue;
@@ -142,6 +145,16 @@ export class Replica {
     if (result.accepted) wake(this.#state);
     this.#check();
     return result;
+  }
+
+  /** What `node` has promised to this replica. */
+  remindersFor(node: NodeId): readonly Reminder[] {
+    return remindersFor(this.#state, node);
+  }
+
+  /** What this replica does not keep of what it is reminded of. */
+  brokenPromise(reminder: Reminder): BrokenPromise | undefined {
+    return findBrokenPromise(this.#state, reminder);
   }
 
   /** Ends this replica; none of the reads that wait here can be answered. Returns them. */

@@ -7,7 +7,9 @@
  * @module
  */
 
+import type { Contradiction } from "./contradiction.ts";
 import type { Message } from "./message.ts";
+import { notePromises } from "./promises.ts";
 import { lastHeardOf } from "./quiet.ts";
 import type {
   FollowerProgress,
@@ -31,6 +33,7 @@ export interface ReadyParts {
   readonly memberships: GroupMembership[];
   readonly reads: ReadReady[];
   readonly transitions: Transition[];
+  readonly contradictions: Contradiction[];
 }
 
 /** What the host was last told of a replica's place. */
@@ -61,6 +64,7 @@ export function collectReady(state: ReplicaState, options: CollectOptions): void
     for (const read of state.readsReady) parts.reads.push(read);
     state.readsReady = [];
   }
+  if (state.contradictions.length > 0) parts.contradictions.push(...state.contradictions.splice(0));
 }
 
 /** How the replica stands. */
@@ -139,7 +143,20 @@ function collectPersist(state: ReplicaState, options: PersistOptions): void {
     state.hintStart = state.now;
   }
   const hardState = isChanged ? { hardState: state.persisted } : {};
-  options.parts.persist.push({ group: state.group, ...hardState, entries });
+  const isPromiseDue = isHardStateDue ||
+    (isChanged && state.now - state.promisesStart >= state.config.electionTimeoutTicks);
+  const promises = isPromiseDue ? risenPromises(state) : NO_PROMISES;
+  options.parts.persist.push({ group: state.group, ...hardState, ...promises, entries });
+}
+
+const NO_PROMISES = {};
+
+/** What the others have promised lately, to be written with what is written anyway. */
+function risenPromises(state: ReplicaState): Pick<GroupPersist, "promises"> {
+  notePromises(state);
+  state.promisesStart = state.now;
+  const promises = state.promises.takeUnwritten();
+  return promises.length === 0 ? NO_PROMISES : { promises };
 }
 
 function collectCommitted(state: ReplicaState, parts: ReadyParts): void {

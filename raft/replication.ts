@@ -42,7 +42,7 @@ export function broadcastHeartbeats(state: ReplicaState, progress: ProgressTable
       to: follower.node,
       term: state.term,
       // A follower may hold more than is known to match, and that may differ: a heartbeat must not commit it.
-      commit: Math.min(follower.matchIndex, state.log.committed),
+      commit: Math.min(follower.matchIndex, tellableCommit(state)),
       readRound,
       sentAt: leaseStamp(state),
     });
@@ -88,6 +88,14 @@ export function maybeCommit(state: ReplicaState, progress: ProgressTable): boole
   return true;
 }
 
+/**
+ * The commit index that followers are told: what is on this leader's own disk, too. A commit that is told is
+ * a promise of the leader itself (`promises.ts`), and its clients wait for its disk anyway.
+ */
+export function tellableCommit({ log }: ReplicaState): LogIndex {
+  return Math.min(log.committed, log.durable);
+}
+
 /** Whether one append brings `follower` all it lacks. */
 export function isCaughtUp(state: ReplicaState, follower: Progress | undefined): boolean {
   const { log, config } = state;
@@ -121,7 +129,7 @@ function sendTo(state: ReplicaState, target: Target): void {
     return;
   }
   while (progress.nextIndex <= log.lastIndex && progress.maySend) sendEntries(state, target);
-  const isNewsDue = progress.commitSent < log.committed && progress.matchIndex === log.lastIndex;
+  const isNewsDue = progress.commitSent < tellableCommit(state) && progress.matchIndex === log.lastIndex;
   if (isNewsDue || progress.isSuspect) sendAppend(state, { progress, entries: NO_ENTRIES, bytes: 0 });
 }
 
@@ -153,6 +161,7 @@ function sendAppend(state: ReplicaState, append: Append): void {
   const prevLogTerm = log.termAt(prevLogIndex);
   invariant(prevLogTerm !== undefined, "the entry before an append is known");
   const lastIndex = prevLogIndex + entries.length;
+  const commit = tellableCommit(state);
   state.messages.push({
     kind: "appendRequest",
     group: state.group,
@@ -162,9 +171,9 @@ function sendAppend(state: ReplicaState, append: Append): void {
     prevLogIndex,
     prevLogTerm,
     entries,
-    commit: log.committed,
+    commit,
   });
-  progress.commitSent = Math.max(progress.commitSent, Math.min(log.committed, lastIndex));
+  progress.commitSent = Math.max(progress.commitSent, Math.min(commit, lastIndex));
   progress.noteSent({ lastIndex, bytes });
 }
 

@@ -12,7 +12,9 @@ import { isVoter } from "./membership.ts";
 import { decodeMembership } from "./membership_codec.ts";
 import type { Message } from "./message.ts";
 import type { NodeState } from "./node_state.ts";
+import type { Contradiction } from "./contradiction.ts";
 import type { ProgressTable } from "./progress_table.ts";
+import { PromiseTable } from "./promise_table.ts";
 import { Random, replicaSeed } from "./random.ts";
 import { ForwardedReads, LeaderReads } from "./read_state.ts";
 import type { ReadReady } from "./ready.ts";
@@ -129,6 +131,15 @@ export class ReplicaState {
   /** Whether followers may have to be sent something at the end of the turn. */
   isFlushDue = false;
 
+  /** What the others have promised to this replica, but for what the current term brought (`promises.ts`). */
+  readonly promises: PromiseTable;
+  /** The current leader has said that it holds the log up to here durably. */
+  leaderHolds: LogIndex = 0;
+  /** Tick at which promises were last persisted. */
+  promisesStart: number;
+  /** Leaders that have lost what they had promised to this replica. */
+  contradictions: Contradiction[] = [];
+
   /** To send, in order. */
   messages: Message[] = [];
   /** Answers to reads, in order. */
@@ -145,6 +156,8 @@ export class ReplicaState {
     this.node = node;
     this.electionStart = node.now;
     this.hintStart = node.now;
+    this.promisesStart = node.now;
+    this.promises = new PromiseTable(options.restored.promises ?? []);
     this.activeAt = node.now;
     this.group = group;
     this.self = config.nodeId;

@@ -74,12 +74,35 @@ export interface SnapshotMeta {
   readonly membership: Membership;
 }
 
+/** What another replica has promised to this one, the highest of each (`promises.ts`). */
+export interface PeerPromise {
+  readonly node: NodeId;
+  /** It has voted, acknowledged or led in this term. */
+  readonly term: Term;
+  /** The last committed entry that it is known to hold durably; 0 for none. */
+  readonly index: LogIndex;
+  readonly indexTerm: Term;
+}
+
+/** What a replica is told that it has promised. It must be in `term` at least. */
+export interface Reminder {
+  readonly group: GroupId;
+  readonly term: Term;
+  /** It must hold this entry; 0 for none. */
+  readonly index: LogIndex;
+  readonly indexTerm: Term;
+  /** Whether it must do so for ever; else only while it is in `term`. */
+  readonly isCommitted: boolean;
+}
+
 /** All that a replica starts from: what its node found in the log. */
 export interface Restored {
   readonly hardState: HardState;
   readonly snapshot: SnapshotMeta;
   /** Contiguous, the first one has index `snapshot.index + 1`. */
   readonly entries: readonly Entry[];
+  /** What other replicas had promised, the last that was written of each; none unless given. */
+  readonly promises?: readonly PeerPromise[];
 }
 
 /** What a replica is at the moment. */

@@ -14,7 +14,11 @@ export type WalErrorCode =
   /** Another process uses the directory. */
   | "WAL_LOCKED"
   /** A segment is missing, or belongs to another place, node or cluster; `path` and `offset` say where. */
-  | "WAL_FOREIGN_SEGMENT";
+  | "WAL_FOREIGN_SEGMENT"
+  /** The log that must be there is gone; nothing was touched. */
+  | "WAL_MISSING"
+  /** Another log is there than must be; nothing was touched. */
+  | "WAL_OTHER_LOG";
 
 /** Where in which file something is wrong. */
 export interface WalErrorPlace {

@@ -11,6 +11,7 @@ import type { WalPosition, WalRecord } from "./record.ts";
 import type { Retention } from "./retention.ts";
 import {
   encodeSegmentHeader,
+  logIdOf,
   type SegmentHeader,
   type SegmentSeeds,
   segmentSeeds,
@@ -74,6 +75,11 @@ export class LogWriter {
     this.#older = start.older.map((each) => ({ ...each, lastSequence: 0, file: undefined }));
     this.#oldest = this.oldestSegment;
     this.#pool.prepare(this.#header.id + 1);
+  }
+
+  /** Names the log. */
+  get logId(): string {
+    return logIdOf(this.#header.salt);
   }
 
   /** Sequence of the last frame written. */

@@ -28,6 +28,8 @@ export interface WalOptions {
   readonly nodeId: number;
   /** 8 KiB to 2 GiB, a multiple of 4 KiB; 64 MiB is usual. Existing segments keep their size. */
   readonly segmentBytes: number;
+  /** The log that must be there, as `Wal.logId` named it; unless given, one is made where there is none. */
+  readonly logId?: string | undefined;
   readonly sync: SyncPolicy;
   /** The machine's own by default. */
   readonly timer?: WalTimer;

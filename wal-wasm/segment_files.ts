@@ -8,7 +8,13 @@
 import { foreignSegment, WalError } from "./error.ts";
 import { type FileSystem, joinPath, type StoredFile } from "./file_system.ts";
 import { SEGMENT_HEADER_BYTES } from "./layout.ts";
-import { decodeSegmentHeader, type HeaderVerdict, parseSegmentName, segmentName } from "./segment_header.ts";
+import {
+  decodeSegmentHeader,
+  type HeaderVerdict,
+  logIdOf,
+  parseSegmentName,
+  segmentName,
+} from "./segment_header.ts";
 import { UNFINISHED_SEGMENT } from "./segment_pool.ts";
 
 /** The node that a log must be of. */
@@ -22,6 +28,14 @@ export interface LogIdentity {
 export interface SegmentSource {
   readonly directory: string;
   readonly identity: LogIdentity;
+  /** The log they must be of, if that is known. */
+  readonly logId?: string | undefined;
+}
+
+/** Where a log is. */
+export interface SegmentPlace {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
 }
 
 /** One segment on disk. */
@@ -43,8 +57,9 @@ export interface SegmentFiles {
 }
 
 /**
- * Opens all segments in `directory`, after removing files that never became segments.
+ * Opens all segments in `directory`, and removes files that never became segments.
  *
+ * @throws {WalError} `WAL_MISSING` or `WAL_OTHER_LOG` when it does not hold the log that it must
  * @throws {WalError} `WAL_FOREIGN_SEGMENT` when a header names another segment, node or cluster, or a file is
  *   cut short
  */
@@ -53,8 +68,6 @@ export async function openSegments(
   options: SegmentSource,
 ): Promise<SegmentFiles> {
   const names = await fileSystem.list(options.directory);
-  const unfinished = names.filter((name) => name.endsWith(`.wal${UNFINISHED_SEGMENT}`));
-  for (const name of unfinished.sort()) await fileSystem.remove(joinPath(options.directory, name));
   const ids = names.map(parseSegmentName).filter((id) => id !== undefined).sort((left, right) =>
     left - right
   );
@@ -67,11 +80,34 @@ export async function openSegments(
     }
     for (const segment of segments) checkIdentity(segment, options.identity);
     checkSuccession(segments);
+    checkLog(segments, options);
   } catch (error) {
     for (const { file } of segments) file.close();
     throw error;
   }
+  const unfinished = names.filter((name) => name.endsWith(`.wal${UNFINISHED_SEGMENT}`));
+  for (const name of unfinished.sort()) await fileSystem.remove(joinPath(options.directory, name));
   return { segments, leftovers: ids.slice(0, Math.max(0, start)).map(path) };
+}
+
+/**
+ * Changes nothing.
+ *
+ * @throws {WalError} `WAL_MISSING` when `directory` has no segment, or is not there
+ */
+export async function mustHoldSegments({ directory, fileSystem }: SegmentPlace): Promise<void> {
+  const names = await listIfThere(fileSystem, directory);
+  if (names.some((name) => parseSegmentName(name) !== undefined)) return;
+  throw new WalError("WAL_MISSING", `Cannot open the log as ${directory} holds no segment`);
+}
+
+async function listIfThere(fileSystem: FileSystem, directory: string): Promise<readonly string[]> {
+  try {
+    return await fileSystem.list(directory);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
 }
 
 async function openSegment(fileSystem: FileSystem, path: string, id: number): Promise<SegmentFile> {
@@ -103,6 +139,18 @@ function checkIdentity(segment: SegmentFile, identity: LogIdentity): void {
   if (header.segmentBytes !== segment.size) {
     throw refuse(`it must have ${header.segmentBytes} bytes: it has ${segment.size}`);
   }
+}
+
+/** Before anything is changed: what is missing may only have been put somewhere else. */
+function checkLog(segments: readonly SegmentFile[], { directory, logId }: SegmentSource): void {
+  if (logId === undefined) return;
+  const first = segments.find(({ verdict }) => verdict.kind === "valid")?.verdict;
+  if (first?.kind !== "valid") {
+    throw new WalError("WAL_MISSING", `Cannot recover the log as ${directory} holds no segment of it`);
+  }
+  const found = logIdOf(first.header.salt);
+  if (found === logId) return;
+  throw new WalError("WAL_OTHER_LOG", `Cannot recover log ${logId} as ${directory} holds log ${found}`);
 }
 
 function checkSuccession(segments: readonly SegmentFile[]): void {

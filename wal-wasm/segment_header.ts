@@ -115,6 +115,11 @@ function decodeCopy(copy: Uint8Array): SegmentHeader | undefined {
   };
 }
 
+/** A log's name: its salt as 16 hexadecimal digits. */
+export function logIdOf(salt: readonly [number, number]): string {
+  return salt.map((word) => word.toString(16).padStart(8, "0")).join("");
+}
+
 /** The seeds of segment `id` in the log with this salt: the CRC of both, so that other bytes never pass. */
 export function segmentSeeds(id: number, salt: readonly [number, number]): SegmentSeeds {
   const bytes = new Uint8Array(12);

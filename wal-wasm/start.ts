@@ -82,6 +82,7 @@ export async function startLog(
   const files = await openSegments(options.fileSystem, {
     directory: options.directory,
     identity: options,
+    logId: options.logId,
   });
   if (files.segments.length === 0) return await makeLog(options, context.pool);
   try {

@@ -23,6 +23,7 @@ import { type Batch, LogWriter } from "./log_writer.ts";
 import { checkOptions, type WalOptions } from "./options.ts";
 import type { RecoveredRecord, WalPosition, WalRecord } from "./record.ts";
 import { Retention } from "./retention.ts";
+import { mustHoldSegments } from "./segment_files.ts";
 import { SegmentPool } from "./segment_pool.ts";
 import { type RecoveryReport, startLog } from "./start.ts";
 import { SYSTEM_TIMER } from "./timer.ts";
@@ -78,11 +79,14 @@ export class Wal {
   /**
    * Takes the directory; {@linkcode Wal.recover} must follow.
    *
-   * @throws {WalError} `WAL_LOCKED` when the directory is in use
+   * @throws {WalError} `WAL_LOCKED` when the directory is in use, `WAL_MISSING` when it holds no segment and
+   *   must
    * @throws {RangeError} for options outside their range
    */
   static async open(options: WalOptions): Promise<Wal> {
     checkOptions(options);
+    // Before it is made or locked: nothing is touched where a log is missing.
+    if (options.logId !== undefined) await mustHoldSegments(options);
     await options.fileSystem.createDirectory(options.directory);
     const path = joinPath(options.directory, LOCK_NAME);
     const lock = await options.fileSystem.lock(path);
@@ -94,7 +98,8 @@ export class Wal {
    * Calls `visit` with every record that survived, oldest first, then makes the log ready for appending.
    * Called once.
    *
-   * @throws {WalError} `WAL_FOREIGN_SEGMENT` when a segment is missing, swapped, or not this node's
+   * @throws {WalError} `WAL_FOREIGN_SEGMENT` when a segment is missing, swapped, or not this node's;
+   *   `WAL_MISSING`, `WAL_OTHER_LOG` when it is not the log that it must be
    */
   async recover(visit: (record: RecoveredRecord) => void): Promise<RecoveryReport> {
     if (this.#state !== "opened") throw this.#wrongState("recover");
@@ -142,6 +147,11 @@ export class Wal {
   /** Says that `group` needs no record before `position`. Segments that no group needs are used again. */
   releaseBefore(group: number, position: WalPosition): void {
     this.#retention.release(group, position.segment);
+  }
+
+  /** Names this log and no other; the same in every process that opens it. */
+  get logId(): string {
+    return this.#mustBeOpen().writer.logId;
   }
 
   /** Where the next frame goes; all records written so far are before it. */

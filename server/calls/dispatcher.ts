@@ -184,7 +184,7 @@ export class CallDispatcher {
     const isOfCluster = replica.group === CLUSTER_GROUP;
     // What the cluster itself needs is little, and may be what makes room.
     if (this.#isLogFull && !isOfCluster) return failCall(call, logFull(logBytesMax));
-    if (!isOfCluster) stampCommand(call.command, clock.wallMs());
+    if (!isOfCluster) stampCommand(call.command, replica.stampMs(clock.monotonicMs()));
     const result = multiRaft.propose(replica.group, call.command);
     if (!isOfCluster) meters.observeProposal(call.partitionId, result.accepted ? "accepted" : "refused");
     if (result.accepted) replica.awaitWrite(call, result);

@@ -17,7 +17,7 @@ import {
   type Transition,
 } from "../../raft/mod.ts";
 import type { DomainError } from "../api/mod.ts";
-import { KvStateMachine } from "../kv/mod.ts";
+import { KvStateMachine, ReplicatedClock } from "../kv/mod.ts";
 import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
 import { outcomeUnknown } from "./refusal.ts";
 import type { StateMachine } from "./state_machine.ts";
@@ -68,6 +68,9 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   #confirmed: ConfirmedRound[] = [];
   /** The state is known to hold everything acknowledged before this moment; monotonic. */
   #freshMs = -Infinity;
+  /** Of the leadership of term `#ledTerm`. */
+  #clock: ReplicatedClock | undefined;
+  #ledTerm: Term = 0;
 
   constructor(place: ReplicaPlace, machine: M) {
     this.partitionId = place.partitionId;
@@ -128,12 +131,23 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     call.settle({ ok: true, value: call.keys.map((key) => this.machine.get(key)) });
   }
 
+  /** Replicated time now, for what is proposed here: this replica leads. */
+  stampMs(monotonicMs: number): number {
+    const reading = { appliedMs: this.machine.timeMs, monotonicMs };
+    this.#clock ??= new ReplicatedClock(reading);
+    return this.#clock.read(reading);
+  }
+
   /**
    * Follows the replica's role. The outcome of writes proposed in an earlier leadership is not known any
    * more.
    */
-  follow(transition: Transition): void {
+  follow(transition: Transition, monotonicMs: number): void {
     this.role = transition.role;
+    if (transition.role === "leader" && transition.term !== this.#ledTerm) {
+      this.#ledTerm = transition.term;
+      this.#clock = new ReplicatedClock({ appliedMs: this.machine.timeMs, monotonicMs });
+    }
     for (const [index, { term, call }] of this.#writes) {
       if (transition.role === "leader" && term === transition.term) continue;
       this.#writes.delete(index);

@@ -6,7 +6,7 @@
  */
 
 import type { GroupId, MultiRaft, NodeId, RaftStatus, Transition } from "../../raft/mod.ts";
-import type { Leadership, Outbox } from "../ports/mod.ts";
+import type { Clock, Leadership, Outbox } from "../ports/mod.ts";
 import type { HostedReplica } from "./hosted_replica.ts";
 import type { LeaderTable } from "./leader_table.ts";
 
@@ -21,6 +21,7 @@ export interface LeadershipsOptions {
   /** On this node, by group. */
   readonly replicas: ReadonlyMap<GroupId, HostedReplica>;
   readonly outbox: Outbox;
+  readonly clock: Clock;
 }
 
 /** See the module comment. */
@@ -34,12 +35,12 @@ export class Leaderships {
 
   /** A replica here has another role, term or leader. */
   follow(transition: Transition): void {
-    const { leaders, nodeId, outbox, replicas } = this.#options;
+    const { clock, leaders, nodeId, outbox, replicas } = this.#options;
     const { group, leader, term, role } = transition;
     const replica = replicas.get(group);
     // A replica that has moved away hears nothing any more; the leader tells all nodes itself.
     if (replica?.isAssigned || role === "leader") leaders.noteLocal(group, { leader, term });
-    replica?.follow(transition);
+    replica?.follow(transition, clock.monotonicMs());
     if (role === "leader" && leader === nodeId) outbox.addLeaderships([{ group, term }]);
   }
 

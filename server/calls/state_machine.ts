@@ -13,6 +13,8 @@ import type { Outcome } from "../kv/mod.ts";
 export interface StateMachine {
   /** Index of the last entry applied. */
   readonly appliedIndex: LogIndex;
+  /** Replicated time the state stands at, in milliseconds; 0 where time means nothing. */
+  readonly timeMs: number;
   /** Applies the command of the entry at `index`, which is above the last one. */
   apply(index: LogIndex, command: Uint8Array): Outcome;
   /** Takes note of an entry that changes nothing. */

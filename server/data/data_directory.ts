@@ -4,7 +4,7 @@
  *
  * ```
  * node-1/LOCK            held by the running node
- * node-1/identity.json   written once, when the directory is first used
+ * node-1/identity.json   written when the directory is first used, and once more when its log is there
  * node-1/cluster.json    what a node that joined was told of its cluster (`join.ts`)
  * node-1/peers.json      the data directories of its peers (`peer_identities.ts`)
  * node-1/wal/            the log (`wal-wasm/`)
@@ -76,6 +76,8 @@ export interface DataDirectory {
   readonly directory: string;
   readonly identity: Identity;
   readonly walDirectory: string;
+  /** The log it had when it was last open (`Wal.logId`); `undefined` if none was ever opened. */
+  readonly logId: string | undefined;
   readonly lock: FileLock;
 }
 
@@ -96,8 +98,8 @@ export async function openDataDirectory(
     throw refusal(directory, "it is in use by another process; stop that or use another --data-dir");
   }
   try {
-    const identity = await claim(fileSystem, wanted);
-    return { directory, identity, walDirectory: joinPath(directory, WAL_NAME), lock };
+    const { identity, logId } = await claim(fileSystem, wanted);
+    return { directory, identity, logId, walDirectory: joinPath(directory, WAL_NAME), lock };
   } catch (error) {
     lock.release();
     throw error;
@@ -120,13 +122,13 @@ export async function isClaimed(fileSystem: FileSystem, directory: string): Prom
   );
 }
 
-async function claim(fileSystem: FileSystem, wanted: WantedDirectory): Promise<Identity> {
+async function claim(fileSystem: FileSystem, wanted: WantedDirectory): Promise<IdentityFile> {
   const { directory, nodeId, shape, incarnation, joinedClusterId } = wanted;
   const name = IDENTITY_NAME;
   const text = await readAtomicFile(fileSystem, { directory, name });
   if (text !== undefined) {
     const found = parseIdentity(text, joinPath(directory, name));
-    checkIdentity(found, wanted);
+    checkIdentity(found.identity, wanted);
     return found;
   }
   const identity: Identity = {
@@ -137,9 +139,50 @@ async function claim(fileSystem: FileSystem, wanted: WantedDirectory): Promise<I
     replicationFactor: shape.replicationFactor,
     nodeIds: foundersOf(wanted),
   };
-  const fields = { format: IDENTITY_FORMAT, ...identity };
-  await writeAtomicFile(fileSystem, { directory, name, text: `${JSON.stringify(fields, null, 2)}\n` });
-  return identity;
+  await writeIdentity(fileSystem, directory, { identity, logId: undefined });
+  return { identity, logId: undefined };
+}
+
+/**
+ * Remembers durably that the directory has this log, before the node promises anything: from then on the
+ * directory is not opened without it. A crash before leaves a directory whose log, if it has one, holds
+ * nothing that was promised.
+ */
+export async function rememberLog(
+  fileSystem: FileSystem,
+  { directory, identity }: DataDirectory,
+  logId: string,
+): Promise<void> {
+  await writeIdentity(fileSystem, directory, { identity, logId });
+}
+
+/** The directory had a log and does not hold it any more. */
+export function lostLog(
+  { directory, identity: { nodeId }, walDirectory }: DataDirectory,
+): DataDirectoryError {
+  return refusal(
+    directory,
+    `the log that it had is gone, for "${walDirectory}" does not hold it. Node ${nodeId} has forgotten its ` +
+      "votes and what it acknowledged, and must not come back under its id: put the files back if they were " +
+      "moved away, or let a new node with an empty directory join (--join) and remove node " +
+      `${nodeId} (remove-node ${nodeId}). A node that is alone: restore its data from elsewhere, ` +
+      "or remove the directory to begin empty",
+  );
+}
+
+/** What the file holds. */
+interface IdentityFile {
+  readonly identity: Identity;
+  readonly logId: string | undefined;
+}
+
+async function writeIdentity(
+  fileSystem: FileSystem,
+  directory: string,
+  { identity, logId }: IdentityFile,
+): Promise<void> {
+  const text = `${JSON.stringify({ format: IDENTITY_FORMAT, ...identity, logId }, null, 2)}\n`;
+  await writeAtomicFile(fileSystem, { directory, name: IDENTITY_NAME, text });
 }
 
 function foundersOf({ shape, joinedClusterId }: WantedDirectory): readonly NodeId[] {
@@ -200,7 +243,7 @@ function clusterIdOf(shape: ClusterShape): string {
   return createHash("sha256").update(text).digest("hex").slice(0, CLUSTER_ID_DIGITS);
 }
 
-function parseIdentity(text: string, path: string): Identity {
+function parseIdentity(text: string, path: string): IdentityFile {
   const refuse = (why: string) =>
     new DataDirectoryError(
       `Cannot read "${path}": ${why}; restore the file, or use an empty directory and a new node id`,
@@ -211,13 +254,18 @@ function parseIdentity(text: string, path: string): Identity {
   } catch (error) {
     throw refuse(error instanceof Error ? error.message : String(error));
   }
-  const { format, ...identity } = fields;
+  const { format, logId, ...identity } = fields;
   if (format !== IDENTITY_FORMAT) {
     throw refuse(`it has format ${format}, this version reads format ${IDENTITY_FORMAT}`);
   }
   const damaged = Object.entries(FIELD_CHECKS).find(([name, isRight]) => !isRight(identity[name]));
   if (damaged !== undefined) throw refuse(`"${damaged[0]}" is ${JSON.stringify(identity[damaged[0]])}`);
-  return identity as unknown as Identity;
+  if (logId !== undefined && !isLogId(logId)) throw refuse(`"logId" is ${JSON.stringify(logId)}`);
+  return { identity: identity as unknown as Identity, logId };
+}
+
+function isLogId(value: unknown): value is string {
+  return typeof value === "string" && /^[0-9a-f]{16}$/.test(value);
 }
 
 const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0;

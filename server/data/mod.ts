@@ -25,8 +25,9 @@
  * and told so (`docs/decisions/0008-…`).
  *
  * **What it never does.** It does not open the log or know its format, keeps no keys and nothing of Raft, and
- * never repairs, merges or deletes: a directory that does not fit is refused, untouched. It never changes an
- * identity.
+ * never repairs, merges or deletes: a directory that does not fit is refused, untouched. It changes an
+ * identity once, to add which log belongs to it: the directory is not opened without that log any more
+ * (`docs/decisions/0016-…`).
  *
  * **Invariants**
  *
@@ -46,8 +47,10 @@ export {
   type DataDirectory,
   DataDirectoryError,
   type Identity,
+  lostLog,
   newIncarnation,
   openDataDirectory,
+  rememberLog,
 } from "./data_directory.ts";
 export { type JoinRecord, obtainJoinRecord, shapeOf } from "./join.ts";
 export { PeerIdentities } from "./peer_identities.ts";

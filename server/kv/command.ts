@@ -1,10 +1,10 @@
 /**
  * The border between commands and bytes, in both directions. A command is all that one client call wants done
- * in one partition; it is encoded once, by the node that took the call, stamped with the time by the leader,
- * and the same bytes go into every replica's log.
+ * in one partition; it is encoded once, by the node that took the call, stamped by the leader with replicated
+ * time (`replicated_clock.ts`), and the same bytes go into every replica's log.
  *
  * ```
- * command  = version u8 (1) · flags u8 · time u48 LE (ms since 1970) · [request] · count varint · mutation*
+ * command  = version u8 (1) · flags u8 · time u48 LE (ms) · [request] · count varint · mutation*
  * request  = client id 8 bytes · sequence varint · acknowledged below varint          if flags has bit 0
  * mutation = tag u8 · [version varint] · key length varint · key · [ttl varint]
  *            · [value length varint · value]
@@ -38,7 +38,7 @@ const MUTATION_BYTES_MIN = 3;
 
 /** All that one call wants done in one partition, atomically. */
 export interface Command {
-  /** Milliseconds since 1970 by the leader's clock, 0 before it was stamped. */
+  /** Replicated time by the leader that proposed it, in milliseconds; 0 before it was stamped. */
   readonly timeMs: number;
   readonly requestId: RequestId | undefined;
   readonly mutations: readonly Mutation[];
@@ -56,7 +56,7 @@ export function encodeCommand(mutations: readonly Mutation[], requestId: Request
   return writer.finishMeasured();
 }
 
-/** Writes the leader's time into an encoded command, in place. */
+/** Writes the time, whole milliseconds below 2^48, into an encoded command, in place. */
 export function stampCommand(bytes: Uint8Array, timeMs: number): void {
   let rest = timeMs;
   for (let at = TIME_AT; at < TIME_AT + TIME_BYTES; at++) {

@@ -40,6 +40,7 @@
 
 export { decodeCommand, encodeCommand, stampCommand } from "./command.ts";
 export { decodeOutcome, encodeOutcome, type Outcome } from "./outcome.ts";
+export { ReplicatedClock } from "./replicated_clock.ts";
 export { allocateBytes } from "./slab.ts";
 export { stateHash } from "./state_hash.ts";
 export { KvStateMachine } from "./state_machine.ts";

@@ -26,14 +26,19 @@ export interface Item {
 export class KvStateMachine {
   readonly #items = new Map<string, Item>();
   readonly #sessions = new Sessions();
-  /** Replicated time: the highest the leaders have stamped. Never goes back. */
-  #nowMs = 0;
+  /** The highest that leaders have stamped (`replicated_clock.ts`). Never goes back. */
+  #timeMs = 0;
   #appliedIndex = 0;
   #stateBytes = 0;
 
   /** Index of the last entry applied. */
   get appliedIndex(): number {
     return this.#appliedIndex;
+  }
+
+  /** Replicated time the state stands at, in milliseconds. */
+  get timeMs(): number {
+    return this.#timeMs;
   }
 
   /** Keys that exist. */
@@ -59,13 +64,13 @@ export class KvStateMachine {
   apply(index: number, bytes: Uint8Array): Outcome {
     const command = decodeCommand(bytes);
     this.skip(index);
-    this.#nowMs = Math.max(this.#nowMs, command.timeMs);
+    this.#timeMs = Math.max(this.#timeMs, command.timeMs);
     const { requestId, mutations } = command;
     if (requestId === undefined) return this.#run(mutations, index);
     const known = this.#sessions.find(requestId);
     if (known !== undefined) return known;
     const outcome = this.#run(mutations, index);
-    this.#sessions.remember(requestId, outcome, this.#nowMs);
+    this.#sessions.remember(requestId, outcome, this.#timeMs);
     return outcome;
   }
 

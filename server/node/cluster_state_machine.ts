@@ -18,6 +18,8 @@ import type { Outcome } from "../kv/mod.ts";
 export class ClusterStateMachine implements StateMachine {
   #state: ClusterState;
   #appliedIndex: LogIndex = 0;
+  /** Nothing here is forgotten by age. */
+  readonly timeMs = 0;
 
   constructor(initial: ClusterState) {
     this.#state = initial;

@@ -223,6 +223,11 @@ export class Node implements NodeApi {
     return this.cluster.state.retired.has(id);
   }
 
+  /** Why nothing of what `id` says is believed: it has lost what it promised to this node. */
+  distrustOf(id: NodeId): string | undefined {
+    return this.#peers.distrustOf(id);
+  }
+
   /** Peer `by` knows this node with another data directory: no turn runs from now on. */
   takeIdentityMismatch(by: NodeId): void {
     const { identity: { nodeId }, directory } = this.#options.data;

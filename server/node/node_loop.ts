@@ -19,7 +19,7 @@
  */
 
 import { type Message, type MultiRaft, type NodeId, type ReadyBatch, unreachable } from "../../raft/mod.ts";
-import type { Wal, WalRecord } from "../../wal-wasm/mod.ts";
+import type { SyncPolicy, Wal, WalRecord } from "../../wal-wasm/mod.ts";
 import {
   type CallDispatcher,
   type Leaderships,
@@ -71,6 +71,7 @@ export interface NodeLoopOptions {
   readonly reconciler: Reconciler;
   readonly coordinator: Coordinator;
   readonly tickMs: number;
+  readonly walSync: SyncPolicy;
   /** A write that takes longer than this counts as hanging. */
   readonly stuckDiskMs: number;
   readonly meters: LoopMeters;
@@ -280,7 +281,7 @@ export class NodeLoop {
   }
 
   #take(input: Input): void {
-    const { dispatcher, leaderships, multiRaft } = this.#options;
+    const { dispatcher, leaderships, multiRaft, outbox } = this.#options;
     switch (input.kind) {
       case "tick":
         return this.#tick();
@@ -291,6 +292,7 @@ export class NodeLoop {
       case "peerBatch":
         return this.#takeBatch(input.from, input.batch);
       case "peerConnected":
+        outbox.addReminders(input.peer, multiRaft.remindersFor(input.peer));
         return leaderships.announceTo(input.peer);
       case "peerLost":
         multiRaft.reportUnreachable(input.peer);
@@ -333,7 +335,10 @@ export class NodeLoop {
   }
 
   #takeBatch(from: NodeId, batch: PeerBatch): void {
-    const { dispatcher, leaders, multiRaft } = this.#options;
+    const { dispatcher, leaders, multiRaft, peers, walSync } = this.#options;
+    if (peers.distrustOf(from) !== undefined) return;
+    // With another policy the disk may lag behind what was promised, as its operator has chosen.
+    if (walSync.kind === "always") multiRaft.mustKeep(batch.reminders, from);
     for (const message of batch.messages) multiRaft.step(message);
     for (const { group, term } of batch.leaderships) leaders.noteRemote(group, { leader: from, term });
     for (const call of batch.calls) dispatcher.startForwarded(from, call);
@@ -343,12 +348,13 @@ export class NodeLoop {
 
   /** Applies what is committed and answers the calls that waited for it. */
   #act(ready: ReadyBatch): void {
-    const { dispatcher, leaderships, replicas } = this.#options;
+    const { dispatcher, leaderships, peers, replicas } = this.#options;
     for (const { group, entries } of ready.committed) {
       replicas.all.get(group)?.apply(entries);
       if (group === CLUSTER_GROUP) this.#followCluster();
     }
     for (const read of ready.reads) dispatcher.closeReadRound(read);
+    for (const contradiction of ready.contradictions) peers.distrust(contradiction);
     for (const transition of ready.transitions) leaderships.follow(transition);
     if (ready.transitions.length > 0) dispatcher.startParked();
   }

@@ -11,7 +11,7 @@
  */
 
 import { NODE_ID_MAX } from "../../proto/mod.ts";
-import { NO_NODE, type NodeId } from "../../raft/mod.ts";
+import { type Contradiction, describeContradiction, NO_NODE, type NodeId } from "../../raft/mod.ts";
 import type { LeaderTable, NodeAddresses } from "../calls/mod.ts";
 import { CLUSTER_GROUP, type ClusterShape, isAddress, NODES_MAX } from "../cluster/mod.ts";
 import type { Outbox } from "../ports/mod.ts";
@@ -38,6 +38,8 @@ export class PeerDirectory implements NodeAddresses {
    * member.
    */
   readonly #provisional = new Map<NodeId, string>();
+  /** Peers that have lost what they had promised to this node, and how that showed. */
+  readonly #distrusted = new Map<NodeId, string>();
 
   constructor(options: PeerDirectoryOptions) {
     this.#options = options;
@@ -85,6 +87,16 @@ export class PeerDirectory implements NodeAddresses {
     this.#provisional.set(id, address);
     this.connect();
     return true;
+  }
+
+  /** Nothing of what the leader says is believed any more. */
+  distrust(contradiction: Contradiction): void {
+    this.#distrusted.set(contradiction.leader, describeContradiction(contradiction));
+  }
+
+  /** Why nothing of what `id` says is believed, `undefined` if it is. */
+  distrustOf(id: NodeId): string | undefined {
+    return this.#distrusted.get(id);
   }
 
   #mayBeMember(id: NodeId): boolean {

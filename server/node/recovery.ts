@@ -4,7 +4,16 @@
  * @module
  */
 
-import type { Entry, GroupId, HardState, Membership, Restored } from "../../raft/mod.ts";
+import {
+  type Entry,
+  type GroupId,
+  type HardState,
+  type Membership,
+  type NodeId,
+  type PeerPromise,
+  type Restored,
+  unreachable,
+} from "../../raft/mod.ts";
 import {
   type FileSystem,
   type RecoveredRecord,
@@ -12,13 +21,17 @@ import {
   type SyncPolicy,
   Wal,
   WalError,
+  type WalErrorCode,
   type WalTimer,
 } from "../../wal-wasm/mod.ts";
-import { type DataDirectory, DataDirectoryError } from "../data/mod.ts";
+import { type DataDirectory, DataDirectoryError, lostLog, rememberLog } from "../data/mod.ts";
 import type { Clock } from "../ports/mod.ts";
 import { decodeRecord } from "./wal_codec.ts";
 
 const INITIAL_HARD_STATE: HardState = { term: 0, vote: 0, commit: 0 };
+
+/** The log that the directory had is not there. */
+const LOST_LOG: ReadonlySet<WalErrorCode> = new Set(["WAL_MISSING", "WAL_OTHER_LOG"]);
 
 /** Which log to open, and how it is written from then on. */
 export interface LogOptions {
@@ -44,8 +57,9 @@ export interface RecoveredLog {
  */
 export async function recoverLog(options: LogOptions): Promise<RecoveredLog> {
   try {
-    return await readLog(await openLog(options));
+    return await readLog(options, await openLog(options));
   } catch (error) {
+    if (error instanceof WalError && LOST_LOG.has(error.code)) throw lostLog(options.data);
     // A log that cannot be opened is a data directory that cannot be used.
     throw error instanceof WalError ? new DataDirectoryError(error.message) : error;
   }
@@ -55,6 +69,7 @@ export async function recoverLog(options: LogOptions): Promise<RecoveredLog> {
 interface CollectedGroup {
   hardState: HardState;
   readonly entries: Entry[];
+  readonly promises: Map<NodeId, PeerPromise>;
 }
 
 /** Collects records, oldest first, and gives each group what is left of them. */
@@ -65,8 +80,18 @@ export class RecoveryCollector {
   take(record: RecoveredRecord): void {
     const decoded = decodeRecord(record.kind, record.payload);
     const state = this.#group(record.group);
-    if (decoded.kind === "hardState") state.hardState = decoded.hardState;
-    else appendEntry(state.entries, decoded.entry);
+    switch (decoded.kind) {
+      case "hardState":
+        state.hardState = decoded.hardState;
+        return;
+      case "promise":
+        state.promises.set(decoded.promise.node, decoded.promise);
+        return;
+      case "entry":
+        return appendEntry(state.entries, decoded.entry);
+      default:
+        return unreachable(decoded);
+    }
   }
 
   /** Groups of which the log holds anything. */
@@ -76,20 +101,24 @@ export class RecoveryCollector {
 
   /** What the replica of `group` here is restored from; `initial` is its membership before any change. */
   restore(group: GroupId, initial: Membership): Restored {
-    const { hardState, entries } = this.#groups.get(group) ?? { hardState: INITIAL_HARD_STATE, entries: [] };
+    const { hardState, entries, promises } = this.#groups.get(group) ?? newGroup();
     const commit = Math.min(hardState.commit, entries.at(-1)?.index ?? 0);
     const snapshot = { index: 0, term: 0, membership: initial };
-    return { hardState: { ...hardState, commit }, snapshot, entries };
+    return { hardState: { ...hardState, commit }, snapshot, entries, promises: [...promises.values()] };
   }
 
   #group(group: GroupId): CollectedGroup {
     let state = this.#groups.get(group);
     if (state === undefined) {
-      state = { hardState: INITIAL_HARD_STATE, entries: [] };
+      state = newGroup();
       this.#groups.set(group, state);
     }
     return state;
   }
+}
+
+function newGroup(): CollectedGroup {
+  return { hardState: INITIAL_HARD_STATE, entries: [], promises: new Map() };
 }
 
 /** An entry replaces all that were written before at its index and above. */
@@ -106,12 +135,13 @@ function appendEntry(entries: Entry[], entry: Entry): void {
 }
 
 function openLog(options: LogOptions): Promise<Wal> {
-  const { data: { identity, walDirectory }, fileSystem, clock, randomWord } = options;
+  const { data: { identity, logId, walDirectory }, fileSystem, clock, randomWord } = options;
   return Wal.open({
     fileSystem,
     directory: walDirectory,
     clusterId: identity.clusterId,
     nodeId: identity.nodeId,
+    logId,
     segmentBytes: options.walSegmentBytes,
     sync: options.walSync,
     timer: walTimer(clock),
@@ -119,10 +149,11 @@ function openLog(options: LogOptions): Promise<Wal> {
   });
 }
 
-async function readLog(wal: Wal): Promise<RecoveredLog> {
+async function readLog({ data, fileSystem }: LogOptions, wal: Wal): Promise<RecoveredLog> {
   try {
     const collector = new RecoveryCollector();
     refuseDamage(await wal.recover((record) => collector.take(record)));
+    if (data.logId === undefined) await rememberLog(fileSystem, data, wal.logId);
     return { wal, collector };
   } catch (error) {
     await wal.close();

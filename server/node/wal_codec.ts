@@ -4,10 +4,13 @@
  * ```
  * entry record       kind 1   head: index varint · term varint · entry kind u8    body: the entry's bytes
  * hard state record  kind 2   head: term varint · vote varint · commit varint     body: empty
+ * promise record     kind 3   head: node, term, index, term of the entry: varints   body: empty
  * ```
  *
  * An entry whose index is not above the last one of its group replaces everything from that index on; the
- * last hard state of a group counts. Entries stand before the hard state of the same batch.
+ * last hard state of a group counts, and the last promise of each other node (`raft/promises.ts`). Whoever
+ * writes hard states again, to let go of a segment, writes promises again. Entries stand before the hard
+ * state of the same batch, promises behind it.
  *
  * @module
  */
@@ -19,21 +22,23 @@ import {
   type GroupId,
   type GroupPersist,
   type HardState,
+  type PeerPromise,
 } from "../../raft/mod.ts";
 import type { WalRecord } from "../../wal-wasm/mod.ts";
 import { allocateBytes } from "../kv/mod.ts";
 
 /** Kinds of records this node writes. */
-export const RecordKind = { entry: 1, hardState: 2 } as const;
+export const RecordKind = { entry: 1, hardState: 2, promise: 3 } as const;
 
 const NO_BYTES = new Uint8Array(0);
 
 /** The records of a turn. */
 export function encodeRecords(persist: readonly GroupPersist[]): WalRecord[] {
   const records: WalRecord[] = [];
-  for (const { group, entries, hardState } of persist) {
+  for (const { group, entries, hardState, promises } of persist) {
     for (const entry of entries) records.push(encodeEntry(group, entry));
     if (hardState !== undefined) records.push(encodeHardState(group, hardState));
+    for (const promise of promises ?? []) records.push(encodePromise(group, promise));
   }
   return records;
 }
@@ -41,7 +46,8 @@ export function encodeRecords(persist: readonly GroupPersist[]): WalRecord[] {
 /** What a record says. */
 export type DecodedRecord =
   | { readonly kind: "entry"; readonly entry: Entry }
-  | { readonly kind: "hardState"; readonly hardState: HardState };
+  | { readonly kind: "hardState"; readonly hardState: HardState }
+  | { readonly kind: "promise"; readonly promise: PeerPromise };
 
 /**
  * The meaning of one recovered record; an entry's bytes are a view of `payload`.
@@ -64,6 +70,12 @@ export function decodeRecord(kind: number, payload: Uint8Array): DecodedRecord {
     reader.mustEnd();
     return { kind: "hardState", hardState };
   }
+  if (kind === RecordKind.promise) {
+    const [node, term] = [reader.varint(), reader.varint()];
+    const promise = { node, term, index: reader.varint(), indexTerm: reader.varint() };
+    reader.mustEnd();
+    return { kind: "promise", promise };
+  }
   throw new RangeError(`Cannot decode a log record of kind ${kind}`);
 }
 
@@ -81,4 +93,11 @@ function encodeHardState(group: GroupId, { term, vote, commit }: HardState): Wal
   writer.varint(vote);
   writer.varint(commit);
   return { group, kind: RecordKind.hardState, head: writer.finishMeasured(), body: NO_BYTES };
+}
+
+function encodePromise(group: GroupId, { node, term, index, indexTerm }: PeerPromise): WalRecord {
+  const values = [node, term, index, indexTerm];
+  const writer = new WireWriter(allocateBytes(values.reduce((sum, value) => sum + varintSize(value), 0)));
+  for (const value of values) writer.varint(value);
+  return { group, kind: RecordKind.promise, head: writer.finishMeasured(), body: NO_BYTES };
 }

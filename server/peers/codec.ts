@@ -5,7 +5,14 @@
  */
 
 import { WireReader, type WireWriter } from "../../proto/mod.ts";
-import { decodeEntryKind, type Entry, type EntryKind, type GroupId, type Message } from "../../raft/mod.ts";
+import {
+  decodeEntryKind,
+  type Entry,
+  type EntryKind,
+  type GroupId,
+  type Message,
+  type Reminder,
+} from "../../raft/mod.ts";
 import type { ForwardedCall, ForwardedReply, Leadership, PeerBatch, PeerHello } from "../ports/mod.ts";
 import { decodeCall, decodeReply, encodeCall, encodeReply } from "./forward_codec.ts";
 import {
@@ -52,6 +59,7 @@ export function encodePeerBatch(writer: WireWriter, batch: PeerBatch): void {
     writer.number(2, term);
     writer.endMessage(start);
   }
+  for (const reminder of batch.reminders) encodeReminder(writer, reminder);
 }
 
 /** Writes the `PeerBatch` that opens a stream. */
@@ -84,6 +92,7 @@ export function decodePeerBatch(bytes: Uint8Array, route: PeerRoute): DecodedBat
   const calls: ForwardedCall[] = [];
   const replies: ForwardedReply[] = [];
   const leaderships: Leadership[] = [];
+  const reminders: Reminder[] = [];
   let hello: PeerHello | undefined;
   const reader = new WireReader(bytes);
   while (reader.next()) {
@@ -96,9 +105,9 @@ export function decodePeerBatch(bytes: Uint8Array, route: PeerRoute): DecodedBat
       addHeartbeats(messages, { kind: "heartbeatRequest", route, columns: reader.message(readColumns) });
     } else if (reader.field === 7) {
       addHeartbeats(messages, { kind: "heartbeatResponse", route, columns: reader.message(readColumns) });
-    }
+    } else if (reader.field === 10) reminders.push(reader.message(decodeReminder));
   }
-  return { hello, batch: { messages, calls, replies, leaderships } };
+  return { hello, batch: { messages, calls, replies, leaderships, reminders } };
 }
 
 function encodeMessage(writer: WireWriter, message: Exclude<Message, Heartbeat>): void {
@@ -334,6 +343,28 @@ function decodeLeadership(reader: WireReader): Leadership {
     else if (reader.field === 2) leadership.term = reader.number();
   }
   return leadership;
+}
+
+function encodeReminder(writer: WireWriter, reminder: Reminder): void {
+  const start = writer.beginMessage(10);
+  writer.number(1, reminder.group);
+  writer.number(2, reminder.term);
+  writer.number(3, reminder.index);
+  writer.number(4, reminder.indexTerm);
+  writer.boolean(5, reminder.isCommitted);
+  writer.endMessage(start);
+}
+
+function decodeReminder(reader: WireReader): Reminder {
+  const reminder = { group: 0, term: 0, index: 0, indexTerm: 0, isCommitted: false };
+  while (reader.next()) {
+    if (reader.field === 1) reminder.group = reader.number();
+    else if (reader.field === 2) reminder.term = reader.number();
+    else if (reader.field === 3) reminder.index = reader.number();
+    else if (reader.field === 4) reminder.indexTerm = reader.number();
+    else if (reader.field === 5) reminder.isCommitted = reader.boolean();
+  }
+  return reminder;
 }
 
 function unreachable(value: never): never {

@@ -69,6 +69,10 @@ const FULL: PeerBatch = {
     { kind: "failed", callId: 4, failure: { kind: "overloaded" }, message: "later" },
   ],
   leaderships: [{ group: 1, term: 2 }, { group: 9, term: BIG }],
+  reminders: [
+    { group: 1, term: 2, index: 0, indexTerm: 0, isCommitted: true },
+    { group: 9, term: BIG, index: BIG, indexTerm: 3, isCommitted: false },
+  ],
 };
 
 function encode(batch: PeerBatch): Uint8Array {
@@ -148,7 +152,7 @@ test("a heartbeat of a thousand groups is a few bytes a group, whatever lies bet
     { kind: "readIndexRequest", ...envelope, group, readId: 1 },
   ]);
   const heartbeats = messages.filter(({ kind }) => kind === "heartbeatRequest");
-  const batch = { ...FULL, messages: heartbeats, calls: [], replies: [], leaderships: [] };
+  const batch = { ...FULL, messages: heartbeats, calls: [], replies: [], leaderships: [], reminders: [] };
   assert.ok(encode(batch).length < 6 * groups.length, `${encode(batch).length} bytes`);
   const decoded = decodePeerBatch(encode({ ...batch, messages }), { from: 1, to: 2 }).batch.messages;
   assert.equal(decoded.filter(({ kind }) => kind === "heartbeatRequest"), heartbeats);

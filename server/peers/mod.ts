@@ -38,6 +38,7 @@
  *   first met.
  * - One incoming stream per peer counts, the newest; when it ends, the node is told that its peer is lost.
  * - A peer that was not heard for three election timeouts is taken for gone, and its stream opened anew.
+ * - A node that has lost what it promised to this one is not let in any more (`docs/decisions/0016-…`).
  * - A removed node is told so when it connects, and a node with a lost disk learns it from its peers' hellos,
  *   so that both can stop.
  * - Messages are bounded before they are read: 4 KiB for a hello, 256 MiB for a batch.

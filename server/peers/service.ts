@@ -32,6 +32,8 @@ export interface PeerHost {
   admits(id: NodeId, address: string): boolean;
   /** Whether the node was a member once and never will be again. */
   hasRemoved(id: NodeId): boolean;
+  /** Why nothing of what the node says is believed, `undefined` if it is. */
+  distrustOf(id: NodeId): string | undefined;
   /** Peer `by` knows this node with another data directory: this one must not go on. */
   takeIdentityMismatch(by: NodeId): void;
 }
@@ -174,6 +176,8 @@ export class PeerService {
     }
     if (hello.clusterId !== clusterId) return `this is cluster ${clusterId}, not ${hello.clusterId}`;
     if (hello.toNode !== nodeId) return `this is node ${nodeId}, not ${hello.toNode}`;
+    const distrust = host.distrustOf(hello.fromNode);
+    if (distrust !== undefined) return `node ${hello.fromNode} is not believed any more: ${distrust}`;
     if (!host.admits(hello.fromNode, hello.address)) return `node ${hello.fromNode} is not in this cluster`;
     return undefined;
   }

@@ -18,7 +18,7 @@ export const PEER_PROTOCOL_VERSION = 1;
 /** How often links are looked at. */
 const CHECK_INTERVAL_MS = 250;
 
-const NOTHING: PeerBatch = { messages: [], calls: [], replies: [], leaderships: [] };
+const NOTHING: PeerBatch = { messages: [], calls: [], replies: [], leaderships: [], reminders: [] };
 
 /** A former peer may be waiting for answers, and for the news that it is one. */
 const FORMER_PEER_MS = 5_000;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Message, NodeId } from "../../raft/mod.ts";
+import type { Message, NodeId, Reminder } from "../../raft/mod.ts";
 import type { ForwardedCall, ForwardedReply, Leadership, PeerBatch } from "./peer_batch.ts";
 import type { PeerTransport } from "./ports.ts";
 
@@ -13,6 +13,7 @@ interface OpenBatch {
   readonly calls: ForwardedCall[];
   readonly replies: ForwardedReply[];
   readonly leaderships: Leadership[];
+  readonly reminders: Reminder[];
 }
 
 /** See the module comment. */
@@ -53,6 +54,11 @@ export class Outbox {
     for (const peer of peers) this.#batch(peer).leaderships.push(...leaderships);
   }
 
+  /** Reminds a peer of what it has promised. */
+  addReminders(to: NodeId, reminders: readonly Reminder[]): void {
+    if (reminders.length > 0) this.#batch(to).reminders.push(...reminders);
+  }
+
   /** Sends everything; returns the calls that certainly did not leave. */
   flush(): readonly ForwardedCall[] {
     if (this.#batches.size === 0) return NO_CALLS;
@@ -69,7 +75,7 @@ export class Outbox {
   #batch(to: NodeId): OpenBatch {
     let batch = this.#batches.get(to);
     if (batch === undefined) {
-      batch = { messages: [], calls: [], replies: [], leaderships: [] };
+      batch = { messages: [], calls: [], replies: [], leaderships: [], reminders: [] };
       this.#batches.set(to, batch);
     }
     return batch;

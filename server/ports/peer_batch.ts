@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { GroupId, Message, NodeId, Term } from "../../raft/mod.ts";
+import type { GroupId, Message, NodeId, Reminder, Term } from "../../raft/mod.ts";
 import type { Failure, ReadResult } from "../api/mod.ts";
 import type { Outcome } from "../kv/mod.ts";
 
@@ -44,6 +44,8 @@ export interface PeerBatch {
   readonly calls: readonly ForwardedCall[];
   readonly replies: readonly ForwardedReply[];
   readonly leaderships: readonly Leadership[];
+  /** What the receiver has promised to the sender; all of it at the start of a stream. */
+  readonly reminders: readonly Reminder[];
 }
 
 /** Opens a stream of batches: which node does so, and to which. */

@@ -95,8 +95,44 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     caughtBy: "scripts",
     edits: [{
       file: "follower.ts",
-      find: "log.commitTo(Math.min(message.commit, lastProven));",
-      replace: "log.commitTo(Math.min(message.commit, log.lastIndex));",
+      find: "const commit = Math.min(message.commit, lastProven);",
+      replace: "const commit = Math.min(message.commit, log.lastIndex);",
+    }],
+  },
+  {
+    name: "an append below the commit index is taken for equal",
+    caughtBy: "scripts",
+    edits: [{
+      file: "follower.ts",
+      find: "if (contradiction !== undefined) return",
+      replace: "if (contradiction !== undefined && log.committed < prevLogIndex) return",
+    }],
+  },
+  {
+    name: "a leader tells a commit that its own disk does not hold",
+    caughtBy: "scripts",
+    edits: [{
+      file: "replication.ts",
+      find: "return Math.min(log.committed, log.durable);",
+      replace: "return log.committed;",
+    }],
+  },
+  {
+    name: "replicas are not held to their promises",
+    caughtBy: "scripts",
+    edits: [{
+      file: "promises.ts",
+      find: "if (term >= reminder.term && (!isOwed || isHeld)) return undefined;",
+      replace: "if (term >= 0 || !isOwed || isHeld) return undefined;",
+    }],
+  },
+  {
+    name: "promises are not written down",
+    caughtBy: "scripts",
+    edits: [{
+      file: "replica_ready.ts",
+      find: "const promises = isPromiseDue ? risenPromises(state) : NO_PROMISES;",
+      replace: "const promises = isPromiseDue && state.term < 0 ? risenPromises(state) : NO_PROMISES;",
     }],
   },
   {
@@ -123,7 +159,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: "replication.ts",
-        find: "commit: Math.min(follower.matchIndex, state.log.committed),",
+        find: "commit: Math.min(follower.matchIndex, tellableCommit(state)),",
         replace: "commit: state.log.committed,",
       },
       {

@@ -47,6 +47,38 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     }],
   },
   {
+    name: "nobody looks whether the log is the one that was there",
+    edits: [{
+      file: "server/node/recovery.ts",
+      find: "    logId,\n    segmentBytes",
+      replace: "    segmentBytes",
+    }],
+  },
+  {
+    name: "it is not remembered that there was a log",
+    edits: [{
+      file: "server/node/recovery.ts",
+      find: "if (data.logId === undefined) await rememberLog",
+      replace: "if (data.logId !== undefined) await rememberLog",
+    }],
+  },
+  {
+    name: "nobody is reminded of promises",
+    edits: [{
+      file: "server/node/node_loop.ts",
+      find: "outbox.addReminders(input.peer, multiRaft.remindersFor(input.peer));",
+      replace: "",
+    }],
+  },
+  {
+    name: "promises are lost in a restart",
+    edits: [{
+      file: "server/node/recovery.ts",
+      find: "promises: [...promises.values()]",
+      replace: "promises: []",
+    }],
+  },
+  {
     name: "recovery keeps an entry that was replaced",
     edits: [{
       file: "server/node/recovery.ts",
@@ -58,8 +90,8 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "recovery leaves a gap at the end of the log",
     edits: [{
       file: "server/node/recovery.ts",
-      find: "snapshot, entries };",
-      replace: "snapshot, entries: entries.slice(0, Math.max(commit, entries.length - 1)) };",
+      find: "snapshot, entries, promises",
+      replace: "snapshot, entries: entries.slice(0, Math.max(commit, entries.length - 1)), promises",
     }],
   },
   {
@@ -68,6 +100,14 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
       file: "server/kv/state_machine.ts",
       find: "if (known !== undefined) return known;",
       replace: "if (known !== undefined) this.#sessions.find(requestId);",
+    }],
+  },
+  {
+    name: "commands are stamped with the wall clock",
+    edits: [{
+      file: "server/calls/dispatcher.ts",
+      find: "replica.stampMs(clock.monotonicMs())",
+      replace: "clock.wallMs()",
     }],
   },
   {
@@ -266,6 +306,8 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     "a change may begin before the last one is in force",
     "a node that knows nobody shows nobody that it lives",
     "learners count",
+    "replicas are not held to their promises",
+    "promises are not written down",
   ].map(ofTheCore),
 ];
 

@@ -11,10 +11,12 @@
  * | `pause N TICKS` | N stands still: its clock goes on, its ticks do not |
  * | `campaign N` | ticks N alone until it stands for election |
  * | `propose N [count]` · `read N ID` · `transfer N TO` · `unreachable N PEER` | asks the core |
+ * | `remind N TO` | N says what TO has promised to it (`raft/promises.ts`) |
  * | `prefer N\|all [priority=2,3,1]` | changes the order in which N thinks that replicas should lead |
  * | `change N voters=1,2 [learners=3]` | asks N to change the membership |
  * | `begin N` · `finish N` · `turn N` | the halves of a turn, before and after the disk; or all of it |
  * | `crash N` · `start N` | N dies, without what was not persisted; comes back |
+ * | `format N [log= …]` | what is on the disk of N from now on, as of `state`; N is down |
  * | `show` · `deliver` · `drop` · `double` `[FROM->TO] [KIND]` | messages on their way, all or some |
  * | `cut A->B` · `isolate N …` · `heal` | links |
  * | `settle` · `wait TICKS` | turns and deliveries until nothing is left to do; the same with time passing |
@@ -114,6 +116,8 @@ export class RaftScript {
         for (const node of nodes) node.raft?.setPriority(GROUP, order);
         return [];
       }
+      case "remind":
+        return this.#remind(this.#node(first), this.#node(second));
       case "unreachable":
         this.#node(first).core.reportUnreachable(second ?? 0);
         return [];
@@ -150,6 +154,9 @@ export class RaftScript {
       }
       case "crash":
         cluster.crash(this.#node(first));
+        return [];
+      case "format":
+        this.#node(first).disk.format(GROUP, this.#parseState(command));
         return [];
       case "start":
         cluster.start(this.#node(first));
@@ -226,6 +233,15 @@ export class RaftScript {
       const result = node.core.propose(GROUP, textBytes(`p${this.#proposed}`));
       return result.accepted ? `p${this.#proposed} is ${result.index}/${result.term}` : refusal(result)[0]!;
     });
+  }
+
+  /** What the first reminds the second of; it is a broken invariant if that has lost it. */
+  #remind(witness: ModelNode, node: ModelNode): readonly string[] {
+    const reminders = witness.core.remindersFor(node.id);
+    node.core.mustKeep(reminders, witness.id);
+    return reminders.map(({ term, index, indexTerm, isCommitted }) =>
+      `term ${term} entry ${index}/${indexTerm}${isCommitted ? "" : " while in that term"}`
+    );
   }
 
   #tick(who: string, count: number): readonly string[] {

@@ -54,6 +54,9 @@ export interface SimulationResult {
   readonly lines: readonly string[];
 }
 
+/** Under this name runs count disks that were put back. */
+export const PUT_BACK = "putBack";
+
 /** Among so many seeds, one has a single replica of everything. */
 const SINGLE_EVERY = 9;
 
@@ -107,6 +110,8 @@ class Simulation {
   readonly #link: ClientLink;
   readonly #clients: Clients;
   readonly #records = new Records();
+  /** What was done in the calm. */
+  readonly #calmCounts = new Map<string, number>();
   #starts = 0;
 
   constructor(options: SimulationOptions) {
@@ -194,6 +199,8 @@ class Simulation {
       world: this.#world,
       judge: this.#judge,
       fleet: this.#fleet,
+      network: this.#network,
+      electionTimeoutMs: this.#plan.electionTimeoutMs,
       operator: this.#operator,
       ledger: this.#ledger,
       observer: this.#observer,
@@ -205,6 +212,7 @@ class Simulation {
       workers,
     });
     await calm.check();
+    if (calm.putBacks > 0) this.#calmCounts.set(PUT_BACK, calm.putBacks);
   }
 
   #buildFleet(): Fleet {
@@ -293,7 +301,11 @@ class Simulation {
       acknowledged,
       unknown,
       reads,
-      faults: Object.fromEntries([...this.#randomFaults.counts, ...this.#operator.counts]),
+      faults: Object.fromEntries([
+        ...this.#randomFaults.counts,
+        ...this.#operator.counts,
+        ...this.#calmCounts,
+      ]),
       restarts: this.#starts - this.#fleet.machines.length,
       lines: this.#world.trace.lines,
     };

@@ -8,7 +8,7 @@
 import { assert, assertRejects, suite } from "../harness.ts";
 import { CHANGE_KINDS } from "./machines/operator.ts";
 import { describeTotals, runManySeeds, seedsFrom } from "./many_seeds.ts";
-import { runSimulation } from "./simulation.ts";
+import { PUT_BACK, runSimulation } from "./simulation.ts";
 import { FAULT_KINDS } from "./world/weather.ts";
 
 const SEEDS = Number(Deno.env.get("SIM_SEEDS") ?? 200);
@@ -44,6 +44,7 @@ test(`${SEEDS} seeds of ${STEPS} steps keep every promise and recover`, async (s
   assert.ok(totals.elections > 2 * SEEDS, "leaders are elected");
   assert.ok(totals.restarts > SEEDS, "nodes come back");
   assert.equal(FAULT_KINDS.filter((kind) => totals.faults[kind] === undefined), [], "every fault happens");
+  assert.ok((totals.faults[PUT_BACK] ?? 0) > SEEDS / 20, "disks are put back to an earlier state");
   assert.equal(CHANGE_KINDS.filter((kind) => totals.faults[kind] === undefined), [], "every change happens");
 }, { limitMs: LIMIT_MS });
 

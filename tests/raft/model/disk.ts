@@ -4,13 +4,23 @@
  * @module
  */
 
-import type { Entry, GroupId, GroupPersist, HardState, Restored, SnapshotMeta } from "../../../raft/mod.ts";
+import type {
+  Entry,
+  GroupId,
+  GroupPersist,
+  HardState,
+  NodeId,
+  PeerPromise,
+  Restored,
+  SnapshotMeta,
+} from "../../../raft/mod.ts";
 
 /** The durable part of one replica. */
 export interface DiskGroup {
   hardState: HardState;
   readonly snapshot: SnapshotMeta;
   entries: Entry[];
+  readonly promises: Map<NodeId, PeerPromise>;
 }
 
 /** See the module comment. */
@@ -20,12 +30,12 @@ export class Disk {
   /** Puts down what a replica is to be restored from. */
   format(group: GroupId, restored: Restored): void {
     const { hardState, snapshot, entries } = restored;
-    this.groups.set(group, { hardState, snapshot, entries: [...entries] });
+    this.groups.set(group, { hardState, snapshot, entries: [...entries], promises: new Map() });
   }
 
   restored(group: GroupId): Restored {
-    const { hardState, snapshot, entries } = this.group(group);
-    return { hardState, snapshot, entries: [...entries] };
+    const { hardState, snapshot, entries, promises } = this.group(group);
+    return { hardState, snapshot, entries: [...entries], promises: [...promises.values()] };
   }
 
   group(group: GroupId): DiskGroup {
@@ -41,6 +51,7 @@ export class Disk {
   persist(persist: GroupPersist): void {
     const found = this.group(persist.group);
     if (persist.hardState !== undefined) found.hardState = persist.hardState;
+    for (const promise of persist.promises ?? []) found.promises.set(promise.node, promise);
     const first = persist.entries[0];
     if (first === undefined) return;
     const kept = first.index - found.snapshot.index - 1;

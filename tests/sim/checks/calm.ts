@@ -7,12 +7,16 @@
  */
 
 import type { PrkDbClient } from "../../../client/mod.ts";
+import { partitionOfKey } from "../../../proto/mod.ts";
+import { groupOfPartition } from "../../../server/cluster/founding.ts";
 import { checkLinearizable, describeVerdict } from "../../linearizability/checker.ts";
 import { staleReadComplaints } from "../../linearizability/stale_reads.ts";
 import type { Records } from "../clients/workload.ts";
 import { canReplaceAllButOne, replaceAllButOne } from "../faults/full_replacement.ts";
+import { PutBack } from "../faults/put_back.ts";
 import type { Fleet } from "../machines/fleet.ts";
 import type { SimMachine } from "../machines/machine.ts";
+import type { Network } from "../machines/network.ts";
 import type { Operator } from "../machines/operator.ts";
 import type { World } from "../world/world.ts";
 import type { Judge } from "./judge.ts";
@@ -28,12 +32,18 @@ const LIMIT_MS = 60_000;
  */
 const FULL_REPLACEMENT_PERCENT = 30;
 const FULL_REPLACEMENT_REPLICAS_MAX = 3;
+/** Of runs, how many end with a disk that is put back to an earlier state. */
+const PUT_BACK_PERCENT = 25;
+/** Promises are written with the next commit hint, which is due an election timeout after the last one. */
+const WRITTEN_TIMEOUTS = 4;
 
 /** What is judged. */
 export interface CalmPhaseOptions {
   readonly world: World;
   readonly judge: Judge;
   readonly fleet: Fleet;
+  readonly network: Network;
+  readonly electionTimeoutMs: number;
   readonly operator: Operator;
   readonly ledger: ReplicationLedger;
   readonly observer: Observer;
@@ -49,6 +59,8 @@ export interface CalmPhaseOptions {
 /** See the module comment. */
 export class CalmPhase {
   readonly #options: CalmPhaseOptions;
+  /** Disks that were put back to an earlier state. */
+  putBacks = 0;
 
   constructor(options: CalmPhaseOptions) {
     this.#options = options;
@@ -61,12 +73,43 @@ export class CalmPhase {
     await this.#await(this.#readAll(), "a new client reads every key");
     await this.#await(this.#write(), "a new client writes every key");
     await this.#changeOver();
-    await this.#until(() => this.#isSettled(), "every group has one leader and equal replicas");
+    await this.#equalize();
     this.#compareStates();
     await this.#await(this.#readAll(), "a new client reads every key");
     this.#judgeHistory();
+    await this.#putDiskBack();
     const { verdict } = this.#options.judge;
     if (verdict !== undefined) throw verdict;
+  }
+
+  /** At the very end, as it costs a machine. */
+  async #putDiskBack(): Promise<void> {
+    const { electionTimeoutMs, fleet, keys, network, partitionCount, world } = this.#options;
+    if (!world.random.chance(PUT_BACK_PERCENT)) return;
+    const groups = new Set(
+      keys.map((key) => groupOfPartition(partitionOfKey(new TextEncoder().encode(key), partitionCount))),
+    );
+    const scene = PutBack.begin({ world, fleet, network, electionTimeoutMs, groups });
+    if (scene === undefined) return;
+    await this.#equalize();
+    // What was acknowledged in the first round is written down by the witnesses in the second.
+    for (let round = 0; round < 2; round++) {
+      await this.#await(this.#write(), "a new client writes every key");
+      await this.#equalize();
+      const writtenMs = world.nowMs + WRITTEN_TIMEOUTS * electionTimeoutMs;
+      await this.#until(() => world.nowMs > writtenMs, "commit hints are written");
+      if (round === 0) scene.noteTerms();
+    }
+    scene.putBack();
+    await this.#until(() => scene.isWitnessUp, "a node that was killed comes back");
+    scene.meet();
+    await this.#until(() => scene.isOver, "a node whose disk was put back ends");
+    scene.mustHaveEnded();
+    this.putBacks++;
+  }
+
+  #equalize(): Promise<void> {
+    return this.#until(() => this.#isSettled(), "every group has one leader and equal replicas");
   }
 
   /** Whatever an operator began ends, and the cluster is what it says. */

@@ -64,7 +64,8 @@ export class Observer {
   onStart(machine: SimMachine): void {
     const views = new Map<GroupId, RaftStatus>();
     for (const view of machine.node!.status().replicas) {
-      this.#promises.restarted(machine.id, view);
+      // One whose disk was put back has to find that out by itself.
+      if (!machine.isPutBack) this.#promises.restarted(machine.id, view);
       views.set(view.group, view);
     }
     this.#seen.set(machine.id, views);
@@ -91,7 +92,7 @@ export class Observer {
 
   /** A partition has moved here, or is back. */
   #meet(machine: SimMachine, view: RaftStatus): RaftStatus {
-    this.#promises.restarted(machine.id, view);
+    if (!machine.isPutBack) this.#promises.restarted(machine.id, view);
     this.#watch(machine);
     return { ...view, role: "follower" };
   }

@@ -20,8 +20,8 @@ import type { BrokenPart } from "../machines/sim_disk.ts";
 import type { FaultKind, Weather } from "../world/weather.ts";
 import type { World } from "../world/world.ts";
 
-/** How far a wall clock may be set wrong, in milliseconds. */
-const CLOCK_JUMP_MS_MAX = 500;
+/** How far a wall clock may be set wrong, in milliseconds: by more than anything is remembered for. */
+const CLOCK_JUMP_MS_MAX = 20 * 60_000;
 /** Longest time that a process stands still. */
 const PAUSE_MS_MAX = 5_000;
 /** What a process that goes on has time for before the first message reaches it. */
@@ -33,7 +33,7 @@ const BOUNCE_MS_MAX = 20;
 /** Longest time that a process runs which is about to fail again. */
 const LOOP_MS_MAX = 300;
 /** Kinds a machine may not come back from. */
-const RUINS: ReadonlySet<FaultKind> = new Set(["damage", "loseDisk"]);
+const RUINS: ReadonlySet<FaultKind> = new Set(["damage", "loseDisk", "removeLog"]);
 const BROKEN_PARTS: readonly BrokenPart[] = ["read", "write", "sync"];
 
 /** What faults are done to. */
@@ -115,6 +115,7 @@ export class Faults {
         return this.endLater(() => machine.disk.broken = undefined);
       case "damage":
       case "loseDisk":
+      case "removeLog":
         return this.#ruin(kind, machine);
       case "clockJump":
         machine.clock.wallOffsetMs += this.#random.below(2 * CLOCK_JUMP_MS_MAX + 1) - CLOCK_JUMP_MS_MAX;
@@ -226,10 +227,10 @@ export class Faults {
     });
   }
 
-  #ruin(kind: "damage" | "loseDisk", machine: SimMachine): void {
+  #ruin(kind: "damage" | "loseDisk" | "removeLog", machine: SimMachine): void {
     this.#losses++;
     if (kind === "loseDisk") return machine.lose();
-    this.takeDown(machine, () => machine.damage());
+    this.takeDown(machine, () => kind === "damage" ? machine.damage() : machine.removeLog());
   }
 
   #transfer(): void {

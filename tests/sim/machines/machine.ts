@@ -26,7 +26,7 @@ import type { World } from "../world/world.ts";
 import type { Network } from "./network.ts";
 import { SimProcess } from "./process.ts";
 import { type MachineClock, ProcessClock } from "./process_clock.ts";
-import { SimDisk } from "./sim_disk.ts";
+import { type DiskCopy, SimDisk } from "./sim_disk.ts";
 
 /** Where a node comes from: it is a founder, or has joined. */
 export interface Origin {
@@ -71,6 +71,8 @@ type LocalCaller = ReturnType<typeof createLocalCaller>;
 const NO_METERS = { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} };
 /** More than any run holds: the limit itself has tests of its own. */
 const LOG_BYTES_MAX = 2 ** 30;
+/** How far wall clocks are off from the start. */
+const WALL_OFFSET_MS_MAX = 20 * 60_000;
 /** A supervisor waits so long before it starts a node again that gave up. */
 const RESTART_MS_MIN = 100;
 const RESTART_MS_MAX = 1_000;
@@ -92,6 +94,10 @@ export class SimMachine {
   /** Where the log ended when a process last had it open. */
   #logEnd = { segment: 1, offset: 0 };
   #isDamaged = false;
+  /** Whether a node was ever open on this disk. */
+  #isUsed = false;
+  #hasLostLog = false;
+  #isPutBack = false;
   #isRemoved = false;
   /** Somebody asked for a start while the process was stopping. */
   #startsAgain = false;
@@ -110,7 +116,8 @@ export class SimMachine {
     this.#options = parts.options;
     this.#random = this.#world.fork();
     this.disk = new SimDisk({ random: this.#world.fork(), syncMsMax: parts.options.syncMsMax });
-    this.clock = { rate: parts.options.clockRate, wallOffsetMs: 0 };
+    const wallOffsetMs = this.#random.below(2 * WALL_OFFSET_MS_MAX + 1) - WALL_OFFSET_MS_MAX;
+    this.clock = { rate: parts.options.clockRate, wallOffsetMs };
   }
 
   get id(): NodeId {
@@ -134,6 +141,11 @@ export class SimMachine {
   /** Answers calls of clients while the node is open. */
   get caller(): LocalCaller | undefined {
     return this.#caller;
+  }
+
+  /** Whether its disk holds less than its node has promised. */
+  get isPutBack(): boolean {
+    return this.#isPutBack;
   }
 
   /** Starts a process, if the machine is down; if one is stopping, another follows it. */
@@ -189,6 +201,20 @@ export class SimMachine {
   damage(): void {
     this.crash();
     if (this.#state === "down" && this.disk.damage(`${DIRECTORY}/wal`, this.#logEnd)) this.#isDamaged = true;
+  }
+
+  /** The log is removed from the disk while the machine is down. A node that was open before must refuse. */
+  removeLog(): void {
+    this.crash();
+    if (this.#state !== "down" || !this.#isUsed) return;
+    this.disk.removeLog(`${DIRECTORY}/wal`);
+    this.#hasLostLog = true;
+  }
+
+  /** An older copy of the whole disk takes its place; the machine is down. */
+  putBack(copy: DiskCopy): void {
+    this.disk.putBack(copy);
+    this.#isPutBack = true;
   }
 
   /** The disk is gone, and the machine with it. */
@@ -247,6 +273,8 @@ export class SimMachine {
     this.#node = node;
     this.#inbox = inbox;
     this.#caller = createLocalCaller(node);
+    if (this.#hasLostLog) this.#watcher.fail(`node ${this.id} starts without the log it had`);
+    this.#isUsed = true;
     this.#world.trace.note(`node ${this.id} is up`);
     this.#watcher.onStart(this);
   }
@@ -261,20 +289,25 @@ export class SimMachine {
 
   #refused(process: SimProcess, error: unknown): void {
     if (!process.isAlive) return;
-    if (this.#isDamaged) {
-      this.#end("is lost: its log is damaged");
-      this.#state = "lost";
-      return;
-    }
+    if (this.#isDamaged || this.#hasLostLog) return this.#giveUpForGood("its log is damaged or gone");
     if (this.disk.faults === 0) this.#watcher.fail(`node ${this.id} refuses to start`, error);
     this.#giveUp("cannot start");
   }
 
   #onFatal(error: Error): void {
+    if (this.#isPutBack && LOST_PROMISE.test(error.message)) {
+      return this.#giveUpForGood("it does not hold what it has promised");
+    }
     // A faulty disk ends a node; nothing else may.
     const isOfDisk = this.disk.faults > 0 && Reflect.get(error, "code") === "WAL_POISONED";
     if (!isOfDisk) this.#watcher.fail(`node ${this.id} dies`, error);
     this.#giveUp("gives up");
+  }
+
+  #giveUpForGood(why: string): void {
+    this.#end(`is lost: ${why}`);
+    this.disk.kill();
+    this.#state = "lost";
   }
 
   #giveUp(what: string): void {
@@ -302,3 +335,5 @@ export class SimMachine {
 }
 
 const DIRECTORY = "disk/prkdb";
+/** What a node says that finds out that its disk was put back. */
+const LOST_PROMISE = /has lost what node \d+ promised to node/;

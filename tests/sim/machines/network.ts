@@ -55,6 +55,8 @@ export class Network {
   readonly #world: World;
   readonly #promises: Promises;
   readonly #stations = new Map<NodeId, Station>();
+  /** Streams that their senders have been told of: what is sent earlier has nowhere to go. */
+  readonly #open = new Set<string>();
   readonly #links = new Map<string, Link>();
 
   constructor(
@@ -76,7 +78,11 @@ export class Network {
     this.#stations.set(nodeId, station);
     station.process.onceEnded(() => {
       if (this.#stations.get(nodeId) === station) this.#stations.delete(nodeId);
-      for (const peer of this.#stations.keys()) this.#loseStream(peer, nodeId);
+      for (const peer of this.#stations.keys()) {
+        this.#open.delete(nameOf({ from: peer, to: nodeId }));
+        this.#open.delete(nameOf({ from: nodeId, to: peer }));
+        this.#loseStream(peer, nodeId);
+      }
     });
     for (const peer of this.#stations.keys()) {
       if (peer !== nodeId) this.#connect(nodeId, peer);
@@ -92,7 +98,7 @@ export class Network {
     const station = this.#stations.get(route.to);
     const { hasStreams, lossPercent, duplicationPercent } = this.weather;
     // Only a sender that holds a stream can know that it is broken.
-    if (station === undefined) return !hasStreams;
+    if (station === undefined || (hasStreams && !this.#open.has(nameOf(route)))) return !hasStreams;
     if (this.#link(route).isCut) return true;
     const writer = new WireWriter();
     encodePeerBatch(writer, batch);
@@ -211,7 +217,12 @@ export class Network {
   ): void {
     const station = this.#stations.get(nodeId);
     const delayMs = this.#world.random.below(delayMsMax);
-    station?.process.plan(delayMs, `${news.kind} ${news.peer}`, () => station.inbox.push(news));
+    station?.process.plan(delayMs, `${news.kind} ${news.peer}`, () => {
+      if (news.kind === "peerConnected" && this.#stations.has(news.peer)) {
+        this.#open.add(nameOf({ from: nodeId, to: news.peer }));
+      }
+      station.inbox.push(news);
+    });
   }
 
   /** Mostly short, sometimes long, as real delays are. */
@@ -221,8 +232,8 @@ export class Network {
     return (50 + random.below(random.chance(80) ? most / 10 + 1 : most)) / 1_000;
   }
 
-  #link({ from, to }: Route): Link {
-    const name = `${from}>${to}`;
+  #link(route: Route): Link {
+    const name = nameOf(route);
     let link = this.#links.get(name);
     if (link === undefined) {
       link = { isCut: false, clogged: undefined, lastMs: 0 };
@@ -230,6 +241,10 @@ export class Network {
     }
     return link;
   }
+}
+
+function nameOf({ from, to }: Route): string {
+  return `${from}>${to}`;
 }
 
 /** The port of one process. */

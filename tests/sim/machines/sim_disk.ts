@@ -39,6 +39,9 @@ interface LogEnd {
   readonly offset: number;
 }
 
+/** Files of a disk at some moment, by path. */
+export type DiskCopy = ReadonlyMap<string, Uint8Array>;
+
 /** See the module comment. */
 export class SimDisk {
   readonly #memory: MemoryDisk;
@@ -104,6 +107,25 @@ export class SimDisk {
       content.copyWithin(this.#random.below(used - SECTOR_BYTES), source, source + SECTOR_BYTES);
     }
     return true;
+  }
+
+  /** Removes the log: its files, or its segments only. */
+  removeLog(directory: string): void {
+    const ending = this.#random.chance(50) ? "" : ".wal";
+    for (const path of this.#memory.paths()) {
+      if (path.startsWith(`${directory}/`) && path.endsWith(ending)) this.#memory.lose(path);
+    }
+  }
+
+  /** All files as they are; no process may use them. */
+  copy(): DiskCopy {
+    return new Map(this.#memory.paths().map((path) => [path, this.#memory.content(path).slice()]));
+  }
+
+  /** Replaces everything by an earlier copy. */
+  putBack(copy: DiskCopy): void {
+    for (const path of this.#memory.paths()) this.#memory.lose(path);
+    for (const [path, content] of copy) this.#memory.place(path, content);
   }
 
   #fault(call: DiskCall): Error | undefined {

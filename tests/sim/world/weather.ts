@@ -24,6 +24,7 @@ export type FaultKind =
   | "fullDisk"
   | "damage"
   | "loseDisk"
+  | "removeLog"
   | "clockJump"
   | "transfer"
   | "killCoordinator"
@@ -46,6 +47,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   "fullDisk",
   "damage",
   "loseDisk",
+  "removeLog",
   "clockJump",
   "transfer",
   "killCoordinator",

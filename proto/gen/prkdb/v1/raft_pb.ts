@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file prkdb/v1/raft.proto.
  */
 export const file_prkdb_v1_raft: GenFile = /*@__PURE__*/
-  fileDesc("ChNwcmtkYi92MS9yYWZ0LnByb3RvEghwcmtkYi52MSKxAgoJUGVlckJhdGNoEiIKBWhlbGxvGAEgASgLMhMucHJrZGIudjEuUGVlckhlbGxvEicKCG1lc3NhZ2VzGAIgAygLMhUucHJrZGIudjEuUmFmdE1lc3NhZ2USJgoFY2FsbHMYAyADKAsyFy5wcmtkYi52MS5Gb3J3YXJkZWRDYWxsEikKB3JlcGxpZXMYBCADKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRSZXBseRIpCgtsZWFkZXJzaGlwcxgFIAMoCzIULnBya2RiLnYxLkxlYWRlcnNoaXASKAoKaGVhcnRiZWF0cxgGIAEoCzIULnBya2RiLnYxLkhlYXJ0YmVhdHMSLwoRaGVhcnRiZWF0X2Fuc3dlcnMYByABKAsyFC5wcmtkYi52MS5IZWFydGJlYXRzImIKCkhlYXJ0YmVhdHMSDgoGZ3JvdXBzGAEgAygNEg0KBXRlcm1zGAIgAygEEg8KB2NvbW1pdHMYAyADKAQSEwoLcmVhZF9yb3VuZHMYBCADKAQSDwoHc2VudF9hdBgFIAMoBCIpCgpMZWFkZXJzaGlwEg0KBWdyb3VwGAEgASgNEgwKBHRlcm0YAiABKAQioQEKCVBlZXJIZWxsbxISCgpjbHVzdGVyX2lkGAEgASgJEhEKCWZyb21fbm9kZRgCIAEoDRIPCgd0b19ub2RlGAMgASgNEhgKEHByb3RvY29sX3ZlcnNpb24YBCABKA0SDwoHYWRkcmVzcxgFIAEoCRITCgtpbmNhcm5hdGlvbhgGIAEoCRIcChRleHBlY3RlZF9pbmNhcm5hdGlvbhgHIAEoCSIRCg9EZWxpdmVyUmVzcG9uc2UiRAoJUmFmdEVudHJ5Eg0KBWluZGV4GAEgASgEEgwKBHRlcm0YAiABKAQSDAoEa2luZBgDIAEoDRIMCgRkYXRhGAQgASgMIroCCgtSYWZ0TWVzc2FnZRInCgRraW5kGAEgASgOMhkucHJrZGIudjEuUmFmdE1lc3NhZ2VLaW5kEg0KBWdyb3VwGAIgASgNEgwKBHRlcm0YAyABKAQSEQoJbG9nX2luZGV4GAQgASgEEhAKCGxvZ190ZXJtGAUgASgEEg4KBmNvbW1pdBgGIAEoBBIkCgdlbnRyaWVzGAcgAygLMhMucHJrZGIudjEuUmFmdEVudHJ5Eg8KB2dyYW50ZWQYCCABKAgSEwoLbWF0Y2hfaW5kZXgYCSABKAQSFQoNY29uZmxpY3RfdGVybRgKIAEoBBIPCgdyZWFkX2lkGAsgASgEEhIKCnJlYWRfaW5kZXgYDCABKAQSEAoIdHJhbnNmZXIYDSABKAgSFgoOY29uZmxpY3RfaW5kZXgYDiABKAQikAEKDUZvcndhcmRlZENhbGwSDwoHY2FsbF9pZBgBIAEoBBISCgp0aW1lb3V0X21zGAIgASgNEikKBXdyaXRlGAMgASgLMhgucHJrZGIudjEuRm9yd2FyZGVkV3JpdGVIABInCgRyZWFkGAQgASgLMhcucHJrZGIudjEuRm9yd2FyZGVkUmVhZEgAQgYKBGtpbmQiMAoORm9yd2FyZGVkV3JpdGUSDQoFZ3JvdXAYASABKA0SDwoHY29tbWFuZBgCIAEoDCIsCg1Gb3J3YXJkZWRSZWFkEg0KBWdyb3VwGAEgASgNEgwKBGtleXMYAiADKAwihQEKDkZvcndhcmRlZFJlcGx5Eg8KB2NhbGxfaWQYASABKAQSDwoHb3V0Y29tZRgCIAEoDBIoCgZ2YWx1ZXMYAyADKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRWYWx1ZRInCgVlcnJvchgEIAEoCzIYLnBya2RiLnYxLkZvcndhcmRlZEVycm9yIj8KDkZvcndhcmRlZFZhbHVlEg0KBWZvdW5kGAEgASgIEg0KBXZhbHVlGAIgASgMEg8KB3ZlcnNpb24YAyABKAQiUAoORm9yd2FyZGVkRXJyb3ISDAoEa2luZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCWxlYWRlcl9pZBgDIAEoDRIMCgR0ZXJtGAQgASgEKqwCCg9SYWZ0TWVzc2FnZUtpbmQSIQodUkFGVF9NRVNTQUdFX0tJTkRfVU5TUEVDSUZJRUQQABIUChBQUkVfVk9URV9SRVFVRVNUEAESFQoRUFJFX1ZPVEVfUkVTUE9OU0UQAhIQCgxWT1RFX1JFUVVFU1QQAxIRCg1WT1RFX1JFU1BPTlNFEAQSEgoOQVBQRU5EX1JFUVVFU1QQBRITCg9BUFBFTkRfUkVTUE9OU0UQBhIWChJSRUFEX0lOREVYX1JFUVVFU1QQCRIXChNSRUFEX0lOREVYX1JFU1BPTlNFEAoSFwoTVElNRU9VVF9OT1dfUkVRVUVTVBALEhEKDVFVSUVUX1JFUVVFU1QQDBISCg5OT0RFX0hFQVJUQkVBVBANIgQIBxAHIgQICBAIMkoKC1JhZnRTZXJ2aWNlEjsKB0RlbGl2ZXISEy5wcmtkYi52MS5QZWVyQmF0Y2gaGS5wcmtkYi52MS5EZWxpdmVyUmVzcG9uc2UoAWIGcHJvdG8z");
+  fileDesc("ChNwcmtkYi92MS9yYWZ0LnByb3RvEghwcmtkYi52MSLfAgoJUGVlckJhdGNoEiIKBWhlbGxvGAEgASgLMhMucHJrZGIudjEuUGVlckhlbGxvEicKCG1lc3NhZ2VzGAIgAygLMhUucHJrZGIudjEuUmFmdE1lc3NhZ2USJgoFY2FsbHMYAyADKAsyFy5wcmtkYi52MS5Gb3J3YXJkZWRDYWxsEikKB3JlcGxpZXMYBCADKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRSZXBseRIpCgtsZWFkZXJzaGlwcxgFIAMoCzIULnBya2RiLnYxLkxlYWRlcnNoaXASKAoKaGVhcnRiZWF0cxgGIAEoCzIULnBya2RiLnYxLkhlYXJ0YmVhdHMSLwoRaGVhcnRiZWF0X2Fuc3dlcnMYByABKAsyFC5wcmtkYi52MS5IZWFydGJlYXRzEiwKCXJlbWluZGVycxgKIAMoCzIZLnBya2RiLnYxLlByb21pc2VSZW1pbmRlciJnCg9Qcm9taXNlUmVtaW5kZXISDQoFZ3JvdXAYASABKA0SDAoEdGVybRgCIAEoBBINCgVpbmRleBgDIAEoBBISCgppbmRleF90ZXJtGAQgASgEEhQKDGlzX2NvbW1pdHRlZBgFIAEoCCJiCgpIZWFydGJlYXRzEg4KBmdyb3VwcxgBIAMoDRINCgV0ZXJtcxgCIAMoBBIPCgdjb21taXRzGAMgAygEEhMKC3JlYWRfcm91bmRzGAQgAygEEg8KB3NlbnRfYXQYBSADKAQiKQoKTGVhZGVyc2hpcBINCgVncm91cBgBIAEoDRIMCgR0ZXJtGAIgASgEIqEBCglQZWVySGVsbG8SEgoKY2x1c3Rlcl9pZBgBIAEoCRIRCglmcm9tX25vZGUYAiABKA0SDwoHdG9fbm9kZRgDIAEoDRIYChBwcm90b2NvbF92ZXJzaW9uGAQgASgNEg8KB2FkZHJlc3MYBSABKAkSEwoLaW5jYXJuYXRpb24YBiABKAkSHAoUZXhwZWN0ZWRfaW5jYXJuYXRpb24YByABKAkiEQoPRGVsaXZlclJlc3BvbnNlIkQKCVJhZnRFbnRyeRINCgVpbmRleBgBIAEoBBIMCgR0ZXJtGAIgASgEEgwKBGtpbmQYAyABKA0SDAoEZGF0YRgEIAEoDCK6AgoLUmFmdE1lc3NhZ2USJwoEa2luZBgBIAEoDjIZLnBya2RiLnYxLlJhZnRNZXNzYWdlS2luZBINCgVncm91cBgCIAEoDRIMCgR0ZXJtGAMgASgEEhEKCWxvZ19pbmRleBgEIAEoBBIQCghsb2dfdGVybRgFIAEoBBIOCgZjb21taXQYBiABKAQSJAoHZW50cmllcxgHIAMoCzITLnBya2RiLnYxLlJhZnRFbnRyeRIPCgdncmFudGVkGAggASgIEhMKC21hdGNoX2luZGV4GAkgASgEEhUKDWNvbmZsaWN0X3Rlcm0YCiABKAQSDwoHcmVhZF9pZBgLIAEoBBISCgpyZWFkX2luZGV4GAwgASgEEhAKCHRyYW5zZmVyGA0gASgIEhYKDmNvbmZsaWN0X2luZGV4GA4gASgEIpABCg1Gb3J3YXJkZWRDYWxsEg8KB2NhbGxfaWQYASABKAQSEgoKdGltZW91dF9tcxgCIAEoDRIpCgV3cml0ZRgDIAEoCzIYLnBya2RiLnYxLkZvcndhcmRlZFdyaXRlSAASJwoEcmVhZBgEIAEoCzIXLnBya2RiLnYxLkZvcndhcmRlZFJlYWRIAEIGCgRraW5kIjAKDkZvcndhcmRlZFdyaXRlEg0KBWdyb3VwGAEgASgNEg8KB2NvbW1hbmQYAiABKAwiLAoNRm9yd2FyZGVkUmVhZBINCgVncm91cBgBIAEoDRIMCgRrZXlzGAIgAygMIoUBCg5Gb3J3YXJkZWRSZXBseRIPCgdjYWxsX2lkGAEgASgEEg8KB291dGNvbWUYAiABKAwSKAoGdmFsdWVzGAMgAygLMhgucHJrZGIudjEuRm9yd2FyZGVkVmFsdWUSJwoFZXJyb3IYBCABKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRFcnJvciI/Cg5Gb3J3YXJkZWRWYWx1ZRINCgVmb3VuZBgBIAEoCBINCgV2YWx1ZRgCIAEoDBIPCgd2ZXJzaW9uGAMgASgEIlAKDkZvcndhcmRlZEVycm9yEgwKBGtpbmQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglsZWFkZXJfaWQYAyABKA0SDAoEdGVybRgEIAEoBCqsAgoPUmFmdE1lc3NhZ2VLaW5kEiEKHVJBRlRfTUVTU0FHRV9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQUFJFX1ZPVEVfUkVRVUVTVBABEhUKEVBSRV9WT1RFX1JFU1BPTlNFEAISEAoMVk9URV9SRVFVRVNUEAMSEQoNVk9URV9SRVNQT05TRRAEEhIKDkFQUEVORF9SRVFVRVNUEAUSEwoPQVBQRU5EX1JFU1BPTlNFEAYSFgoSUkVBRF9JTkRFWF9SRVFVRVNUEAkSFwoTUkVBRF9JTkRFWF9SRVNQT05TRRAKEhcKE1RJTUVPVVRfTk9XX1JFUVVFU1QQCxIRCg1RVUlFVF9SRVFVRVNUEAwSEgoOTk9ERV9IRUFSVEJFQVQQDSIECAcQByIECAgQCDJKCgtSYWZ0U2VydmljZRI7CgdEZWxpdmVyEhMucHJrZGIudjEuUGVlckJhdGNoGhkucHJrZGIudjEuRGVsaXZlclJlc3BvbnNlKAFiBnByb3RvMw");
 
 /**
  * All that one turn of the sender has for one peer.
@@ -58,6 +58,14 @@ export type PeerBatch = Message<"prkdb.v1.PeerBatch"> & {
    * @generated from field: prkdb.v1.Heartbeats heartbeat_answers = 7;
    */
   heartbeatAnswers?: Heartbeats | undefined;
+
+  /**
+   * What the receiver has promised to the sender: all of it at the start of a call. A receiver that does not
+   * keep it has lost it, and must end.
+   *
+   * @generated from field: repeated prkdb.v1.PromiseReminder reminders = 10;
+   */
+  reminders: PromiseReminder[];
 };
 
 /**
@@ -66,6 +74,49 @@ export type PeerBatch = Message<"prkdb.v1.PeerBatch"> & {
  */
 export const PeerBatchSchema: GenMessage<PeerBatch> = /*@__PURE__*/
   messageDesc(file_prkdb_v1_raft, 0);
+
+/**
+ * Of one group. The receiver has been in the term, and held the entry durably.
+ *
+ * @generated from message prkdb.v1.PromiseReminder
+ */
+export type PromiseReminder = Message<"prkdb.v1.PromiseReminder"> & {
+  /**
+   * @generated from field: uint32 group = 1;
+   */
+  group: number;
+
+  /**
+   * @generated from field: uint64 term = 2;
+   */
+  term: bigint;
+
+  /**
+   * 0: no entry.
+   *
+   * @generated from field: uint64 index = 3;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: uint64 index_term = 4;
+   */
+  indexTerm: bigint;
+
+  /**
+   * The entry must be held for ever; else only while the receiver is in the term.
+   *
+   * @generated from field: bool is_committed = 5;
+   */
+  isCommitted: boolean;
+};
+
+/**
+ * Describes the message prkdb.v1.PromiseReminder.
+ * Use `create(PromiseReminderSchema)` to create a new message.
+ */
+export const PromiseReminderSchema: GenMessage<PromiseReminder> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_raft, 1);
 
 /**
  * Columns: what is at one place in each list belongs together. A list that is empty stands for zeros.
@@ -108,7 +159,7 @@ export type Heartbeats = Message<"prkdb.v1.Heartbeats"> & {
  * Use `create(HeartbeatsSchema)` to create a new message.
  */
 export const HeartbeatsSchema: GenMessage<Heartbeats> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 1);
+  messageDesc(file_prkdb_v1_raft, 2);
 
 /**
  * @generated from message prkdb.v1.Leadership
@@ -130,7 +181,7 @@ export type Leadership = Message<"prkdb.v1.Leadership"> & {
  * Use `create(LeadershipSchema)` to create a new message.
  */
 export const LeadershipSchema: GenMessage<Leadership> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 2);
+  messageDesc(file_prkdb_v1_raft, 3);
 
 /**
  * @generated from message prkdb.v1.PeerHello
@@ -185,7 +236,7 @@ export type PeerHello = Message<"prkdb.v1.PeerHello"> & {
  * Use `create(PeerHelloSchema)` to create a new message.
  */
 export const PeerHelloSchema: GenMessage<PeerHello> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 3);
+  messageDesc(file_prkdb_v1_raft, 4);
 
 /**
  * @generated from message prkdb.v1.DeliverResponse
@@ -198,7 +249,7 @@ export type DeliverResponse = Message<"prkdb.v1.DeliverResponse"> & {
  * Use `create(DeliverResponseSchema)` to create a new message.
  */
 export const DeliverResponseSchema: GenMessage<DeliverResponse> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 4);
+  messageDesc(file_prkdb_v1_raft, 5);
 
 /**
  * @generated from message prkdb.v1.RaftEntry
@@ -232,7 +283,7 @@ export type RaftEntry = Message<"prkdb.v1.RaftEntry"> & {
  * Use `create(RaftEntrySchema)` to create a new message.
  */
 export const RaftEntrySchema: GenMessage<RaftEntry> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 5);
+  messageDesc(file_prkdb_v1_raft, 6);
 
 /**
  * One message of one group; which fields count depends on the kind (`raft/message.ts`).
@@ -328,7 +379,7 @@ export type RaftMessage = Message<"prkdb.v1.RaftMessage"> & {
  * Use `create(RaftMessageSchema)` to create a new message.
  */
 export const RaftMessageSchema: GenMessage<RaftMessage> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 6);
+  messageDesc(file_prkdb_v1_raft, 7);
 
 /**
  * A client's call that the sender is not the leader for.
@@ -373,7 +424,7 @@ export type ForwardedCall = Message<"prkdb.v1.ForwardedCall"> & {
  * Use `create(ForwardedCallSchema)` to create a new message.
  */
 export const ForwardedCallSchema: GenMessage<ForwardedCall> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 7);
+  messageDesc(file_prkdb_v1_raft, 8);
 
 /**
  * @generated from message prkdb.v1.ForwardedWrite
@@ -395,7 +446,7 @@ export type ForwardedWrite = Message<"prkdb.v1.ForwardedWrite"> & {
  * Use `create(ForwardedWriteSchema)` to create a new message.
  */
 export const ForwardedWriteSchema: GenMessage<ForwardedWrite> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 8);
+  messageDesc(file_prkdb_v1_raft, 9);
 
 /**
  * @generated from message prkdb.v1.ForwardedRead
@@ -417,7 +468,7 @@ export type ForwardedRead = Message<"prkdb.v1.ForwardedRead"> & {
  * Use `create(ForwardedReadSchema)` to create a new message.
  */
 export const ForwardedReadSchema: GenMessage<ForwardedRead> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 9);
+  messageDesc(file_prkdb_v1_raft, 10);
 
 /**
  * @generated from message prkdb.v1.ForwardedReply
@@ -453,7 +504,7 @@ export type ForwardedReply = Message<"prkdb.v1.ForwardedReply"> & {
  * Use `create(ForwardedReplySchema)` to create a new message.
  */
 export const ForwardedReplySchema: GenMessage<ForwardedReply> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 10);
+  messageDesc(file_prkdb_v1_raft, 11);
 
 /**
  * @generated from message prkdb.v1.ForwardedValue
@@ -480,7 +531,7 @@ export type ForwardedValue = Message<"prkdb.v1.ForwardedValue"> & {
  * Use `create(ForwardedValueSchema)` to create a new message.
  */
 export const ForwardedValueSchema: GenMessage<ForwardedValue> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 11);
+  messageDesc(file_prkdb_v1_raft, 12);
 
 /**
  * @generated from message prkdb.v1.ForwardedError
@@ -514,7 +565,7 @@ export type ForwardedError = Message<"prkdb.v1.ForwardedError"> & {
  * Use `create(ForwardedErrorSchema)` to create a new message.
  */
 export const ForwardedErrorSchema: GenMessage<ForwardedError> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_raft, 12);
+  messageDesc(file_prkdb_v1_raft, 13);
 
 /**
  * @generated from enum prkdb.v1.RaftMessageKind

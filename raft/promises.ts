@@ -1,0 +1,61 @@
+/**
+ * What other replicas of the group have promised to this one, remembered so that they can be reminded of it:
+ * a replica that was put back to an earlier state has forgotten its votes and what it acknowledged, and
+ * cannot know that by itself.
+ *
+ * ```
+ *   votes for this replica in term t             it has been in term t
+ *   acknowledges entry i to this leader          … and holds the log up to i durably
+ *   leads term t and calls i committed           … and holds the log up to i durably (`replication.ts`)
+ * ```
+ *
+ * Only what is committed is kept for long: whoever held a committed entry durably must hold it for ever, or
+ * have compacted it. Entries that are not committed may be replaced by a later leader, so they are promised
+ * only for the term in which they were acknowledged, and the leader of that term has them in its progress
+ * anyway. Nothing is written for a promise alone: it goes to disk with the next commit hint.
+ *
+ * @module
+ */
+
+import type { BrokenPromise } from "./contradiction.ts";
+import type { ReplicaState } from "./state.ts";
+import { NO_NODE, type NodeId, type Reminder } from "./types.ts";
+
+/** Takes note of what the current term has brought; nothing is lost if that is done late, but in the role. */
+export function notePromises(state: ReplicaState): void {
+  const { leader, leaderHolds, log, progress, promises, role, self, term, votes } = state;
+  for (const { node, matchIndex } of progress?.followers ?? []) {
+    if (node !== self && matchIndex > 0) promises.raise(node, { term, through: matchIndex }, log);
+  }
+  if (leader !== NO_NODE && leader !== self) promises.raise(leader, { term, through: leaderHolds }, log);
+  if (role !== "candidate") return;
+  for (const [node, granted] of votes) {
+    if (granted && node !== self) promises.raise(node, { term, through: 0 }, log);
+  }
+}
+
+/** All that `node` has promised to this replica. */
+export function remindersFor(state: ReplicaState, node: NodeId): readonly Reminder[] {
+  notePromises(state);
+  const { group, log, progress, promises, term } = state;
+  const reminders: Reminder[] = [];
+  const promise = promises.of(node);
+  if (promise !== undefined) {
+    const { index, indexTerm } = promise;
+    reminders.push({ group, term: promise.term, index, indexTerm, isCommitted: true });
+  }
+  const index = progress?.follower(node)?.matchIndex ?? 0;
+  const indexTerm = index > log.committed ? log.termAt(index) : undefined;
+  if (indexTerm !== undefined) reminders.push({ group, term, index, indexTerm, isCommitted: false });
+  return reminders;
+}
+
+/** What this replica has forgotten of what it is reminded of, `undefined` if nothing. */
+export function findBrokenPromise(state: ReplicaState, reminder: Reminder): BrokenPromise | undefined {
+  const { log, term } = state;
+  const { index, indexTerm, isCommitted } = reminder;
+  const isOwed = isCommitted || term === reminder.term;
+  const isHeld = index <= log.snapshotIndex || log.termAt(index) === indexTerm;
+  if (term >= reminder.term && (!isOwed || isHeld)) return undefined;
+  return { ...reminder, here: { term, lastIndex: log.lastIndex, lastTerm: log.lastTerm } };
+}

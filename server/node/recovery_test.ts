@@ -1,0 +1,153 @@
+/**
+ * That a directory is opened with the log it had, or not at all, wherever its first start was interrupted.
+ *
+ * @module
+ */
+
+import { assert, assertRejects, suite } from "../../tests/harness.ts";
+import { MemoryDisk } from "../../tests/support/disk/memory_file_system.ts";
+import { SeededRandom } from "../../tests/support/seeded_random.ts";
+import { DataDirectoryError, openDataDirectory } from "../data/mod.ts";
+import { SYSTEM_CLOCK } from "../ports/mod.ts";
+import { recoverLog } from "./recovery.ts";
+
+const DIRECTORY = "disk/node";
+const IDENTITY = `${DIRECTORY}/identity.json`;
+const SHAPE = { nodes: new Map([[2, "a:1"]]), partitionCount: 1, replicationFactor: 1 };
+/** More calls than a first start makes of a disk. */
+const CALLS_MAX = 100;
+const RECORD = { group: 1, kind: 2, head: Uint8Array.of(1, 0, 0), body: new Uint8Array(0) };
+
+const test = suite("log of a directory");
+
+test("a directory without the log it had is refused, and nothing is touched", async () => {
+  for (const losesLock of [false, true]) {
+    const machine = new Machine(1);
+    await machine.run();
+    const lost = machine.disk.paths().filter((path) => path.includes("/wal/")).filter((path) =>
+      losesLock || path.endsWith(".wal")
+    );
+    assert.ok(lost.length > 0);
+    for (const path of lost) machine.disk.lose(path);
+    const before = machine.files();
+    const message = await machine.refusal();
+    assert.match(message, /the log that it had is gone, for "disk\/node\/wal"/);
+    assert.match(message, /must not come back under its id.*remove-node 2/);
+    assert.equal(machine.files(), before);
+  }
+});
+
+test("a directory with another log of the same node is refused, and nothing is touched", async () => {
+  const [machine, other] = [new Machine(1), new Machine(2)];
+  await machine.run();
+  await other.run();
+  for (const path of machine.disk.paths().filter((each) => each.endsWith(".wal"))) machine.disk.lose(path);
+  for (const path of other.disk.paths().filter((each) => each.endsWith(".wal"))) {
+    machine.disk.place(path, other.disk.content(path));
+  }
+  machine.disk.place(`${DIRECTORY}/wal/0000000000000009.wal.new`, new Uint8Array(1));
+  const before = machine.files();
+  assert.match(await machine.refusal(), /does not hold it/);
+  assert.equal(machine.files(), before);
+});
+
+test("a directory from before logs were remembered gets its log remembered", async () => {
+  const machine = new Machine(1);
+  await machine.run();
+  const { logId, ...older } = JSON.parse(new TextDecoder().decode(machine.disk.content(IDENTITY)));
+  assert.match(logId, /^[0-9a-f]{16}$/);
+  machine.disk.place(IDENTITY, new TextEncoder().encode(JSON.stringify(older)));
+  await machine.run();
+  assert.is(JSON.parse(new TextDecoder().decode(machine.disk.content(IDENTITY))).logId, logId);
+});
+
+test("a first start may be cut short at every call of the disk", async () => {
+  let steps = 0;
+  for (let failing = 0; failing < CALLS_MAX; failing++) {
+    for (const lostPercent of [0, 50, 100]) {
+      const machine = new Machine(failing * 3 + lostPercent);
+      const isWhole = await machine.runUntil(failing);
+      machine.disk.crash({ lostPercent, garbledPercent: 0 });
+      if (isWhole) return assert.ok(steps > 10, `${steps} steps`);
+      await machine.run();
+      assert.is(await machine.run(), 1, "what was promised is there");
+    }
+    steps++;
+  }
+  assert.unreachable(`a first start takes more than ${CALLS_MAX} calls`);
+});
+
+test("once a node is open, its log is remembered through any loss of power", async () => {
+  for (let seed = 1; seed <= 30; seed++) {
+    const machine = new Machine(seed);
+    await machine.run();
+    machine.disk.crash({ lostPercent: 100, garbledPercent: 0 });
+    for (const path of machine.disk.paths().filter((each) => each.endsWith(".wal"))) machine.disk.lose(path);
+    await machine.refusal();
+  }
+});
+
+class PowerCut extends Error {}
+
+/** A disk, and what a node does with it when it starts. */
+class Machine {
+  readonly disk: MemoryDisk;
+  readonly #random: SeededRandom;
+  #callsLeft = Infinity;
+
+  constructor(seed: number) {
+    this.#random = new SeededRandom(seed);
+    const fault = () => (this.#callsLeft-- <= 0 ? new PowerCut() : undefined);
+    this.disk = new MemoryDisk({ random: this.#random, fault });
+  }
+
+  /** Opens directory and log, makes a promise durable and ends; how many there were before. */
+  async run(): Promise<number> {
+    const fileSystem = this.disk.mount();
+    const data = await openDataDirectory(fileSystem, {
+      directory: DIRECTORY,
+      nodeId: 2,
+      shape: SHAPE,
+      incarnation: "i",
+    });
+    const { wal, collector } = await recoverLog({
+      data,
+      fileSystem,
+      clock: SYSTEM_CLOCK,
+      walSync: { kind: "always" },
+      walSegmentBytes: 8_192,
+      randomWord: () => this.#random.word(),
+    });
+    await wal.append([RECORD]);
+    await wal.close();
+    data.lock.release();
+    return collector.groups().length;
+  }
+
+  /** The same until `calls` calls of the disk have been made; whether it ended before. */
+  async runUntil(calls: number): Promise<boolean> {
+    this.#callsLeft = calls;
+    try {
+      await this.run();
+      return true;
+    } catch {
+      return false;
+    } finally {
+      this.#callsLeft = Infinity;
+    }
+  }
+
+  /** The message with which it does not start. */
+  async refusal(): Promise<string> {
+    this.disk.kill();
+    const { message } = await assertRejects(() => this.run(), (error) => error instanceof DataDirectoryError);
+    this.disk.kill();
+    return message;
+  }
+
+  files(): readonly string[] {
+    return this.disk.paths().map((path) => `${path}:${this.disk.content(path).toHex()}`);
+  }
+}
+
+test.run();
