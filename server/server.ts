@@ -29,8 +29,8 @@ import { PeerService, StreamTransport } from "./peers/mod.ts";
 import { SYSTEM_CLOCK } from "./ports/mod.ts";
 import { createHttpHandler } from "./rpc/mod.ts";
 
-/** A peer silent for so many election timeouts is taken for gone. */
-const SILENT_ELECTION_TIMEOUTS = 3;
+/** Peers get at least so long to answer what is sent to them; otherwise an election timeout. */
+const ANSWER_LIMIT_MS_MIN = 500;
 /** How long a node goes on asking a cluster that does not answer to be taken in. */
 const JOIN_LIMIT_MS = 60_000;
 /** Calls under way get this long to end when the node stops. */
@@ -140,8 +140,8 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
   const identities = await openIdentities(data, fileSystem);
   const inbox = new Inbox();
   const { address } = config;
-  const silentMs = config.electionTimeoutMs * SILENT_ELECTION_TIMEOUTS;
-  const transport = new StreamTransport({ identity, identities, inbox, address, silentMs });
+  const answerLimitMs = Math.max(config.electionTimeoutMs, ANSWER_LIMIT_MS_MIN);
+  const transport = new StreamTransport({ identity, identities, inbox, address, answerLimitMs });
   const metrics = new Metrics();
   const node = await Node.open({
     ...config,
@@ -154,7 +154,8 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
     transport,
     meters: metrics,
   });
-  const peerService = new PeerService({ host: node, identity, identities, inbox, transport });
+  const { heartbeatMs: answerIntervalMs } = config;
+  const peerService = new PeerService({ host: node, identity, identities, inbox, answerIntervalMs });
   const parts = { config, listeners, node, peerService, metrics, closing: new AbortController() };
   serve(parts);
   transport.open();

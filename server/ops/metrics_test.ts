@@ -45,7 +45,7 @@ const STATUS: NodeStatus = {
       active: true,
     }],
   }],
-  peers: [{ nodeId: 2, address: "h:1", connected: true, queuedBytes: 17, droppedMessages: 3 }],
+  peers: [{ nodeId: 2, address: "h:1", connected: true, reached: true, queuedBytes: 17, droppedMessages: 3 }],
   walBytes: 1_000,
 };
 
