@@ -25,12 +25,10 @@ import {
 import { HttpListener } from "./http/mod.ts";
 import { Inbox, Node, type NodeOptions } from "./node/mod.ts";
 import { handleOps, Metrics } from "./ops/mod.ts";
-import { PeerService, StreamTransport } from "./peers/mod.ts";
+import { answerLimitMs, PeerService, StreamTransport } from "./peers/mod.ts";
 import { SYSTEM_CLOCK } from "./ports/mod.ts";
 import { createHttpHandler } from "./rpc/mod.ts";
 
-/** Peers get at least so long to answer what is sent to them; otherwise an election timeout. */
-const ANSWER_LIMIT_MS_MIN = 500;
 /** How long a node goes on asking a cluster that does not answer to be taken in. */
 const JOIN_LIMIT_MS = 60_000;
 /** Calls under way get this long to end when the node stops. */
@@ -140,8 +138,13 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
   const identities = await openIdentities(data, fileSystem);
   const inbox = new Inbox();
   const { address } = config;
-  const answerLimitMs = Math.max(config.electionTimeoutMs, ANSWER_LIMIT_MS_MIN);
-  const transport = new StreamTransport({ identity, identities, inbox, address, answerLimitMs });
+  const transport = new StreamTransport({
+    identity,
+    identities,
+    inbox,
+    address,
+    answerLimitMs: answerLimitMs(config.electionTimeoutMs),
+  });
   const metrics = new Metrics();
   const node = await Node.open({
     ...config,

@@ -12,6 +12,14 @@
 /** An idle stream is asked for a sign so many times within the limit. */
 const SIGNS_PER_LIMIT = 4;
 
+/** Peers get at least so long to answer what is sent to them. */
+const LIMIT_MS_MIN = 500;
+
+/** How long what was sent may remain without any answer: an election timeout, as for other signs of life. */
+export function answerLimitMs(electionTimeoutMs: number): number {
+  return Math.max(electionTimeoutMs, LIMIT_MS_MIN);
+}
+
 /** See the module comment. */
 export class AnswerWatch {
   readonly #limitMs: number;
@@ -32,9 +40,14 @@ export class AnswerWatch {
     return this.#taken > 0;
   }
 
+  /** Whether something was sent that is not answered. */
+  get isWaiting(): boolean {
+    return this.#sent > this.#taken;
+  }
+
   /** One more batch was handed to the stream. */
   noteSent(nowMs: number): void {
-    if (this.#sent === this.#taken) this.#dueSinceMs = nowMs;
+    if (!this.isWaiting) this.#dueSinceMs = nowMs;
     this.#sent++;
     this.#sentMs = nowMs;
   }
@@ -59,7 +72,7 @@ export class AnswerWatch {
 
   /** Whether the stream is to be given up: something was sent, and no answer came for too long. */
   isDead(nowMs: number): boolean {
-    return this.#sent > this.#taken && nowMs - this.#dueSinceMs >= this.#limitMs;
+    return this.isWaiting && nowMs - this.#dueSinceMs >= this.#limitMs;
   }
 
   /** Whether nothing was sent for so long that a sign is to be asked for. */

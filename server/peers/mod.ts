@@ -45,5 +45,6 @@
  * @module
  */
 
+export { answerLimitMs } from "./answer_watch.ts";
 export { type PeerHost, PeerService } from "./service.ts";
 export { StreamTransport } from "./transport.ts";

@@ -24,6 +24,7 @@ import { createLocalCaller } from "../../../server/rpc/mod.ts";
 import type { SeededRandom } from "../../support/seeded_random.ts";
 import type { World } from "../world/world.ts";
 import type { Network } from "./network.ts";
+import { SimulatedTransport } from "./sim_transport.ts";
 import { SimProcess } from "./process.ts";
 import { type MachineClock, ProcessClock } from "./process_clock.ts";
 import { SimDisk } from "./sim_disk.ts";
@@ -228,7 +229,7 @@ export class SimMachine {
       seed,
       randomWord: () => saltRandom.word(),
       inbox,
-      transport: this.#network.createTransport(this.id, process),
+      transport: new SimulatedTransport({ nodeId: this.id, network: this.#network, process }),
       electionTimeoutMs,
       heartbeatMs,
       leaseReads,
