@@ -6,23 +6,26 @@
  * @module
  */
 
-import { configure, getStreamSink } from "@logtape/logtape";
+import { getLogger } from "@logtape/logtape";
 import { VERSION } from "./api/mod.ts";
 import { ConfigError, ConfigNotice, parseConfig, type ServerConfig } from "./config/mod.ts";
 import { DataDirectoryError } from "./data/mod.ts";
+import { configureLogging } from "./logging.ts";
 import type { NodeEnd } from "./node/mod.ts";
 import { Server } from "./server.ts";
 
 const EXIT_UNUSABLE = 2;
 const EXIT_FATAL = 1;
 
+const logger = getLogger(["prkdb", "server"]);
+
 if (import.meta.main) await main(Deno.args);
 
 /** Starts a node as `args` say and returns when it serves. */
 export async function main(args: readonly string[]): Promise<void> {
-  await configureLogging();
   const config = configOrExit(args);
-  for (const warning of config.warnings) console.error(`prkdb: warning: ${warning}`);
+  configureLogging(config);
+  for (const warning of config.warnings) logger.warn("{warning}", { warning });
   const server = await startOrExit(config);
   void server.node.ended.then((end) => endAs(end, server));
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -61,11 +64,11 @@ async function endAs(end: NodeEnd, server: Server): Promise<void> {
   switch (end.kind) {
     case "fatal":
       // A failed write or sync is never retried: only recovery can tell what is on the disk.
-      console.error(`prkdb: fatal: ${end.error.message}`);
+      logger.fatal("Cannot go on: {reason}", { reason: end.error.message });
       return Deno.exit(EXIT_FATAL);
     case "removed":
       // The others know already: nothing here is needed any more.
-      console.error(`prkdb: node ${server.config.nodeId} was removed from its cluster and stops`);
+      logger.warn("This node was removed from its cluster and stops");
       return await stopAndExit(server);
   }
 }
@@ -88,20 +91,4 @@ function printStart(server: Server): void {
     `prkdb ${VERSION}: node ${nodeId} of ${size} serves http://${server.address}, ` +
       `metrics http://${server.opsAddress}/metrics, ${partitions.length} partitions, data in ${dataDirectory}`,
   );
-}
-
-async function configureLogging(): Promise<void> {
-  const level = Deno.env.get("PRKDB_LOG") === "debug" ? "debug" : "warning";
-  await configure({
-    sinks: { console: getStreamSink(standardError()) },
-    loggers: [
-      { category: "prkdb", lowestLevel: level, sinks: ["console"] },
-      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["console"] },
-    ],
-  });
-}
-
-/** Log lines go to standard error whatever their level; standard output has the start-up line only. */
-function standardError(): WritableStream<Uint8Array> {
-  return new WritableStream({ write: (line) => void Deno.stderr.writeSync(line) });
 }

@@ -24,7 +24,7 @@ import {
 } from "./data/mod.ts";
 import { HttpListener } from "./http/mod.ts";
 import { Inbox, Node, type NodeOptions } from "./node/mod.ts";
-import { handleOps, Metrics } from "./ops/mod.ts";
+import { handleOps, Metrics, QuorumWatch } from "./ops/mod.ts";
 import { answerLimitMs, PeerService, StreamTransport } from "./peers/mod.ts";
 import { SYSTEM_CLOCK } from "./ports/mod.ts";
 import { createHttpHandler } from "./rpc/mod.ts";
@@ -48,6 +48,7 @@ interface ServerParts {
   readonly node: Node;
   readonly peerService: PeerService;
   readonly metrics: Metrics;
+  readonly quorum: QuorumWatch;
   /** Ends the streams of clients. */
   readonly closing: AbortController;
 }
@@ -113,9 +114,10 @@ export class Server {
   }
 
   async #stop(): Promise<void> {
-    const { closing, listeners, metrics, node, peerService } = this.#parts;
+    const { closing, listeners, metrics, node, peerService, quorum } = this.#parts;
     closing.abort();
     await node.close();
+    quorum.close();
     peerService.close();
     metrics.close();
     const shutdowns = Promise.all([listeners.main.close(), listeners.ops.close()]);
@@ -145,7 +147,7 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
     address,
     answerLimitMs: answerLimitMs(config.electionTimeoutMs),
   });
-  const metrics = new Metrics();
+  const metrics = new Metrics(config.metricsPartitions);
   const node = await Node.open({
     ...config,
     ...origin,
@@ -159,16 +161,20 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
   });
   const { heartbeatMs: answerIntervalMs } = config;
   const peerService = new PeerService({ host: node, identity, identities, inbox, answerIntervalMs });
-  const parts = { config, listeners, node, peerService, metrics, closing: new AbortController() };
+  const quorum = new QuorumWatch(config.electionTimeoutMs);
+  const parts = { config, listeners, node, peerService, metrics, quorum, closing: new AbortController() };
   serve(parts);
   transport.open();
   return parts;
 }
 
 /** From now on both ports answer. */
-function serve({ config, listeners, node, peerService, metrics, closing }: ServerParts): void {
+function serve({ config, listeners, node, peerService, metrics, quorum, closing }: ServerParts): void {
+  quorum.open(node);
   metrics.open({
     status: () => node.status(),
+    readiness: () => node.readiness(),
+    leaderless: () => node.leaderless(),
     sampleWal: () => node.wal.stats,
     callsInFlight: () => node.callsInFlight,
   });

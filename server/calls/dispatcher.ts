@@ -8,7 +8,7 @@
  */
 
 import type { GroupId, MultiRaft, NodeId, ReadReady } from "../../raft/mod.ts";
-import { DomainError, type Failure } from "../api/mod.ts";
+import { DomainError, type Failure, type RefusalMeters } from "../api/mod.ts";
 import { CLUSTER_GROUP, decodeClusterCommand, describePartition, groupOfPartition } from "../cluster/mod.ts";
 import { decodeCommand, stampCommand } from "../kv/mod.ts";
 import type { Clock, ForwardedCall, ForwardedReply, Outbox } from "../ports/mod.ts";
@@ -21,7 +21,7 @@ type ForwardedWrite = Extract<ForwardedCall, { readonly kind: "write" }>;
 type NotLeaderFailure = Extract<Failure, { readonly kind: "notLeader" }>;
 
 /** Whoever counts what becomes of proposals. */
-export interface ProposalMeters {
+export interface ProposalMeters extends RefusalMeters {
   observeProposal(partitionId: number, result: "accepted" | "refused"): void;
 }
 
@@ -170,7 +170,10 @@ export class CallDispatcher {
     if (replica === undefined || replica.role !== "leader") return this.#route(call);
     const isOfCluster = replica.group === CLUSTER_GROUP;
     // What the cluster itself needs is little, and may be what makes room.
-    if (this.#isLogFull && !isOfCluster) return failCall(call, logFull());
+    if (this.#isLogFull && !isOfCluster) {
+      meters.observeProposal(call.partitionId, "refused");
+      return failCall(call, logFull());
+    }
     if (!isOfCluster) stampCommand(call.command, clock.wallMs());
     const result = multiRaft.propose(replica.group, call.command);
     if (!isOfCluster) meters.observeProposal(call.partitionId, result.accepted ? "accepted" : "refused");
@@ -280,6 +283,7 @@ function overloaded(partitionId: number): DomainError {
   return new DomainError(
     { kind: "overloaded" },
     `As much is waiting for ${describePartition(partitionId)} as may: try again later`,
+    "queue_full",
   );
 }
 
@@ -287,5 +291,6 @@ function logFull(): DomainError {
   return new DomainError(
     { kind: "overloaded" },
     "This node holds as many log bytes in memory as it may (--log-memory-bytes)",
+    "log_full",
   );
 }

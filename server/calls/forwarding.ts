@@ -156,12 +156,13 @@ export function replyOf(callId: number, result: CallResult<Outcome | readonly Re
 
 /** Nobody leads the partition, as far as this node knows. */
 export function noLeader(partitionId: number): DomainError {
-  return new DomainError({ kind: "unavailable" }, `No leader is known for ${describePartition(partitionId)}`);
+  const message = `No leader is known for ${describePartition(partitionId)}`;
+  return new DomainError({ kind: "unavailable" }, message, "no_leader");
 }
 
 /** The node is on its way out. */
 export function stopping(): DomainError {
-  return new DomainError({ kind: "unavailable" }, "This node is stopping");
+  return new DomainError({ kind: "unavailable" }, "This node is stopping", "stopping");
 }
 
 function lostLeader(call: Call, peer: NodeId): DomainError {

@@ -11,6 +11,7 @@ import {
   type NodeReadOptions,
   type NodeWriteOptions,
   type ReadResult,
+  type RefusalMeters,
   type WriteResult,
 } from "../api/mod.ts";
 import { encodeCommand, type Mutation, type Outcome } from "../kv/mod.ts";
@@ -30,6 +31,7 @@ export interface CallIntakeOptions {
   readonly partitionCount: number;
   readonly clock: Clock;
   readonly inbox: CallInbox;
+  readonly meters: RefusalMeters;
 }
 
 /** See the module comment. */
@@ -103,17 +105,25 @@ export class CallIntake {
     bytes: number,
     create: (settle: (result: CallResult<T>) => void) => WriteCall | ReadCall,
   ): Promise<CallResult<T>> {
-    if (this.#isClosed) return Promise.resolve({ ok: false, error: stopping() });
-    if (!this.#budget.tryTake(bytes)) return Promise.resolve({ ok: false, error: tooManyCalls() });
+    if (this.#isClosed) return Promise.resolve(this.#refused(stopping()));
+    if (!this.#budget.tryTake(bytes)) return Promise.resolve(this.#refused(tooManyCalls()));
     return new Promise((resolve) => {
       const call = create((result) => {
         this.#budget.release(bytes);
-        resolve(result);
+        resolve(result.ok ? result : this.#refused(result.error));
       });
       this.#options.inbox.push({ kind: "call", call });
     });
   }
+
+  #refused(error: DomainError): Refused {
+    this.#options.meters.observeRefusal(error);
+    return { ok: false, error };
+  }
 }
+
+/** The result of a call that has failed. */
+type Refused = Extract<CallResult<never>, { readonly ok: false }>;
 
 /** @throws {DomainError} the reason why there is no value */
 function valueOf<T>(answer: CallResult<T>): T {
@@ -133,5 +143,6 @@ function tooManyCalls(): DomainError {
   return new DomainError(
     { kind: "overloaded" },
     "This node has as many calls in flight as it may: try again later",
+    "calls_full",
   );
 }

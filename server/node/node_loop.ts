@@ -173,9 +173,16 @@ export class NodeLoop {
    * Turns go on when the write has ended.
    */
   get #isDiskStuck(): boolean {
+    return this.diskStuckMs > 0;
+  }
+
+  /** For how long the disk has been hanging; 0 while it does not. */
+  get diskStuckMs(): number {
     const oldest = this.#writing[0];
+    if (oldest === undefined) return 0;
     const { clock, stuckDiskMs } = this.#options;
-    return oldest !== undefined && clock.monotonicMs() - oldest.startedMs > stuckDiskMs;
+    const ms = clock.monotonicMs() - oldest.startedMs;
+    return ms > stuckDiskMs ? ms : 0;
   }
 
   /** Sees to it that a turn comes when there is something to do. */
@@ -328,8 +335,12 @@ export class NodeLoop {
   }
 
   #takeBatch(from: NodeId, batch: PeerBatch): void {
-    const { dispatcher, leaders, multiRaft } = this.#options;
-    for (const message of batch.messages) multiRaft.step(message);
+    const { clock, dispatcher, leaders, multiRaft, replicas } = this.#options;
+    for (const message of batch.messages) {
+      multiRaft.step(message);
+      if (message.kind !== "appendRequest" || message.term < leaders.get(message.group).term) continue;
+      replicas.all.get(message.group)?.noteCommit(message.commit, clock.monotonicMs());
+    }
     for (const { group, term } of batch.leaderships) leaders.noteRemote(group, { leader: from, term });
     for (const call of batch.calls) dispatcher.startForwarded(from, call);
     for (const reply of batch.replies) dispatcher.takeReply(from, reply);

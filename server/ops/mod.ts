@@ -37,4 +37,4 @@
 
 export { handleOps } from "./health.ts";
 export { Metrics } from "./metrics.ts";
-export type { WalSample } from "./readings.ts";
+export { QuorumWatch } from "./quorum_watch.ts";

@@ -1,6 +1,6 @@
 /**
- * The border between what a node answers on a peer's stream and the bytes of the answer's body: `PeerAnswer` of
- * `raft.proto` in its envelope, and the end of the stream as Connect has it.
+ * The border between what a node answers on a peer's stream and the bytes of the answer's body: `PeerAnswer`
+ * of `raft.proto` in its envelope, and the end of the stream as Connect has it.
  *
  * @module
  */

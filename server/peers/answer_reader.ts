@@ -3,7 +3,7 @@
  * envelopes in them. The counterpart of the request that `link.ts` writes.
  *
  * ```
- * HTTP/1.1 200 OK\r\n … Transfer-Encoding: chunked\r\n\r\n │ 7\r\n envelope \r\n │ 7\r\n envelope \r\n │ … │ 0\r\n
+ * HTTP/1.1 200 OK\r\n … Transfer-Encoding: chunked\r\n\r\n │ 7\r\n envelope \r\n │ … │ 0\r\n
  * ```
  *
  * @module

@@ -11,8 +11,8 @@
  * 0000012f\r\n │ envelope header (5 bytes) │ PeerBatch │ \r\n
  * ```
  *
- * Never blocks: what does not fit into the bounded buffer is refused, and so is everything before the peer has
- * answered to the hello: only then is it known that it listens. Batches handed over while a write is
+ * Never blocks: what does not fit into the bounded buffer is refused, and so is everything before the peer
+ * has answered to the hello: only then is it known that it listens. Batches handed over while a write is
  * under way leave together in the next one.
  *
  * @module

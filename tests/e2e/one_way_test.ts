@@ -1,7 +1,7 @@
 /**
- * A link that is dead in one direction: everything that one node sends vanishes, while it hears all others. The
- * connections over which it was sent stay dead when the link is sound again, so the side that sends must notice
- * and open new ones. Then the node is of use at once, also when another one dies in that moment.
+ * A link that is dead in one direction: everything that one node sends vanishes, while it hears all others.
+ * The connections over which it was sent stay dead when the link is sound again, so the side that sends must
+ * notice and open new ones. Then the node is of use at once, also when another one dies in that moment.
  *
  * @module
  */

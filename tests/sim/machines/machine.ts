@@ -69,7 +69,13 @@ interface OpenNode {
 /** Answers one call of a client. */
 type LocalCaller = ReturnType<typeof createLocalCaller>;
 
-const NO_METERS = { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} };
+const NO_METERS = {
+  observeTurn() {},
+  observeFrame() {},
+  observeSync() {},
+  observeProposal() {},
+  observeRefusal() {},
+};
 /** More than any run holds: the limit itself has tests of its own. */
 const LOG_BYTES_MAX = 2 ** 30;
 /** A supervisor waits so long before it starts a node again that gave up. */

@@ -1,9 +1,9 @@
 /**
  * The network between the nodes: batches travel as bytes, made and read by the product's own codec. Each
  * direction of each pair is a link for itself, which can be cut or clogged; what travels is lost, doubled,
- * delayed and overtaken as the weather says. Where the weather has streams, a batch that is lost takes its whole
- * stream with it (`stream.ts`): it stays dead, also when the link is sound again, until its sender gives it up
- * and opens another one.
+ * delayed and overtaken as the weather says. Where the weather has streams, a batch that is lost takes its
+ * whole stream with it (`stream.ts`): it stays dead, also when the link is sound again, until its sender
+ * gives it up and opens another one.
  *
  * @module
  */

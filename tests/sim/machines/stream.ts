@@ -1,7 +1,7 @@
 /**
  * One stream from a node to a peer while it lasts, as TCP has them: what is lost on it leaves a gap that is
- * never closed, so everything behind it is lost too, also when the link is sound again. Whether the sender gives
- * it up is judged by the product's own rule, from the answers that come back.
+ * never closed, so everything behind it is lost too, also when the link is sound again. Whether the sender
+ * gives it up is judged by the product's own rule, from the answers that come back.
  *
  * @module
  */

@@ -4,8 +4,8 @@
  * healing. While it refuses, connections are reset, as when a machine is gone.
  *
  * Each direction can also drop: what is sent in it vanishes, nobody is told, and a connection that has lost
- * something that way stays dead in that direction for good, as TCP connections do for a long time behind a path
- * that drops packets.
+ * something that way stays dead in that direction for good, as TCP connections do for a long time behind a
+ * path that drops packets.
  *
  * ```
  * from ──▶ proxy ──▶ target      bytes pass in both directions, or in none

@@ -97,8 +97,8 @@ export class ProxiedCluster {
   }
 
   /**
-   * Lets everything vanish that node `from` sends to node `to`, on its own stream and as answers on that of the
-   * other; the connections over which it was sent stay dead when the links are mended.
+   * Lets everything vanish that node `from` sends to node `to`, on its own stream and as answers on that of
+   * the other; the connections over which it was sent stay dead when the links are mended.
    */
   drop({ from, to }: LinkEnds): void {
     this.#proxies.get(nameOf(from, to))!.drop("forward");
