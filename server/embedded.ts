@@ -116,4 +116,10 @@ const NO_PEERS: PeerTransport = {
   statuses: () => [],
   close: () => Promise.resolve(),
 };
-const NO_METERS: LoopMeters = { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} };
+const NO_METERS: LoopMeters = {
+  observeTurn() {},
+  observeFrame() {},
+  observeSync() {},
+  observeProposal() {},
+  observeRefusal() {},
+};

@@ -6,25 +6,28 @@
  * @module
  */
 
-import { configure, getStreamSink } from "@logtape/logtape";
+import { getLogger } from "@logtape/logtape";
 import { unreachable } from "../raft/mod.ts";
 import { VERSION } from "./api/mod.ts";
 import { ConfigError, ConfigNotice, parseConfig, type ServerConfig } from "./config/mod.ts";
 import { DataDirectoryError } from "./data/mod.ts";
+import { configureLogging } from "./logging.ts";
 import type { NodeEnd } from "./node/mod.ts";
 import { Server } from "./server.ts";
 
 const EXIT_UNUSABLE = 2;
 const EXIT_FATAL = 1;
 
+const logger = getLogger(["prkdb", "server"]);
+
 // Bundled, every module has the `import.meta` of the entry, so the name counts too.
 if (import.meta.main && import.meta.url.endsWith("/main.ts")) await runNode(Deno.args);
 
 /** Starts a node as `args` say and returns when it serves. */
 export async function runNode(args: readonly string[]): Promise<void> {
-  await configureLogging();
   const config = configOrExit(args);
-  for (const warning of config.warnings) console.error(`prkdb: warning: ${warning}`);
+  configureLogging(config);
+  for (const warning of config.warnings) logger.warn("{warning}", { warning });
   const server = await startOrExit(config);
   void server.node.ended.then((end) => endAs(end, server));
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -69,7 +72,7 @@ async function endAs(end: NodeEnd, server: Server): Promise<void> {
       return exitFatally(end.error);
     case "removed":
       // The others know already: nothing here is needed any more.
-      console.error(`prkdb: node ${server.config.nodeId} was removed from its cluster and stops`);
+      logger.warn("This node was removed from its cluster and stops");
       return await stopAndExit(server);
     default:
       return unreachable(end);
@@ -78,7 +81,7 @@ async function endAs(end: NodeEnd, server: Server): Promise<void> {
 
 /** A failed write or sync is never retried: only recovery can tell what is on the disk. */
 function exitFatally(error: unknown): never {
-  console.error(`prkdb: fatal: ${error instanceof Error ? error.message : String(error)}`);
+  logger.fatal("Cannot go on: {reason}", { reason: error instanceof Error ? error.message : String(error) });
   Deno.exit(EXIT_FATAL);
 }
 
@@ -109,20 +112,4 @@ function printStart(server: Server): void {
 
 function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-async function configureLogging(): Promise<void> {
-  const level = Deno.env.get("PRKDB_LOG") === "debug" ? "debug" : "warning";
-  await configure({
-    sinks: { console: getStreamSink(standardError()) },
-    loggers: [
-      { category: "prkdb", lowestLevel: level, sinks: ["console"] },
-      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["console"] },
-    ],
-  });
-}
-
-/** Log lines go to standard error whatever their level; standard output has the start-up line only. */
-function standardError(): WritableStream<Uint8Array> {
-  return new WritableStream({ write: (line) => void Deno.stderr.writeSync(line) });
 }

@@ -31,7 +31,8 @@
  *
  * **Read in this order.** `server.ts`: a node with its ports, in the order above. `embedded.ts`: a node
  * without a network inside another program. `main.ts`: `deno task server`, one node in a process.
- * `local_cluster.ts`: `deno task cluster`, three processes on one machine for trying things out.
+ * `logging.ts`: its log. `local_cluster.ts`: `deno task cluster`, three processes on one machine for trying
+ * things out.
  *
  * **What it never does.** It keeps nothing but the parts that it has put together, and decides nothing that a
  * room below could decide.
@@ -52,5 +53,5 @@ export { EmbeddedNode, type EmbeddedOptions } from "./embedded.ts";
 export { DomainError, type NodeApi, VERSION } from "./api/mod.ts";
 export { runLocalCluster } from "./local_cluster.ts";
 export { runNode } from "./main.ts";
-export { Node, type NodeOptions, type Readiness } from "./node/mod.ts";
+export { Node, type NodeOptions } from "./node/mod.ts";
 export { Server } from "./server.ts";

@@ -24,13 +24,11 @@ import {
 } from "./data/mod.ts";
 import { HttpListener } from "./http/mod.ts";
 import { Inbox, Node, type NodeOptions } from "./node/mod.ts";
-import { handleOps, Metrics } from "./ops/mod.ts";
-import { PeerService, StreamTransport } from "./peers/mod.ts";
+import { handleOps, Metrics, QuorumWatch } from "./ops/mod.ts";
+import { answerLimitMs, PeerService, StreamTransport } from "./peers/mod.ts";
 import { SYSTEM_CLOCK } from "./ports/mod.ts";
 import { createHttpHandler } from "./rpc/mod.ts";
 
-/** A peer silent for so many election timeouts is taken for gone. */
-const SILENT_ELECTION_TIMEOUTS = 3;
 /** How long a node goes on asking a cluster that does not answer to be taken in. */
 const JOIN_LIMIT_MS = 60_000;
 /** Calls under way get this long to end when the node stops. */
@@ -50,6 +48,7 @@ interface ServerParts {
   readonly node: Node;
   readonly peerService: PeerService;
   readonly metrics: Metrics;
+  readonly quorum: QuorumWatch;
   /** Ends the streams of clients. */
   readonly closing: AbortController;
 }
@@ -115,9 +114,10 @@ export class Server {
   }
 
   async #stop(): Promise<void> {
-    const { closing, listeners, metrics, node, peerService } = this.#parts;
+    const { closing, listeners, metrics, node, peerService, quorum } = this.#parts;
     closing.abort();
     await node.close();
+    quorum.close();
     peerService.close();
     metrics.close();
     const shutdowns = Promise.all([listeners.main.close(), listeners.ops.close()]);
@@ -140,9 +140,14 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
   const identities = await openIdentities(data, fileSystem);
   const inbox = new Inbox();
   const { address } = config;
-  const silentMs = config.electionTimeoutMs * SILENT_ELECTION_TIMEOUTS;
-  const transport = new StreamTransport({ identity, identities, inbox, address, silentMs });
-  const metrics = new Metrics();
+  const transport = new StreamTransport({
+    identity,
+    identities,
+    inbox,
+    address,
+    answerLimitMs: answerLimitMs(config.electionTimeoutMs),
+  });
+  const metrics = new Metrics(config.metricsPartitions);
   const node = await Node.open({
     ...config,
     ...origin,
@@ -154,17 +159,22 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
     transport,
     meters: metrics,
   });
-  const peerService = new PeerService({ host: node, identity, identities, inbox, transport });
-  const parts = { config, listeners, node, peerService, metrics, closing: new AbortController() };
+  const { heartbeatMs: answerIntervalMs } = config;
+  const peerService = new PeerService({ host: node, identity, identities, inbox, answerIntervalMs });
+  const quorum = new QuorumWatch(config.electionTimeoutMs);
+  const parts = { config, listeners, node, peerService, metrics, quorum, closing: new AbortController() };
   serve(parts);
   transport.open();
   return parts;
 }
 
 /** From now on both ports answer. */
-function serve({ config, listeners, node, peerService, metrics, closing }: ServerParts): void {
+function serve({ config, listeners, node, peerService, metrics, quorum, closing }: ServerParts): void {
+  quorum.open(node);
   metrics.open({
     status: () => node.status(),
+    readiness: () => node.readiness(),
+    leaderless: () => node.leaderless(),
     sampleWal: () => node.wal.stats,
     callsInFlight: () => node.callsInFlight,
   });

@@ -73,7 +73,10 @@ export interface FollowerView {
 export interface PeerView {
   readonly nodeId: number;
   readonly address: string;
+  /** A stream to it is open. */
   readonly connected: boolean;
+  /** The peer answers what is sent to it. */
+  readonly reached: boolean;
   readonly queuedBytes: number;
 }
 
@@ -120,10 +123,11 @@ export function nodeViewOf(response: GetStatusResponse): NodeView {
         isActive: active,
       })),
     })),
-    peers: response.peers.map(({ nodeId, address, connected, queuedBytes }) => ({
+    peers: response.peers.map(({ nodeId, address, connected, reached, queuedBytes }) => ({
       nodeId,
       address,
       connected,
+      reached,
       queuedBytes: Number(queuedBytes),
     })),
   };

@@ -41,11 +41,39 @@ export type Failure =
 export class DomainError extends Error {
   override readonly name = "DomainError";
   readonly failure: Failure;
+  /** What exactly refused the call, where the kind leaves it open; for metrics. */
+  readonly refusedBy: RefusedBy | undefined;
 
-  constructor(failure: Failure, message: string) {
+  constructor(failure: Failure, message: string, refusedBy?: RefusedBy) {
     super(message);
     this.failure = failure;
+    this.refusedBy = refusedBy;
   }
+}
+
+/** Limits and states that refuse calls. */
+export type RefusedBy =
+  | "log_full"
+  | "queue_full"
+  | "calls_full"
+  | "bodies_full"
+  | "watchers_full"
+  | "no_leader"
+  | "stopping";
+
+/** Whoever counts refusals. */
+export interface RefusalMeters {
+  /** A call fails with `error`; told of the same error again, it counts once. */
+  observeRefusal(error: DomainError): void;
+}
+
+/** Failures that are answers: what was asked could be judged. */
+const ANSWERS: ReadonlySet<Failure["kind"]> = new Set(["precondition", "batchAborted", "cancelled"]);
+
+/** Why a call was refused, as metrics name it; `undefined` when it was not. */
+export function refusalReason({ failure: { kind }, refusedBy }: DomainError): string | undefined {
+  if (ANSWERS.has(kind)) return undefined;
+  return refusedBy ?? kind.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** Wrong input, with a message that names the limit or the field. */

@@ -33,7 +33,14 @@
  * @module
  */
 
-export { DomainError, type Failure, invalidArgument } from "./error.ts";
+export {
+  DomainError,
+  type Failure,
+  invalidArgument,
+  type RefusalMeters,
+  refusalReason,
+  type RefusedBy,
+} from "./error.ts";
 export type {
   ClusterMetadata,
   NodeApi,
@@ -47,4 +54,5 @@ export type {
   ReplicaStatus,
   WriteResult,
 } from "./node_api.ts";
+export { type NodeTrouble, type Readiness, readinessOf, type TroubleKind } from "./trouble.ts";
 export { VERSION } from "./version.ts";

@@ -79,7 +79,10 @@ export interface ReplicaStatus extends RaftStatus {
 export interface PeerStatus {
   readonly nodeId: NodeId;
   readonly address: string;
+  /** A stream to it is open. */
   readonly connected: boolean;
+  /** The peer has answered on that stream: what is sent arrives. */
+  readonly reached: boolean;
   readonly queuedBytes: number;
   readonly droppedMessages: number;
 }

@@ -8,7 +8,7 @@
  */
 
 import type { GroupId, MultiRaft, NodeId, ReadReady } from "../../raft/mod.ts";
-import { DomainError, type Failure } from "../api/mod.ts";
+import { DomainError, type Failure, type RefusalMeters } from "../api/mod.ts";
 import {
   CLUSTER_GROUP,
   decodeClusterCommand,
@@ -33,7 +33,7 @@ type ForwardedWrite = Extract<ForwardedCall, { readonly kind: "write" }>;
 type NotLeaderFailure = Extract<Failure, { readonly kind: "notLeader" }>;
 
 /** Counts what becomes of proposals. */
-export interface ProposalMeters {
+export interface ProposalMeters extends RefusalMeters {
   observeProposal(partitionId: number, result: "accepted" | "refused"): void;
 }
 
@@ -183,7 +183,10 @@ export class CallDispatcher {
     if (replica === undefined || replica.role !== "leader") return this.#route(call);
     const isOfCluster = replica.group === CLUSTER_GROUP;
     // What the cluster itself needs is little, and may be what makes room.
-    if (this.#isLogFull && !isOfCluster) return failCall(call, logFull(logBytesMax));
+    if (this.#isLogFull && !isOfCluster) {
+      meters.observeProposal(call.partitionId, "refused");
+      return failCall(call, logFull(logBytesMax));
+    }
     if (!isOfCluster) stampCommand(call.command, replica.stampMs(clock.monotonicMs()));
     const result = multiRaft.propose(replica.group, call.command);
     if (!isOfCluster) meters.observeProposal(call.partitionId, result.accepted ? "accepted" : "refused");
@@ -279,12 +282,17 @@ function interrupted({ kind, partitionId }: Call): DomainError {
 }
 
 function tooManyReads(partitionId: number): DomainError {
-  return overloaded(`Too many reads wait for ${describePartition(partitionId)}`, READS_WAITING_MAX);
+  return overloaded(
+    `Too many reads wait for ${describePartition(partitionId)}`,
+    READS_WAITING_MAX,
+    "queue_full",
+  );
 }
 
 function tooManyWrites(partitionId: number): DomainError {
   return overloaded(
     `Too many bytes of writes wait for a majority of ${describePartition(partitionId)}`,
     UNCOMMITTED_BYTES_MAX,
+    "queue_full",
   );
 }

@@ -71,6 +71,10 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   /** Of the leadership of term `#ledTerm`. */
   #clock: ReplicatedClock | undefined;
   #ledTerm: Term = 0;
+  /** The highest index that a leader has said to be committed. */
+  #knownCommit: LogIndex = 0;
+  /** Since when the state does not get on though it is behind; `undefined` while it is not. */
+  #behindSinceMs: number | undefined;
 
   constructor(place: ReplicaPlace, machine: M) {
     this.partitionId = place.partitionId;
@@ -91,7 +95,20 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   /** Applies committed entries and answers the writes and reads that waited for them. */
   apply(entries: readonly Entry[]): void {
     for (const entry of entries) this.#applyEntry(entry);
+    this.#behindSinceMs = undefined;
     if (this.#confirmed.length > 0) this.#answerConfirmed();
+  }
+
+  /** A leader says that all up to `commit` is committed. */
+  noteCommit(commit: LogIndex, nowMs: number): void {
+    this.#knownCommit = Math.max(this.#knownCommit, commit);
+    if (this.machine.appliedIndex < this.#knownCommit) this.#behindSinceMs ??= nowMs;
+  }
+
+  /** Whether more is committed than the state has, and it has not got on since `sinceMs`. */
+  isBehindSince(sinceMs: number): boolean {
+    return this.#behindSinceMs !== undefined && this.#behindSinceMs < sinceMs &&
+      this.machine.appliedIndex < this.#knownCommit;
   }
 
   /** A read that wants a fresh confirmation; it joins the turn's round. */

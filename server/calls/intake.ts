@@ -7,7 +7,14 @@
  */
 
 import { BATCH_BYTES_MAX, REQUEST_BYTES_MAX } from "../../proto/mod.ts";
-import type { DomainError, NodeReadOptions, NodeWriteOptions, ReadResult, WriteResult } from "../api/mod.ts";
+import type {
+  DomainError,
+  NodeReadOptions,
+  NodeWriteOptions,
+  ReadResult,
+  RefusalMeters,
+  WriteResult,
+} from "../api/mod.ts";
 import { encodeCommand, type Mutation, type Outcome } from "../kv/mod.ts";
 import type { Clock } from "../ports/mod.ts";
 import type { CallInbox, CallResult, ReadCall, WriteCall } from "./call.ts";
@@ -24,6 +31,7 @@ export interface CallIntakeOptions {
   readonly partitionCount: number;
   readonly clock: Clock;
   readonly inbox: CallInbox;
+  readonly meters: RefusalMeters;
 }
 
 /** See the module comment. */
@@ -97,18 +105,26 @@ export class CallIntake {
     bytes: number,
     create: (settle: (result: CallResult<T>) => void) => WriteCall | ReadCall,
   ): Promise<CallResult<T>> {
-    if (this.#isClosed) return Promise.resolve({ ok: false, error: stopping() });
+    if (this.#isClosed) return Promise.resolve(this.#refused(stopping()));
     const error = this.#budget.take(bytes);
-    if (error !== undefined) return Promise.resolve({ ok: false, error });
+    if (error !== undefined) return Promise.resolve(this.#refused(error));
     return new Promise((resolve) => {
       const call = create((result) => {
         this.#budget.release(bytes);
-        resolve(result);
+        resolve(result.ok ? result : this.#refused(result.error));
       });
       this.#options.inbox.push({ kind: "call", call });
     });
   }
+
+  #refused(error: DomainError): Refused {
+    this.#options.meters.observeRefusal(error);
+    return { ok: false, error };
+  }
 }
+
+/** The result of a call that has failed. */
+type Refused = Extract<CallResult<never>, { readonly ok: false }>;
 
 /** How many calls, and how many of their bytes, the node holds. */
 class CallBudget {
@@ -125,10 +141,12 @@ class CallBudget {
    * @returns why there is none; nothing was taken then
    */
   take(bytes: number): DomainError | undefined {
-    if (this.#calls >= CALLS_MAX) return overloaded("Too many calls wait at this node", CALLS_MAX);
+    if (this.#calls >= CALLS_MAX) {
+      return overloaded("Too many calls wait at this node", CALLS_MAX, "calls_full");
+    }
     // A single call always fits an empty budget, however large it is.
     if (this.#calls > 0 && this.#bytes + bytes > CALL_BYTES_MAX) {
-      return overloaded("Too many bytes of keys and values wait at this node", CALL_BYTES_MAX);
+      return overloaded("Too many bytes of keys and values wait at this node", CALL_BYTES_MAX, "calls_full");
     }
     this.#calls++;
     this.#bytes += bytes;

@@ -19,7 +19,15 @@ const KEY = new Uint8Array(1);
 function createIntake() {
   const calls: Call[] = [];
   const inbox = { push: ({ call }: { readonly call: Call }) => void calls.push(call) };
-  return { intake: new CallIntake({ partitionCount: 1, clock: SYSTEM_CLOCK, inbox }), calls };
+  return {
+    intake: new CallIntake({
+      partitionCount: 1,
+      clock: SYSTEM_CLOCK,
+      inbox,
+      meters: { observeRefusal() {} },
+    }),
+    calls,
+  };
 }
 
 test("a call beyond the limit is refused with its number, until another one is answered", async () => {

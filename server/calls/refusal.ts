@@ -5,13 +5,13 @@
  * @module
  */
 
-import { DomainError } from "../api/mod.ts";
+import { DomainError, type RefusedBy } from "../api/mod.ts";
 import { describePartition } from "../cluster/mod.ts";
 import type { Call } from "./call.ts";
 
 /** The node is on its way out. */
 export function stopping(): DomainError {
-  return new DomainError({ kind: "unavailable" }, "This node is stopping: ask another node");
+  return new DomainError({ kind: "unavailable" }, "This node is stopping: ask another node", "stopping");
 }
 
 /** No leader of the partition is known here. */
@@ -19,14 +19,16 @@ export function noLeader(partitionId: number): DomainError {
   return new DomainError(
     { kind: "unavailable" },
     `No leader is known for ${describePartition(partitionId)}: try again later`,
+    "no_leader",
   );
 }
 
 /** A budget is used up. Nothing has happened. */
-export function overloaded(what: string, limit: number): DomainError {
+export function overloaded(what: string, limit: number, refusedBy: RefusedBy): DomainError {
   return new DomainError(
     { kind: "overloaded" },
     `${what} (limit ${limit.toLocaleString("en-US")}): try again later`,
+    refusedBy,
   );
 }
 
@@ -36,6 +38,7 @@ export function logFull(limit: number): DomainError {
     { kind: "overloaded" },
     `Cannot write: this node holds too many bytes of log entries in memory ` +
       `(limit ${limit.toLocaleString("en-US")}); start it with a higher --log-memory-bytes`,
+    "log_full",
   );
 }
 

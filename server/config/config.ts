@@ -13,6 +13,9 @@ import {
   DEFAULTS,
   type Flags,
   HEARTBEATS_PER_ELECTION_MIN,
+  type LogFormat,
+  type LogLevelName,
+  type MetricsPartitions,
   parseFlags,
   PORT_MAX,
 } from "./flags.ts";
@@ -45,6 +48,10 @@ export interface ServerConfig {
   readonly logBytesMax: number;
   /** Origins whose pages may call; loopback origins if empty. */
   readonly corsOrigins: readonly string[];
+  readonly logLevel: LogLevelName;
+  readonly logFormat: LogFormat;
+  /** By their number if `undefined`. */
+  readonly metricsPartitions: MetricsPartitions | undefined;
   /** One line each, for the operator who started the node. */
   readonly warnings: readonly string[];
 }
@@ -93,6 +100,9 @@ function configOf(flags: Flags): ServerConfig {
     walSegmentBytes: flags.walSegmentBytes,
     logBytesMax: flags.logMemoryBytes,
     corsOrigins: flags.corsOrigin,
+    logLevel: flags.logLevel,
+    logFormat: flags.logFormat,
+    metricsPartitions: flags.metricsPartitions,
     warnings: warningsFor(flags),
   };
 }

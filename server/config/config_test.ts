@@ -45,6 +45,18 @@ test("members are sorted, and the node listens where it says it is", () => {
   assert.is(parseConfig(["--node-id=2", `--cluster-nodes=${THREE}`, "--grpc-port", "8001"]).port, 8001);
 });
 
+test("what operators see can be chosen, and nothing else than there is", () => {
+  const usual = parseConfig(["--node-id=1"]);
+  assert.equal([usual.logLevel, usual.logFormat, usual.metricsPartitions], ["info", "text", undefined]);
+  const chosen = parseConfig([
+    ...["--node-id=1", "--log-level=debug", "--log-format", "json", "--metrics-partitions=aggregate"],
+  ]);
+  assert.equal([chosen.logLevel, chosen.logFormat, chosen.metricsPartitions], ["debug", "json", "aggregate"]);
+  assert.match(refusal("--node-id=1", "--log-level=loud"), /--log-level.*debug, info, warning, error/);
+  assert.match(refusal("--node-id=1", "--log-format=xml"), /--log-format.*text, json/);
+  assert.match(refusal("--node-id=1", "--metrics-partitions=some"), /--metrics-partitions.*each, aggregate/);
+});
+
 test("leases are an option, and a variable that says no leaves it off", () => {
   assert.is(parseConfig(["--node-id=1"]).leaseReads, false);
   assert.is(parseConfig(["--node-id=1", "--read-lease"]).leaseReads, true);

@@ -24,6 +24,13 @@ const SEGMENT_MEBIBYTES_MAX = 1_024;
 /** Values of an environment variable that leave a switch off. */
 const OFF_VALUES: ReadonlySet<string> = new Set(["", "0", "false"]);
 
+/** What the log leaves out. */
+export type LogLevelName = "debug" | "info" | "warning" | "error";
+/** How the log is written. */
+export type LogFormat = "text" | "json";
+/** Whether each partition has its own series among the metrics. */
+export type MetricsPartitions = "each" | "aggregate";
+
 /** Values of flags that are not given. */
 export const DEFAULTS = {
   partitions: 9,
@@ -66,6 +73,9 @@ export interface Flags {
   readonly logMemoryBytes: number;
   readonly corsOrigin: readonly string[];
   readonly insecure?: boolean;
+  readonly logLevel: LogLevelName;
+  readonly logFormat: LogFormat;
+  readonly metricsPartitions?: MetricsPartitions;
 }
 
 /**
@@ -106,7 +116,8 @@ function createCommand(): Command {
     .description("One node of a prkdb cluster; alone it is a complete single-node database.")
     .version(VERSION)
     .allowExcessArguments(false);
-  for (const option of [...placeOptions(), ...clusterOptions(), ...logOptions()]) command.addOption(option);
+  const options = [...placeOptions(), ...clusterOptions(), ...logOptions(), ...observationOptions()];
+  for (const option of options) command.addOption(option);
   return command;
 }
 
@@ -177,6 +188,20 @@ function logOptions(): Option[] {
       .argParser(integer(MEBIBYTE, 2 ** 45)).default(DEFAULTS.logMemoryBytes),
     flag("--memtable-bytes <n>", notThereYet).argParser(integer(1, 2 ** 40)),
     flag("--cache-bytes <n>", notThereYet).argParser(integer(1, 2 ** 40)),
+  ];
+}
+
+/** What operators see. */
+function observationOptions(): Option[] {
+  return [
+    flag("--log-level <level>", "what is logged to standard error: debug, info, warning or error")
+      .choices(["debug", "info", "warning", "error"]).default("info"),
+    flag("--log-format <format>", "one line each: text, or json").choices(["text", "json"]).default("text"),
+    flag(
+      "--metrics-partitions <detail>",
+      "each partition has its own series in /metrics (each), or all together have one (aggregate) " +
+        "(default: each up to 256 partitions)",
+    ).choices(["each", "aggregate"]),
   ];
 }
 

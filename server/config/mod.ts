@@ -1,6 +1,6 @@
 /**
  * How a node is to run: from flags and environment variables to one plain object, and the flags of the
- * runtime itself. Apart from `PRKDB_LOG`, which `main.ts` reads, no other room looks at either.
+ * runtime itself. No other room looks at either.
  *
  * **What it owns.** The list of flags with their defaults, ranges and help texts; the rules for what they
  * mean together; and the permissions and V8 flags with which every node process is started, by `deno task

@@ -53,4 +53,3 @@
 export { Inbox } from "./inbox.ts";
 export { Node, type NodeOptions } from "./node.ts";
 export type { LoopMeters, NodeEnd } from "./node_loop.ts";
-export type { Readiness } from "./node_status.ts";

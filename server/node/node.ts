@@ -13,10 +13,12 @@ import type {
   NodeApi,
   NodeReadOptions,
   NodeStatus,
+  NodeTrouble,
   NodeWriteOptions,
   ReadResult,
   WriteResult,
 } from "../api/mod.ts";
+import { type Readiness, readinessOf } from "../api/mod.ts";
 import { CallDispatcher, CallIntake, Leaderships, LeaderTable, stopping } from "../calls/mod.ts";
 import {
   type ChangeRequest,
@@ -36,7 +38,7 @@ import { Coordinator } from "./coordinator.ts";
 import { GroupZero } from "./group_zero.ts";
 import type { Inbox } from "./inbox.ts";
 import { type LoopMeters, type NodeEnd, NodeLoop } from "./node_loop.ts";
-import { NodeReporter, type Readiness } from "./node_status.ts";
+import { NodeReporter } from "./node_status.ts";
 import { PeerDirectory } from "./peer_directory.ts";
 import { Reconciler } from "./reconciler.ts";
 import { type RecoveredLog, recoverLog } from "./recovery.ts";
@@ -93,6 +95,7 @@ export class Node implements NodeApi {
   readonly #intake: CallIntake;
   readonly #loop: NodeLoop;
   readonly #reporter: NodeReporter;
+  #isHandingOver = false;
   #isStopping = false;
 
   /**
@@ -204,10 +207,27 @@ export class Node implements NodeApi {
     return this.#reporter.status(this.#isStopping);
   }
 
-  /** Whether the node can serve all its partitions, and is not stopping. */
+  /** Whether calls through this node can succeed, and why not. */
   readiness(): Readiness {
-    if (this.#isStopping) return { isReady: false, reason: "the node is stopping" };
-    return this.#reporter.readiness();
+    return readinessOf(this.troubles());
+  }
+
+  /** What calls through this node suffer from, as far as it knows. */
+  troubles(): readonly NodeTrouble[] {
+    if (this.#isStopping || this.#isHandingOver) {
+      return [{ kind: "stopping", reason: "the node is stopping" }];
+    }
+    const stuckMs = this.#loop.diskStuckMs;
+    const stuck: readonly NodeTrouble[] = stuckMs === 0 ? [] : [{
+      kind: "diskStuck",
+      reason: `the disk has not taken what is written for ${Math.round(stuckMs)} ms`,
+    }];
+    return [...stuck, ...this.#reporter.troubles()];
+  }
+
+  /** The partitions without a leader that this node knows, ascending. */
+  leaderless(): readonly number[] {
+    return this.#reporter.leaderless();
   }
 
   /**
@@ -246,6 +266,7 @@ export class Node implements NodeApi {
    */
   async close(): Promise<void> {
     if (this.#isStopping) return;
+    this.#isHandingOver = true;
     const { data, electionTimeoutMs, transport } = this.#options;
     await this.#loop.handOver(electionTimeoutMs * HAND_OVER_TIMEOUTS);
     this.#isStopping = true;

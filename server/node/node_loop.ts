@@ -179,9 +179,16 @@ export class NodeLoop {
    * Turns go on when the write has ended.
    */
   get #isDiskStuck(): boolean {
+    return this.diskStuckMs > 0;
+  }
+
+  /** For how long the disk has been hanging; 0 while it does not. */
+  get diskStuckMs(): number {
     const oldest = this.#writing[0];
+    if (oldest === undefined) return 0;
     const { clock, stuckDiskMs } = this.#options;
-    return oldest !== undefined && clock.monotonicMs() - oldest.startedMs > stuckDiskMs;
+    const ms = clock.monotonicMs() - oldest.startedMs;
+    return ms > stuckDiskMs ? ms : 0;
   }
 
   /** Sees to it that a turn comes when there is something to do. */
@@ -335,11 +342,15 @@ export class NodeLoop {
   }
 
   #takeBatch(from: NodeId, batch: PeerBatch): void {
-    const { dispatcher, leaders, multiRaft, peers, walSync } = this.#options;
+    const { clock, dispatcher, leaders, multiRaft, peers, replicas, walSync } = this.#options;
     if (peers.distrustOf(from) !== undefined) return;
     // With another policy the disk may lag behind what was promised, as its operator has chosen.
     if (walSync.kind === "always") multiRaft.mustKeep(batch.reminders, from);
-    for (const message of batch.messages) multiRaft.step(message);
+    for (const message of batch.messages) {
+      multiRaft.step(message);
+      if (message.kind !== "appendRequest" || message.term < leaders.get(message.group).term) continue;
+      replicas.all.get(message.group)?.noteCommit(message.commit, clock.monotonicMs());
+    }
     for (const { group, term } of batch.leaderships) leaders.noteRemote(group, { leader: from, term });
     for (const call of batch.calls) dispatcher.startForwarded(from, call);
     for (const reply of batch.replies) dispatcher.takeReply(from, reply);

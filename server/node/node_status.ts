@@ -8,7 +8,14 @@
 import { hashRangeStart } from "../../proto/mod.ts";
 import type { MultiRaft } from "../../raft/mod.ts";
 import type { Wal } from "../../wal-wasm/mod.ts";
-import { type ClusterMetadata, type NodeStatus, type ReplicaStatus, VERSION } from "../api/mod.ts";
+import {
+  type ClusterMetadata,
+  type NodeStatus,
+  type NodeTrouble,
+  readinessOf,
+  type ReplicaStatus,
+  VERSION,
+} from "../api/mod.ts";
 import type { KvReplica, LeaderTable } from "../calls/mod.ts";
 import { type ClusterPartition, groupOfPartition } from "../cluster/mod.ts";
 import type { Identity } from "../data/mod.ts";
@@ -19,8 +26,10 @@ import type { ReplicaSet } from "./replica_set.ts";
 
 type PartitionMetadata = ClusterMetadata["partitions"][number];
 
-/** Whether a node can serve all its partitions. */
-export type Readiness = { readonly isReady: true } | { readonly isReady: false; readonly reason: string };
+/** A replica that does not get on for so many election timeouts, though more is committed, is stuck. */
+const STUCK_ELECTION_TIMEOUTS = 3;
+/** Partitions that a reason names; of more it says how many. */
+const NAMED_MAX = 3;
 
 /** Where it is read from. */
 export interface NodeReporterOptions {
@@ -33,6 +42,9 @@ export interface NodeReporterOptions {
   readonly leaders: LeaderTable;
   readonly peers: PeerDirectory;
   readonly replicas: ReplicaSet;
+  readonly electionTimeoutMs: number;
+  /** Bytes of entries all replicas may hold in memory before writes are refused. */
+  readonly logBytesMax: number;
 }
 
 /** See the module comment. */
@@ -59,7 +71,7 @@ export class NodeReporter {
 
   status(isStopping: boolean): NodeStatus {
     const { clock, identity, replicas, transport, wal } = this.#options;
-    const isReady = !isStopping && this.readiness().isReady;
+    const isReady = !isStopping && readinessOf(this.troubles()).isReady;
     return {
       nodeId: identity.nodeId,
       clusterId: identity.clusterId,
@@ -72,15 +84,57 @@ export class NodeReporter {
     };
   }
 
-  /** Ready when every group has a leader, as far as this node knows, and this node is a member. */
-  readiness(): Readiness {
-    const { cluster, identity, leaders } = this.#options;
-    const { isFounded, nodes, partitions } = cluster.state;
-    if (!nodes.has(identity.nodeId)) return { isReady: false, reason: "the node is not a member yet" };
-    if (!isFounded) return { isReady: false, reason: "the cluster's own group has no leader" };
-    const orphan = partitions.find((place) => leaders.get(groupOfPartition(place.partitionId)).leader === 0);
-    if (orphan === undefined) return { isReady: true };
-    return { isReady: false, reason: `partition ${orphan.partitionId} has no leader` };
+  /** What calls through this node suffer from, as far as it knows. */
+  troubles(): readonly NodeTrouble[] {
+    const { cluster: { state }, identity } = this.#options;
+    if (!state.nodes.has(identity.nodeId)) {
+      return [{ kind: "notMember", reason: "the node is not a member yet" }];
+    }
+    if (!state.isFounded) return [{ kind: "noLeader", reason: "the cluster's own group has no leader" }];
+    return [...this.#leaderTroubles(), ...this.#stuckReplicas(), ...this.#fullLog()];
+  }
+
+  /** The partitions without a leader that this node knows, ascending. */
+  leaderless(): readonly number[] {
+    const { cluster, leaders } = this.#options;
+    return cluster.state.partitions.map(({ partitionId }) => partitionId)
+      .filter((partitionId) => leaders.get(groupOfPartition(partitionId)).leader === 0);
+  }
+
+  *#leaderTroubles(): Generator<NodeTrouble> {
+    const leaderless = this.leaderless();
+    if (leaderless.length > 0) {
+      const verb = leaderless.length === 1 ? "has" : "have";
+      yield { kind: "noLeader", reason: `${partitionsNamed(leaderless)} ${verb} no leader` };
+    }
+    const { cluster, leaders, transport } = this.#options;
+    for (const { nodeId, reached } of transport.statuses()) {
+      if (reached) continue;
+      const led = cluster.state.partitions.map(({ partitionId }) => partitionId)
+        .filter((partitionId) => leaders.get(groupOfPartition(partitionId)).leader === nodeId);
+      if (led.length === 0) continue;
+      const reason = `node ${nodeId}, which leads ${
+        partitionsNamed(led)
+      }, does not answer what is sent to it`;
+      yield { kind: "leaderUnreached", reason };
+    }
+  }
+
+  *#stuckReplicas(): Generator<NodeTrouble> {
+    const { clock, electionTimeoutMs, replicas } = this.#options;
+    const sinceMs = clock.monotonicMs() - electionTimeoutMs * STUCK_ELECTION_TIMEOUTS;
+    const stuck = replicas.assigned().filter((replica) => replica.isBehindSince(sinceMs));
+    if (stuck.length === 0) return;
+    const named = partitionsNamed(stuck.map(({ partitionId }) => partitionId));
+    yield { kind: "replicaStuck", reason: `what is committed of ${named} does not get into the state here` };
+  }
+
+  *#fullLog(): Generator<NodeTrouble> {
+    const { logBytesMax, multiRaft } = this.#options;
+    if (multiRaft.logBytes <= logBytesMax) return;
+    const reason = `the log holds ${multiRaft.logBytes} bytes in memory, more than ${logBytesMax}: ` +
+      "writes are refused (--log-memory-bytes)";
+    yield { kind: "logFull", reason };
   }
 
   #partition({ partitionId, replicas }: ClusterPartition, count: number): PartitionMetadata {
@@ -99,4 +153,11 @@ export class NodeReporter {
       stateBytes: machine.stateBytes,
     };
   }
+}
+
+function partitionsNamed(partitionIds: readonly number[]): string {
+  if (partitionIds.length === 1) return `partition ${partitionIds[0]}`;
+  const named = partitionIds.slice(0, NAMED_MAX).join(", ");
+  const more = partitionIds.length - NAMED_MAX;
+  return more > 0 ? `partitions ${named} and ${more} more` : `partitions ${named}`;
 }

@@ -6,8 +6,16 @@
  */
 
 import client from "prom-client";
+import { type DomainError, refusalReason } from "../api/mod.ts";
 import type { LoopMeters } from "../node/mod.ts";
-import { type MetricsSource, Readings } from "./readings.ts";
+import {
+  detailOf,
+  type MetricsSource,
+  type PartitionDetail,
+  type ProposalCounts,
+  renderProposals,
+  renderReadings,
+} from "./readings.ts";
 
 /** Seconds, from a quarter of a millisecond to ten seconds. */
 const REQUEST_BUCKETS = [
@@ -50,10 +58,10 @@ export class Metrics implements LoopMeters {
     buckets: REQUEST_BUCKETS,
     registers: [this.#registry],
   });
-  readonly #proposals = new client.Counter({
-    name: "prkdb_raft_proposals_total",
-    help: "Writes put before the leader's replica",
-    labelNames: ["partition", "result"],
+  readonly #refusals = new client.Counter({
+    name: "prkdb_refusals_total",
+    help: "Calls that were refused, by what refused them",
+    labelNames: ["reason"],
     registers: [this.#registry],
   });
   readonly #turns = new client.Histogram({
@@ -80,20 +88,25 @@ export class Metrics implements LoopMeters {
     buckets: FRAME_BUCKETS,
     registers: [this.#registry],
   });
-  readonly #readings = new Readings(this.#registry);
+  /** By partition, of this node's replicas past and present. */
+  readonly #proposals = new Map<number, ProposalCounts>();
+  /** A failure passes several places that count. */
+  readonly #counted = new WeakSet<DomainError>();
+  readonly #detail: PartitionDetail | undefined;
   // Looking a child up by its labels costs more than feeding it.
   readonly #requestChildren = new Map<string, client.Counter.Internal>();
   readonly #durationChildren = new Map<string, client.Histogram.Internal<string>>();
-  readonly #proposalChildren = new Map<string, client.Counter.Internal>();
   #source: MetricsSource | undefined;
   #lagTimer: ReturnType<typeof setInterval> | undefined;
+
+  /** @param detail whether each partition has its own series; by their number unless given */
+  constructor(detail?: PartitionDetail) {
+    this.#detail = detail;
+  }
 
   /** Starts measuring the event loop's lag, and reading figures from `source`. */
   open(source: MetricsSource): void {
     this.#source = source;
-    for (const { partitionId } of source.status().replicas) {
-      for (const result of ["accepted", "refused"] as const) this.#proposal(partitionId, result).inc(0);
-    }
     let expectedMs = performance.now() + LAG_INTERVAL_MS;
     this.#lagTimer = setInterval(() => {
       const nowMs = performance.now();
@@ -125,7 +138,14 @@ export class Metrics implements LoopMeters {
   }
 
   observeProposal(partitionId: number, result: ProposalResult): void {
-    this.#proposal(partitionId, result).inc();
+    this.#proposalsOf(partitionId)[result]++;
+  }
+
+  observeRefusal(error: DomainError): void {
+    const reason = refusalReason(error);
+    if (reason === undefined || this.#counted.has(error)) return;
+    this.#counted.add(error);
+    this.#refusals.inc({ reason });
   }
 
   get contentType(): string {
@@ -134,20 +154,24 @@ export class Metrics implements LoopMeters {
 
   /** Everything in Prometheus' text format. */
   async render(): Promise<string> {
-    if (this.#source !== undefined) this.#readings.read(this.#source);
-    return await this.#registry.metrics();
+    const counted = await this.#registry.metrics();
+    const source = this.#source;
+    if (source === undefined) return counted;
+    const status = source.status();
+    const replicas = status.replicas.map(({ partitionId }) => partitionId);
+    const detail = detailOf(this.#detail, replicas.length);
+    const here = new Map(replicas.map((partitionId) => [partitionId, this.#proposalsOf(partitionId)]));
+    // A total over all partitions must not fall when one moves away.
+    const proposals = renderProposals(detail === "each" ? here : this.#proposals, detail);
+    return `${counted}\n${renderReadings({ source, status, detail })}${proposals}`;
   }
 
-  #proposal(partitionId: number, result: ProposalResult): client.Counter.Internal {
-    return childOf(
-      this.#proposalChildren,
-      `${partitionId} ${result}`,
-      () => this.#proposals.labels({ partition: `${partitionId}`, result }),
-    );
+  #proposalsOf(partitionId: number): ProposalCounts {
+    return childOf(this.#proposals, partitionId, () => ({ accepted: 0, refused: 0 }));
   }
 }
 
-function childOf<T>(children: Map<string, T>, key: string, create: () => T): T {
+function childOf<K, T>(children: Map<K, T>, key: K, create: () => T): T {
   let child = children.get(key);
   if (child === undefined) children.set(key, child = create());
   return child;

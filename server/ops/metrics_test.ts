@@ -5,8 +5,11 @@
  */
 
 import { assert, suite } from "../../tests/harness.ts";
+import { DomainError } from "../api/error.ts";
 import type { NodeStatus } from "../api/node_api.ts";
+import { readinessOf } from "../api/trouble.ts";
 import { Metrics } from "./metrics.ts";
+import type { MetricsSource } from "./readings.ts";
 
 const test = suite("metrics");
 
@@ -45,17 +48,24 @@ const STATUS: NodeStatus = {
       active: true,
     }],
   }],
-  peers: [{ nodeId: 2, address: "h:1", connected: true, queuedBytes: 17, droppedMessages: 3 }],
+  peers: [{ nodeId: 2, address: "h:1", connected: true, reached: true, queuedBytes: 17, droppedMessages: 3 }],
   walBytes: 1_000,
 };
 
+/** Of a node that says `status`. */
+function sourceOf(status: () => NodeStatus): MetricsSource {
+  return {
+    status,
+    readiness: () => readinessOf([{ kind: "logFull", reason: "full" }]),
+    leaderless: () => [7, 9],
+    sampleWal: () => ({ frameBytes: 700, bytesTotal: 1_000, segmentCount: 2 }),
+    callsInFlight: () => 6,
+  };
+}
+
 async function scrape(feed: (metrics: Metrics) => void = () => {}): Promise<string[]> {
   const metrics = new Metrics();
-  metrics.open({
-    status: () => STATUS,
-    sampleWal: () => ({ bytesTotal: 1_000, segmentCount: 2 }),
-    callsInFlight: () => 6,
-  });
+  metrics.open(sourceOf(() => STATUS));
   feed(metrics);
   await metrics.render();
   const text = await metrics.render();
@@ -78,7 +88,12 @@ test("gauges and counters show what the node says, however often they are read",
       'prkdb_store_keys{partition="3"} 8',
       'prkdb_peer_connected{peer="2"} 1',
       'prkdb_peer_dropped_batches_total{peer="2"} 3',
-      "prkdb_wal_bytes_total 1000",
+      'prkdb_peer_reached{peer="2"} 1',
+      'prkdb_raft_replicas{role="leader"} 1',
+      "prkdb_wal_bytes_total 700",
+      "prkdb_wal_file_bytes 1000",
+      "prkdb_ready 0",
+      "prkdb_partitions_without_leader 2",
       "prkdb_calls_in_flight 6",
       "# TYPE prkdb_wal_bytes_total counter",
       "# TYPE prkdb_raft_leader_elections_total counter",
@@ -115,6 +130,72 @@ test("what happens is counted and timed", async () => {
     ]
   ) {
     assert.ok(lines.includes(line), line);
+  }
+});
+
+test("a refusal is counted once with what refused it, an answer is none", async () => {
+  const full = new DomainError({ kind: "overloaded" }, "full", "log_full");
+  const lines = await scrape((metrics) => {
+    for (const error of [full, full, new DomainError({ kind: "overloaded" }, "full", "log_full")]) {
+      metrics.observeRefusal(error);
+    }
+    metrics.observeRefusal(new DomainError({ kind: "outcomeUnknown" }, "lost"));
+    metrics.observeRefusal(new DomainError({ kind: "precondition", currentVersion: 1 }, "no"));
+  });
+  const counted = lines.filter((line) => line.startsWith("prkdb_refusals_total{"));
+  assert.equal(counted.sort(), [
+    'prkdb_refusals_total{reason="log_full"} 2',
+    'prkdb_refusals_total{reason="outcome_unknown"} 1',
+  ]);
+});
+
+test("what is gone leaves no series behind", async () => {
+  let status = STATUS;
+  const metrics = new Metrics();
+  metrics.open(sourceOf(() => status));
+  metrics.observeProposal(3, "accepted");
+  assert.match(await metrics.render(), /partition="3"/);
+  status = { ...STATUS, replicas: [], peers: [] };
+  const text = await metrics.render();
+  metrics.close();
+  assert.not.match(text, /partition="3"|peer="2"/);
+});
+
+test("many partitions are added up, unless it is said otherwise", async () => {
+  const replicas = Array.from({ length: 300 }, (_, at) => ({ ...STATUS.replicas[0]!, partitionId: at }));
+  const source = sourceOf(() => ({ ...STATUS, replicas }));
+  for (const detail of ["aggregate", undefined] as const) {
+    const metrics = new Metrics(detail);
+    metrics.open(source);
+    metrics.observeProposal(3, "refused");
+    const lines = (await metrics.render()).split("\n");
+    metrics.close();
+    for (
+      const line of [
+        'prkdb_raft_term{partition="all"} 7',
+        'prkdb_raft_commit_index{partition="all"} 3300',
+        'prkdb_store_keys{partition="all"} 2400',
+        'prkdb_raft_proposals_total{partition="all",result="refused"} 1',
+        'prkdb_raft_replicas{role="leader"} 300',
+      ]
+    ) assert.ok(lines.includes(line), line);
+    assert.not.ok(lines.some((line) => /partition="\d/.test(line)));
+  }
+  const metrics = new Metrics("each");
+  metrics.open(source);
+  assert.match(await metrics.render(), /prkdb_raft_state\{partition="299"\} 1/);
+  metrics.close();
+});
+
+test("every series stands below its help and its type, and nothing is said twice", async () => {
+  const lines = (await scrape()).filter((line) => line !== "");
+  const typed = lines.flatMap((line) => /^# TYPE (\S+) /.exec(line)?.[1] ?? []);
+  assert.is(new Set(typed).size, typed.length);
+  const series = lines.filter((line) => !line.startsWith("#")).map((line) => line.split(" ")[0]!);
+  assert.is(new Set(series).size, series.length);
+  for (const each of series) {
+    const name = each.replace(/\{.*/, "");
+    assert.ok(typed.includes(name) || typed.includes(name.replace(/_(bucket|sum|count)$/, "")), each);
   }
 });
 

@@ -3,15 +3,16 @@
  * and `/readyz` for what starts and stops processes.
  *
  * **What it owns.** The counters and histograms of one node and their names, which are a contract with
- * dashboards; and one timer, which measures how late timers fire. The port belongs to `http/`, the figures
- * that a node keeps anyway to the node.
+ * dashboards; one timer, which measures how late timers fire; and one that looks for partitions without a
+ * leader. The port belongs to `http/`, the figures that a node keeps anyway to the node.
  *
  * **Two kinds of figures.** Some are fed as things happen: calls, turns, syncs, frames, proposals. Others the
  * node keeps itself, and they are read when somebody asks: terms, indexes, sizes, the state of peers.
  *
  * **Read in this order.** `readings.ts`: the figures that are read, as tables of name, help text and where
- * the value comes from. `metrics.ts`: those that are fed, and the page with all of them. `health.ts`: the
- * three paths.
+ * the value comes from, written as text from what is there. `metrics.ts`: those that are fed, and the page
+ * with all of them. `health.ts`: the three paths. `quorum_watch.ts`: lost and regained majorities, in the
+ * log.
  *
  * **To add a figure,** add a line to a table of `readings.ts` if the node keeps it already (through
  * `api/node_api.ts`), or a counter and a method that feeds it to `metrics.ts`; then a line to
@@ -28,8 +29,10 @@
  * - The number of labels is bounded by the cluster: partitions, peers, methods and codes, never keys, clients
  *   or addresses.
  * - `/healthz` says that the process works, so it answers as long as anything does; `/readyz` says that the
- *   node is a member and every partition has a leader that it knows, with the first reason why not as its
- *   body.
+ *   node knows nothing that keeps calls through it from succeeding (`api/trouble.ts`), with the first reason
+ * as
+ *   its body.
+ * - What is gone (a peer, a partition) leaves no series behind.
  * - Feeding never throws and never waits: it runs inside turns and calls.
  *
  * @module
@@ -37,4 +40,4 @@
 
 export { handleOps } from "./health.ts";
 export { Metrics } from "./metrics.ts";
-export type { WalSample } from "./readings.ts";
+export { QuorumWatch } from "./quorum_watch.ts";

@@ -1,24 +1,43 @@
 /**
- * Figures that the node keeps itself, as Prometheus reads them: three tables, for the node, each of its
- * replicas and each of its peers, which are read when somebody asks. To show one more figure, add a line to a
- * table.
+ * Figures that the node keeps itself, as Prometheus reads them: tables for the node, its replicas and its
+ * peers, written as text whenever somebody asks, from what is there then. So a peer that was removed and a
+ * partition that has moved away leave no series behind, and thousands of partitions cost no more than their
+ * lines. To show one more figure, add a line to a table.
  *
  * @module
  */
 
-import client from "prom-client";
-import type { NodeStatus, PeerStatus, ReplicaStatus } from "../api/mod.ts";
+import type { NodeStatus, PeerStatus, Readiness, ReplicaStatus } from "../api/mod.ts";
+
+/** Above so many partitions their figures are added up, unless it is said otherwise. */
+const PARTITIONS_EACH_MAX = 256;
+/** In place of a partition's number where figures are added up. */
+const ALL = "all";
+
+/** Whether each partition has its own series, or all together have one; by their number if it is not said. */
+export type PartitionDetail = "each" | "aggregate";
 
 /** The log's size. */
 export interface WalSample {
-  /** Bytes written since the start. */
+  /** Bytes of the frames that were written since the start. */
+  readonly frameBytes: number;
+  /** Bytes of the files on disk. */
   readonly bytesTotal: number;
   readonly segmentCount: number;
+}
+
+/** What became of the writes that were put before a replica here. */
+export interface ProposalCounts {
+  accepted: number;
+  refused: number;
 }
 
 /** Where the figures come from. */
 export interface MetricsSource {
   status(): NodeStatus;
+  readiness(): Readiness;
+  /** Partitions without a leader that the node knows. */
+  leaderless(): readonly number[];
   sampleWal(): WalSample;
   callsInFlight(): number;
 }
@@ -30,15 +49,34 @@ interface Reading<T> {
   readonly valueOf: (sample: T) => number;
 }
 
-type Labels = Readonly<Record<string, string>>;
+/** One figure of each replica. */
+interface ReplicaReading extends Reading<ReplicaStatus> {
+  /** What stands for all of them; `undefined`: nothing can. */
+  readonly together: "sum" | "max" | undefined;
+}
 
 /** Roles as numbers, for dashboards. */
 const ROLE_NUMBERS = { leader: 1, follower: 2, preCandidate: 3, candidate: 3 } as const;
 
 const NODE_READINGS: readonly Reading<MetricsSource>[] = [
   {
+    name: "prkdb_ready",
+    help: "1 while calls through this node can succeed",
+    valueOf: (source) => source.readiness().isReady ? 1 : 0,
+  },
+  {
+    name: "prkdb_partitions_without_leader",
+    help: "Partitions without a leader that this node knows",
+    valueOf: (source) => source.leaderless().length,
+  },
+  {
     name: "prkdb_wal_bytes_total",
     help: "Bytes written to the log since the start",
+    valueOf: (source) => source.sampleWal().frameBytes,
+  },
+  {
+    name: "prkdb_wal_file_bytes",
+    help: "Bytes of the files of the log",
     valueOf: (source) => source.sampleWal().bytesTotal,
   },
   {
@@ -53,40 +91,61 @@ const NODE_READINGS: readonly Reading<MetricsSource>[] = [
   },
 ];
 
-const REPLICA_READINGS: readonly Reading<ReplicaStatus>[] = [
+const REPLICA_READINGS: readonly ReplicaReading[] = [
   {
     name: "prkdb_raft_state",
     help: "1 leader, 2 follower, 3 candidate",
     valueOf: ({ role }) => ROLE_NUMBERS[role],
+    together: undefined,
   },
-  { name: "prkdb_raft_term", help: "Current term", valueOf: ({ term }) => term },
+  { name: "prkdb_raft_term", help: "Current term", valueOf: ({ term }) => term, together: "max" },
   {
     name: "prkdb_raft_commit_index",
     help: "Last index known committed",
     valueOf: ({ commit }) => commit,
+    together: "sum",
   },
-  { name: "prkdb_raft_applied_index", help: "Last index applied", valueOf: ({ applied }) => applied },
+  {
+    name: "prkdb_raft_applied_index",
+    help: "Last index applied",
+    valueOf: ({ applied }) => applied,
+    together: "sum",
+  },
   {
     name: "prkdb_raft_leader_elections_total",
     help: "Elections won by this replica",
     valueOf: ({ electionsWon }) => electionsWon,
+    together: "sum",
   },
   {
     name: "prkdb_raft_append_entries_total",
     help: "Append requests sent by this replica",
     valueOf: ({ appendsSent }) => appendsSent,
+    together: "sum",
   },
   {
     name: "prkdb_raft_inflight_bytes",
     help: "Bytes sent and not acknowledged",
     valueOf: ({ followers }) => followers.reduce((total, { inflightBytes }) => total + inflightBytes, 0),
+    together: "sum",
   },
-  { name: "prkdb_raft_log_bytes", help: "Bytes of entries in memory", valueOf: ({ logBytes }) => logBytes },
-  { name: "prkdb_store_keys", help: "Keys of the partition", valueOf: ({ keyCount }) => keyCount },
+  {
+    name: "prkdb_raft_log_bytes",
+    help: "Bytes of entries in memory",
+    valueOf: ({ logBytes }) => logBytes,
+    together: "sum",
+  },
+  {
+    name: "prkdb_store_keys",
+    help: "Keys of the partition",
+    valueOf: ({ keyCount }) => keyCount,
+    together: "sum",
+  },
   {
     name: "prkdb_store_bytes",
     help: "Bytes of its keys and values",
     valueOf: ({ stateBytes }) => stateBytes,
+    together: "sum",
   },
 ];
 
@@ -95,6 +154,11 @@ const PEER_READINGS: readonly Reading<PeerStatus>[] = [
     name: "prkdb_peer_connected",
     help: "1 while the stream to the peer is open",
     valueOf: ({ connected }) => connected ? 1 : 0,
+  },
+  {
+    name: "prkdb_peer_reached",
+    help: "1 while the peer answers what is sent to it",
+    valueOf: ({ reached }) => reached ? 1 : 0,
   },
   {
     name: "prkdb_peer_queued_bytes",
@@ -108,44 +172,100 @@ const PEER_READINGS: readonly Reading<PeerStatus>[] = [
   },
 ];
 
-/** Shows the figures of the tables in `registry`. */
-export class Readings {
-  readonly #registry: client.Registry;
-  readonly #metrics = new Map<string, client.Gauge | client.Counter>();
+/** Whether partitions have their own series. */
+export function detailOf(wanted: PartitionDetail | undefined, partitions: number): PartitionDetail {
+  return wanted ?? (partitions > PARTITIONS_EACH_MAX ? "aggregate" : "each");
+}
 
-  constructor(registry: client.Registry) {
-    this.#registry = registry;
-  }
+/** What is to be written. */
+export interface ReadingsOptions {
+  readonly source: MetricsSource;
+  /** As the source has just told it. */
+  readonly status: NodeStatus;
+  readonly detail: PartitionDetail;
+}
 
-  /** Reads everything anew. */
-  read(source: MetricsSource): void {
-    for (const reading of NODE_READINGS) this.#show(reading, source, {});
-    const { replicas, peers } = source.status();
-    for (const replica of replicas) {
-      const labels = { partition: `${replica.partitionId}` };
-      for (const reading of REPLICA_READINGS) this.#show(reading, replica, labels);
-    }
-    for (const peer of peers) {
-      const labels = { peer: `${peer.nodeId}` };
-      for (const reading of PEER_READINGS) this.#show(reading, peer, labels);
-    }
+/** All figures, in Prometheus' text format. */
+export function renderReadings({ source, status, detail }: ReadingsOptions): string {
+  const { replicas, peers } = status;
+  const lines: string[] = [];
+  for (const reading of NODE_READINGS) {
+    describe(lines, reading);
+    lines.push(`${reading.name} ${reading.valueOf(source)}`);
   }
+  for (const reading of REPLICA_READINGS) {
+    if (detail === "each") showEach(lines, reading, { samples: replicas, labelOf: partitionLabel });
+    else showTogether(lines, reading, replicas);
+  }
+  showRoles(lines, replicas);
+  for (const reading of PEER_READINGS) showEach(lines, reading, { samples: peers, labelOf: peerLabel });
+  return lines.join("\n") + "\n";
+}
 
-  #show<T>(reading: Reading<T>, sample: T, labels: Labels): void {
-    const value = reading.valueOf(sample);
-    const metric = this.#metricOf(reading, Object.keys(labels));
-    if (metric instanceof client.Gauge) return metric.set(labels, value);
-    metric.remove(labels);
-    metric.inc(labels, value);
+/** What became of writes put before the replicas that are here now, or before all that were. */
+export function renderProposals(
+  counts: ReadonlyMap<number, ProposalCounts>,
+  detail: PartitionDetail,
+): string {
+  const name = "prkdb_raft_proposals_total";
+  const lines: string[] = [];
+  describe(lines, { name, help: "Writes put before the leader's replica" });
+  const total = { accepted: 0, refused: 0 };
+  for (const [partitionId, { accepted, refused }] of counts) {
+    total.accepted += accepted;
+    total.refused += refused;
+    if (detail === "each") pushProposals(lines, `${partitionId}`, { accepted, refused });
   }
+  if (detail === "aggregate") pushProposals(lines, ALL, total);
+  return lines.join("\n") + "\n";
 
-  #metricOf({ name, help }: Reading<never>, labelNames: string[]): client.Gauge | client.Counter {
-    let metric = this.#metrics.get(name);
-    if (metric === undefined) {
-      const shape = { name, help, labelNames, registers: [this.#registry] };
-      metric = name.endsWith("_total") ? new client.Counter(shape) : new client.Gauge(shape);
-      this.#metrics.set(name, metric);
-    }
-    return metric;
+  function pushProposals(into: string[], partition: string, { accepted, refused }: ProposalCounts): void {
+    into.push(`${name}{partition="${partition}",result="accepted"} ${accepted}`);
+    into.push(`${name}{partition="${partition}",result="refused"} ${refused}`);
   }
+}
+
+/** Samples, and what tells one from another. */
+interface Labelled<T> {
+  readonly samples: readonly T[];
+  readonly labelOf: (sample: T) => string;
+}
+
+function showEach<T>(lines: string[], reading: Reading<T>, { samples, labelOf }: Labelled<T>): void {
+  describe(lines, reading);
+  for (const sample of samples) {
+    lines.push(`${reading.name}{${labelOf(sample)}} ${reading.valueOf(sample)}`);
+  }
+}
+
+function showTogether(lines: string[], reading: ReplicaReading, replicas: readonly ReplicaStatus[]): void {
+  if (reading.together === undefined) return;
+  let value = 0;
+  for (const replica of replicas) {
+    const each = reading.valueOf(replica);
+    value = reading.together === "sum" ? value + each : Math.max(value, each);
+  }
+  describe(lines, reading);
+  lines.push(`${reading.name}{partition="${ALL}"} ${value}`);
+}
+
+function showRoles(lines: string[], replicas: readonly ReplicaStatus[]): void {
+  const name = "prkdb_raft_replicas";
+  describe(lines, { name, help: "Replicas here by role" });
+  for (const role of ["leader", "follower", "candidate"] as const) {
+    const count = replicas.filter((replica) => ROLE_NUMBERS[replica.role] === ROLE_NUMBERS[role]).length;
+    lines.push(`${name}{role="${role}"} ${count}`);
+  }
+}
+
+function describe(lines: string[], { name, help }: Pick<Reading<never>, "name" | "help">): void {
+  lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${name.endsWith("_total") ? "counter" : "gauge"}`);
+}
+
+function partitionLabel({ partitionId }: ReplicaStatus): string {
+  return `partition="${partitionId}"`;
+}
+
+function peerLabel({ nodeId }: PeerStatus): string {
+  return `peer="${nodeId}"`;
 }

@@ -18,9 +18,13 @@ export interface Envelope {
   readonly message: Uint8Array;
 }
 
-/** Fills the header of an envelope that holds `length` bytes. */
-export function envelopeHeader(length: number): Uint8Array {
-  return Uint8Array.of(0, length >>> 24, (length >>> 16) & 0xff, (length >>> 8) & 0xff, length & 0xff);
+/** What an envelope holds. */
+export type EnvelopeKind = "message" | "end";
+
+/** The header of an envelope that holds `length` bytes. */
+export function envelopeHeader(length: number, kind: EnvelopeKind = "message"): Uint8Array {
+  const flags = kind === "end" ? FLAG_END_STREAM : 0;
+  return Uint8Array.of(flags, length >>> 24, (length >>> 16) & 0xff, (length >>> 8) & 0xff, length & 0xff);
 }
 
 /** Cuts a byte stream that arrives in arbitrary chunks into envelopes. */

@@ -1,5 +1,7 @@
 /**
- * One outgoing stream to one peer: a Connect client-streaming call that lasts as long as both nodes do.
+ * One outgoing stream to one peer: a Connect streaming call that lasts as long as both nodes do. The peer's
+ * answers on it say what has arrived; a stream that is not answered is given up, and a new one opened over a
+ * new connection (`answer_watch.ts`).
  *
  * It is written by hand as a chunked HTTP/1.1 request over a TCP connection with Nagle's algorithm off,
  * because the built-in `fetch` leaves it on and a message behind an unacknowledged one would wait some 20 ms.
@@ -9,7 +11,8 @@
  * 0000012f\r\n │ envelope header (5 bytes) │ PeerBatch │ \r\n
  * ```
  *
- * Never blocks: what does not fit into the bounded buffer is refused. Batches handed over while a write is
+ * Never blocks: what does not fit into the bounded buffer is refused, and so is everything before the peer
+ * has answered to the hello: only then is it known that it listens. Batches handed over while a write is
  * under way leave together in the next one.
  *
  * @module
@@ -18,6 +21,9 @@
 import { WireWriter } from "../../proto/mod.ts";
 import type { NodeId } from "../../raft/mod.ts";
 import type { PeerBatch, PeerHello } from "../ports/mod.ts";
+import type { StreamAnswer } from "./answer_codec.ts";
+import { AnswerReader } from "./answer_reader.ts";
+import { AnswerWatch } from "./answer_watch.ts";
 import { encodeHello, encodePeerBatch } from "./codec.ts";
 import { ENVELOPE_HEADER_BYTES, envelopeHeader } from "./envelope.ts";
 
@@ -25,19 +31,21 @@ import { ENVELOPE_HEADER_BYTES, envelopeHeader } from "./envelope.ts";
 const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
 const BACKOFF_MS_MIN = 50;
 const BACKOFF_MS_MAX = 1_000;
+/** Or as long as answers may take, if that is less. */
 const CONNECT_LIMIT_MS = 2_000;
 /** A stream that lasted this long was sound: the next attempt comes soon. */
 const STABLE_MS = 5_000;
 
-/** More than any refusal takes. */
-const ANSWER_BYTES_MAX = 4 * 1024;
-const REST_LIMIT_MS = 100;
+/** Answers are a few bytes each. */
+const ANSWER_BYTES = 4 * 1024;
 /** In the refusal for a node that has been removed from the cluster (`peers/service.ts`). */
-const REMOVED = '"code":"permission_denied"';
+const REMOVED_CODE = "permission_denied";
 
 /** Chunk size line: eight hexadecimal digits, then CR LF. */
 const CHUNK_HEADER_BYTES = 10;
 const CHUNK_END = new TextEncoder().encode("\r\n");
+
+const NOTHING: PeerBatch = { messages: [], calls: [], replies: [], leaderships: [], reminders: [] };
 
 /** Where a peer serves. */
 export interface PeerAddress {
@@ -47,9 +55,12 @@ export interface PeerAddress {
 
 /** What happened to a link. */
 export type LinkEvent =
+  /** The peer has let this node in. */
   | { readonly kind: "connected"; readonly peer: NodeId }
   | { readonly kind: "lost"; readonly peer: NodeId; readonly reason: string; readonly openMs: number }
-  /** A connection attempt failed. */
+  /** The peer does not let this node in, and says why. */
+  | { readonly kind: "refused"; readonly peer: NodeId; readonly reason: string }
+  /** An attempt failed before the peer has said anything. */
   | { readonly kind: "unreachable"; readonly peer: NodeId; readonly reason: string }
   /** The peer says that this node was removed from the cluster. */
   | { readonly kind: "removed"; readonly by: NodeId };
@@ -66,25 +77,33 @@ export interface PeerLinkOptions {
   readonly peer: NodeId;
   readonly address: PeerAddress;
   readonly owner: LinkOwner;
+  /** A stream whose batches are not answered for so long is given up, and so is an attempt to connect. */
+  readonly answerLimitMs: number;
 }
 
-/** When a peer was heard last, and how long it may be silent. */
-export interface SilenceCheck {
-  /** By `performance.now()`; `-Infinity` if it never was. */
-  readonly heardMs: number;
-  readonly silentMs: number;
+/** A connection, and what is known of the stream over it. */
+interface Stream {
+  readonly connection: Deno.TcpConn;
+  readonly watch: AnswerWatch;
+  readonly openedMs: number;
+}
+
+/** Why a stream is over. */
+interface StreamEnd {
+  readonly reason: string;
+  readonly code?: string;
 }
 
 /** See the module comment. */
 export class PeerLink {
   readonly #options: PeerLinkOptions;
-  #connection: Deno.TcpConn | undefined;
+  #stream: Stream | undefined;
   #filling = new WireWriter();
   #writing = new WireWriter();
   #isWriting = false;
   #isWriteDue = false;
   #isClosed = false;
-  #openedMs = 0;
+  #attemptedMs = 0;
   #backoffMs = BACKOFF_MS_MIN;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #dropped = 0;
@@ -97,8 +116,14 @@ export class PeerLink {
     return this.#options.peer;
   }
 
+  /** Whether a connection is open. */
   get isConnected(): boolean {
-    return this.#connection !== undefined;
+    return this.#stream !== undefined;
+  }
+
+  /** Whether the peer has answered on it, and goes on doing so. */
+  get isReached(): boolean {
+    return this.#stream?.watch.isReached ?? false;
   }
 
   /** Bytes waiting to be written. */
@@ -116,36 +141,44 @@ export class PeerLink {
     void this.#connect();
   }
 
-  /** Takes a batch, or refuses it: not connected, or too much waits already. */
+  /** Takes a batch, or refuses it: the peer does not answer, or too much waits already. */
   send(batch: PeerBatch): boolean {
-    if (this.#connection === undefined || this.#filling.length > QUEUE_BYTES_MAX) {
+    const stream = this.#stream;
+    if (stream?.watch.isReached !== true || this.#filling.length > QUEUE_BYTES_MAX) {
       this.#dropped++;
       return false;
     }
-    this.#enqueue((writer) => encodePeerBatch(writer, batch));
+    this.#enqueue(stream, (writer) => encodePeerBatch(writer, batch));
     return true;
   }
 
   /**
-   * Gives the stream up as half-open if nothing was heard from the peer for `silentMs`; a new one is opened.
+   * Gives the stream up if what was sent is not answered; keeps an idle one talking, so that silence is
+   * noticed.
+   *
+   * @param stalledMs how long this process has just done nothing at all
    */
-  checkSilence({ heardMs, silentMs }: SilenceCheck): void {
-    if (this.#connection === undefined) return;
-    const lastMs = Math.max(this.#openedMs, heardMs);
-    if (performance.now() - lastMs >= silentMs) this.#lose("nothing heard from it");
+  check(stalledMs: number): void {
+    if (this.#stream === undefined) return;
+    const { watch } = this.#stream;
+    const nowMs = performance.now();
+    watch.excuse(stalledMs);
+    if (watch.isDead(nowMs)) this.#lose({ reason: "what was sent is not answered" });
+    else if (watch.isReached && watch.isIdle(nowMs)) this.send(NOTHING);
   }
 
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#retry);
-    this.#lose("closed");
+    this.#lose({ reason: "closed" });
   }
 
   async #connect(): Promise<void> {
-    const { address, owner, peer } = this.#options;
+    const { address, answerLimitMs, owner, peer } = this.#options;
+    this.#attemptedMs = performance.now();
     let connection: Deno.TcpConn;
     try {
-      connection = await connectWithin(address, CONNECT_LIMIT_MS);
+      connection = await connectWithin(address, Math.min(answerLimitMs, CONNECT_LIMIT_MS));
     } catch (error) {
       owner.take({ kind: "unreachable", peer, reason: reasonOf(error) });
       this.#retryLater();
@@ -153,16 +186,16 @@ export class PeerLink {
     }
     if (this.#isClosed) return connection.close();
     connection.setNoDelay(true);
-    this.#connection = connection;
-    this.#openedMs = performance.now();
+    const stream = { connection, watch: new AnswerWatch(answerLimitMs), openedMs: performance.now() };
+    this.#stream = stream;
     this.#filling.reset();
     this.#filling.raw(requestHead(address));
-    this.#enqueue((writer) => encodeHello(writer, owner.helloTo(peer)));
-    void this.#watch(connection);
-    owner.take({ kind: "connected", peer });
+    this.#enqueue(stream, (writer) => encodeHello(writer, owner.helloTo(peer)));
+    void this.#listen(stream);
   }
 
-  #enqueue(encode: (writer: WireWriter) => void): void {
+  #enqueue({ watch }: Stream, encode: (writer: WireWriter) => void): void {
+    watch.noteSent(performance.now());
     const writer = this.#filling;
     const start = writer.skip(CHUNK_HEADER_BYTES + ENVELOPE_HEADER_BYTES);
     encode(writer);
@@ -184,61 +217,88 @@ export class PeerLink {
   }
 
   async #write(): Promise<void> {
-    const connection = this.#connection;
-    if (connection === undefined) return;
+    const stream = this.#stream;
+    if (stream === undefined) return;
     this.#isWriting = true;
     try {
-      while (this.#filling.length > 0 && this.#connection === connection) {
+      while (this.#filling.length > 0 && this.#stream === stream) {
         [this.#filling, this.#writing] = [this.#writing, this.#filling];
-        await writeAll(connection, this.#writing.view());
+        await writeAll(stream.connection, this.#writing.view());
         this.#writing.reset();
       }
     } catch (error) {
-      if (this.#connection === connection) this.#lose(reasonOf(error));
+      if (this.#stream === stream) this.#lose({ reason: reasonOf(error) });
     } finally {
       this.#isWriting = false;
       this.#writing.reset();
       // A new stream may have been opened while the old one's last write was failing.
-      if (this.#connection !== undefined && this.#filling.length > 0) this.#writeSoon();
+      if (this.#stream !== undefined && this.#filling.length > 0) this.#writeSoon();
     }
   }
 
-  /** The peer answers only when it ends the call: whatever can be read means that the stream is over. */
-  async #watch(connection: Deno.TcpConn): Promise<void> {
-    let reason = "the peer closed it";
-    let isRemoved = false;
-    try {
-      const answer = await readAnswer(connection);
-      if (answer !== "") reason = answer.split("\r\n")[0]!;
-      isRemoved = answer.includes(REMOVED);
-    } catch (error) {
-      reason = reasonOf(error);
-    }
-    if (this.#connection !== connection) return;
-    this.#lose(reason);
-    if (isRemoved) this.#options.owner.take({ kind: "removed", by: this.peer });
+  /** Hears the peer's answers until the stream is over. */
+  async #listen(stream: Stream): Promise<void> {
+    const end = await this.#hear(stream).catch((error): StreamEnd => ({ reason: reasonOf(error) }));
+    if (this.#stream === stream) this.#lose(end);
   }
 
-  #lose(reason: string): void {
-    const connection = this.#connection;
-    if (connection === undefined) return;
-    this.#connection = undefined;
+  async #hear(stream: Stream): Promise<StreamEnd> {
+    const answers = new AnswerReader();
+    const buffer = new Uint8Array(ANSWER_BYTES);
+    for (;;) {
+      const count = await stream.connection.read(buffer);
+      if (count === null) return { reason: "the peer closed it" };
+      for (const answer of answers.read(buffer.slice(0, count))) {
+        if (this.#stream !== stream) return { reason: "closed" };
+        const end = this.#take(answer, stream.watch);
+        if (end !== undefined) return end;
+      }
+    }
+  }
+
+  #take(answer: StreamAnswer, watch: AnswerWatch): StreamEnd | undefined {
+    if (answer.kind === "end") {
+      const { refusal } = answer;
+      return refusal === undefined
+        ? { reason: "the peer ended it" }
+        : { reason: refusal.message, code: refusal.code };
+    }
+    const wasReached = watch.isReached;
+    watch.noteAnswer(answer.taken, performance.now());
+    if (!wasReached && watch.isReached) this.#options.owner.take({ kind: "connected", peer: this.peer });
+    return undefined;
+  }
+
+  #lose(end: StreamEnd): void {
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    this.#stream = undefined;
     this.#filling.reset();
     try {
-      connection.close();
+      stream.connection.close();
     } catch {
       // Already closed by the runtime; there is nothing left to release.
     }
-    const openMs = performance.now() - this.#openedMs;
+    const openMs = performance.now() - stream.openedMs;
     if (openMs > STABLE_MS) this.#backoffMs = BACKOFF_MS_MIN;
-    this.#options.owner.take({ kind: "lost", peer: this.peer, reason, openMs });
+    this.#report(stream, end);
     this.#retryLater();
+  }
+
+  #report({ openedMs, watch }: Stream, { reason, code }: StreamEnd): void {
+    const { owner, peer } = this.#options;
+    if (watch.isReached) owner.take({ kind: "lost", peer, reason, openMs: performance.now() - openedMs });
+    else owner.take({ kind: code === undefined ? "unreachable" : "refused", peer, reason });
+    if (code === REMOVED_CODE) owner.take({ kind: "removed", by: peer });
   }
 
   #retryLater(): void {
     if (this.#isClosed) return;
-    const delayMs = this.#backoffMs * (0.5 + Math.random() / 2);
+    const backoffMs = this.#backoffMs * (0.5 + Math.random() / 2);
     this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MS_MAX);
+    // An attempt that was not answered has taken its time: a link that is sound again is to be used soon.
+    const attemptMs = performance.now() - this.#attemptedMs;
+    const delayMs = Math.max(backoffMs - attemptMs, BACKOFF_MS_MIN);
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => void this.#connect(), delayMs);
   }
@@ -269,21 +329,6 @@ async function connectWithin({ hostname, port }: PeerAddress, limitMs: number): 
 
 async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
-}
-
-/** The peer's answer, or as much of it as arrives soon after its beginning; empty when it only closes. */
-async function readAnswer(connection: Deno.TcpConn): Promise<string> {
-  const decoder = new TextDecoder();
-  const buffer = new Uint8Array(ANSWER_BYTES_MAX);
-  const first = await connection.read(buffer);
-  if (first === null) return "";
-  const answer = decoder.decode(buffer.subarray(0, first));
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), REST_LIMIT_MS));
-  // The body may come behind the headers; a peer that only closes the connection sends none.
-  const rest = await Promise.race([connection.read(buffer), limit]).catch(() => null);
-  clearTimeout(timer);
-  return rest === null ? answer : answer + decoder.decode(buffer.subarray(0, rest));
 }
 
 function reasonOf(error: unknown): string {

@@ -3,24 +3,27 @@
  * exchanged, this room how.
  *
  * **What it owns.** One outgoing TCP connection per peer with a queue of at most 64 MiB, and the reader of
- * one incoming stream per peer; the timers for connecting again, for keep-alives and for noticing silence;
- * and the bytes of `prkdb.v1.RaftService/Deliver` (`proto/prkdb/v1/raft.proto`). Nothing on disk: which data
- * directory a peer had is remembered in `data/`.
+ * one incoming stream per peer; the timers for connecting again, for keep-alives, for answers and for judging
+ * streams; and the bytes of `prkdb.v1.RaftService/Deliver` (`proto/prkdb/v1/raft.proto`). Nothing on disk:
+ * which data directory a peer had is remembered in `data/`.
  *
- * **How a batch travels.** Each node opens one stream to each peer: an ordinary Connect client-streaming
- * call, written by hand over a TCP connection with Nagle's algorithm off. Its first message is a hello with
- * the cluster's id, both node ids, and the incarnations of both data directories. After that it carries one
- * batch per turn. Answers travel on the peer's own stream.
+ * **How a batch travels.** Each node opens one stream to each peer: an ordinary Connect streaming call,
+ * written by hand over a TCP connection with Nagle's algorithm off. Its first message is a hello with the
+ * cluster's id, both node ids, and the incarnations of both data directories. Once that is answered it
+ * carries one batch per turn. What the peer has to say travels on its own stream; the answers on this one say
+ * what has arrived, and a stream is judged by them (`docs/decisions/0020-…`).
  *
  * ```
  * turn ─▶ StreamTransport.send ─▶ PeerLink: queue, one write for all that waits ═▶ TCP
- * TCP ═▶ RaftService.deliver: hello checked once, then batch by batch ─▶ the node's inbox
+ * TCP ═▶ PeerService.deliver: hello checked once, then batch by batch ─▶ the node's inbox
+ *        AnswerStream: so much has arrived ═▶ TCP ═▶ AnswerReader ─▶ AnswerWatch of the PeerLink
  * ```
  *
  * **Read in this order.** `envelope.ts`: messages in a byte stream. `codec.ts`, with `forward_codec.ts` and
- * `heartbeat_codec.ts`: batches as bytes. `link.ts`: one outgoing stream, its queue and its life.
- * `transport.ts`: the links to all peers, and how silence is noticed. `service.ts`: incoming streams, and
- * which are let in.
+ * `heartbeat_codec.ts`: batches as bytes. `answer_codec.ts`, `answer_reader.ts`: answers as bytes, and out of
+ * them. `answer_watch.ts`: when a stream is given up. `link.ts`: one outgoing stream, its queue and its life.
+ * `transport.ts`: the links to all peers. `answer_stream.ts`, `service.ts`: incoming streams, which are let
+ * in, and what is answered.
  *
  * What this room has to ask the node is one small interface, `PeerHost`: whether the sender of a hello is a
  * peer, and whether its directory is the known one. What arrives and what breaks goes into the node's inbox.
@@ -37,7 +40,8 @@
  * - Nothing of a peer is believed before its hello is: right cluster, right ids, the directory it had when
  *   first met.
  * - One incoming stream per peer counts, the newest; when it ends, the node is told that its peer is lost.
- * - A peer that was not heard for three election timeouts is taken for gone, and its stream opened anew.
+ * - A stream whose batches are not answered within an election timeout is given up, and a new one opened over
+ *   a new connection.
  * - A node that has lost what it promised to this one is not let in any more (`docs/decisions/0016-…`).
  * - A removed node is told so when it connects, and a node with a lost disk learns it from its peers' hellos,
  *   so that both can stop.
@@ -46,5 +50,6 @@
  * @module
  */
 
+export { answerLimitMs } from "./answer_watch.ts";
 export { type PeerHost, PeerService } from "./service.ts";
 export { StreamTransport } from "./transport.ts";

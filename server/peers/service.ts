@@ -1,6 +1,7 @@
 /**
  * The receiving end of the peers' streams: one long request body per peer, cut into batches that go to the
- * node's inbox. While too much waits there nothing more is read, and the peers feel it.
+ * node's inbox. While too much waits there nothing more is read, and the peers feel it. What has arrived is
+ * answered on the same call (`answer_stream.ts`), whose response begins before the request has ended.
  *
  * A peer that opens a second stream ends its first one, which was lost on its side.
  *
@@ -10,9 +11,11 @@
 import type { NodeId } from "../../raft/mod.ts";
 import type { Identity, PeerIdentities } from "../data/mod.ts";
 import type { PeerHello, PeerInbox } from "../ports/mod.ts";
+import type { StreamRefusal } from "./answer_codec.ts";
+import { AnswerStream } from "./answer_stream.ts";
 import { decodePeerBatch } from "./codec.ts";
 import { EnvelopeReader } from "./envelope.ts";
-import { PEER_PROTOCOL_VERSION, type StreamTransport } from "./transport.ts";
+import { PEER_PROTOCOL_VERSION } from "./transport.ts";
 
 /** Above the bounds of everything a turn can hold for one peer. */
 const BATCH_BYTES_MAX = 256 * 1024 * 1024;
@@ -45,8 +48,14 @@ export interface PeerServiceOptions {
   /** The data directories that the peers had when they were first met. */
   readonly identities: PeerIdentities;
   readonly inbox: PeerInbox;
-  /** The way out, which needs to know that a peer was heard. */
-  readonly transport: StreamTransport;
+  /** Least time between two answers on a stream; a heartbeat. */
+  readonly answerIntervalMs: number;
+}
+
+/** One stream while it lasts. */
+interface Incoming {
+  readonly reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly answers: AnswerStream;
 }
 
 /** The peer is one no more, and is told so (`peers/link.ts` reads the code). */
@@ -59,6 +68,10 @@ function codeOf(error: unknown): string {
   return error instanceof RangeError ? "invalid_argument" : "unavailable";
 }
 
+function refusalOf(error: unknown): StreamRefusal {
+  return { code: codeOf(error), message: error instanceof Error ? error.message : String(error) };
+}
+
 /** See the module comment. */
 export class PeerService {
   readonly #options: PeerServiceOptions;
@@ -69,30 +82,37 @@ export class PeerService {
   }
 
   /** Answers `POST /prkdb.v1.RaftService/Deliver`: takes batches until the stream ends. */
-  async deliver(request: Request): Promise<Response> {
-    if (request.body === null) return refusal("invalid_argument", "Cannot deliver: the request has no body");
-    const reader = request.body.getReader();
-    try {
-      await this.#read(reader);
-      return new Response(END_OF_STREAM, { headers: STREAM_HEADERS });
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      return refusal(codeOf(error), message);
-    } finally {
-      this.#forget(reader);
-      void reader.cancel().catch(() => {});
-    }
+  deliver(request: Request): Promise<Response> {
+    const { body } = request;
+    const reader = (body ?? new ReadableStream<Uint8Array>()).getReader();
+    const answers = new AnswerStream(this.#options.answerIntervalMs, () => cancel(reader));
+    if (body === null) {
+      answers.end({ code: "invalid_argument", message: "Cannot deliver: the request has no body" });
+    } else void this.#serve({ reader, answers });
+    return Promise.resolve(answers.response());
   }
 
   /** Ends all streams. */
   close(): void {
-    for (const reader of this.#streams.values()) void reader.cancel().catch(() => {});
+    for (const reader of this.#streams.values()) cancel(reader);
     this.#streams.clear();
   }
 
-  async #read(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  async #serve({ reader, answers }: Incoming): Promise<void> {
+    try {
+      await this.#read({ reader, answers });
+      answers.end();
+    } catch (error) {
+      answers.end(refusalOf(error));
+    } finally {
+      this.#forget(reader);
+      cancel(reader);
+    }
+  }
+
+  async #read({ reader, answers }: Incoming): Promise<void> {
     const envelopes = new EnvelopeReader(HELLO_BYTES_MAX);
-    const helloLimit = setTimeout(() => void reader.cancel().catch(() => {}), HELLO_LIMIT_MS);
+    const helloLimit = setTimeout(() => cancel(reader), HELLO_LIMIT_MS);
     let from: NodeId | undefined;
     try {
       for (;;) {
@@ -106,7 +126,9 @@ export class PeerService {
             envelopes.bytesMax = BATCH_BYTES_MAX;
             clearTimeout(helloLimit);
           }
+          answers.noteTaken();
         }
+        answers.answerSoon();
         if (this.#isInboxFull) await this.#untilRoom();
       }
     } finally {
@@ -123,9 +145,8 @@ export class PeerService {
   }
 
   #take(message: Uint8Array, from: NodeId): void {
-    const { identity, inbox, transport } = this.#options;
+    const { identity, inbox } = this.#options;
     const { batch } = decodePeerBatch(message, { from, to: identity.nodeId });
-    transport.heardFrom(from);
     inbox.push({ kind: "peerBatch", from, batch });
   }
 
@@ -143,7 +164,7 @@ export class PeerService {
     if (replaced === undefined) inbox.push({ kind: "peerLost", peer: hello.fromNode });
     else {
       this.#forget(replaced);
-      void replaced.cancel().catch(() => {});
+      cancel(replaced);
     }
     this.#streams.set(hello.fromNode, reader);
     return hello.fromNode;
@@ -183,15 +204,6 @@ export class PeerService {
   }
 }
 
-const STREAM_HEADERS = { "content-type": "application/connect+proto" };
-/** An empty `DeliverResponse`, then the end-of-stream message `{}`. */
-const END_OF_STREAM = Uint8Array.of(0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0x7b, 0x7d);
-
-function refusal(code: string, message: string): Response {
-  const body = new TextEncoder().encode(JSON.stringify({ error: { code, message } }));
-  const envelope = new Uint8Array(5 + body.length);
-  envelope[0] = 2;
-  new DataView(envelope.buffer).setUint32(1, body.length);
-  envelope.set(body, 5);
-  return new Response(envelope, { headers: STREAM_HEADERS });
+function cancel(reader: ReadableStreamDefaultReader<Uint8Array>): void {
+  void reader.cancel().catch(() => {});
 }

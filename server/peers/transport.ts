@@ -15,10 +15,8 @@ import { type LinkEvent, type LinkOwner, type PeerAddress, PeerLink } from "./li
 /** Highest version of the peers' protocol this node speaks. */
 export const PEER_PROTOCOL_VERSION = 1;
 
-/** How often links are looked at. */
-const CHECK_INTERVAL_MS = 250;
-
-const NOTHING: PeerBatch = { messages: [], calls: [], replies: [], leaderships: [], reminders: [] };
+/** Links are looked at so many times within the limit for answers. */
+const CHECKS_PER_LIMIT = 8;
 
 /** A former peer may be waiting for answers, and for the news that it is one. */
 const FORMER_PEER_MS = 5_000;
@@ -44,17 +42,18 @@ export interface StreamTransportOptions {
   readonly inbox: PeerInbox;
   /** This node's own address, `host:port`. */
   readonly address: string;
-  /** A peer silent for this long is taken for gone and its stream opened anew, in milliseconds. */
-  readonly silentMs: number;
+  /** A stream whose batches are not answered for so long is given up and opened anew. */
+  readonly answerLimitMs: number;
 }
 
 /** See the module comment. */
 export class StreamTransport implements PeerTransport, LinkOwner {
   readonly #options: StreamTransportOptions;
   readonly #ways = new Map<NodeId, Way>();
-  readonly #heardMs = new Map<NodeId, number>();
-  readonly #sentMs = new Map<NodeId, number>();
+  /** Why each peer did not let this node in, when that was said last. */
+  readonly #refusals = new Map<NodeId, string>();
   #checks: ReturnType<typeof setInterval> | undefined;
+  #checkedMs = 0;
 
   constructor(options: StreamTransportOptions) {
     this.#options = options;
@@ -63,7 +62,8 @@ export class StreamTransport implements PeerTransport, LinkOwner {
   /** Starts connecting to every peer. */
   open(): void {
     for (const { link } of this.#ways.values()) link.open();
-    this.#checks = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
+    this.#checkedMs = performance.now();
+    this.#checks = setInterval(() => this.#check(), this.#checkIntervalMs);
   }
 
   setPeers(peers: ReadonlyMap<NodeId, string>): void {
@@ -79,14 +79,7 @@ export class StreamTransport implements PeerTransport, LinkOwner {
   }
 
   send(to: NodeId, batch: PeerBatch): boolean {
-    const isTaken = this.#ways.get(to)?.link.send(batch) ?? false;
-    if (isTaken) this.#sentMs.set(to, performance.now());
-    return isTaken;
-  }
-
-  /** Takes note that something arrived from `peer`. */
-  heardFrom(peer: NodeId): void {
-    this.#heardMs.set(peer, performance.now());
+    return this.#ways.get(to)?.link.send(batch) ?? false;
   }
 
   statuses(): readonly PeerStatus[] {
@@ -95,6 +88,7 @@ export class StreamTransport implements PeerTransport, LinkOwner {
       nodeId: link.peer,
       address,
       connected: link.isConnected,
+      reached: link.isReached,
       queuedBytes: link.queuedBytes,
       droppedMessages: link.droppedBatches,
     }));
@@ -123,6 +117,7 @@ export class StreamTransport implements PeerTransport, LinkOwner {
     const { inbox } = this.#options;
     switch (event.kind) {
       case "connected":
+        this.#refusals.delete(event.peer);
         logger.info("Stream to node {peer} is open", { peer: event.peer });
         return inbox.push({ kind: "peerConnected", peer: event.peer });
       case "lost": {
@@ -131,6 +126,8 @@ export class StreamTransport implements PeerTransport, LinkOwner {
         logger[level]("Stream to node {peer} is lost: {reason}", { peer, reason });
         return inbox.push({ kind: "peerLost", peer });
       }
+      case "refused":
+        return this.#noteRefusal(event.peer, event.reason);
       case "unreachable": {
         const { peer, reason } = event;
         return logger.debug("Node {peer} cannot be reached: {reason}", { peer, reason });
@@ -142,24 +139,36 @@ export class StreamTransport implements PeerTransport, LinkOwner {
     }
   }
 
+  /** It goes on trying, and says so once for each reason. */
+  #noteRefusal(peer: NodeId, reason: string): void {
+    const level = this.#refusals.get(peer) === reason ? "debug" : "warn";
+    this.#refusals.set(peer, reason);
+    logger[level]("Node {peer} refuses the stream from here: {reason}", { peer, reason });
+  }
+
   #replace(peer: NodeId, address: string): void {
     this.#ways.get(peer)?.link.close();
-    const link = new PeerLink({ peer, address: parseAddress(address), owner: this });
+    const { answerLimitMs } = this.#options;
+    const link = new PeerLink({ peer, address: parseAddress(address), owner: this, answerLimitMs });
     this.#ways.set(peer, { address, link, closesMs: Infinity });
     if (this.#checks !== undefined) link.open();
   }
 
-  /** Keeps quiet streams alive, so that silence means loss, and gives up those that are silent. */
+  get #checkIntervalMs(): number {
+    return this.#options.answerLimitMs / CHECKS_PER_LIMIT;
+  }
+
   #check(): void {
-    const { silentMs } = this.#options;
+    const nowMs = performance.now();
+    const stalledMs = Math.max(0, nowMs - this.#checkedMs - this.#checkIntervalMs);
+    this.#checkedMs = nowMs;
     for (const [peer, { link, closesMs }] of this.#ways) {
-      if (performance.now() > closesMs) {
+      if (nowMs <= closesMs) link.check(stalledMs);
+      else {
         link.close();
         this.#ways.delete(peer);
-        continue;
+        this.#refusals.delete(peer);
       }
-      link.checkSilence({ heardMs: this.#heardMs.get(peer) ?? -Infinity, silentMs });
-      if (performance.now() - (this.#sentMs.get(peer) ?? 0) > silentMs / 4) this.send(peer, NOTHING);
     }
   }
 }

@@ -141,6 +141,7 @@ function stopping(): DomainError {
   return new DomainError(
     { kind: "unavailable" },
     "Cannot go on with the stream: the node is stopping: ask another node",
+    "stopping",
   );
 }
 

@@ -97,6 +97,7 @@ export class BodyReader {
         { kind: "overloaded" },
         `Cannot accept the request: too many bytes of requests are arriving (limit ${UNDER_WAY_BYTES_MAX}): ` +
           "try again later",
+        "bodies_full",
       );
     }
     this.#underWayBytes += bytes;

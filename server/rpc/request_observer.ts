@@ -7,12 +7,13 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { getLogger } from "@logtape/logtape";
+import { DomainError, type RefusalMeters } from "../api/mod.ts";
 import { isExpected, toConnectError } from "./method/mod.ts";
 
 const logger = getLogger(["prkdb", "rpc"]);
 
 /** Takes note of finished calls. Must not throw. */
-export interface RequestObserver {
+export interface RequestObserver extends RefusalMeters {
   /**
    * @param method as in `Put`
    * @param code `ok`, or the name of a Connect code
@@ -32,6 +33,7 @@ export function noteFailure(
 ): ConnectError {
   const shown = toConnectError(error);
   if (!isExpected(error)) logger.error("{method} failed: {error}", { method, error });
+  if (error instanceof DomainError) requests.observeRefusal(error);
   requests.observe(method, codeToString(shown.code), (performance.now() - startedMs) / 1000);
   return shown;
 }

@@ -227,6 +227,7 @@ const CLUSTER: readonly Case[] = [
         connected: true,
         queuedBytes: "10",
         droppedMessages: "1",
+        reached: true,
       }],
       walBytes: "4096",
     }),

@@ -19,7 +19,7 @@ export function handler(options: Partial<HttpHandlerOptions> = {}) {
   return createHttpHandler({
     node: new FakeNode(),
     corsOrigins: undefined,
-    requests: { observe: () => {} },
+    requests: { observe: () => {}, observeRefusal: () => {} },
     streaming,
     ...options,
   });

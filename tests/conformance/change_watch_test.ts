@@ -53,7 +53,10 @@ class House {
     const handler = createHttpHandler({
       node: this.node,
       corsOrigins: undefined,
-      requests: { observe: (method, code) => void this.noted.push(`${method} ${code}`) },
+      requests: {
+        observe: (method, code) => void this.noted.push(`${method} ${code}`),
+        observeRefusal: () => {},
+      },
       streaming: { deliver: () => Promise.resolve(new Response(null, { status: 500 })) },
       closing: this.closing.signal,
     });
@@ -285,7 +288,7 @@ test("watches are bounded, and one that ends makes room", async () => {
   const handler = createHttpHandler({
     node,
     corsOrigins: undefined,
-    requests: { observe: () => {} },
+    requests: { observe: () => {}, observeRefusal: () => {} },
     streaming: { deliver: () => Promise.resolve(new Response(null, { status: 500 })) },
   });
   const open = async () =>

@@ -156,6 +156,7 @@ export class FakeNode implements NodeApi {
         connected: true,
         queuedBytes: 10,
         droppedMessages: 1,
+        reached: true,
       }],
       replicas: [{
         partitionId: 0,

@@ -153,7 +153,10 @@ test("reads by GET are not to be cached", async () => {
 test("every call is told to the observer, with its code", async () => {
   const noted: string[] = [];
   const observed = handler({
-    requests: { observe: (method, code, seconds) => void noted.push(`${method} ${code} ${seconds >= 0}`) },
+    requests: {
+      observe: (method, code, seconds) => void noted.push(`${method} ${code} ${seconds >= 0}`),
+      observeRefusal: () => {},
+    },
   });
   for (const key of ["a", "fail:notLeader", "bug", ""]) {
     for (const caller of CALLERS) {

@@ -135,7 +135,12 @@ test.run();
 
 function askOf(node: FakeNode): Ask {
   const streaming = { deliver: () => Promise.resolve(new Response(null, { status: 500 })) };
-  return createHttpHandler({ node, corsOrigins: undefined, requests: { observe: () => {} }, streaming });
+  return createHttpHandler({
+    node,
+    corsOrigins: undefined,
+    requests: { observe: () => {}, observeRefusal: () => {} },
+    streaming,
+  });
 }
 
 function isPossible(caller: Caller, { call }: Case, request: Request): boolean {

@@ -62,13 +62,13 @@ test("a peer that does not introduce itself properly is refused", async () => {
     for (const [hello, refusal] of wrong) {
       const peer = await FakePeer.open(port());
       await peer.greet(hello);
-      await peer.untilAnswered();
+      await peer.untilEnded();
       assert.match(peer.answer, refusal);
       peer.close();
     }
     const mute = await FakePeer.open(port());
     await mute.say({ leaderships: [{ group: 1, term: 99n }] });
-    await mute.untilAnswered();
+    await mute.untilEnded();
     assert.match(mute.answer, /no hello/);
     mute.close();
   });
@@ -83,12 +83,12 @@ test("garbage and impossible envelopes are refused", async () => {
     }
     const huge = await FakePeer.open(port());
     await huge.sayEnvelope(new Uint8Array(10), { announcedBytes: 0xffffffff });
-    await huge.untilAnswered();
+    await huge.untilEnded();
     assert.match(huge.answer, /4294967295 bytes/);
     huge.close();
     const packed = await FakePeer.open(port());
     await packed.sayEnvelope(new Uint8Array(10), { announcedBytes: 10, flags: 1 });
-    await packed.untilAnswered();
+    await packed.untilEnded();
     assert.match(packed.answer, /compressed/);
     packed.close();
   });

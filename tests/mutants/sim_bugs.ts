@@ -277,6 +277,14 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     }],
   },
   {
+    name: "a stream on which nothing arrives any more is never given up",
+    edits: [{
+      file: "server/peers/answer_watch.ts",
+      find: "return this.isWaiting && nowMs - this.#dueSinceMs >= this.#limitMs;",
+      replace: "return this.isWaiting && nowMs < this.#dueSinceMs;",
+    }],
+  },
+  {
     name: "a client draws its delays from the machine",
     edits: [{
       file: "client/pipeline/backoff.ts",

@@ -121,7 +121,11 @@ class Simulation {
     this.#plan = drawPlan(random);
     this.#weather = drawWeather(random);
     const promises = new Promises(this.#judge);
-    this.#network = new Network(this.#world, { weather: this.#weather, promises });
+    this.#network = new Network(this.#world, {
+      weather: this.#weather,
+      promises,
+      electionTimeoutMs: this.#plan.electionTimeoutMs,
+    });
     const { partitionCount } = this.#plan;
     this.#ledger = new ReplicationLedger({ judge: this.#judge, promises, partitionCount });
     this.#observer = new Observer({

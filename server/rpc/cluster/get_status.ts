@@ -43,6 +43,7 @@ function toGetStatusResponse(status: NodeStatus): MessageInitShape<typeof GetSta
       connected: peer.connected,
       queuedBytes: toBigint(peer.queuedBytes),
       droppedMessages: toBigint(peer.droppedMessages),
+      reached: peer.reached,
     })),
     walBytes: toBigint(status.walBytes),
   };

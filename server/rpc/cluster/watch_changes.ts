@@ -120,5 +120,6 @@ function tooManyWatchers(): DomainError {
     { kind: "overloaded" },
     `Cannot watch changes: ${CHANGE_WATCHERS_MAX} callers watch this node already, which is the limit ` +
       "(CHANGE_WATCHERS_MAX): watch another node",
+    "watchers_full",
   );
 }

@@ -24,6 +24,7 @@ import { createLocalCaller } from "../../../server/rpc/mod.ts";
 import type { SeededRandom } from "../../support/seeded_random.ts";
 import type { World } from "../world/world.ts";
 import type { Network } from "./network.ts";
+import { SimulatedTransport } from "./sim_transport.ts";
 import { SimProcess } from "./process.ts";
 import { type MachineClock, ProcessClock } from "./process_clock.ts";
 import { type DiskCopy, SimDisk } from "./sim_disk.ts";
@@ -68,7 +69,13 @@ interface OpenNode {
 /** Answers one call of a client. */
 type LocalCaller = ReturnType<typeof createLocalCaller>;
 
-const NO_METERS = { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} };
+const NO_METERS = {
+  observeTurn() {},
+  observeFrame() {},
+  observeSync() {},
+  observeProposal() {},
+  observeRefusal() {},
+};
 /** More than any run holds: the limit itself has tests of its own. */
 const LOG_BYTES_MAX = 2 ** 30;
 /** How far wall clocks are off from the start. */
@@ -254,7 +261,7 @@ export class SimMachine {
       seed,
       randomWord: () => saltRandom.word(),
       inbox,
-      transport: this.#network.createTransport(this.id, process),
+      transport: new SimulatedTransport({ nodeId: this.id, network: this.#network, process }),
       electionTimeoutMs,
       heartbeatMs,
       leaseReads,

@@ -1,29 +1,35 @@
 /**
  * The network between the nodes: batches travel as bytes, made and read by the product's own codec. Each
  * direction of each pair is a link for itself, which can be cut or clogged; what travels is lost, doubled,
- * delayed and overtaken as the weather says.
+ * delayed and overtaken as the weather says. Where the weather has streams, a batch that is lost takes its
+ * whole stream with it (`stream.ts`): it stays dead, also when the link is sound again, until its sender
+ * gives it up and opens another one.
  *
  * @module
  */
 
 import { WireWriter } from "../../../proto/mod.ts";
 import type { Message, NodeId } from "../../../raft/mod.ts";
-import type { PeerStatus } from "../../../server/api/node_api.ts";
 import type { Inbox } from "../../../server/node/inbox.ts";
 import { decodePeerBatch, encodePeerBatch } from "../../../server/peers/codec.ts";
+import { answerLimitMs } from "../../../server/peers/answer_watch.ts";
 import type { PeerHost } from "../../../server/peers/service.ts";
 import type { PeerBatch } from "../../../server/ports/peer_batch.ts";
-import type { PeerTransport } from "../../../server/ports/ports.ts";
 import { addressOf } from "../../support/cluster/node_address.ts";
 import type { Promises } from "../checks/promises.ts";
 import type { Weather } from "../world/weather.ts";
 import type { World } from "../world/world.ts";
 import type { SimProcess } from "./process.ts";
+import { SimStream } from "./stream.ts";
 
 /** Longest time until a node learns that a stream broke, when it learns it at all. */
 const NOTICE_MS_MAX = 300;
 /** Longest time until a broken stream is open again. */
 const RECONNECT_MS_MAX = 200;
+/** One answer speaks for all that has arrived for so long. */
+const ANSWER_EVERY_MS = 20;
+/** A sender looks at its streams so many times within the limit for answers. */
+const CHECKS_PER_LIMIT = 4;
 
 /** A process that can be sent to. */
 export interface Station {
@@ -41,6 +47,19 @@ interface Link {
   lastMs: number;
 }
 
+/** What is on its way, and what happens when it is there. */
+interface Parcel {
+  readonly delayMs: number;
+  readonly arrive: () => void;
+}
+
+/** What the network belongs to. */
+export interface NetworkOptions {
+  readonly weather: Weather;
+  readonly promises: Promises;
+  readonly electionTimeoutMs: number;
+}
+
 /** One direction of a pair. */
 export interface Route {
   readonly from: NodeId;
@@ -49,28 +68,32 @@ export interface Route {
 
 /** See the module comment. */
 export class Network {
-  weather: Weather;
+  #weather: Weather;
   /** Told of each message before it leaves. */
   onMessage: (message: Message) => void = () => {};
   readonly #world: World;
   readonly #promises: Promises;
   readonly #stations = new Map<NodeId, Station>();
-  /** Streams that their senders have been told of: what is sent earlier has nowhere to go. */
-  readonly #open = new Set<string>();
   readonly #links = new Map<string, Link>();
+  /** Those that are open, by their route; none unless the weather has streams. */
+  readonly #streams = new Map<string, SimStream>();
+  readonly #answerLimitMs: number;
 
-  constructor(
-    world: World,
-    parts: { readonly weather: Weather; readonly promises: Promises },
-  ) {
+  constructor(world: World, { weather, promises, electionTimeoutMs }: NetworkOptions) {
     this.#world = world;
-    this.weather = parts.weather;
-    this.#promises = parts.promises;
+    this.#weather = weather;
+    this.#promises = promises;
+    this.#answerLimitMs = answerLimitMs(electionTimeoutMs);
   }
 
-  /** The way out of a process. */
-  createTransport(nodeId: NodeId, process: SimProcess): PeerTransport {
-    return new SimulatedTransport({ nodeId, network: this, process });
+  get weather(): Weather {
+    return this.#weather;
+  }
+
+  set weather(weather: Weather) {
+    const hadStreams = this.#weather.hasStreams;
+    this.#weather = weather;
+    if (!hadStreams) this.#openAll();
   }
 
   /** Puts a process whose node is open on the network; it leaves with the end of its process. */
@@ -78,14 +101,14 @@ export class Network {
     this.#stations.set(nodeId, station);
     station.process.onceEnded(() => {
       if (this.#stations.get(nodeId) === station) this.#stations.delete(nodeId);
-      for (const peer of this.#stations.keys()) {
-        this.#open.delete(nameOf({ from: peer, to: nodeId }));
-        this.#open.delete(nameOf({ from: nodeId, to: peer }));
-        this.#loseStream(peer, nodeId);
-      }
+      for (const peer of this.#stations.keys()) this.#loseStream(peer, nodeId);
     });
     for (const peer of this.#stations.keys()) {
-      if (peer !== nodeId) this.#connect(nodeId, peer);
+      if (peer === nodeId) continue;
+      // What was open led to the process that was here before.
+      this.#streams.delete(nameOf({ from: peer, to: nodeId }));
+      this.#streams.delete(nameOf({ from: nodeId, to: peer }));
+      this.#connect(nodeId, peer);
     }
   }
 
@@ -96,23 +119,83 @@ export class Network {
       this.onMessage(message);
     }
     const station = this.#stations.get(route.to);
-    const { hasStreams, lossPercent, duplicationPercent } = this.weather;
+    const { hasStreams } = this.weather;
     // Only a sender that holds a stream can know that it is broken.
-    if (station === undefined || (hasStreams && !this.#open.has(nameOf(route)))) return !hasStreams;
+    if (station === undefined) return !hasStreams;
+    return hasStreams
+      ? this.#sendOnStream(route, { station, batch })
+      : this.#sendAlone(route, { station, batch });
+  }
+
+  #sendAlone(route: Route, { station, batch }: Sending): boolean {
     if (this.#link(route).isCut) return true;
+    const bytes = this.#encode(batch);
+    const { random } = this.#world;
+    const { lossPercent, duplicationPercent } = this.weather;
+    if (random.chance(lossPercent)) return true;
+    const copies = random.chance(duplicationPercent) ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++) {
+      const arrive = () => this.#arrive(route, { station, bytes });
+      this.#carry(route, { delayMs: this.#drawDelay(), arrive });
+    }
+    return true;
+  }
+
+  #sendOnStream(route: Route, { station, batch }: Sending): boolean {
+    const stream = this.#streams.get(nameOf(route));
+    if (stream === undefined) return false;
+    const number = stream.send(this.#world.nowMs);
+    this.#watch(route, stream);
+    if (this.#link(route).isCut) stream.hasGap = true;
+    if (stream.hasGap) return true;
+    const bytes = this.#encode(batch);
+    const onTaken = () => {
+      stream.take(number);
+      this.#answerSoon(route, stream);
+    };
+    const arrive = () => this.#arrive(route, { station, bytes, onTaken });
+    this.#carry(route, { delayMs: this.#drawDelay(), arrive });
+    return true;
+  }
+
+  /** The receiver says what has arrived, over the link back. */
+  #answerSoon(route: Route, stream: SimStream): void {
+    if (stream.isAnswerDue) return;
+    stream.isAnswerDue = true;
+    this.#world.plan(ANSWER_EVERY_MS, `${nameOf(route)} answers`, () => {
+      stream.isAnswerDue = false;
+      const back = { from: route.to, to: route.from };
+      if (this.#link(back).isCut) stream.hasAnswerGap = true;
+      if (stream.hasAnswerGap) return;
+      const { taken } = stream;
+      const hear = () => stream.watch.noteAnswer(taken, this.#world.nowMs);
+      const arrive = () => this.#stations.get(route.from)?.process.admit("hears an answer", hear);
+      this.#carry(back, { delayMs: this.#drawDelay(), arrive });
+    });
+  }
+
+  /** The sender looks at its stream while something is not answered, and gives it up if it is dead. */
+  #watch(route: Route, stream: SimStream): void {
+    const process = this.#stations.get(route.from)?.process;
+    if (stream.isWatched || process === undefined) return;
+    stream.isWatched = true;
+    const dueMs = this.#world.nowMs + this.#answerLimitMs / CHECKS_PER_LIMIT;
+    process.plan(dueMs - this.#world.nowMs, `looks at ${nameOf(route)}`, () => {
+      const { nowMs } = this.#world;
+      stream.isWatched = false;
+      if (this.#streams.get(nameOf(route)) !== stream) return;
+      stream.watch.excuse(nowMs - dueMs);
+      if (stream.watch.isDead(nowMs)) this.#giveUp(route);
+      else if (stream.watch.isWaiting) this.#watch(route, stream);
+    });
+  }
+
+  #encode(batch: PeerBatch): Uint8Array {
     const writer = new WireWriter();
     encodePeerBatch(writer, batch);
     const bytes = writer.finish();
     this.#world.trace.bytes(bytes);
-    const { random } = this.#world;
-    if (hasStreams) this.#carry(route, { station, bytes, delayMs: this.#drawDelay() });
-    else if (!random.chance(lossPercent)) {
-      const copies = random.chance(duplicationPercent) ? 2 : 1;
-      for (let copy = 0; copy < copies; copy++) {
-        this.#carry(route, { station, bytes, delayMs: this.#drawDelay() });
-      }
-    }
-    return true;
+    return bytes;
   }
 
   isCut(route: Route): boolean {
@@ -132,7 +215,8 @@ export class Network {
     const link = this.#link(route);
     if (!link.isCut) return;
     link.isCut = false;
-    this.#connect(route.from, route.to);
+    if (this.weather.hasStreams) this.#openBoth(route);
+    else this.#connect(route.from, route.to);
   }
 
   /** Holds back what is sent in this direction until the clog is gone. */
@@ -158,10 +242,7 @@ export class Network {
     }
   }
 
-  #carry(
-    route: Route,
-    parcel: { readonly station: Station; readonly bytes: Uint8Array; readonly delayMs: number },
-  ): void {
+  #carry(route: Route, parcel: Parcel): void {
     const link = this.#link(route);
     if (link.clogged !== undefined) {
       link.clogged.push({ sentMs: this.#world.nowMs, carry: () => this.#carry(route, parcel) });
@@ -172,17 +253,18 @@ export class Network {
       ? Math.max(nowMs + parcel.delayMs, link.lastMs)
       : nowMs + parcel.delayMs;
     link.lastMs = arrivesMs;
-    this.#world.plan(arrivesMs - nowMs, `${route.from}>${route.to}`, () => this.#arrive(route, parcel));
+    this.#world.plan(arrivesMs - nowMs, nameOf(route), parcel.arrive);
   }
 
-  #arrive(route: Route, parcel: { readonly station: Station; readonly bytes: Uint8Array }): void {
+  #arrive(route: Route, { station: sentTo, bytes, onTaken }: Arrival): void {
     // A stream ends with the process; a packet finds the process that is at the address now.
-    const station = this.weather.hasStreams ? parcel.station : this.#stations.get(route.to);
+    const station = this.weather.hasStreams ? sentTo : this.#stations.get(route.to);
     if (station === undefined || !station.process.isAlive || !this.#isAdmitted(route, station)) return;
     // What is decoded keeps views of the bytes, and a copy of a batch must not share them.
-    const { batch } = decodePeerBatch(parcel.bytes.slice(), route);
+    const { batch } = decodePeerBatch(bytes.slice(), route);
     station.process.admit(`hears ${route.from}`, () => {
       station.inbox.push({ kind: "peerBatch", from: route.from, batch });
+      onTaken?.();
     });
   }
 
@@ -202,12 +284,54 @@ export class Network {
   }
 
   #connect(one: NodeId, other: NodeId): void {
+    if (this.weather.hasStreams) return this.#openBoth({ from: one, to: other });
     this.#tell(one, { kind: "peerConnected", peer: other }, RECONNECT_MS_MAX);
     this.#tell(other, { kind: "peerConnected", peer: one }, RECONNECT_MS_MAX);
   }
 
+  #openAll(): void {
+    for (const from of this.#stations.keys()) {
+      for (const to of this.#stations.keys()) if (from !== to) this.#open({ from, to });
+    }
+  }
+
+  #openBoth({ from, to }: Route): void {
+    this.#open({ from, to });
+    this.#open({ from: to, to: from });
+  }
+
+  /** Opens a stream if there is none, as soon as packets pass both ways; a link that is healed asks again. */
+  #open(route: Route): void {
+    if (!this.#canOpen(route)) return;
+    const { process } = this.#stations.get(route.from)!;
+    process.plan(this.#world.random.below(RECONNECT_MS_MAX), `opens ${nameOf(route)}`, () => {
+      if (!this.#canOpen(route)) return;
+      this.#streams.set(nameOf(route), new SimStream(this.#answerLimitMs, this.#world.nowMs));
+      this.#stations.get(route.from)?.inbox.push({ kind: "peerConnected", peer: route.to });
+    });
+  }
+
+  #canOpen({ from, to }: Route): boolean {
+    if (!this.#stations.has(from) || !this.#stations.has(to)) return false;
+    if (this.#link({ from, to }).isCut || this.#link({ from: to, to: from }).isCut) return false;
+    return !this.#streams.has(nameOf({ from, to }));
+  }
+
+  #giveUp(route: Route): void {
+    this.#streams.delete(nameOf(route));
+    this.#stations.get(route.from)?.inbox.push({ kind: "peerLost", peer: route.to });
+    this.#open(route);
+  }
+
+  /** The sender learns that its stream is broken. */
   #loseStream(nodeId: NodeId, peer: NodeId): void {
-    this.#tell(nodeId, { kind: "peerLost", peer }, NOTICE_MS_MAX);
+    if (!this.weather.hasStreams) return this.#tell(nodeId, { kind: "peerLost", peer }, NOTICE_MS_MAX);
+    const route = { from: nodeId, to: peer };
+    const stream = this.#streams.get(nameOf(route));
+    const delayMs = this.#world.random.below(NOTICE_MS_MAX);
+    this.#stations.get(nodeId)?.process.plan(delayMs, `loses ${nameOf(route)}`, () => {
+      if (this.#streams.get(nameOf(route)) === stream) this.#giveUp(route);
+    });
   }
 
   #tell(
@@ -217,12 +341,7 @@ export class Network {
   ): void {
     const station = this.#stations.get(nodeId);
     const delayMs = this.#world.random.below(delayMsMax);
-    station?.process.plan(delayMs, `${news.kind} ${news.peer}`, () => {
-      if (news.kind === "peerConnected" && this.#stations.has(news.peer)) {
-        this.#open.add(nameOf({ from: nodeId, to: news.peer }));
-      }
-      station.inbox.push(news);
-    });
+    station?.process.plan(delayMs, `${news.kind} ${news.peer}`, () => station.inbox.push(news));
   }
 
   /** Mostly short, sometimes long, as real delays are. */
@@ -243,38 +362,20 @@ export class Network {
   }
 }
 
-function nameOf({ from, to }: Route): string {
-  return `${from}>${to}`;
+/** A batch that has come as far as its receiver. */
+interface Arrival {
+  readonly station: Station;
+  readonly bytes: Uint8Array;
+  /** The process has taken it in. */
+  readonly onTaken?: () => void;
 }
 
-/** The port of one process. */
-class SimulatedTransport implements PeerTransport {
-  readonly #nodeId: NodeId;
-  readonly #network: Network;
-  readonly #process: SimProcess;
-  /** Also former ones: what is meant for them may still leave. */
-  readonly #peers = new Set<NodeId>();
+/** A batch, and who is there to take it. */
+interface Sending {
+  readonly station: Station;
+  readonly batch: PeerBatch;
+}
 
-  constructor(parts: { readonly nodeId: NodeId; readonly network: Network; readonly process: SimProcess }) {
-    this.#nodeId = parts.nodeId;
-    this.#network = parts.network;
-    this.#process = parts.process;
-  }
-
-  setPeers(peers: ReadonlyMap<NodeId, string>): void {
-    for (const peer of peers.keys()) this.#peers.add(peer);
-  }
-
-  send(to: NodeId, batch: PeerBatch): boolean {
-    const isPossible = this.#process.isAlive && this.#peers.has(to);
-    return isPossible && this.#network.send({ from: this.#nodeId, to }, batch);
-  }
-
-  statuses(): readonly PeerStatus[] {
-    return [];
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
+function nameOf({ from, to }: Route): string {
+  return `${from}>${to}`;
 }

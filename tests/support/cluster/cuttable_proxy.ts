@@ -3,6 +3,10 @@
  * connections stay open and nothing passes, as when packets are lost: what was sent meanwhile arrives after
  * healing. While it refuses, connections are reset, as when a machine is gone.
  *
+ * Each direction can also drop: what is sent in it vanishes, nobody is told, and a connection that has lost
+ * something that way stays dead in that direction for good, as TCP connections do for a long time behind a
+ * path that drops packets.
+ *
  * ```
  * from ──▶ proxy ──▶ target      bytes pass in both directions, or in none
  * ```
@@ -13,8 +17,20 @@
 const HOST = "127.0.0.1";
 const BUFFER_BYTES = 65_536;
 
+const NEVER = new Promise<never>(() => {});
+
 /** What the link does. */
 export type LinkState = "passing" | "hanging" | "refusing";
+
+/** A direction through the proxy: from who connects to the target, or back. */
+export type Direction = "forward" | "backward";
+
+/** The way through the proxy of one connection. */
+interface Pipe {
+  readonly from: Deno.TcpConn;
+  readonly to: Deno.TcpConn;
+  readonly direction: Direction;
+}
 
 /** Where a proxy listens, and where it leads. */
 interface ProxyPorts {
@@ -32,6 +48,7 @@ export class CuttableProxy {
   /** Resolves when bytes may pass again. */
   #gate = Promise.withResolvers<void>();
   #passedBytes = 0;
+  readonly #dropping = new Set<Direction>();
 
   private constructor(listener: Deno.TcpListener, targetPort: number) {
     this.#listener = listener;
@@ -64,6 +81,16 @@ export class CuttableProxy {
     if (state === "refusing") this.#reset();
   }
 
+  /** Lets everything vanish that is sent in `direction` from now on. */
+  drop(direction: Direction): void {
+    this.#dropping.add(direction);
+  }
+
+  /** Nothing vanishes any more on connections that have lost nothing. */
+  dropNothing(): void {
+    this.#dropping.clear();
+  }
+
   /** Ends all connections and listens no more. */
   async close(): Promise<void> {
     this.#listener.close();
@@ -87,7 +114,10 @@ export class CuttableProxy {
       this.#connections.add(outward);
       inward.setNoDelay(true);
       outward.setNoDelay(true);
-      await Promise.race([this.#pump(inward, outward), this.#pump(outward, inward)]);
+      await Promise.race([
+        this.#pump({ from: inward, to: outward, direction: "forward" }),
+        this.#pump({ from: outward, to: inward, direction: "backward" }),
+      ]);
       this.#drop(outward);
     } catch {
       // One of the two ends is gone, which the other learns now.
@@ -97,15 +127,20 @@ export class CuttableProxy {
   }
 
   /** Copies until one side ends; what has been read while the link hangs waits for it. */
-  async #pump(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
+  async #pump({ from, to, direction }: Pipe): Promise<void> {
     const buffer = new Uint8Array(BUFFER_BYTES);
+    let hasLost = false;
     try {
       for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
         await this.#gate.promise;
+        hasLost ||= this.#dropping.has(direction);
+        if (hasLost) continue;
         for (let sent = 0; sent < count;) sent += await to.write(buffer.subarray(sent, count));
         this.#passedBytes += count;
       }
       await this.#gate.promise;
+      // The other side is not told of the end either: the connection just lies there.
+      if (hasLost || this.#dropping.has(direction)) await NEVER;
     } catch {
       // Reset by either end.
     }

@@ -57,6 +57,28 @@ test("while it refuses, connections old and new are ended", async () => {
   young.close();
 });
 
+for (const direction of ["forward", "backward"] as const) {
+  test(`what is dropped ${direction} is gone, and its connection stays dead in that direction`, async () => {
+    await using echo = await Echo.start();
+    const [old, untouched] = [await connectTo(echo.proxy), await connectTo(echo.proxy)];
+    assert.is(await ask(old, "one"), "one");
+    assert.is(await ask(untouched, "one"), "one");
+    echo.proxy.drop(direction);
+    let answered = 0;
+    for (const text of ["two", "three"]) {
+      ask(old, text).then(() => answered++, () => {});
+      await pause(QUIET_MS);
+      echo.proxy.dropNothing();
+    }
+    assert.is(answered, 0);
+    assert.is(echo.receivedBytes, direction === "forward" ? 6 : 14);
+    assert.is(await ask(untouched, "four"), "four");
+    const young = await connectTo(echo.proxy);
+    assert.is(await ask(young, "five"), "five");
+    for (const connection of [old, untouched, young]) connection.close();
+  });
+}
+
 test("a target that is not there is a connection that ends", async () => {
   const proxy = CuttableProxy.open({ port: freePort(), targetPort: freePort() });
   await assertRejects(async () => ask(await connectTo(proxy), "one"));

@@ -14,6 +14,9 @@ const HEAD = ascii(
     "Connect-Protocol-Version: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
 );
 
+/** Behind the end of an answer's body. */
+const LAST_CHUNK = "\r\n0\r\n\r\n";
+
 /** What a peer says of itself at the start. */
 export interface Hello {
   readonly clusterId: string;
@@ -49,7 +52,7 @@ export class FakePeer {
     return new FakePeer(connection);
   }
 
-  /** What the node has answered so far, as latin-1; it answers only when it ends the stream. */
+  /** What the node has answered so far, as latin-1: how much has arrived, and the end of the stream. */
   get answer(): string {
     return this.#answer;
   }
@@ -58,8 +61,8 @@ export class FakePeer {
     return this.#hasEnded;
   }
 
-  /** Resolves when the node has answered or closed the connection. */
-  untilAnswered(): Promise<void> {
+  /** Resolves when the node has ended the stream or closed the connection. */
+  untilEnded(): Promise<void> {
     return this.#ended;
   }
 
@@ -104,8 +107,11 @@ export class FakePeer {
   async #read(): Promise<void> {
     const buffer = new Uint8Array(4_096);
     try {
-      const length = await this.#connection.read(buffer);
-      if (length !== null) this.#answer = String.fromCharCode(...buffer.subarray(0, length));
+      while (!this.#answer.endsWith(LAST_CHUNK)) {
+        const length = await this.#connection.read(buffer);
+        if (length === null) break;
+        this.#answer += String.fromCharCode(...buffer.subarray(0, length));
+      }
     } catch {
       // Closed by us, or reset by the node; either way there is no more to read.
     }

@@ -23,7 +23,13 @@ export const READ: NodeReadOptions = {
   consistency: "linearizable",
   maxStalenessMs: 0,
 };
-const NO_METERS = { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} };
+const NO_METERS = {
+  observeTurn() {},
+  observeFrame() {},
+  observeSync() {},
+  observeProposal() {},
+  observeRefusal() {},
+};
 
 /** The UTF-8 of a key or value. */
 export const utf8 = (text: string) => new TextEncoder().encode(text);

@@ -96,9 +96,21 @@ export class ProxiedCluster {
     }
   }
 
+  /**
+   * Lets everything vanish that node `from` sends to node `to`, on its own stream and as answers on that of
+   * the other; the connections over which it was sent stay dead when the links are mended.
+   */
+  drop({ from, to }: LinkEnds): void {
+    this.#proxies.get(nameOf(from, to))!.drop("forward");
+    this.#proxies.get(nameOf(to, from))!.drop("backward");
+  }
+
   /** Mends all links. */
   heal(): void {
-    for (const proxy of this.#proxies.values()) proxy.set("passing");
+    for (const proxy of this.#proxies.values()) {
+      proxy.set("passing");
+      proxy.dropNothing();
+    }
   }
 
   /** Bytes that have passed from node `from`'s connections to node `to`. */

@@ -1,0 +1,50 @@
+/**
+ * What keeps calls through a node from succeeding, as it knows it itself: for `/readyz`, for metrics and for
+ * people.
+ *
+ * @module
+ */
+
+/** Something that calls through this node suffer from. */
+export interface NodeTrouble {
+  /** Stable, for programs. */
+  readonly kind: TroubleKind;
+  /** For people: one line, with what it concerns. */
+  readonly reason: string;
+}
+
+/** Every kind of trouble. */
+export type TroubleKind =
+  | "stopping"
+  | "notMember"
+  /** The cluster's own group, or a partition, has no leader that this node knows. */
+  | "noLeader"
+  /** A node leads partitions and does not answer what this node sends it. */
+  | "leaderUnreached"
+  /** A replica here does not get on, though more is committed. */
+  | "replicaStuck"
+  /** The disk does not answer. */
+  | "diskStuck"
+  | "diskFull"
+  | "logFull";
+
+/** What the node refuses writes for, and goes on answering reads. */
+const FULL: ReadonlySet<TroubleKind> = new Set(["diskFull", "logFull"]);
+
+/** Whether calls can succeed. */
+export interface Readiness {
+  /** For all calls. */
+  readonly isReady: boolean;
+  /** For reads. */
+  readonly isReadyForReads: boolean;
+  readonly troubles: readonly NodeTrouble[];
+}
+
+/** What follows from `troubles`. */
+export function readinessOf(troubles: readonly NodeTrouble[]): Readiness {
+  return {
+    isReady: troubles.length === 0,
+    isReadyForReads: troubles.every(({ kind }) => FULL.has(kind)),
+    troubles,
+  };
+}

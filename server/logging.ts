@@ -1,0 +1,97 @@
+/**
+ * The log of a node's process: to standard error, as text or as JSON, one line each, with the node's id in
+ * every line. Standard output has the start-up line only.
+ *
+ * ```
+ * 2026-11-26 11:42:07.031 +00:00 [WRN] node 2: Stream to node 3 is lost: what was sent is not answered
+ * {"@timestamp":"…","level":"WARN","message":"Stream to …","logger":"prkdb.server","node":2,"peer":3, …}
+ * ```
+ *
+ * A line that repeats itself is bounded: of each kind a few within a while, then how many were left out.
+ *
+ * @module
+ */
+
+import {
+  configureSync,
+  getJsonLinesFormatter,
+  getLogger,
+  getTextFormatter,
+  getThrottlingFilter,
+  type LogRecord,
+  type TextFormatter,
+  type ThrottlingFilterSummary,
+} from "@logtape/logtape";
+import type { ServerConfig } from "./config/mod.ts";
+
+/** Lines of one kind within {@linkcode WINDOW_MS}; a cluster has some peers, and each may have news. */
+const LINES_MAX = 20;
+const WINDOW_MS = 60_000;
+
+/** How a process logs. */
+export type LoggingOptions = Pick<ServerConfig, "nodeId" | "logLevel" | "logFormat">;
+
+/** From now on the process logs so. */
+export function configureLogging(options: LoggingOptions): void {
+  const { nodeId, logFormat, logLevel } = options;
+  const format = logFormat === "json" ? jsonFormatter(nodeId) : textFormatter(nodeId);
+  const encoder = new TextEncoder();
+  const standardError = (record: LogRecord) => {
+    writeAll(encoder.encode(format({ ...record, message: [messageOf(record)] })));
+  };
+  configureSync({
+    sinks: { standardError },
+    filters: { bounded: boundedRepeats() },
+    loggers: [
+      {
+        category: "prkdb",
+        lowestLevel: logLevel,
+        sinks: ["standardError"],
+        // Whoever asks for everything gets everything.
+        filters: logLevel === "debug" ? [] : ["bounded"],
+      },
+      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["standardError"] },
+    ],
+  });
+}
+
+function boundedRepeats() {
+  return getThrottlingFilter({
+    limit: LINES_MAX,
+    windowMs: WINDOW_MS,
+    summary: { logger: getLogger(["prkdb", "log"]), message: leftOut },
+  });
+}
+
+function leftOut({ suppressed, lastRecord }: ThrottlingFilterSummary): string {
+  const said = String(lastRecord.rawMessage).replaceAll("{", "{{").replaceAll("}", "}}");
+  return `${suppressed} more lines were left out: ${said}`;
+}
+
+/**
+ * What is said, in one line: texts as they are, for people, and without control characters, which peers and
+ * callers may have put into what they say.
+ */
+function messageOf({ message }: LogRecord): string {
+  const parts = message.map((part) =>
+    typeof part === "string" ? part : part instanceof Error ? part.message : Deno.inspect(part)
+  );
+  return parts.join("").replaceAll(/\p{Cc}+/gu, " ");
+}
+
+function textFormatter(nodeId: number): TextFormatter {
+  return getTextFormatter({
+    timestamp: "date-time-tz",
+    format: ({ timestamp, level, message }) => `${timestamp} [${level}] node ${nodeId}: ${message}`,
+  });
+}
+
+function jsonFormatter(nodeId: number): TextFormatter {
+  const format = getJsonLinesFormatter({ properties: "flatten" });
+  return (record) => format({ ...record, properties: { node: nodeId, ...record.properties } });
+}
+
+/** At once: what is logged right before the process ends must not be lost. */
+function writeAll(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
+}
