@@ -59,15 +59,26 @@ export class AnswerStream {
   end(refusal?: StreamRefusal): void {
     if (this.#isOver) return;
     this.#close();
-    this.#controller.enqueue(encodeEnd(refusal));
-    this.#controller.close();
+    this.#orOver(() => {
+      this.#controller.enqueue(encodeEnd(refusal));
+      this.#controller.close();
+    });
   }
 
   #answer(): void {
     this.#answeredMs = performance.now();
     // A peer that does not read its answers gets no more of them until it does.
-    if ((this.#controller.desiredSize ?? 0) > 0) this.#controller.enqueue(encodeTaken(this.#taken));
-    else this.answerSoon();
+    if ((this.#controller.desiredSize ?? 0) <= 0) return this.answerSoon();
+    this.#orOver(() => this.#controller.enqueue(encodeTaken(this.#taken)));
+  }
+
+  /** The runtime closes the stream of a connection that broke, and tells only when it is written to. */
+  #orOver(write: () => void): void {
+    try {
+      write();
+    } catch {
+      this.#close();
+    }
   }
 
   #close(): void {

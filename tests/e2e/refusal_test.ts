@@ -56,7 +56,7 @@ test("a port that is taken", async () => {
   for (const flag of ["--grpc-port", "--metrics-port"]) {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr as Deno.NetAddr;
-    await mustRefuse([...soundFlags(), `${flag}=${port}`], new RegExp(`taken.*${port}`));
+    await mustRefuse([...soundFlags(), `${flag}=${port}`], new RegExp(`cannot listen.*${port}.* is taken`));
   }
 });
 
