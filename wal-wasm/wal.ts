@@ -174,7 +174,7 @@ export class Wal {
     return this.#queue.length === 0 && (this.#pool.isReady || bytes <= this.#mustBeOpen().writer.restBytes);
   }
 
-  /** Bytes that fit the segment which is being written, frames included; 0 while anything waits for the next. */
+  /** Bytes that fit the current segment, frames included; 0 while anything waits for the next one. */
   get restBytes(): number {
     return this.#queue.length > 0 ? 0 : this.#mustBeOpen().writer.restBytes;
   }

@@ -47,4 +47,5 @@ export type {
   ReplicaStatus,
   WriteResult,
 } from "./node_api.ts";
+export type { MemoryLimits } from "./memory.ts";
 export { VERSION } from "./version.ts";

@@ -16,6 +16,8 @@ import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
 import { Forwarding, noLeader, replyOf, stopping } from "./forwarding.ts";
 import type { HostedReplica } from "./hosted_replica.ts";
 import type { LeaderTable } from "./leader_table.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
+import type { WriteGate } from "./write_gate.ts";
 
 type ForwardedWrite = Extract<ForwardedCall, { readonly kind: "write" }>;
 type NotLeaderFailure = Extract<Failure, { readonly kind: "notLeader" }>;
@@ -45,8 +47,8 @@ export interface CallDispatcherOptions {
   readonly hints: LeaderHints;
   readonly outbox: Outbox;
   readonly clock: Clock;
-  /** Bytes of entries all replicas may hold in memory before writes are refused. */
-  readonly logBytesMax: number;
+  readonly memory: MemoryBudget;
+  readonly gate: WriteGate;
   readonly meters: ProposalMeters;
 }
 
@@ -57,8 +59,6 @@ export class CallDispatcher {
   /** Replicas with reads that were asked since the last rounds were opened. */
   readonly #asking = new Set<HostedReplica>();
   #lastReadId = 0;
-  /** Whether the log held too much in memory when it was looked at last: then nothing is proposed. */
-  #isLogFull = false;
 
   constructor(options: CallDispatcherOptions) {
     this.#options = options;
@@ -117,10 +117,13 @@ export class CallDispatcher {
     for (const call of this.#forwarding.takeLost(calls)) this.#forwarding.park(call);
   }
 
-  /** Looks whether the log still has room in memory for proposals. */
-  checkLog(): void {
-    const { logBytesMax, multiRaft } = this.#options;
-    this.#isLogFull = multiRaft.logBytes > logBytesMax;
+  /** Looks how much memory log and state take. */
+  countMemory(): void {
+    const { memory, multiRaft, replicas } = this.#options;
+    memory.log.usedBytes = multiRaft.logBytes;
+    let stateBytes = 0;
+    for (const { machine } of replicas.values()) stateBytes += machine.memoryBytes;
+    memory.state.usedBytes = stateBytes;
   }
 
   /** Fails whatever is past its deadline. */
@@ -165,17 +168,22 @@ export class CallDispatcher {
   }
 
   #startWrite(call: WriteCall): void {
-    const { clock, meters, multiRaft, replicas } = this.#options;
+    const { clock, gate, meters, multiRaft, replicas } = this.#options;
     const replica = replicas.get(groupOfPartition(call.partitionId));
     if (replica === undefined || replica.role !== "leader") return this.#route(call);
     const isOfCluster = replica.group === CLUSTER_GROUP;
-    // What the cluster itself needs is little, and may be what makes room.
-    if (this.#isLogFull && !isOfCluster) return failCall(call, logFull());
+    const reason = gate.refusalOf(replica.group, call.command);
+    if (reason !== undefined) {
+      if (!isOfCluster) meters.observeProposal(call.partitionId, "refused");
+      return failCall(call, new DomainError({ kind: "overloaded" }, reason));
+    }
     if (!isOfCluster) stampCommand(call.command, clock.wallMs());
     const result = multiRaft.propose(replica.group, call.command);
     if (!isOfCluster) meters.observeProposal(call.partitionId, result.accepted ? "accepted" : "refused");
-    if (result.accepted) replica.awaitWrite(call, result);
-    else if (result.refusal === "overloaded") failCall(call, overloaded(call.partitionId));
+    if (result.accepted) {
+      gate.noteTaken(call.command.length);
+      replica.awaitWrite(call, result);
+    } else if (result.refusal === "overloaded") failCall(call, overloaded(call.partitionId));
     else this.#route(call);
   }
 
@@ -280,12 +288,5 @@ function overloaded(partitionId: number): DomainError {
   return new DomainError(
     { kind: "overloaded" },
     `As much is waiting for ${describePartition(partitionId)} as may: try again later`,
-  );
-}
-
-function logFull(): DomainError {
-  return new DomainError(
-    { kind: "overloaded" },
-    "This node holds as many log bytes in memory as it may (--log-memory-bytes)",
   );
 }

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { BATCH_BYTES_MAX, REQUEST_BYTES_MAX } from "../../proto/mod.ts";
 import {
   DomainError,
   type NodeReadOptions,
@@ -18,28 +17,26 @@ import type { Clock } from "../ports/mod.ts";
 import { CallBudget } from "./budget.ts";
 import type { CallInbox, CallResult, ReadCall, WriteCall } from "./call.ts";
 import { stopping } from "./forwarding.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
 import { type Part, splitByPartition, writeResults } from "./split.ts";
-
-/** Calls a node holds at a time. */
-const CALLS_MAX = 32_768;
-/** Bytes of keys and values in the calls a node holds at a time. */
-const CALL_BYTES_MAX = Math.max(16 * BATCH_BYTES_MAX, 4 * REQUEST_BYTES_MAX);
 
 /** What the intake works with. */
 export interface CallIntakeOptions {
   readonly partitionCount: number;
   readonly clock: Clock;
   readonly inbox: CallInbox;
+  readonly memory: MemoryBudget;
 }
 
 /** See the module comment. */
 export class CallIntake {
   readonly #options: CallIntakeOptions;
-  readonly #budget = new CallBudget({ callsMax: CALLS_MAX, bytesMax: CALL_BYTES_MAX });
+  readonly #budget: CallBudget;
   #isClosed = false;
 
   constructor(options: CallIntakeOptions) {
     this.#options = options;
+    this.#budget = new CallBudget(options.memory.calls);
   }
 
   /** Calls that wait for an answer. */
@@ -132,6 +129,7 @@ function bytesOf(keys: readonly Uint8Array[]): number {
 function tooManyCalls(): DomainError {
   return new DomainError(
     { kind: "overloaded" },
-    "This node has as many calls in flight as it may: try again later",
+    "This node has as many calls in flight as it may, or as much memory taken by them (--memory-bytes): try " +
+      "again later",
   );
 }

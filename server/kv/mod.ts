@@ -38,7 +38,7 @@
  * @module
  */
 
-export { decodeCommand, encodeCommand, stampCommand } from "./command.ts";
+export { decodeCommand, encodeCommand, onlyDeletes, stampCommand } from "./command.ts";
 export { decodeOutcome, encodeOutcome, type Outcome } from "./outcome.ts";
 export { allocateBytes } from "./slab.ts";
 export { stateHash } from "./state_hash.ts";

@@ -11,7 +11,7 @@ import type { Wal } from "../../wal-wasm/mod.ts";
 import { type ClusterMetadata, type NodeStatus, type ReplicaStatus, VERSION } from "../api/mod.ts";
 import type { KvReplica, LeaderTable } from "../calls/mod.ts";
 import { type ClusterPartition, groupOfPartition } from "../cluster/mod.ts";
-import type { Identity } from "../data/mod.ts";
+import type { Identity, Troubles } from "../data/mod.ts";
 import type { Clock, PeerTransport } from "../ports/mod.ts";
 import type { GroupZero } from "./group_zero.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
@@ -33,6 +33,7 @@ export interface NodeReporterOptions {
   readonly leaders: LeaderTable;
   readonly peers: PeerDirectory;
   readonly replicas: ReplicaSet;
+  readonly troubles: Troubles;
 }
 
 /** See the module comment. */
@@ -74,12 +75,15 @@ export class NodeReporter {
 
   /** Ready when every group has a leader, as far as this node knows, and this node is a member. */
   readiness(): Readiness {
-    const { cluster, identity, leaders } = this.#options;
+    const { cluster, identity, leaders, troubles } = this.#options;
     const { isFounded, nodes, partitions } = cluster.state;
     if (!nodes.has(identity.nodeId)) return { isReady: false, reason: "the node is not a member yet" };
     if (!isFounded) return { isReady: false, reason: "the cluster's own group has no leader" };
+    const full = troubles.reasonOf("log_full") ?? troubles.reasonOf("memory_full");
     const orphan = partitions.find((place) => leaders.get(groupOfPartition(place.partitionId)).leader === 0);
-    if (orphan === undefined) return { isReady: true };
+    if (orphan === undefined) {
+      return full === undefined ? { isReady: true } : { isReady: false, reason: full };
+    }
     return { isReady: false, reason: `partition ${orphan.partitionId} has no leader` };
   }
 

@@ -55,6 +55,8 @@ async function scrape(feed: (metrics: Metrics) => void = () => {}): Promise<stri
     status: () => STATUS,
     sampleWal: () => ({ bytesTotal: 1_000, segmentCount: 2 }),
     callsInFlight: () => 6,
+    memory: () => [{ name: "log", limitBytes: 100, usedBytes: 40 }],
+    troubles: () => [{ kind: "log_full", reason: "no space" }],
   });
   feed(metrics);
   await metrics.render();
@@ -80,6 +82,10 @@ test("gauges and counters show what the node says, however often they are read",
       'prkdb_peer_dropped_batches_total{peer="2"} 3',
       "prkdb_wal_bytes_total 1000",
       "prkdb_calls_in_flight 6",
+      'prkdb_memory_bytes{part="log"} 40',
+      'prkdb_memory_limit_bytes{part="log"} 100',
+      'prkdb_trouble{kind="log_full"} 1',
+      'prkdb_trouble{kind="descriptors"} 0',
       "# TYPE prkdb_wal_bytes_total counter",
       "# TYPE prkdb_raft_leader_elections_total counter",
       "# TYPE prkdb_raft_term gauge",

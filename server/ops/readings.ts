@@ -8,6 +8,7 @@
 
 import client from "prom-client";
 import type { NodeStatus, PeerStatus, ReplicaStatus } from "../api/mod.ts";
+import { type MemoryPart, type Trouble, TROUBLE_KINDS } from "../node/mod.ts";
 
 /** The log's size. */
 export interface WalSample {
@@ -21,6 +22,8 @@ export interface MetricsSource {
   status(): NodeStatus;
   sampleWal(): WalSample;
   callsInFlight(): number;
+  memory(): readonly MemoryPart[];
+  troubles(): readonly Trouble[];
 }
 
 /** One figure: a counter if its name ends in `_total`, else a gauge. */
@@ -108,6 +111,21 @@ const PEER_READINGS: readonly Reading<PeerStatus>[] = [
   },
 ];
 
+const MEMORY_READINGS: readonly Reading<MemoryPart>[] = [
+  { name: "prkdb_memory_bytes", help: "Bytes of memory in use", valueOf: ({ usedBytes }) => usedBytes },
+  {
+    name: "prkdb_memory_limit_bytes",
+    help: "Bytes of memory that may be used",
+    valueOf: ({ limitBytes }) => limitBytes,
+  },
+];
+
+const TROUBLE_READING: Reading<boolean> = {
+  name: "prkdb_trouble",
+  help: "1 while something is wrong that may be right again by itself",
+  valueOf: (isPresent) => isPresent ? 1 : 0,
+};
+
 /** Shows the figures of the tables in `registry`. */
 export class Readings {
   readonly #registry: client.Registry;
@@ -120,6 +138,11 @@ export class Readings {
   /** Reads everything anew. */
   read(source: MetricsSource): void {
     for (const reading of NODE_READINGS) this.#show(reading, source, {});
+    for (const part of source.memory()) {
+      for (const reading of MEMORY_READINGS) this.#show(reading, part, { part: part.name });
+    }
+    const present = new Set(source.troubles().map(({ kind }) => kind));
+    for (const kind of TROUBLE_KINDS) this.#show(TROUBLE_READING, present.has(kind), { kind });
     const { replicas, peers } = source.status();
     for (const replica of replicas) {
       const labels = { partition: `${replica.partitionId}` };

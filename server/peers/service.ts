@@ -12,6 +12,7 @@ import type { Identity, PeerIdentities } from "../data/mod.ts";
 import type { PeerHello, PeerInbox } from "../ports/mod.ts";
 import { decodePeerBatch } from "./codec.ts";
 import { EnvelopeReader } from "./envelope.ts";
+import { ownBatch } from "./owned.ts";
 import { PEER_PROTOCOL_VERSION, type StreamTransport } from "./transport.ts";
 
 /** Above the bounds of everything a turn can hold for one peer. */
@@ -124,7 +125,7 @@ export class PeerService {
     const { identity, inbox, transport } = this.#options;
     const { batch } = decodePeerBatch(message, { from, to: identity.nodeId });
     transport.heardFrom(from);
-    inbox.push({ kind: "peerBatch", from, batch });
+    inbox.push({ kind: "peerBatch", from, batch: ownBatch(batch, message) });
   }
 
   async #greet(message: Uint8Array, reader: ReadableStreamDefaultReader<Uint8Array>): Promise<NodeId> {

@@ -142,7 +142,11 @@ test("what fails while segments are made and given up is tried again, for every 
       const outcome: Outcome = { acknowledged: [], sent: [], failure: undefined };
       const { wal } = await recoverWal(disk, { ...SMALL, timer: HASTY_TIMER });
       trouble.begin();
-      await appendSome(wal, outcome).catch((error) => outcome.failure = error);
+      try {
+        for (let round = 0; round < 4; round++) await appendSome(wal, outcome);
+      } catch (error) {
+        outcome.failure = error;
+      }
       await wal.close().catch((error) => outcome.failure ??= error);
       if (trouble.struck === undefined) break;
       const { operation, path } = trouble.struck;
@@ -153,7 +157,7 @@ test("what fails while segments are made and given up is tried again, for every 
       else passed++;
     }
   }
-  assert.ok(passed > 100, `${passed} failures passed`);
+  assert.ok(passed > 60, `${passed} failures passed`);
   assert.ok(ended > 20, `${ended} failures ended the log`);
 });
 

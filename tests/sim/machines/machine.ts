@@ -16,11 +16,18 @@
 
 import type { GroupId, NodeId } from "../../../raft/mod.ts";
 import type { ClusterShape } from "../../../server/cluster/founding.ts";
-import { newIncarnation, openDataDirectory } from "../../../server/data/mod.ts";
+import {
+  DescriptorReserve,
+  identityPath,
+  newIncarnation,
+  openDataDirectory,
+  Troubles,
+} from "../../../server/data/mod.ts";
 import { Inbox } from "../../../server/node/inbox.ts";
 import { type JoinedCluster, Node } from "../../../server/node/node.ts";
 import type { NodeEnd } from "../../../server/node/node_loop.ts";
 import { createLocalCaller } from "../../../server/rpc/mod.ts";
+import type { WalTimer } from "../../../wal-wasm/mod.ts";
 import type { SeededRandom } from "../../support/seeded_random.ts";
 import type { World } from "../world/world.ts";
 import type { Network } from "./network.ts";
@@ -70,7 +77,7 @@ type LocalCaller = ReturnType<typeof createLocalCaller>;
 
 const NO_METERS = { observeTurn() {}, observeFrame() {}, observeSync() {}, observeProposal() {} };
 /** More than any run holds: the limit itself has tests of its own. */
-const LOG_BYTES_MAX = 2 ** 30;
+const MEMORY = { log: 2 ** 30, state: 2 ** 30, calls: 2 ** 27 };
 /** A supervisor waits so long before it starts a node again that gave up. */
 const RESTART_MS_MIN = 100;
 const RESTART_MS_MAX = 1_000;
@@ -209,9 +216,14 @@ export class SimMachine {
 
   async #open(process: SimProcess, inbox: Inbox): Promise<Node> {
     const { origin, electionTimeoutMs, heartbeatMs, leaseReads, walSegmentBytes } = this.#options;
-    const fileSystem = this.disk.mount(process);
-    const saltRandom = this.#world.fork();
+    const troubles = new Troubles();
     const clock = new ProcessClock(this.#world, { process, machine: this.clock, random: this.#world.fork() });
+    const fileSystem = new DescriptorReserve({
+      fileSystem: this.disk.mount(process),
+      timer: timerOf(clock),
+      troubles,
+    });
+    const saltRandom = this.#world.fork();
     const seed = this.#random.word();
     const data = await openDataDirectory(fileSystem, {
       directory: DIRECTORY,
@@ -220,6 +232,7 @@ export class SimMachine {
       joinedClusterId: origin.joined?.clusterId,
       incarnation: newIncarnation({ wallMs: clock.wallMs(), seed }),
     });
+    await fileSystem.fill(identityPath(DIRECTORY));
     return await Node.open({
       ...origin,
       data,
@@ -234,7 +247,8 @@ export class SimMachine {
       leaseReads,
       walSync: { kind: "always" },
       walSegmentBytes,
-      logBytesMax: LOG_BYTES_MAX,
+      memory: MEMORY,
+      troubles,
       meters: NO_METERS,
     });
   }
@@ -271,8 +285,8 @@ export class SimMachine {
   }
 
   #onFatal(error: Error): void {
-    // A faulty disk ends a node; nothing else may.
-    const isOfDisk = this.disk.faults > 0 && Reflect.get(error, "code") === "WAL_POISONED";
+    // A failed write or sync of the log ends a node; nothing else may, whatever a disk refuses.
+    const isOfDisk = this.disk.finalFaults > 0 && Reflect.get(error, "code") === "WAL_POISONED";
     if (!isOfDisk) this.#watcher.fail(`node ${this.id} dies`, error);
     this.#giveUp("gives up");
   }
@@ -299,6 +313,16 @@ export class SimMachine {
     this.#watcher.onEnd(this);
     return true;
   }
+}
+
+function timerOf(clock: ProcessClock): WalTimer {
+  return {
+    now: () => clock.monotonicMs(),
+    after: (delayMs, callback) => {
+      const timer = clock.after(delayMs, callback);
+      return () => timer.cancel();
+    },
+  };
 }
 
 const DIRECTORY = "disk/prkdb";
