@@ -95,7 +95,7 @@ export class Observer {
 
   /** A node whose log has no room for more takes no more: it would wait, and others for it. */
   #checkLogRoom(id: NodeId, { gate, wal }: Node): void {
-    if (wal.spareFailure === undefined || wal.hasRoomFor(0)) return void this.#takenBytes.delete(id);
+    if (wal.spareFailure === undefined) return void this.#takenBytes.delete(id);
     const before = this.#takenBytes.get(id) ?? Infinity;
     this.#takenBytes.set(id, gate.takenBytes);
     if (gate.takenBytes <= Math.max(before, wal.restBytes)) return;
