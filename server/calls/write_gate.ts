@@ -68,6 +68,8 @@ export interface WriteGateOptions {
 export class WriteGate {
   readonly #options: WriteGateOptions;
   #takenBytes = 0;
+  /** Why a write was refused for want of disk space since the next segment cannot be made. */
+  #diskReason: string | undefined;
 
   constructor(options: WriteGateOptions) {
     this.#options = options;
@@ -106,9 +108,15 @@ export class WriteGate {
     return this.#refusal(sort, command.length + ENTRY_OVERHEAD_BYTES);
   }
 
-  /** Why puts would be refused for want of disk space, or of memory. */
-  get troubles(): { readonly disk: string | undefined; readonly memory: string | undefined } {
-    return { disk: this.#diskRefusal("put", 0), memory: this.#memoryRefusal("put") };
+  /** Why puts are, or would be, refused for want of disk space. */
+  get diskTrouble(): string | undefined {
+    if (this.#options.space.spareFailure === undefined) this.#diskReason = undefined;
+    return this.#diskRefusal("put", 0) ?? this.#diskReason;
+  }
+
+  /** Why puts are refused for want of memory. */
+  get memoryTrouble(): string | undefined {
+    return this.#memoryRefusal("put");
   }
 
   /** `message`, without the entries if there is no room for them: as if it had been sent before them. */
@@ -136,7 +144,8 @@ export class WriteGate {
     const reserve = Math.min(space.segmentRoomBytes / 4, RESERVE_BYTES_MAX);
     const kept = DISK_KEPT[sort] * reserve;
     if (space.hasRoomFor(this.#takenBytes + bytes + kept)) return undefined;
-    return `The log's disk is full: the next file of the log cannot be made (${space.spareFailure}), and the ` +
+    return this.#diskReason =
+      `The log's disk is full: the next file of the log cannot be made (${space.spareFailure}), and the ` +
       `last ${
         Math.round(kept)
       } bytes of this one are kept; make room on the disk of --data-dir, and writes ` +

@@ -358,10 +358,9 @@ export class NodeLoop {
 
   #noteTroubles(): void {
     const { gate, troubles, wal } = this.#options;
-    const { disk, memory } = gate.troubles;
     troubles.note("next_segment", wal.spareFailure);
-    troubles.note("log_full", disk);
-    troubles.note("memory_full", memory);
+    troubles.note("log_full", gate.diskTrouble);
+    troubles.note("memory_full", gate.memoryTrouble);
   }
 
   #continueHandOver(nowMs: number): void {
