@@ -145,11 +145,9 @@ export class WriteGate {
     const kept = DISK_KEPT[sort] * reserve;
     if (space.hasRoomFor(this.#takenBytes + bytes + kept)) return undefined;
     return this.#diskReason =
-      `The log's disk is full: the next file of the log cannot be made (${space.spareFailure}), and the ` +
-      `last ${
-        Math.round(kept)
-      } bytes of this one are kept; make room on the disk of --data-dir, and writes ` +
-      "are taken again";
+      `The log is full: its next file cannot be made (${space.spareFailure}), and the ` +
+      `last ${Math.round(kept)} bytes of this one are kept; free disk space under --data-dir, or file ` +
+      "descriptors, and writes are taken again";
   }
 
   #memoryRefusal(sort: WriteSort): string | undefined {

@@ -46,7 +46,7 @@ test("a node reads on, refuses puts, takes deletes, and goes on when there is ro
   await disk.fill(wal);
   const { keys, refusal } = await putUntilRefused(address);
   assert.is(refusal.code, Code.ResourceExhausted, refusal.message);
-  assert.match(refusal.rawMessage, /disk is full.*make room/);
+  assert.match(refusal.rawMessage, /log is full.*free disk space/);
   assert.ok(keys.length > 10, `${keys.length} puts were taken`);
   // Longer than a disk may hang before the node falls silent.
   await pause(1_500);
@@ -55,7 +55,7 @@ test("a node reads on, refuses puts, takes deletes, and goes on when there is ro
   assert.ok(deleted.existed);
   const ready = await readiness(cluster);
   assert.is(ready.status, 503);
-  assert.match(ready.text, /disk is full/);
+  assert.match(ready.text, /log is full/);
   assert.ok((await metrics(cluster)).includes('prkdb_trouble{kind="log_full"} 1'));
   await disk.makeRoom(wal);
   const key = new TextEncoder().encode("after");
