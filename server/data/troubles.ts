@@ -41,7 +41,7 @@ export class Troubles {
     if (reason === before) return;
     if (reason === undefined) {
       this.#reasons.delete(kind);
-      logger.warn("Over: {kind}", { kind });
+      logger.warn("Trouble is over: {kind}", { kind });
       return;
     }
     this.#reasons.set(kind, reason);

@@ -1,7 +1,7 @@
 /**
- * A node whose log cannot get its next file, as on a full disk: it goes on reading, refuses puts and says why,
- * still takes deletes, and goes on by itself as soon as there is room. Whoever may mount gets a disk that is
- * really full; everybody else a directory in which nothing can be made, which is the same to the log.
+ * A node whose log cannot get its next file, as on a full disk: it goes on reading, refuses puts and says
+ * why, still takes deletes, and goes on by itself as soon as there is room. Whoever may mount gets a disk
+ * that is really full; everybody else a directory in which nothing can be made, which is the same to the log.
  *
  * @module
  */

@@ -33,7 +33,7 @@ const HASTY_CLOCK: Clock = {
   after: (delayMs, callback) => SYSTEM_CLOCK.after(delayMs / 10, callback),
 };
 
-/** A disk whose call number `failing` fails, and for a while every further one that is not of the log itself. */
+/** A disk whose call number `failing` fails, and for a while all further ones that are not of the log. */
 class TroubledDisk {
   readonly disk: MemoryDisk;
   readonly #failing: number;
