@@ -24,7 +24,14 @@ import { type Entry, EntryKind, type LogIndex, type Restored, type Term } from "
 /** What an entry costs in memory besides its bytes; keeps even a flood of empty entries bounded. */
 const ENTRY_OVERHEAD_BYTES = 64;
 
-/** Bytes that `entry` counts for in every limit. */
+/**
+ * What an entry costs in memory besides its bytes: the object, the view, its place in the list, and the
+ * buffer of its own if it is a large one. Measured with V8's heap statistics, 200,000 entries: 171 bytes for
+ * those cut from a common buffer, 266 for the others.
+ */
+const ENTRY_MEMORY_BYTES = 256;
+
+/** Bytes that `entry` counts for in every limit of what is on its way. */
 export function entryBytes(entry: Entry): number {
   return entry.data.byteLength + ENTRY_OVERHEAD_BYTES;
 }
@@ -34,6 +41,11 @@ export function entriesBytes(entries: readonly Entry[]): number {
   let bytes = 0;
   for (let position = 0; position < entries.length; position++) bytes += entryBytes(entries[position]!);
   return bytes;
+}
+
+/** Bytes of memory that `entries` take. */
+function memoryBytes(entries: readonly Entry[]): number {
+  return entries.reduce((bytes, { data }) => bytes + data.byteLength + ENTRY_MEMORY_BYTES, 0);
 }
 
 /** Which entries to take: `from` up to and including `through`, but not more than `bytesMax`. */
@@ -83,7 +95,7 @@ export class RaftLog {
     this.#written = this.#durable;
     this.#applied = snapshot.index;
     this.#committed = Math.max(snapshot.index, hardState.commit);
-    this.#bytes = entriesBytes(entries);
+    this.#bytes = memoryBytes(entries);
     this.#membershipIndexes = membershipIndexes(entries);
     mustFollow(this.#entries, { index: snapshot.index, term: snapshot.term });
     if (this.#committed > this.#durable) {
@@ -135,7 +147,7 @@ export class RaftLog {
     return this.#writes.length > 0;
   }
 
-  /** Bytes of the entries held. */
+  /** Bytes of memory that the entries held take. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -166,7 +178,7 @@ export class RaftLog {
       violated("an entry is appended at the end", { index: entry.index, last: this.lastIndex });
     }
     this.#entries.push(entry);
-    this.#bytes += entryBytes(entry);
+    this.#bytes += entry.data.byteLength + ENTRY_MEMORY_BYTES;
     if (entry.kind === EntryKind.membership) this.#membershipIndexes.push(entry.index);
   }
 
@@ -274,7 +286,7 @@ export class RaftLog {
     invariant(index <= this.#applied, "only applied entries are compacted");
     const term = this.termAt(index)!;
     const gone = this.#entries.splice(0, index - this.#snapshotIndex);
-    this.#bytes -= entriesBytes(gone);
+    this.#bytes -= memoryBytes(gone);
     this.#membershipIndexes = this.#membershipIndexes.filter((each) => each > index);
     this.#snapshotIndex = index;
     this.#snapshotTerm = term;
@@ -295,7 +307,7 @@ export class RaftLog {
       violated("a committed entry is never replaced", { index, committed: this.#committed });
     }
     const gone = this.#entries.splice(index - this.firstIndex);
-    this.#bytes -= entriesBytes(gone);
+    this.#bytes -= memoryBytes(gone);
     this.#membershipIndexes = this.#membershipIndexes.filter((each) => each < index);
     this.#durable = Math.min(this.#durable, index - 1);
     this.#written = Math.min(this.#written, index - 1);

@@ -7,8 +7,8 @@
 import { PARTITIONS_MAX } from "../proto/mod.ts";
 import { DenoFileSystem } from "../wal-wasm/mod.ts";
 import type { ClusterShape } from "./cluster/mod.ts";
-import { DEFAULTS } from "./config/mod.ts";
-import { newIncarnation, openDataDirectory } from "./data/mod.ts";
+import { defaultMemoryBytes, DEFAULTS, divideMemory } from "./config/mod.ts";
+import { newIncarnation, openDataDirectory, Troubles } from "./data/mod.ts";
 import { Inbox, type LoopMeters, Node } from "./node/mod.ts";
 import { type PeerTransport, SYSTEM_CLOCK } from "./ports/mod.ts";
 import { createLocalCaller, type LocalCall } from "./rpc/mod.ts";
@@ -69,7 +69,8 @@ export class EmbeddedNode {
       heartbeatMs: DEFAULTS.heartbeatMs,
       walSync: { kind: "always" },
       walSegmentBytes: DEFAULTS.walSegmentBytes,
-      logBytesMax: DEFAULTS.logMemoryBytes,
+      memory: divideMemory(defaultMemoryBytes(), undefined),
+      troubles: new Troubles(),
       meters: NO_METERS,
     });
     const embedded = new EmbeddedNode(node);

@@ -12,15 +12,19 @@
  * @module
  */
 
-import { DenoFileSystem, type FileSystem } from "../wal-wasm/mod.ts";
+import { DenoFileSystem, type FileSystem, SYSTEM_TIMER } from "../wal-wasm/mod.ts";
 import type { ServerConfig } from "./config/mod.ts";
 import {
   type DataDirectory,
+  DescriptorReserve,
+  type IdentitiesPlace,
+  identityPath,
   newIncarnation,
   obtainJoinRecord,
   openDataDirectory,
   PeerIdentities,
   shapeOf,
+  Troubles,
 } from "./data/mod.ts";
 import { HttpListener } from "./http/mod.ts";
 import { Inbox, Node, type NodeOptions } from "./node/mod.ts";
@@ -46,6 +50,7 @@ interface ServerParts {
   readonly config: ServerConfig;
   readonly listeners: Listeners;
   readonly node: Node;
+  readonly descriptors: DescriptorReserve;
   readonly peerService: PeerService;
   readonly metrics: Metrics;
   readonly quorum: QuorumWatch;
@@ -114,9 +119,10 @@ export class Server {
   }
 
   async #stop(): Promise<void> {
-    const { closing, listeners, metrics, node, peerService, quorum } = this.#parts;
+    const { closing, descriptors, listeners, metrics, node, peerService, quorum } = this.#parts;
     closing.abort();
     await node.close();
+    descriptors.close();
     quorum.close();
     peerService.close();
     metrics.close();
@@ -126,7 +132,12 @@ export class Server {
 }
 
 async function openParts(config: ServerConfig, listeners: Listeners): Promise<ServerParts> {
-  const fileSystem = new DenoFileSystem();
+  const troubles = new Troubles();
+  const fileSystem = new DescriptorReserve({
+    fileSystem: new DenoFileSystem(),
+    timer: SYSTEM_TIMER,
+    troubles,
+  });
   const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
   const origin = await originOf(config, fileSystem);
   const data = await openDataDirectory(fileSystem, {
@@ -137,7 +148,8 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
     incarnation: newIncarnation({ wallMs: SYSTEM_CLOCK.wallMs(), seed }),
   });
   const { identity } = data;
-  const identities = await openIdentities(data, fileSystem);
+  await fileSystem.fill(identityPath(data.directory));
+  const identities = await openIdentities(data, { fileSystem, directory: data.directory, troubles });
   const inbox = new Inbox();
   const { address } = config;
   const transport = new StreamTransport({
@@ -157,12 +169,14 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
     seed,
     inbox,
     transport,
+    troubles,
     meters: metrics,
   });
   const { heartbeatMs: answerIntervalMs } = config;
   const peerService = new PeerService({ host: node, identity, identities, inbox, answerIntervalMs });
   const quorum = new QuorumWatch(config.electionTimeoutMs);
-  const parts = { config, listeners, node, peerService, metrics, quorum, closing: new AbortController() };
+  const closing = new AbortController();
+  const parts = { config, listeners, node, descriptors: fileSystem, peerService, metrics, quorum, closing };
   serve(parts);
   transport.open();
   return parts;
@@ -177,6 +191,8 @@ function serve({ config, listeners, node, peerService, metrics, quorum, closing 
     leaderless: () => node.leaderless(),
     sampleWal: () => node.wal.stats,
     callsInFlight: () => node.callsInFlight,
+    memory: () => node.memory(),
+    shortages: () => node.resourceTroubles(),
   });
   const operators = { metrics, readiness: () => node.readiness() };
   listeners.ops.handler = (request) => handleOps(request, operators);
@@ -198,9 +214,9 @@ async function originOf(config: ServerConfig, fileSystem: FileSystem): Promise<O
   return { shape: shapeOf(joined), joined };
 }
 
-async function openIdentities(data: DataDirectory, fileSystem: FileSystem): Promise<PeerIdentities> {
+async function openIdentities(data: DataDirectory, place: IdentitiesPlace): Promise<PeerIdentities> {
   try {
-    return await PeerIdentities.open(fileSystem, data.directory);
+    return await PeerIdentities.open(place);
   } catch (error) {
     data.lock.release();
     throw error;

@@ -6,15 +6,18 @@
 
 import type { FileLock, FileSystem, StoredFile } from "./file_system.ts";
 
-/** The disk of this machine. */
+/**
+ * The disk of this machine. Calls that need a descriptor take it before they first wait: in a process that
+ * has run out of them, a connection could otherwise take one that was just given back for the log.
+ */
 export class DenoFileSystem implements FileSystem {
-  async open(path: string): Promise<StoredFile> {
-    return new DenoFile(path, await Deno.open(path, { read: true, write: true }));
+  open(path: string): Promise<StoredFile> {
+    return Promise.try(() => new DenoFile(path, Deno.openSync(path, { read: true, write: true })));
   }
 
-  async create(path: string): Promise<StoredFile> {
-    const file = await Deno.open(path, { read: true, write: true, create: true, truncate: true });
-    return new DenoFile(path, file);
+  create(path: string): Promise<StoredFile> {
+    const options = { read: true, write: true, create: true, truncate: true };
+    return Promise.try(() => new DenoFile(path, Deno.openSync(path, options)));
   }
 
   rename(from: string, to: string): Promise<void> {
@@ -25,12 +28,10 @@ export class DenoFileSystem implements FileSystem {
     return Deno.remove(path);
   }
 
-  async list(directory: string): Promise<readonly string[]> {
-    const names: string[] = [];
-    for await (const entry of Deno.readDir(directory)) {
-      if (entry.isFile) names.push(entry.name);
-    }
-    return names;
+  list(directory: string): Promise<readonly string[]> {
+    return Promise.try(() =>
+      [...Deno.readDirSync(directory)].filter(({ isFile }) => isFile).map(({ name }) => name)
+    );
   }
 
   createDirectory(path: string): Promise<void> {
@@ -38,12 +39,12 @@ export class DenoFileSystem implements FileSystem {
   }
 
   async syncDirectory(directory: string): Promise<void> {
-    using handle = await Deno.open(directory);
+    using handle = Deno.openSync(directory);
     await handle.sync();
   }
 
   async lock(path: string): Promise<FileLock | undefined> {
-    const file = await Deno.open(path, { read: true, write: true, create: true });
+    const file = Deno.openSync(path, { read: true, write: true, create: true });
     const held = await file.tryLock(true).catch((error) => {
       file.close();
       throw error;

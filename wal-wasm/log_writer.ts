@@ -97,6 +97,11 @@ export class LogWriter {
     return { segment: this.#header.id, offset: this.#end };
   }
 
+  /** Bytes of the current segment that hold no frame yet. */
+  get restBytes(): number {
+    return this.#header.segmentBytes - this.#end;
+  }
+
   /** The oldest segment on disk. */
   get oldestSegment(): number {
     return this.#older[0]?.id ?? this.#header.id;
@@ -117,7 +122,7 @@ export class LogWriter {
    * Writes the next frame of `batch` and advances it. False: a new segment is needed and not ready; nothing
    * was written.
    *
-   * @throws what a failing write or the making of a segment throws
+   * @throws what a failing write throws
    */
   writeFrame(batch: Batch, synced: number): boolean {
     if (!this.#stage(batch)) {

@@ -3,7 +3,7 @@
  *
  * ```
  * open ── recover ──> append … append ── close
- *                        └── any failed write or sync ──> poisoned, for ever
+ *                        └── any failed write or sync of it ──> poisoned, for ever
  * ```
  *
  * Records are written within the call of `append`, in one frame or a few, and are durable when its promise
@@ -11,10 +11,14 @@
  * written in the order of their calls and resolve in it; a segment is given up only when a durable frame says
  * that it is not needed; after the first failure nothing is written.
  *
+ * A segment that cannot be made is no failure of the log: it is tried again until it can. Meanwhile the rest
+ * of the current one can be written, and whoever appends asks before whether it fits (`hasRoomFor`), as what
+ * does not fit waits.
+ *
  * @module
  */
 
-import { checkRecords } from "./encoder.ts";
+import { checkRecords, frameBytesFor } from "./encoder.ts";
 import { poisonedError, WalError } from "./error.ts";
 import { type FileLock, joinPath } from "./file_system.ts";
 import { GroupCommit } from "./group_commit.ts";
@@ -41,7 +45,12 @@ export interface WalStats {
   readonly recordCount: number;
   /** Appends waiting for a segment to be made. */
   readonly queuedAppends: number;
+  /** Attempts to make a segment that failed; each is repeated. */
+  readonly spareFailures: number;
 }
+
+/** A frame that says no more than how far the log is durable. */
+const FRAME_BYTES_MIN = frameBytesFor(0);
 
 /** Name of the lock file. */
 const LOCK_NAME = "LOCK";
@@ -73,7 +82,7 @@ export class Wal {
   private constructor(options: WalOptions, lock: FileLock) {
     this.#options = options;
     this.#lock = lock;
-    this.#pool = new SegmentPool(options);
+    this.#pool = new SegmentPool({ ...options, timer: options.timer ?? SYSTEM_TIMER });
   }
 
   /**
@@ -167,6 +176,34 @@ export class Wal {
     return this.#retention.groupsNeeding(this.#mustBeOpen().writer.oldestSegment);
   }
 
+  /**
+   * Whether records of `bytes`, their frame included, would be written at once: they fit the rest of the
+   * segment, or the next one lies ready.
+   */
+  hasRoomFor(bytes: number): boolean {
+    return this.#queue.length === 0 && (this.#pool.isReady || bytes <= this.#mustBeOpen().writer.restBytes);
+  }
+
+  /** Bytes that fit the current segment, frames included; 0 while anything waits for the next one. */
+  get restBytes(): number {
+    return this.#queue.length > 0 ? 0 : this.#mustBeOpen().writer.restBytes;
+  }
+
+  /** Bytes that a segment takes, frames included. */
+  get segmentRoomBytes(): number {
+    return this.#options.segmentBytes - SEGMENT_HEADER_BYTES;
+  }
+
+  /** Why the next segment cannot be made at the moment; it is tried again and again. */
+  get spareFailure(): string | undefined {
+    return this.#pool.failure;
+  }
+
+  /** Resolves when the next segment lies ready, or none will be made any more; it never rejects. */
+  whenSpareReady(): Promise<void> {
+    return this.#pool.whenReady();
+  }
+
   /** Figures as of now. */
   get stats(): WalStats {
     const { writer, commit } = this.#mustBeOpen();
@@ -178,6 +215,7 @@ export class Wal {
       frameBytes: writer.frameBytes,
       recordCount: writer.recordCount,
       queuedAppends: this.#queue.length,
+      spareFailures: this.#pool.failures,
     };
   }
 
@@ -187,7 +225,8 @@ export class Wal {
   }
 
   /**
-   * Makes everything durable, says so in a last frame, and gives the directory back. Calls after the first do
+   * Makes everything durable, says so in a last frame if there is room for it, and gives the directory back.
+   * What still waits for a segment is refused: nothing of it has been acknowledged. Calls after the first do
    * nothing.
    *
    * @throws {WalError} `WAL_POISONED` when the log failed, before or now; it is closed all the same
@@ -197,7 +236,7 @@ export class Wal {
     const wasOpen = this.#state === "open";
     this.#state = "closing";
     try {
-      if (wasOpen && this.#failure === undefined) await this.#writeClaim();
+      if (wasOpen && this.#failure === undefined) await this.#writeLast();
     } finally {
       await this.#shut();
     }
@@ -216,6 +255,19 @@ export class Wal {
     this.#log?.writer.close();
     this.#lock.release();
     this.#state = "closed";
+  }
+
+  /** Without room for the last frame the next start writes again what no frame says to be durable. */
+  async #writeLast(): Promise<void> {
+    const hasRoom = () => this.hasRoomFor(2 * FRAME_BYTES_MIN);
+    while (!hasRoom() && this.#pool.isMaking) await this.#pool.whenAttempted();
+    this.#pool.halt();
+    if (hasRoom()) return await this.#writeClaim();
+    const { writer, commit } = this.#mustBeOpen();
+    for (const batch of this.#queue.splice(0)) batch.reject(this.#wrongState("append to"));
+    await commit.wait(writer.sequence).catch((error) => {
+      throw this.#poison(error);
+    });
   }
 
   /** Syncs all frames, then writes and syncs an empty one that says so. */
@@ -257,9 +309,9 @@ export class Wal {
 
   #awaitSegment(): void {
     this.#awaitsSegment = true;
-    this.#pool.whenSettled().then(() => {
+    this.#pool.whenReady().then(() => {
       this.#awaitsSegment = false;
-      this.#writeQueue();
+      if (this.#pool.isReady) this.#writeQueue();
     });
   }
 
@@ -291,15 +343,14 @@ export class Wal {
 
   #free(): void {
     const { writer, commit } = this.#mustBeOpen();
-    for (const { path } of writer.takeFreed(commit.durable)) {
-      this.#pool.recycle(path).catch((error) => this.#poison(error));
-    }
+    for (const { path } of writer.takeFreed(commit.durable)) this.#pool.recycle(path);
   }
 
   /** Remembers the first failure, fails everything that waits, and returns what every later call gets. */
   #poison(cause: unknown): WalError {
     this.#failure ??= poisonedError(cause);
     this.#log?.commit.fail(this.#failure);
+    this.#pool.halt();
     for (const batch of this.#queue.splice(0)) batch.reject(this.#failure);
     return this.#failure;
   }

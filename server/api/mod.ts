@@ -55,4 +55,5 @@ export type {
   WriteResult,
 } from "./node_api.ts";
 export { type NodeTrouble, type Readiness, readinessOf, type TroubleKind } from "./trouble.ts";
+export type { MemoryLimits } from "./memory.ts";
 export { VERSION } from "./version.ts";

@@ -26,10 +26,10 @@ export type TroubleKind =
   /** The disk does not answer. */
   | "diskStuck"
   | "diskFull"
-  | "logFull";
+  | "memoryFull";
 
 /** What the node refuses writes for, and goes on answering reads. */
-const FULL: ReadonlySet<TroubleKind> = new Set(["diskFull", "logFull"]);
+const FULL: ReadonlySet<TroubleKind> = new Set(["diskFull", "memoryFull"]);
 
 /** Whether calls can succeed. */
 export interface Readiness {

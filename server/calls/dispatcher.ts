@@ -22,7 +22,9 @@ import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
 import { Forwarding, replyOf } from "./forwarding.ts";
 import type { HostedReplica } from "./hosted_replica.ts";
 import type { LeaderTable } from "./leader_table.ts";
-import { late, logFull, noLeader, outcomeUnknown, overloaded, stopping } from "./refusal.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
+import { late, noLeader, outcomeUnknown, overloaded, stopping } from "./refusal.ts";
+import type { WriteGate } from "./write_gate.ts";
 
 /** Bytes that the leader of one group holds without knowing them committed. */
 export const UNCOMMITTED_BYTES_MAX = 32 * 1024 * 1024;
@@ -57,8 +59,8 @@ export interface CallDispatcherOptions {
   readonly addresses: NodeAddresses;
   readonly outbox: Outbox;
   readonly clock: Clock;
-  /** Bytes of entries all replicas may hold in memory before writes are refused. */
-  readonly logBytesMax: number;
+  readonly memory: MemoryBudget;
+  readonly gate: WriteGate;
   readonly meters: ProposalMeters;
 }
 
@@ -69,8 +71,6 @@ export class CallDispatcher {
   /** Replicas with reads that were asked since the last rounds were opened. */
   readonly #asking = new Set<HostedReplica>();
   #lastReadId = 0;
-  /** Whether the log held too much in memory when it was looked at last: then nothing is proposed. */
-  #isLogFull = false;
 
   constructor(options: CallDispatcherOptions) {
     this.#options = options;
@@ -130,10 +130,13 @@ export class CallDispatcher {
     for (const call of this.#forwarding.takeLost(calls)) this.#forwarding.park(call);
   }
 
-  /** Looks whether the log still has room in memory for proposals. */
-  checkLog(): void {
-    const { logBytesMax, multiRaft } = this.#options;
-    this.#isLogFull = multiRaft.logBytes > logBytesMax;
+  /** Looks how much memory log and state take. */
+  countMemory(): void {
+    const { memory, multiRaft, replicas } = this.#options;
+    memory.log.usedBytes = multiRaft.logBytes;
+    let stateBytes = 0;
+    for (const { machine } of replicas.values()) stateBytes += machine.memoryBytes;
+    memory.state.usedBytes = stateBytes;
   }
 
   /** Fails whatever is past its deadline. */
@@ -178,20 +181,22 @@ export class CallDispatcher {
   }
 
   #startWrite(call: WriteCall): void {
-    const { clock, logBytesMax, meters, multiRaft, replicas } = this.#options;
+    const { clock, gate, meters, multiRaft, replicas } = this.#options;
     const replica = replicas.get(groupOfPartition(call.partitionId));
     if (replica === undefined || replica.role !== "leader") return this.#route(call);
     const isOfCluster = replica.group === CLUSTER_GROUP;
-    // What the cluster itself needs is little, and may be what makes room.
-    if (this.#isLogFull && !isOfCluster) {
-      meters.observeProposal(call.partitionId, "refused");
-      return failCall(call, logFull(logBytesMax));
+    const reason = gate.refusalOf(replica.group, call.command);
+    if (reason !== undefined) {
+      if (!isOfCluster) meters.observeProposal(call.partitionId, "refused");
+      return failCall(call, new DomainError({ kind: "overloaded" }, reason, "log_full"));
     }
     if (!isOfCluster) stampCommand(call.command, replica.stampMs(clock.monotonicMs()));
     const result = multiRaft.propose(replica.group, call.command);
     if (!isOfCluster) meters.observeProposal(call.partitionId, result.accepted ? "accepted" : "refused");
-    if (result.accepted) replica.awaitWrite(call, result);
-    else if (result.refusal === "overloaded") failCall(call, tooManyWrites(call.partitionId));
+    if (result.accepted) {
+      gate.noteTaken(call.command.length);
+      replica.awaitWrite(call, result);
+    } else if (result.refusal === "overloaded") failCall(call, tooManyWrites(call.partitionId));
     else this.#route(call);
   }
 

@@ -9,6 +9,7 @@ import { READ, WRITE } from "../../tests/support/cluster/node_cluster.ts";
 import { SYSTEM_CLOCK } from "../ports/mod.ts";
 import type { Call } from "./call.ts";
 import { CallIntake } from "./intake.ts";
+import { createMemoryBudget } from "./memory_budget.ts";
 
 const test = suite("call intake");
 
@@ -25,6 +26,7 @@ function createIntake() {
       clock: SYSTEM_CLOCK,
       inbox,
       meters: { observeRefusal() {} },
+      memory: createMemoryBudget({ log: 1, state: 1, calls: 128 * 1024 * 1024 }),
     }),
     calls,
   };

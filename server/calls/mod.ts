@@ -20,10 +20,11 @@
  * A read goes the same way; at the leader all linearizable reads of a partition in one turn share one
  * confirmation of its leadership, and are answered when the state has reached the index of that confirmation.
  *
- * **Read in this order.** `call.ts`: a call for one partition, and its result. `split.ts`, `intake.ts`: the
- * way in, within the budget, and the way out. `refusal.ts`: why a call is refused. `state_machine.ts` and
- * `hosted_replica.ts`: what a call waits for. `leader_table.ts`. `forwarding.ts`: calls that are elsewhere.
- * `dispatcher.ts`: the decision for each call.
+ * **Read in this order.** `call.ts`: a call for one partition, and its result. `memory_budget.ts`,
+ * `split.ts`, `intake.ts`: the way in, within the budget, and the way out. `refusal.ts`: why a call is
+ * refused. `state_machine.ts` and `hosted_replica.ts`: what a call waits for. `leader_table.ts`.
+ * `forwarding.ts`: calls that are elsewhere. `write_gate.ts`: what is still written when disk or memory run
+ * out. `dispatcher.ts`: the decision for each call.
  *
  * **What it never does.** It never waits inside a turn: the dispatcher runs to its end within one, and only
  * calls the core. It sends nothing (the outbox does), writes nothing to the log, knows neither protobuf nor
@@ -55,6 +56,8 @@ export {
   UNCOMMITTED_BYTES_MAX,
 } from "./dispatcher.ts";
 export { createKvReplica, HostedReplica, type KvReplica } from "./hosted_replica.ts";
+export { createMemoryBudget, type MemoryBudget, type MemoryPart } from "./memory_budget.ts";
+export { WriteGate } from "./write_gate.ts";
 export { CallIntake } from "./intake.ts";
 export { LeaderTable } from "./leader_table.ts";
 export { Leaderships } from "./leaderships.ts";

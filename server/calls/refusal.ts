@@ -32,16 +32,6 @@ export function overloaded(what: string, limit: number, refusedBy: RefusedBy): D
   );
 }
 
-/** The log fills the memory it was given, and gives none of it back. */
-export function logFull(limit: number): DomainError {
-  return new DomainError(
-    { kind: "overloaded" },
-    `Cannot write: this node holds too many bytes of log entries in memory ` +
-      `(limit ${limit.toLocaleString("en-US")}); start it with a higher --log-memory-bytes`,
-    "log_full",
-  );
-}
-
 /** The write may or may not take effect. */
 export function outcomeUnknown(partitionId: number, why: string): DomainError {
   return new DomainError({ kind: "outcomeUnknown" }, cannotTell(partitionId, why));

@@ -11,6 +11,8 @@ import type { Outcome } from "../kv/mod.ts";
 
 /** A deterministic state machine: the same entries make the same state everywhere. */
 export interface StateMachine {
+  /** Bytes of memory that the state takes, on top of the entries it is made of. */
+  readonly memoryBytes: number;
   /** Index of the last entry applied. */
   readonly appliedIndex: LogIndex;
   /** Replicated time the state stands at, in milliseconds; 0 where time means nothing. */

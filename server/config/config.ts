@@ -7,6 +7,7 @@
 
 import type { NodeId } from "../../raft/mod.ts";
 import type { SyncPolicy } from "../../wal-wasm/mod.ts";
+import type { MemoryLimits } from "../api/mod.ts";
 import type { ClusterShape } from "../cluster/mod.ts";
 import {
   ConfigError,
@@ -19,6 +20,7 @@ import {
   parseFlags,
   PORT_MAX,
 } from "./flags.ts";
+import { defaultMemoryBytes, divideMemory } from "./machine_memory.ts";
 
 const DEFAULT_PORT_BASE = 50_050;
 const DEFAULT_METRICS_PORT_BASE = 9_090;
@@ -45,7 +47,8 @@ export interface ServerConfig {
   readonly leaseReads: boolean;
   readonly walSync: SyncPolicy;
   readonly walSegmentBytes: number;
-  readonly logBytesMax: number;
+  /** What it may hold in memory. */
+  readonly memory: MemoryLimits;
   /** Origins whose pages may call; loopback origins if empty. */
   readonly corsOrigins: readonly string[];
   readonly logLevel: LogLevelName;
@@ -98,7 +101,7 @@ function configOf(flags: Flags): ServerConfig {
     leaseReads: flags.readLease ?? false,
     walSync: flags.walSync,
     walSegmentBytes: flags.walSegmentBytes,
-    logBytesMax: flags.logMemoryBytes,
+    memory: divideMemory(flags.memoryBytes ?? defaultMemoryBytes(), flags.logMemoryBytes),
     corsOrigins: flags.corsOrigin,
     logLevel: flags.logLevel,
     logFormat: flags.logFormat,

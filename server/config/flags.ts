@@ -10,6 +10,7 @@ import { NODE_ID_MAX, PARTITIONS_MAX } from "../../proto/mod.ts";
 import type { NodeId } from "../../raft/mod.ts";
 import type { SyncPolicy } from "../../wal-wasm/mod.ts";
 import { VERSION } from "../api/mod.ts";
+import { MEMORY_BYTES_MIN } from "./machine_memory.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const HEARTBEAT_MS_MIN = 10;
@@ -39,7 +40,6 @@ export const DEFAULTS = {
   electionTimeoutMs: 1_000,
   heartbeatMs: 100,
   walSegmentBytes: 64 * MEBIBYTE,
-  logMemoryBytes: 4_096 * MEBIBYTE,
 } as const;
 
 /** Wrong flags; the message is one line for standard error. */
@@ -70,7 +70,8 @@ export interface Flags {
   readonly walSegmentBytes: number;
   readonly memtableBytes?: number;
   readonly cacheBytes?: number;
-  readonly logMemoryBytes: number;
+  readonly memoryBytes?: number;
+  readonly logMemoryBytes?: number;
   readonly corsOrigin: readonly string[];
   readonly insecure?: boolean;
   readonly logLevel: LogLevelName;
@@ -184,8 +185,13 @@ function logOptions(): Option[] {
     flag("--wal-segment-bytes <n>", "size of a log file").argParser(segmentBytes).default(
       DEFAULTS.walSegmentBytes,
     ),
-    flag("--log-memory-bytes <n>", "log entries held in memory; writes are refused above this")
-      .argParser(integer(MEBIBYTE, 2 ** 45)).default(DEFAULTS.logMemoryBytes),
+    flag(
+      "--memory-bytes <n>",
+      "memory for log entries, state and calls; writes are refused above (default: half of what the machine or " +
+        "container has, as far as V8's heap allows)",
+    ).argParser(integer(MEMORY_BYTES_MIN, 2 ** 45)),
+    flag("--log-memory-bytes <n>", "of that, for log entries (default: half of it)")
+      .argParser(integer(MEBIBYTE, 2 ** 45)),
     flag("--memtable-bytes <n>", notThereYet).argParser(integer(1, 2 ** 40)),
     flag("--cache-bytes <n>", notThereYet).argParser(integer(1, 2 ** 40)),
   ];

@@ -5,11 +5,13 @@
  * **What it owns.** The list of flags with their defaults, ranges and help texts; the rules for what they
  * mean together; and the permissions and V8 flags with which every node process is started, by `deno task
  * server`, by `deno task cluster`, by the compiled program and by tests. It reads the environment variables
- * `PRKDB_*` and nothing else: no file, no network, no state that lives longer than the call.
+ * `PRKDB_*`, how much memory there is, and nothing else: no file, no network, no state that lives longer than
+ * the call.
  *
  * **Read in this order.** `flags.ts`: each flag by itself, as written: name, variable, default, range.
  * `config.ts`: the whole: default ports, the node's own address among the members, what excludes what, and
- * warnings. `runtime_flags.ts`: how the process is started, and why.
+ * warnings. `machine_memory.ts`: how much memory a node takes by itself. `runtime_flags.ts`: how the
+ * process is started, and why.
  *
  * **Priority.** A flag wins over its variable (`--node-id` over `PRKDB_NODE_ID`), a variable over the
  * default. `--port` is another name of `--grpc-port`.
@@ -37,4 +39,5 @@
 
 export { parseConfig, type ServerConfig } from "./config.ts";
 export { ConfigError, ConfigNotice, DEFAULTS } from "./flags.ts";
+export { defaultMemoryBytes, divideMemory } from "./machine_memory.ts";
 export { PERMISSIONS, V8_FLAGS } from "./runtime_flags.ts";

@@ -11,6 +11,8 @@ export const PERMISSIONS = [
   "--allow-read",
   "--allow-write",
   "--allow-env=PRKDB_*",
+  // How much memory machine and container have.
+  "--allow-sys=systemMemoryInfo",
   "--no-prompt",
 ] as const;
 

@@ -42,6 +42,11 @@ export interface Identity {
   readonly nodeIds: readonly NodeId[];
 }
 
+/** A file of `directory` that is always there once that is open. */
+export function identityPath(directory: string): string {
+  return joinPath(directory, IDENTITY_NAME);
+}
+
 /** A directory, and the node and the cluster that it is opened for. */
 interface WantedDirectory {
   readonly directory: string;

@@ -17,7 +17,8 @@
  * **Read in this order.** `atomic_file.ts`: a write that is all or nothing. `data_directory.ts`: opening,
  * locking and marking a directory, and refusing it. `join.ts`: a node that comes to a running cluster
  * (`--join`) asks to be taken in and keeps what it was told. `peer_identities.ts`: a peer that comes back
- * with another directory is recognised.
+ * with another directory is recognised. `troubles.ts`: what fails for the moment and is tried again.
+ * `descriptor_reserve.ts`: file descriptors kept back for the log and these files.
  *
  * **Why incarnations.** A node that lost its disk has forgotten its votes and what it acknowledged; under its
  * old id it could complete a majority that forgets an acknowledged write. So each directory gets a name of
@@ -47,10 +48,13 @@ export {
   type DataDirectory,
   DataDirectoryError,
   type Identity,
+  identityPath,
   lostLog,
   newIncarnation,
   openDataDirectory,
   rememberLog,
 } from "./data_directory.ts";
+export { DescriptorReserve } from "./descriptor_reserve.ts";
 export { type JoinRecord, obtainJoinRecord, shapeOf } from "./join.ts";
-export { PeerIdentities } from "./peer_identities.ts";
+export { type IdentitiesPlace, PeerIdentities } from "./peer_identities.ts";
+export { RESOURCE_TROUBLE_KINDS, type ResourceTrouble, Troubles } from "./troubles.ts";

@@ -86,6 +86,11 @@ export function decodeCommand(bytes: Uint8Array): Command {
   return { timeMs, requestId, mutations };
 }
 
+/** Whether the command in `bytes` adds nothing. */
+export function onlyDeletes(bytes: Uint8Array): boolean {
+  return decodeCommand(bytes).mutations.every(({ kind }) => kind === "delete");
+}
+
 function commandLength(mutations: readonly Mutation[], requestId: RequestId | undefined): number {
   let length = TIME_AT + TIME_BYTES + varintSize(mutations.length);
   if (requestId !== undefined) {

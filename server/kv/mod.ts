@@ -38,7 +38,7 @@
  * @module
  */
 
-export { decodeCommand, encodeCommand, stampCommand } from "./command.ts";
+export { decodeCommand, encodeCommand, onlyDeletes, stampCommand } from "./command.ts";
 export { decodeOutcome, encodeOutcome, type Outcome } from "./outcome.ts";
 export { ReplicatedClock } from "./replicated_clock.ts";
 export { allocateBytes } from "./slab.ts";

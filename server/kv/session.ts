@@ -27,6 +27,15 @@ export const SESSION_RESULTS_MAX = 4_096;
 /** Replicated time after which a silent client is forgotten, in milliseconds (15 minutes). */
 export const SESSION_AGE_MS_MAX = 900_000;
 
+/**
+ * What is counted for memory. Measured with V8's heap statistics, 60,000 sessions and 200,000 outcomes: 352
+ * bytes for a session with one outcome, 91 for a further one; what an outcome lists comes on top.
+ */
+const SESSION_MEMORY_BYTES = 288;
+const OUTCOME_MEMORY_BYTES = 128;
+const FAILURE_MEMORY_BYTES = 48;
+const EXISTED_MEMORY_BYTES = 8;
+
 interface Session {
   /** Outcomes by sequence, in the order in which the writes were applied. */
   readonly results: Map<number, Outcome>;
@@ -39,6 +48,12 @@ interface Session {
 export class Sessions {
   /** Least recently seen first. */
   readonly #sessions = new Map<string, Session>();
+  #outcomeBytes = 0;
+
+  /** Bytes of memory that all of it takes. */
+  get memoryBytes(): number {
+    return this.#sessions.size * SESSION_MEMORY_BYTES + this.#outcomeBytes;
+  }
 
   /** Clients remembered. */
   get size(): number {
@@ -58,8 +73,9 @@ export class Sessions {
   remember(requestId: RequestId, outcome: Outcome, nowMs: number): void {
     const session = this.#touch(requestId.clientId, nowMs);
     session.results.set(requestId.sequence, outcome);
+    this.#outcomeBytes += memoryBytesOf(outcome);
     session.forgottenBelow = Math.max(session.forgottenBelow, requestId.acknowledgedBelow);
-    forgetAcknowledged(session);
+    this.#outcomeBytes -= forgetAcknowledged(session);
     this.#evict(nowMs);
   }
 
@@ -82,16 +98,32 @@ export class Sessions {
     for (const [clientId, session] of this.#sessions) {
       const isOld = nowMs - session.lastSeenMs > SESSION_AGE_MS_MAX;
       if (!isOld && this.#sessions.size <= SESSIONS_MAX) return;
+      for (const outcome of session.results.values()) this.#outcomeBytes -= memoryBytesOf(outcome);
       this.#sessions.delete(clientId);
     }
   }
 }
 
-function forgetAcknowledged(session: Session): void {
-  for (const sequence of session.results.keys()) {
+/** Returns the bytes of memory that are free now. */
+function forgetAcknowledged(session: Session): number {
+  let bytes = 0;
+  for (const [sequence, outcome] of session.results) {
     const isDone = sequence < session.forgottenBelow;
-    if (!isDone && session.results.size <= SESSION_RESULTS_MAX) return;
+    if (!isDone && session.results.size <= SESSION_RESULTS_MAX) break;
     session.results.delete(sequence);
+    bytes += memoryBytesOf(outcome);
     if (!isDone) session.forgottenBelow = Math.max(session.forgottenBelow, sequence + 1);
+  }
+  return bytes;
+}
+
+function memoryBytesOf(outcome: Outcome): number {
+  switch (outcome.kind) {
+    case "applied":
+      return OUTCOME_MEMORY_BYTES + EXISTED_MEMORY_BYTES * outcome.existed.length;
+    case "refused":
+      return OUTCOME_MEMORY_BYTES + FAILURE_MEMORY_BYTES * outcome.failures.length;
+    case "forgotten":
+      return OUTCOME_MEMORY_BYTES;
   }
 }

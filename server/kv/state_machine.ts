@@ -22,6 +22,13 @@ export interface Item {
   readonly version: number;
 }
 
+/**
+ * What an item costs besides its key: the object, the view of its value, its place in the map (twice, while
+ * that grows). Measured with V8's heap statistics, 200,000 items with keys of 16 bytes: 213 bytes. The bytes
+ * of the value are those of its entry and counted there.
+ */
+const ITEM_MEMORY_BYTES = 240;
+
 /** See the module comment. */
 export class KvStateMachine {
   readonly #items = new Map<string, Item>();
@@ -30,6 +37,7 @@ export class KvStateMachine {
   #timeMs = 0;
   #appliedIndex = 0;
   #stateBytes = 0;
+  #keyBytes = 0;
 
   /** Index of the last entry applied. */
   get appliedIndex(): number {
@@ -49,6 +57,11 @@ export class KvStateMachine {
   /** Bytes of keys and values. */
   get stateBytes(): number {
     return this.#stateBytes;
+  }
+
+  /** Bytes of memory that items and sessions take. */
+  get memoryBytes(): number {
+    return this.#items.size * ITEM_MEMORY_BYTES + this.#keyBytes + this.#sessions.memoryBytes;
   }
 
   /** What `key` holds, `undefined` for no such key. */
@@ -130,6 +143,7 @@ export class KvStateMachine {
     const name = byteString(key);
     const before = this.#items.get(name);
     this.#stateBytes += item.value.length - (before === undefined ? -name.length : before.value.length);
+    if (before === undefined) this.#keyBytes += name.length;
     this.#items.set(name, item);
   }
 
@@ -138,6 +152,7 @@ export class KvStateMachine {
     const before = this.#items.get(name);
     if (before === undefined) return false;
     this.#stateBytes -= name.length + before.value.length;
+    this.#keyBytes -= name.length;
     return this.#items.delete(name);
   }
 }

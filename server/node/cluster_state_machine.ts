@@ -29,6 +29,11 @@ export class ClusterStateMachine implements StateMachine {
     return this.#appliedIndex;
   }
 
+  /** Bounded by the limits of a cluster, and small. */
+  get memoryBytes(): number {
+    return 0;
+  }
+
   /** Another object after each command that changed anything. */
   get state(): ClusterState {
     return this.#state;

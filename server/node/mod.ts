@@ -3,7 +3,7 @@
  * world comes in through the options, so the simulator runs this very room.
  *
  * **What it owns.** The data directory's lock and the open log for as long as it runs; the core (`MultiRaft`)
- * with the entries above the snapshot, in memory up to `--log-memory-bytes`; the replicas and their state
+ * with the entries above the snapshot, in memory up to `--memory-bytes`; the replicas and their state
  * machines; the node's copy of the cluster's state; the inbox; the timer of the ticks. It has no socket:
  * peers and clients reach it through its inbox and its methods.
  *
@@ -52,4 +52,6 @@
 
 export { Inbox } from "./inbox.ts";
 export { Node, type NodeOptions } from "./node.ts";
+export type { MemoryPart } from "../calls/mod.ts";
+export { RESOURCE_TROUBLE_KINDS, type ResourceTrouble } from "../data/mod.ts";
 export type { LoopMeters, NodeEnd } from "./node_loop.ts";

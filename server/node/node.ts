@@ -10,6 +10,7 @@ import type { NodeId } from "../../raft/mod.ts";
 import type { FileSystem, SyncPolicy, Wal } from "../../wal-wasm/mod.ts";
 import type {
   ClusterMetadata,
+  MemoryLimits,
   NodeApi,
   NodeReadOptions,
   NodeStatus,
@@ -19,7 +20,17 @@ import type {
   WriteResult,
 } from "../api/mod.ts";
 import { type Readiness, readinessOf } from "../api/mod.ts";
-import { CallDispatcher, CallIntake, Leaderships, LeaderTable, stopping } from "../calls/mod.ts";
+import {
+  CallDispatcher,
+  CallIntake,
+  createMemoryBudget,
+  Leaderships,
+  LeaderTable,
+  type MemoryBudget,
+  type MemoryPart,
+  stopping,
+  WriteGate,
+} from "../calls/mod.ts";
 import {
   type ChangeRequest,
   CLUSTER_GROUP,
@@ -29,7 +40,7 @@ import {
   foundingState,
   foundingStateOf,
 } from "../cluster/mod.ts";
-import type { DataDirectory, Identity } from "../data/mod.ts";
+import type { DataDirectory, Identity, ResourceTrouble, Troubles } from "../data/mod.ts";
 import type { Mutation } from "../kv/mod.ts";
 import { type Clock, Outbox, type PeerTransport } from "../ports/mod.ts";
 import { createMultiRaft, restoreGroups, TICKS_PER_HEARTBEAT } from "./bootstrap.ts";
@@ -77,8 +88,10 @@ export interface NodeOptions {
   readonly leaseReads?: boolean;
   readonly walSync: SyncPolicy;
   readonly walSegmentBytes: number;
-  /** Bytes of entries all replicas may hold in memory before writes are refused. */
-  readonly logBytesMax: number;
+  /** What the node may hold in memory. */
+  readonly memory: MemoryLimits;
+  /** Where it says what is wrong for the moment. */
+  readonly troubles: Troubles;
   readonly meters: LoopMeters;
 }
 
@@ -96,6 +109,9 @@ export class Node implements NodeApi {
   readonly #loop: NodeLoop;
   readonly #reporter: NodeReporter;
   #isHandingOver = false;
+  readonly #memory: MemoryBudget;
+  /** Which writes it takes. */
+  readonly gate: WriteGate;
   #isStopping = false;
 
   /**
@@ -127,7 +143,9 @@ export class Node implements NodeApi {
     const leaders = new LeaderTable();
     const outbox = new Outbox(transport);
     const machine = new ClusterStateMachine(initialState(options));
-    const base = { ...own, wal, multiRaft, leaders, outbox };
+    const memory = createMemoryBudget(options.memory);
+    const gate = new WriteGate({ space: wal, memory });
+    const base = { ...own, wal, multiRaft, leaders, outbox, memory, gate };
     const cluster = new GroupZero({ ...base, machine });
     const peers = new PeerDirectory({ ...base, cluster: machine });
     const replicas = new ReplicaSet({ ...base, cluster: cluster.replica });
@@ -142,6 +160,8 @@ export class Node implements NodeApi {
     this.replicas = replicas;
     this.cluster = cluster;
     this.#peers = peers;
+    this.#memory = memory;
+    this.gate = gate;
     this.#intake = new CallIntake({ ...base, partitionCount: shape.partitionCount });
     this.#reporter = new NodeReporter(parts);
     this.#loop = new NodeLoop({
@@ -168,6 +188,17 @@ export class Node implements NodeApi {
   /** Calls that wait for an answer. */
   get callsInFlight(): number {
     return this.#intake.callsInFlight;
+  }
+
+  /** Resources that are short at the moment, and may be there again by themselves. */
+  resourceTroubles(): readonly ResourceTrouble[] {
+    return this.#options.troubles.list();
+  }
+
+  /** What each part of the memory budget may hold, and holds. */
+  memory(): readonly MemoryPart[] {
+    const { log, state, calls } = this.#memory;
+    return [log, state, calls];
   }
 
   /** Resolves when the node ends by itself; never when it is closed. */

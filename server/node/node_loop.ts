@@ -26,8 +26,10 @@ import {
   type LeaderTable,
   type ProposalMeters,
   refuseCall,
+  type WriteGate,
 } from "../calls/mod.ts";
 import { CLUSTER_GROUP, type ClusterState } from "../cluster/mod.ts";
+import type { Troubles } from "../data/mod.ts";
 import type { Clock, Outbox, PeerBatch, Timer } from "../ports/mod.ts";
 import type { Coordinator } from "./coordinator.ts";
 import type { GroupZero } from "./group_zero.ts";
@@ -66,6 +68,8 @@ export interface NodeLoopOptions {
   readonly leaders: LeaderTable;
   readonly leaderships: Leaderships;
   readonly dispatcher: CallDispatcher;
+  readonly gate: WriteGate;
+  readonly troubles: Troubles;
   readonly peers: PeerDirectory;
   readonly cluster: GroupZero;
   readonly reconciler: Reconciler;
@@ -82,6 +86,8 @@ export interface NodeLoopOptions {
  * only cut frames smaller.
  */
 const WRITES_MAX = 1;
+/** How often a loop that is to stop looks whether what it waits for can still come. */
+const STOP_LOOK_MS = 50;
 
 /** What a turn came to. */
 interface Turn {
@@ -117,6 +123,8 @@ export class NodeLoop {
   #followed: ClusterState | undefined;
   #tickTimer: Timer | undefined;
   #handOver: HandOver | undefined;
+  #awaitsRoom = false;
+  #isStopped = false;
 
   constructor(options: NodeLoopOptions) {
     this.#options = options;
@@ -154,7 +162,11 @@ export class NodeLoop {
   async stop(): Promise<void> {
     this.#isRunning = false;
     this.#tickTimer?.cancel();
-    while (this.#writing.length > 0 && this.#failure === undefined) await this.#writing.at(-1)!.durable;
+    // What waits for a segment that cannot be made was never acknowledged, and may wait for ever.
+    while (this.#writing.length > 0 && this.#failure === undefined && !this.#options.gate.isStarved) {
+      await Promise.race([this.#writing.at(-1)!.durable, this.#pause(STOP_LOOK_MS)]);
+    }
+    this.#isStopped = true;
     for (const input of this.#options.inbox.drain()) if (input.kind === "call") refuseCall(input.call);
     this.#options.dispatcher.close();
   }
@@ -169,14 +181,18 @@ export class NodeLoop {
     });
   }
 
-  /** Whether one more frame would soon be synced; if not, what is to be written gathers for a larger one. */
+  /**
+   * Whether one more frame would soon be synced; if not, what is to be written gathers for a larger one.
+   * Nothing is handed to the log that would wait there for a segment: reads and messages would wait with it.
+   */
   get #canWrite(): boolean {
-    return this.#writesUnderWay < WRITES_MAX;
+    const { gate, replicas } = this.#options;
+    return this.#writesUnderWay < WRITES_MAX && gate.canWriteAll(replicas.all.size);
   }
 
   /**
    * A node whose disk hangs falls silent, so that its leaderships pass to nodes that can answer clients.
-   * Turns go on when the write has ended.
+   * Turns go on when the write has ended. A full disk does not hang: the node goes on reading.
    */
   get #isDiskStuck(): boolean {
     return this.diskStuckMs > 0;
@@ -185,8 +201,8 @@ export class NodeLoop {
   /** For how long the disk has been hanging; 0 while it does not. */
   get diskStuckMs(): number {
     const oldest = this.#writing[0];
-    if (oldest === undefined) return 0;
-    const { clock, stuckDiskMs } = this.#options;
+    const { clock, gate, stuckDiskMs } = this.#options;
+    if (oldest === undefined || gate.isStarved) return 0;
     const ms = clock.monotonicMs() - oldest.startedMs;
     return ms > stuckDiskMs ? ms : 0;
   }
@@ -194,8 +210,24 @@ export class NodeLoop {
   /** Sees to it that a turn comes when there is something to do. */
   #listen(): void {
     if (!this.#isRunning || this.#isTurnDue) return;
+    this.#awaitRoom();
     if (this.#options.multiRaft.hasReady(this.#canWrite)) this.#scheduleTurn();
     else this.#options.inbox.onceFilled(() => this.#scheduleTurn());
+  }
+
+  /** A segment that was waited for is no input: the turn for it has to be asked for. */
+  #awaitRoom(): void {
+    const { gate, replicas, wal } = this.#options;
+    if (this.#awaitsRoom || gate.canWriteAll(replicas.all.size)) return;
+    this.#awaitsRoom = true;
+    void wal.whenSpareReady().then(() => {
+      this.#awaitsRoom = false;
+      if (this.#isRunning && this.#options.multiRaft.hasReady(this.#canWrite)) this.#scheduleTurn();
+    });
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.#options.clock.after(delayMs, resolve));
   }
 
   /** The turn begins when whatever has arrived meanwhile was taken in, too. */
@@ -210,13 +242,15 @@ export class NodeLoop {
 
   /** See the drawing in the module comment. */
   turn(): void {
-    const { clock, dispatcher, inbox, multiRaft, outbox, tickMs } = this.#options;
+    const { clock, dispatcher, gate, inbox, multiRaft, outbox, tickMs } = this.#options;
     const startedMs = clock.monotonicMs();
     // Before anything else: a process that was paused must see that its leases have run out.
     multiRaft.setClock(Math.floor(startedMs / tickMs));
     for (const input of inbox.drain()) this.#take(input);
     dispatcher.openReadRounds();
-    const ready = multiRaft.ready(this.#canWrite);
+    const canWrite = this.#canWrite;
+    const ready = multiRaft.ready(canWrite);
+    if (canWrite) gate.noteWritten();
     outbox.addMessages(ready.messages);
     this.#countAppends(ready.messages);
     this.#flush();
@@ -269,6 +303,7 @@ export class NodeLoop {
    * state.
    */
   #die(error: unknown): void {
+    if (this.#isStopped) return;
     this.fail(error instanceof Error ? error : new Error(String(error)));
   }
 
@@ -326,12 +361,20 @@ export class NodeLoop {
     reconciler.tick();
     coordinator.tick();
     const nowMs = clock.monotonicMs();
-    dispatcher.checkLog();
+    dispatcher.countMemory();
+    this.#noteTroubles();
     for (const ms of wal.takeSyncDurations()) meters.observeSync(ms / 1000);
     this.#continueHandOver(nowMs);
     dispatcher.expire();
     dispatcher.startParked();
     leaderships.announceAgain(nowMs);
+  }
+
+  #noteTroubles(): void {
+    const { gate, troubles, wal } = this.#options;
+    troubles.note("next_segment", wal.spareFailure);
+    troubles.note("log_full", gate.diskTrouble);
+    troubles.note("memory_full", gate.memoryTrouble);
   }
 
   #continueHandOver(nowMs: number): void {
@@ -342,12 +385,12 @@ export class NodeLoop {
   }
 
   #takeBatch(from: NodeId, batch: PeerBatch): void {
-    const { clock, dispatcher, leaders, multiRaft, peers, replicas, walSync } = this.#options;
+    const { clock, dispatcher, gate, leaders, multiRaft, peers, replicas, walSync } = this.#options;
     if (peers.distrustOf(from) !== undefined) return;
     // With another policy the disk may lag behind what was promised, as its operator has chosen.
     if (walSync.kind === "always") multiRaft.mustKeep(batch.reminders, from);
     for (const message of batch.messages) {
-      multiRaft.step(message);
+      multiRaft.step(gate.admit(message));
       if (message.kind !== "appendRequest" || message.term < leaders.get(message.group).term) continue;
       replicas.all.get(message.group)?.noteCommit(message.commit, clock.monotonicMs());
     }

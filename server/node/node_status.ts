@@ -18,7 +18,7 @@ import {
 } from "../api/mod.ts";
 import type { KvReplica, LeaderTable } from "../calls/mod.ts";
 import { type ClusterPartition, groupOfPartition } from "../cluster/mod.ts";
-import type { Identity } from "../data/mod.ts";
+import type { Identity, Troubles } from "../data/mod.ts";
 import type { Clock, PeerTransport } from "../ports/mod.ts";
 import type { GroupZero } from "./group_zero.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
@@ -43,8 +43,7 @@ export interface NodeReporterOptions {
   readonly peers: PeerDirectory;
   readonly replicas: ReplicaSet;
   readonly electionTimeoutMs: number;
-  /** Bytes of entries all replicas may hold in memory before writes are refused. */
-  readonly logBytesMax: number;
+  readonly troubles: Troubles;
 }
 
 /** See the module comment. */
@@ -91,7 +90,7 @@ export class NodeReporter {
       return [{ kind: "notMember", reason: "the node is not a member yet" }];
     }
     if (!state.isFounded) return [{ kind: "noLeader", reason: "the cluster's own group has no leader" }];
-    return [...this.#leaderTroubles(), ...this.#stuckReplicas(), ...this.#fullLog()];
+    return [...this.#leaderTroubles(), ...this.#stuckReplicas(), ...this.#shortage()];
   }
 
   /** The partitions without a leader that this node knows, ascending. */
@@ -129,12 +128,12 @@ export class NodeReporter {
     yield { kind: "replicaStuck", reason: `what is committed of ${named} does not get into the state here` };
   }
 
-  *#fullLog(): Generator<NodeTrouble> {
-    const { logBytesMax, multiRaft } = this.#options;
-    if (multiRaft.logBytes <= logBytesMax) return;
-    const reason = `the log holds ${multiRaft.logBytes} bytes in memory, more than ${logBytesMax}: ` +
-      "writes are refused (--log-memory-bytes)";
-    yield { kind: "logFull", reason };
+  *#shortage(): Generator<NodeTrouble> {
+    const { troubles } = this.#options;
+    const disk = troubles.reasonOf("log_full");
+    if (disk !== undefined) yield { kind: "diskFull", reason: disk };
+    const memory = troubles.reasonOf("memory_full");
+    if (memory !== undefined) yield { kind: "memoryFull", reason: memory };
   }
 
   #partition({ partitionId, replicas }: ClusterPartition, count: number): PartitionMetadata {

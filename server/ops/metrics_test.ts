@@ -56,10 +56,12 @@ const STATUS: NodeStatus = {
 function sourceOf(status: () => NodeStatus): MetricsSource {
   return {
     status,
-    readiness: () => readinessOf([{ kind: "logFull", reason: "full" }]),
+    readiness: () => readinessOf([{ kind: "memoryFull", reason: "full" }]),
     leaderless: () => [7, 9],
     sampleWal: () => ({ frameBytes: 700, bytesTotal: 1_000, segmentCount: 2 }),
     callsInFlight: () => 6,
+    memory: () => [{ name: "log", limitBytes: 100, usedBytes: 40 }],
+    shortages: () => [{ kind: "log_full", reason: "no space" }],
   };
 }
 
@@ -95,6 +97,10 @@ test("gauges and counters show what the node says, however often they are read",
       "prkdb_ready 0",
       "prkdb_partitions_without_leader 2",
       "prkdb_calls_in_flight 6",
+      'prkdb_memory_bytes{part="log"} 40',
+      'prkdb_memory_limit_bytes{part="log"} 100',
+      'prkdb_trouble{kind="log_full"} 1',
+      'prkdb_trouble{kind="descriptors"} 0',
       "# TYPE prkdb_wal_bytes_total counter",
       "# TYPE prkdb_raft_leader_elections_total counter",
       "# TYPE prkdb_raft_term gauge",

@@ -8,6 +8,7 @@
  */
 
 import type { NodeStatus, PeerStatus, Readiness, ReplicaStatus } from "../api/mod.ts";
+import { type MemoryPart, RESOURCE_TROUBLE_KINDS, type ResourceTrouble } from "../node/mod.ts";
 
 /** Above so many partitions their figures are added up, unless it is said otherwise. */
 const PARTITIONS_EACH_MAX = 256;
@@ -16,6 +17,9 @@ const ALL = "all";
 
 /** Whether each partition has its own series, or all together have one; by their number if it is not said. */
 export type PartitionDetail = "each" | "aggregate";
+
+/** How much of a part of the memory budget is used. */
+export type MemoryFigures = Pick<MemoryPart, "name" | "limitBytes" | "usedBytes">;
 
 /** The log's size. */
 export interface WalSample {
@@ -40,6 +44,8 @@ export interface MetricsSource {
   leaderless(): readonly number[];
   sampleWal(): WalSample;
   callsInFlight(): number;
+  memory(): readonly MemoryPart[];
+  shortages(): readonly ResourceTrouble[];
 }
 
 /** One figure: a counter if its name ends in `_total`, else a gauge. */
@@ -172,6 +178,20 @@ const PEER_READINGS: readonly Reading<PeerStatus>[] = [
   },
 ];
 
+const MEMORY_READINGS: readonly Reading<MemoryFigures>[] = [
+  { name: "prkdb_memory_bytes", help: "Bytes of memory in use", valueOf: ({ usedBytes }) => usedBytes },
+  {
+    name: "prkdb_memory_limit_bytes",
+    help: "Bytes of memory that may be used",
+    valueOf: ({ limitBytes }) => limitBytes,
+  },
+];
+
+const TROUBLE_READING = {
+  name: "prkdb_trouble",
+  help: "1 while something is wrong that may be right again by itself",
+};
+
 /** Whether partitions have their own series. */
 export function detailOf(wanted: PartitionDetail | undefined, partitions: number): PartitionDetail {
   return wanted ?? (partitions > PARTITIONS_EACH_MAX ? "aggregate" : "each");
@@ -193,6 +213,8 @@ export function renderReadings({ source, status, detail }: ReadingsOptions): str
     describe(lines, reading);
     lines.push(`${reading.name} ${reading.valueOf(source)}`);
   }
+  showMemory(lines, source.memory());
+  showShortages(lines, source.shortages());
   for (const reading of REPLICA_READINGS) {
     if (detail === "each") showEach(lines, reading, { samples: replicas, labelOf: partitionLabel });
     else showTogether(lines, reading, replicas);
@@ -200,6 +222,19 @@ export function renderReadings({ source, status, detail }: ReadingsOptions): str
   showRoles(lines, replicas);
   for (const reading of PEER_READINGS) showEach(lines, reading, { samples: peers, labelOf: peerLabel });
   return lines.join("\n") + "\n";
+}
+
+function showMemory(lines: string[], parts: readonly MemoryFigures[]): void {
+  const labelOf = ({ name }: MemoryFigures) => `part="${name}"`;
+  for (const reading of MEMORY_READINGS) showEach(lines, reading, { samples: parts, labelOf });
+}
+
+function showShortages(lines: string[], shortages: readonly ResourceTrouble[]): void {
+  describe(lines, TROUBLE_READING);
+  const present = new Set(shortages.map(({ kind }) => kind));
+  for (const kind of RESOURCE_TROUBLE_KINDS) {
+    lines.push(`${TROUBLE_READING.name}{kind="${kind}"} ${present.has(kind) ? 1 : 0}`);
+  }
 }
 
 /** What became of writes put before the replicas that are here now, or before all that were. */

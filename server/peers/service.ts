@@ -15,6 +15,7 @@ import type { StreamRefusal } from "./answer_codec.ts";
 import { AnswerStream } from "./answer_stream.ts";
 import { decodePeerBatch } from "./codec.ts";
 import { EnvelopeReader } from "./envelope.ts";
+import { ownBatch } from "./owned.ts";
 import { PEER_PROTOCOL_VERSION } from "./transport.ts";
 
 /** Above the bounds of everything a turn can hold for one peer. */
@@ -147,7 +148,7 @@ export class PeerService {
   #take(message: Uint8Array, from: NodeId): void {
     const { identity, inbox } = this.#options;
     const { batch } = decodePeerBatch(message, { from, to: identity.nodeId });
-    inbox.push({ kind: "peerBatch", from, batch });
+    inbox.push({ kind: "peerBatch", from, batch: ownBatch(batch, message) });
   }
 
   async #greet(message: Uint8Array, reader: ReadableStreamDefaultReader<Uint8Array>): Promise<NodeId> {

@@ -16,6 +16,12 @@ import { eventually, pause, until } from "../support/patience.ts";
 const DESCRIPTORS_MAX = 200;
 const CONNECTIONS = 400;
 const ROUNDS = 3;
+const MEBIBYTE = 1024 * 1024;
+const FEW_DESCRIPTORS = 128;
+const SILENT_CONNECTIONS = 328;
+/** Of {@linkcode LARGE} values: several files of the log. */
+const PUTS = 24;
+const LARGE = new Uint8Array(200_000);
 const KEY = new TextEncoder().encode("kept");
 
 const test = suite("descriptors");
@@ -51,6 +57,46 @@ test("more connections than a node may have end neither it nor its service", asy
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+test("without a descriptor left, the log still begins its next files", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "prkdb-descriptors-" });
+  const port = freePort();
+  const address = `http://127.0.0.1:${port}`;
+  const flags = [`--grpc-port=${port}`, `--metrics-port=${freePort()}`, `--data-dir=${folder}/node`];
+  const node = ProcessNode.start({
+    args: ["--node-id=1", ...flags, `--wal-segment-bytes=${MEBIBYTE}`],
+    descriptorsMax: FEW_DESCRIPTORS,
+  });
+  try {
+    await eventually(() => callNode(address, KvService.method.put, { input: { key: KEY, value: LARGE } }));
+    const connections: Deno.TcpConn[] = [];
+    let puts = 0;
+    // The connection of these calls is open before all others.
+    while (puts < PUTS) {
+      await callNode(address, KvService.method.put, { input: { key: KEY, value: LARGE } });
+      if (puts++ === 0) {
+        connections.push(...await tryOpenMany(port, SILENT_CONNECTIONS));
+        await until(() => !node.isRunning || openDescriptors(node) >= FEW_DESCRIPTORS - 2, "none is left");
+      }
+      assert.ok(node.isRunning, `the node ended: ${node.standardError}`);
+    }
+    assert.ok(segments(`${folder}/node/wal`) >= PUTS * LARGE.length / MEBIBYTE);
+    assert.ok(openDescriptors(node) >= FEW_DESCRIPTORS - 10, "the connections were there all the time");
+    closeAll(connections);
+    const key = new TextEncoder().encode("after");
+    await eventually(() => callNode(address, KvService.method.put, { input: { key, value: KEY } }));
+    node.signal("SIGTERM");
+    assert.is((await node.ended).code, 0, node.standardError);
+  } finally {
+    node.signal("SIGKILL");
+    await node.ended;
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+function segments(walDirectory: string): number {
+  return [...Deno.readDirSync(walDirectory)].filter(({ name }) => name.endsWith(".wal")).length;
+}
 
 function openDescriptors(node: ProcessNode): number {
   return [...Deno.readDirSync(`/proc/${node.pid}/fd`)].length;

@@ -30,7 +30,7 @@ test("a full log: writes are refused and counted, and the node is ready for read
   assert.is(value?.length, 100_000);
   const [status, reasons] = await readiness(cluster, { id: 1, query: "?verbose" });
   assert.is(status, 503);
-  assert.match(reasons, /^not ready\nlogFull: .*--log-memory-bytes/);
+  assert.match(reasons, /^not ready\nmemoryFull: .*--log-memory-bytes/);
   assert.is((await readiness(cluster, { id: 1, query: "?for=reads" }))[0], 200);
   const metrics = await scrape(cluster, 1);
   assert.is(metrics.get('prkdb_refusals_total{reason="log_full"}'), refused);

@@ -285,6 +285,30 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     }],
   },
   {
+    name: "a segment that could not be made once is never made",
+    edits: [{
+      file: "wal-wasm/segment_pool.ts",
+      find: "    this.#cancelRetry = this.#options.timer.after(this.#retryMs, () => this.#try(id));",
+      replace: "    this.#cancelRetry = this.#options.timer.after(1e12, () => this.#try(id));",
+    }],
+  },
+  {
+    name: "writes go on being taken when the log has no room",
+    edits: [{
+      file: "server/calls/write_gate.ts",
+      find: "    if (space.spareFailure === undefined) return undefined;\n    const reserve",
+      replace: "    if (space.restBytes >= 0) return undefined;\n    const reserve",
+    }],
+  },
+  {
+    name: "a failed attempt to make a segment ends the node",
+    edits: [{
+      file: "wal-wasm/segment_pool.ts",
+      find: "    if (this.#isClosed) return;\n    this.#cancelRetry",
+      replace: "    if (!this.#isClosed) throw error;\n    this.#cancelRetry",
+    }],
+  },
+  {
     name: "a client draws its delays from the machine",
     edits: [{
       file: "client/pipeline/backoff.ts",

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Wal, WalError, type WalRecord } from "../../wal-wasm/mod.ts";
+import { type Wal, WalError, type WalRecord, type WalTimer } from "../../wal-wasm/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
 import { type DiskCall, MemoryDisk } from "../support/disk/memory_file_system.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
@@ -14,6 +14,47 @@ import { linesOf, makeRecord, makeRecords, openWal, recoverWal } from "./log_fix
 const test = suite("disk faults");
 
 const SMALL = { segmentBytes: 8192 };
+
+/** Pauses between attempts that a test does not wait for. */
+const HASTY_TIMER: WalTimer = {
+  now: () => performance.now(),
+  after: (delayMs, callback) => {
+    const handle = setTimeout(callback, delayMs / 50);
+    return () => clearTimeout(handle);
+  },
+};
+
+/** One call fails, and all calls for a while after it that are no writes and syncs of the log itself. */
+class PassingTrouble {
+  readonly #failing: number;
+  readonly #forMs: number;
+  #calls = -1;
+  #untilMs = 0;
+  /** The call that failed first. */
+  struck: DiskCall | undefined;
+
+  constructor(failing: number, forMs: number) {
+    this.#failing = failing;
+    this.#forMs = forMs;
+  }
+
+  /** Calls are counted from now on. */
+  begin(): void {
+    this.#calls = 0;
+  }
+
+  faultOf(call: DiskCall): Error | undefined {
+    const { operation, path } = call;
+    if (this.#calls >= 0 && this.#calls++ === this.#failing) {
+      this.struck = call;
+      this.#untilMs = performance.now() + this.#forMs;
+    }
+    const isFirst = call === this.struck;
+    const isOfLog = (operation === "writeSync" || operation === "syncData") && path.endsWith(".wal");
+    const fails = isFirst || (!isOfLog && this.struck !== undefined && performance.now() < this.#untilMs);
+    return fails ? new Error(`${operation} of ${path} fails`) : undefined;
+  }
+}
 
 /** What a run of the workload came to. */
 interface Outcome {
@@ -86,15 +127,87 @@ test("the n-th call fails, for every n: nothing acknowledged is lost", async () 
   assert.is(clean.outcome.failure, undefined);
   assert.is(clean.outcome.acknowledged.length, 120);
   assert.ok(clean.calls > 100, `${clean.calls} calls`);
-  let failures = 0;
   for (let failing = 0; failing < clean.calls; failing++) {
-    for (const seed of [2, 3, 5]) {
-      const { outcome } = await runWithFault(failing, seed);
-      if (outcome.failure !== undefined) failures++;
+    for (const seed of [2, 3, 5]) await runWithFault(failing, seed);
+  }
+});
+
+test("what fails while segments are made and given up is tried again, for every such call", async () => {
+  let passed = 0;
+  let ended = 0;
+  for (const forMs of [0, 60]) {
+    for (let failing = 0;; failing++) {
+      const trouble = new PassingTrouble(failing, forMs);
+      const disk = new MemoryDisk({ random: new SeededRandom(7), fault: (call) => trouble.faultOf(call) });
+      const outcome: Outcome = { acknowledged: [], sent: [], failure: undefined };
+      const { wal } = await recoverWal(disk, { ...SMALL, timer: HASTY_TIMER });
+      trouble.begin();
+      try {
+        for (let round = 0; round < 4; round++) await appendSome(wal, outcome);
+      } catch (error) {
+        outcome.failure = error;
+      }
+      await wal.close().catch((error) => outcome.failure ??= error);
+      if (trouble.struck === undefined) break;
+      const { operation, path } = trouble.struck;
+      const isOfLog = (operation === "writeSync" || operation === "syncData") && path.endsWith(".wal");
+      const where = `${operation} of ${path} fails for ${forMs} ms`;
+      assert.is(outcome.failure !== undefined, isOfLog, `${where}: ${outcome.failure}`);
+      if (isOfLog) ended++;
+      else passed++;
     }
   }
-  // Only the making of a spare that is never needed may fail without anybody noticing.
-  assert.ok(failures > 2.5 * clean.calls, `${failures} failures of ${3 * clean.calls} faults`);
+  assert.ok(passed > 60, `${passed} failures passed`);
+  assert.ok(ended > 20, `${ended} failures ended the log`);
+});
+
+test("a log whose next segment cannot be made says so, takes what fits, and goes on when it can", async () => {
+  let isFull = false;
+  const fault = ({ operation }: DiskCall) =>
+    isFull && operation === "create" ? new Error("no space left") : undefined;
+  const disk = new MemoryDisk({ random: new SeededRandom(1), fault });
+  const { wal } = await recoverWal(disk, { ...SMALL, timer: HASTY_TIMER });
+  await wal.whenSpareReady();
+  assert.ok(wal.hasRoomFor(wal.segmentRoomBytes));
+  isFull = true;
+  let count = 0;
+  while (count < 1_000 && wal.hasRoomFor(1_000)) await wal.append(makeRecords(count, count += 5, 100));
+  assert.match(wal.spareFailure ?? "", /no space left/);
+  assert.ok(wal.restBytes < 1_000 && wal.restBytes < wal.segmentRoomBytes, `${wal.restBytes} bytes are left`);
+  const waiting = wal.append(makeRecords(count, count + 5, 200));
+  assert.is(wal.restBytes, 0);
+  assert.is(wal.stats.queuedAppends, 1);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  isFull = false;
+  await waiting;
+  await wal.whenSpareReady();
+  assert.is(wal.spareFailure, undefined);
+  assert.ok(wal.stats.spareFailures > 1);
+  await wal.close();
+  const { lines } = await recoverWal(disk, SMALL);
+  assert.is(lines.length, count + 5);
+});
+
+test("a log on a full disk can be closed; what waited for a segment is refused", async () => {
+  let isFull = false;
+  const fault = ({ operation }: DiskCall) =>
+    isFull && operation === "create" ? new Error("no space left") : undefined;
+  const disk = new MemoryDisk({ random: new SeededRandom(1), fault });
+  const { wal } = await recoverWal(disk, SMALL);
+  await wal.whenSpareReady();
+  isFull = true;
+  let count = 0;
+  while (wal.hasRoomFor(1_000)) await wal.append(makeRecords(count, count += 5, 100));
+  const waiting = wal.append(makeRecords(count, count + 10, 200));
+  const refused = assertRejects(
+    () => waiting,
+    (error) => error instanceof WalError && error.code === "WAL_STATE",
+  );
+  await wal.close();
+  await refused;
+  isFull = false;
+  const { lines } = await recoverWal(disk, SMALL);
+  assert.equal(lines, linesOf(makeRecords(0, count, 100)));
 });
 
 test("a failed sync poisons the log: all that wait and all that follow get the first error", async () => {

@@ -4,7 +4,14 @@
  * @module
  */
 
-import { type RecoveryReport, Wal, type WalOptions, type WalRecord } from "../../wal-wasm/mod.ts";
+import {
+  type RecoveryReport,
+  SYSTEM_TIMER,
+  Wal,
+  type WalOptions,
+  type WalRecord,
+  type WalTimer,
+} from "../../wal-wasm/mod.ts";
 import { MemoryDisk } from "../support/disk/memory_file_system.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 
@@ -13,6 +20,16 @@ export const DIRECTORY = "data/wal";
 
 /** Identity of the log of the tests. */
 export const CLUSTER_ID = "00112233445566778899aabbccddeeff";
+
+/** Time that does not wait for logs that a test has left behind, whose disk is gone. */
+const TIMER: WalTimer = {
+  now: SYSTEM_TIMER.now,
+  after: (delayMs, callback) => {
+    const handle = setTimeout(callback, delayMs);
+    Deno.unrefTimer(handle);
+    return () => clearTimeout(handle);
+  },
+};
 
 /** A disk without faults. */
 export function quietDisk(seed = 1): MemoryDisk {
@@ -30,6 +47,7 @@ export function openWal(disk: MemoryDisk, options: Partial<WalOptions> = {}): Pr
     segmentBytes: 16_384,
     sync: { kind: "always" },
     randomWord: () => word++,
+    timer: TIMER,
     ...options,
   });
 }

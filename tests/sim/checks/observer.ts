@@ -10,6 +10,7 @@ import { type GroupId, type NodeId, type RaftStatus, votersOnly } from "../../..
 import type { KvReplica } from "../../../server/calls/hosted_replica.ts";
 import { groupOfPartition } from "../../../server/cluster/founding.ts";
 import type { ClusterState } from "../../../server/cluster/mod.ts";
+import type { Node } from "../../../server/node/node.ts";
 import { stateHash } from "../../../server/kv/mod.ts";
 import type { SimMachine } from "../machines/machine.ts";
 import type { Judge } from "./judge.ts";
@@ -49,6 +50,8 @@ export class Observer {
   readonly #clusters = new Map<NodeId, ClusterState>();
   readonly #epochs = new Map<number, string>();
   readonly #onElection: (machine: SimMachine) => void;
+  /** Of nodes whose next segment cannot be made: what they have taken and not written. */
+  readonly #takenBytes = new Map<NodeId, number>();
   elections = 0;
 
   constructor(
@@ -88,6 +91,21 @@ export class Observer {
     }
     for (const partition of machine.node.replicas.assigned()) this.#checkState(machine.id, partition);
     this.#checkCluster(machine.id, machine.node.cluster.state);
+    this.#checkLogRoom(machine.id, machine.node);
+  }
+
+  /** A node whose log has no room for more takes no more: it would wait, and others for it. */
+  #checkLogRoom(id: NodeId, { gate, wal }: Node): void {
+    if (wal.spareFailure === undefined) return void this.#takenBytes.delete(id);
+    const before = this.#takenBytes.get(id) ?? Infinity;
+    this.#takenBytes.set(id, gate.takenBytes);
+    if (gate.takenBytes <= Math.max(before, wal.restBytes)) return;
+    this.#judge.fail(
+      `node ${id} has taken ${gate.takenBytes} bytes, ${
+        gate.takenBytes - before
+      } of them since its log has ` +
+        `room for ${wal.restBytes} and its next segment cannot be made`,
+    );
   }
 
   /** A partition has moved here, or is back. */

@@ -110,6 +110,9 @@ export class Faults {
       case "fullDisk":
         machine.disk.isFull = true;
         return this.endLater(() => machine.disk.isFull = false);
+      case "noDescriptors":
+        machine.disk.isOutOfDescriptors = true;
+        return this.endLater(() => machine.disk.isOutOfDescriptors = false);
       case "brokenDisk":
         machine.disk.broken = this.#random.pick(BROKEN_PARTS);
         return this.endLater(() => machine.disk.broken = undefined);

@@ -16,11 +16,18 @@
 
 import type { GroupId, NodeId } from "../../../raft/mod.ts";
 import type { ClusterShape } from "../../../server/cluster/founding.ts";
-import { newIncarnation, openDataDirectory } from "../../../server/data/mod.ts";
+import {
+  DescriptorReserve,
+  identityPath,
+  newIncarnation,
+  openDataDirectory,
+  Troubles,
+} from "../../../server/data/mod.ts";
 import { Inbox } from "../../../server/node/inbox.ts";
 import { type JoinedCluster, Node } from "../../../server/node/node.ts";
 import type { NodeEnd } from "../../../server/node/node_loop.ts";
 import { createLocalCaller } from "../../../server/rpc/mod.ts";
+import type { WalTimer } from "../../../wal-wasm/mod.ts";
 import type { SeededRandom } from "../../support/seeded_random.ts";
 import type { World } from "../world/world.ts";
 import type { Network } from "./network.ts";
@@ -77,7 +84,7 @@ const NO_METERS = {
   observeRefusal() {},
 };
 /** More than any run holds: the limit itself has tests of its own. */
-const LOG_BYTES_MAX = 2 ** 30;
+const MEMORY = { log: 2 ** 30, state: 2 ** 30, calls: 2 ** 27 };
 /** How far wall clocks are off from the start. */
 const WALL_OFFSET_MS_MAX = 20 * 60_000;
 /** A supervisor waits so long before it starts a node again that gave up. */
@@ -242,9 +249,14 @@ export class SimMachine {
 
   async #open(process: SimProcess, inbox: Inbox): Promise<Node> {
     const { origin, electionTimeoutMs, heartbeatMs, leaseReads, walSegmentBytes } = this.#options;
-    const fileSystem = this.disk.mount(process);
-    const saltRandom = this.#world.fork();
+    const troubles = new Troubles();
     const clock = new ProcessClock(this.#world, { process, machine: this.clock, random: this.#world.fork() });
+    const fileSystem = new DescriptorReserve({
+      fileSystem: this.disk.mount(process),
+      timer: timerOf(clock),
+      troubles,
+    });
+    const saltRandom = this.#world.fork();
     const seed = this.#random.word();
     const data = await openDataDirectory(fileSystem, {
       directory: DIRECTORY,
@@ -253,6 +265,7 @@ export class SimMachine {
       joinedClusterId: origin.joined?.clusterId,
       incarnation: newIncarnation({ wallMs: clock.wallMs(), seed }),
     });
+    await fileSystem.fill(identityPath(DIRECTORY));
     return await Node.open({
       ...origin,
       data,
@@ -267,7 +280,8 @@ export class SimMachine {
       leaseReads,
       walSync: { kind: "always" },
       walSegmentBytes,
-      logBytesMax: LOG_BYTES_MAX,
+      memory: MEMORY,
+      troubles,
       meters: NO_METERS,
     });
   }
@@ -305,8 +319,8 @@ export class SimMachine {
     if (this.#isPutBack && LOST_PROMISE.test(error.message)) {
       return this.#giveUpForGood("it does not hold what it has promised");
     }
-    // A faulty disk ends a node; nothing else may.
-    const isOfDisk = this.disk.faults > 0 && Reflect.get(error, "code") === "WAL_POISONED";
+    // A failed write or sync of the log ends a node; nothing else may, whatever a disk refuses.
+    const isOfDisk = this.disk.finalFaults > 0 && Reflect.get(error, "code") === "WAL_POISONED";
     if (!isOfDisk) this.#watcher.fail(`node ${this.id} dies`, error);
     this.#giveUp("gives up");
   }
@@ -339,6 +353,16 @@ export class SimMachine {
     this.#watcher.onEnd(this);
     return true;
   }
+}
+
+function timerOf(clock: ProcessClock): WalTimer {
+  return {
+    now: () => clock.monotonicMs(),
+    after: (delayMs, callback) => {
+      const timer = clock.after(delayMs, callback);
+      return () => timer.cancel();
+    },
+  };
 }
 
 const DIRECTORY = "disk/prkdb";

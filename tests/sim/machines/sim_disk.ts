@@ -50,9 +50,13 @@ export class SimDisk {
   #process: SimProcess | undefined;
   isSlow = false;
   isFull = false;
+  /** Descriptors the process has left; somebody else may have all others. */
+  #descriptorsLeft = Infinity;
   broken: BrokenPart | undefined;
   /** Errors it has answered since the last mount. */
   faults = 0;
+  /** Of those, the ones after which a log must not be written any more. */
+  finalFaults = 0;
 
   constructor(options: SimDiskOptions) {
     this.#random = options.random;
@@ -61,13 +65,21 @@ export class SimDisk {
       random: options.random,
       fault: (call) => this.#fault(call),
       delay: (call) => this.#delay(call),
+      onClose: () => void this.#descriptorsLeft++,
     });
+  }
+
+  /** Somebody takes every descriptor that the process does not hold, or gives them all back. */
+  set isOutOfDescriptors(isOut: boolean) {
+    this.#descriptorsLeft = isOut ? 0 : Infinity;
   }
 
   /** For the next process; the one before must be gone. */
   mount(process: SimProcess): FileSystem {
     this.#process = process;
     this.faults = 0;
+    this.finalFaults = 0;
+    if (this.#descriptorsLeft < Infinity) this.#descriptorsLeft = DESCRIPTORS_AT_START;
     return this.#memory.mount();
   }
 
@@ -130,13 +142,19 @@ export class SimDisk {
 
   #fault(call: DiskCall): Error | undefined {
     const error = this.#drawFault(call);
-    if (error !== undefined) this.faults++;
+    if (error === undefined) return undefined;
+    this.faults++;
+    const isOfLog = call.operation === "writeSync" || call.operation === "syncData";
+    if (isOfLog && call.path.endsWith(".wal")) this.finalFaults++;
     return error;
   }
 
   #drawFault({ operation, path }: DiskCall): Error | undefined {
     // Segments are filled in advance: what is full has no room for new files, but takes what overwrites old
     // bytes.
+    if (NEEDING_DESCRIPTOR.has(operation) && this.#descriptorsLeft === 0) return noDescriptor(path);
+    // The others give theirs back at once.
+    if (operation === "open" || operation === "create") this.#descriptorsLeft--;
     if (this.isFull && (operation === "create" || operation === "write")) {
       return new SimulatedDiskError(`no space left for ${path}`);
     }
@@ -157,6 +175,19 @@ export class SimDisk {
   }
 }
 
+function noDescriptor(path: string): Error {
+  return Object.assign(new SimulatedDiskError(`too many open files: ${path}`), { code: "EMFILE" });
+}
+
+/** A process that starts while others have taken most of them. */
+const DESCRIPTORS_AT_START = 16;
+const NEEDING_DESCRIPTOR: ReadonlySet<DiskCall["operation"]> = new Set([
+  "open",
+  "create",
+  "list",
+  "syncDirectory",
+  "lock",
+]);
 const PAGE_BYTES = 4_096;
 const SECTOR_BYTES = 512;
 

@@ -22,6 +22,7 @@ export type FaultKind =
   | "slowDisk"
   | "brokenDisk"
   | "fullDisk"
+  | "noDescriptors"
   | "damage"
   | "loseDisk"
   | "removeLog"
@@ -45,6 +46,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   "slowDisk",
   "brokenDisk",
   "fullDisk",
+  "noDescriptors",
   "damage",
   "loseDisk",
   "removeLog",
@@ -144,6 +146,7 @@ const FOCUSES: ReadonlyMap<FaultKind, number> = new Map([
   ["partition", 1],
   ["killCoordinator", 3],
   ["brokenDisk", 1],
+  ["fullDisk", 1],
 ]);
 /** What a kind does harm with: a write that a disk has refused is missed when the power goes. */
 const COMPANIONS: ReadonlyMap<FaultKind, FaultKind> = new Map([["brokenDisk", "powerCut"]]);

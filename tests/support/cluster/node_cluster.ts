@@ -7,7 +7,7 @@
 import type { NodeReadOptions, NodeWriteOptions, WriteResult } from "../../../server/api/node_api.ts";
 import type { ClusterShape } from "../../../server/cluster/founding.ts";
 import type { Mutation } from "../../../server/kv/mod.ts";
-import { newIncarnation, openDataDirectory } from "../../../server/data/mod.ts";
+import { newIncarnation, openDataDirectory, Troubles } from "../../../server/data/mod.ts";
 import { type JoinedCluster, Node } from "../../../server/node/node.ts";
 import { SYSTEM_CLOCK } from "../../../server/ports/system_clock.ts";
 import { DenoFileSystem } from "../../../wal-wasm/mod.ts";
@@ -85,7 +85,8 @@ export class NodeCluster {
         heartbeatMs: 80,
         walSync: { kind: "always" },
         walSegmentBytes: 1024 * 1024,
-        logBytesMax: 2 ** 30,
+        memory: { log: 2 ** 30, state: 2 ** 30, calls: 2 ** 27 },
+        troubles: new Troubles(),
         meters: NO_METERS,
       });
       void node.ended.then((end) => {

@@ -45,6 +45,8 @@ export interface MemoryDiskOptions {
    * itself.
    */
   readonly fault?: (call: DiskCall) => Error | undefined;
+  /** Told that a file was closed, which gives its descriptor back. */
+  readonly onClose?: () => void;
   /** Awaited by every asynchronous call before it ends; returns at once by default. */
   readonly delay?: (call: DiskCall) => Promise<void>;
 }
@@ -141,6 +143,10 @@ export class MemoryDisk {
   async wait(call: DiskCall, mountNumber: number): Promise<void> {
     await this.#options.delay?.(call);
     this.checkMount(mountNumber);
+  }
+
+  noteClosed(mountNumber: number): void {
+    if (mountNumber === this.#mountNumber) this.#options.onClose?.();
   }
 
   get random(): SeededRandom {
@@ -344,6 +350,7 @@ class MemoryFile implements StoredFile {
   }
 
   close(): void {
+    if (!this.#isClosed) this.#disk.noteClosed(this.#mountNumber);
     this.#isClosed = true;
   }
 

@@ -1,0 +1,177 @@
+/**
+ * Which writes a node still takes when its disk or its memory runs out. It goes on reading whatever happens;
+ * writes are refused one sort after the other, and the little that is left is kept for those that matter
+ * more:
+ *
+ * ```
+ * plenty      │ everything
+ * little      │ no puts: deletes, what leaders send, the cluster's own group
+ * less        │ no deletes either
+ * hardly any  │ nothing that leaders of partitions send: they keep it and send it again
+ * none        │ hard states only, as far as they fit; what does not fit waits, and nothing waits with it
+ * ```
+ *
+ * On disk that is only so while the next segment cannot be made; while it can, there is always room. What was
+ * taken and not handed to the log yet is counted, so that nothing is taken that would have to wait for a
+ * segment.
+ *
+ * @module
+ */
+
+import type { AppendRequest, Entry, Message } from "../../raft/mod.ts";
+import { CLUSTER_GROUP } from "../cluster/mod.ts";
+import { onlyDeletes } from "../kv/mod.ts";
+import type { MemoryBudget, MemoryPart } from "./memory_budget.ts";
+
+/** The room in the log; `Wal` has it. */
+export interface LogSpace {
+  /** Left in the segment that is written. */
+  readonly restBytes: number;
+  readonly segmentRoomBytes: number;
+  /** Why the next segment cannot be made; `undefined` while it can. */
+  readonly spareFailure: string | undefined;
+  hasRoomFor(bytes: number): boolean;
+}
+
+/** What is to be written. */
+export type WriteSort = "put" | "delete" | "append" | "cluster";
+
+/** Of the reserve on disk, how much each sort leaves to the others. */
+const DISK_KEPT: Readonly<Record<WriteSort, number>> = {
+  put: 1,
+  delete: 1 / 2,
+  append: 1 / 4,
+  cluster: 1 / 8,
+};
+/** Of the memory of a part, how much each sort may use. */
+const MEMORY_SHARE: Readonly<Record<WriteSort, number>> = {
+  put: 7 / 8,
+  delete: 15 / 16,
+  append: 1,
+  cluster: Infinity,
+};
+/** The reserve: a quarter of a segment, but not more than this. */
+const RESERVE_BYTES_MAX = 4 * 1024 * 1024;
+/** Of an entry besides its bytes, at most: the head and the frame of its record. */
+const ENTRY_OVERHEAD_BYTES = 64;
+/** Of a frame itself, and of each hard state that may be written with it. */
+const FRAME_BYTES = 256;
+const HARD_STATE_BYTES = 32;
+
+/** Where the gate looks. */
+export interface WriteGateOptions {
+  readonly space: LogSpace;
+  readonly memory: MemoryBudget;
+}
+
+/** See the module comment. */
+export class WriteGate {
+  readonly #options: WriteGateOptions;
+  #takenBytes = 0;
+  /** Why a write was refused for want of disk space since the next segment cannot be made. */
+  #diskReason: string | undefined;
+
+  constructor(options: WriteGateOptions) {
+    this.#options = options;
+  }
+
+  /** Taken, and not handed to the log yet. */
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+
+  /** Whether what is to be written waits for a segment that cannot be made. */
+  get isStarved(): boolean {
+    const { space } = this.#options;
+    return space.spareFailure !== undefined && space.restBytes === 0;
+  }
+
+  /** Whether all that was taken, and a hard state of each of `groups`, can be written without waiting. */
+  canWriteAll(groups: number): boolean {
+    return this.#options.space.hasRoomFor(this.#takenBytes + FRAME_BYTES + groups * HARD_STATE_BYTES);
+  }
+
+  /** An entry of `bytes` was taken. */
+  noteTaken(bytes: number): void {
+    this.#takenBytes += bytes + ENTRY_OVERHEAD_BYTES;
+  }
+
+  /** All that was taken has been handed to the log. */
+  noteWritten(): void {
+    this.#takenBytes = 0;
+  }
+
+  /** Why `command` of `group` must be refused; `undefined` when it may be proposed. */
+  refusalOf(group: number, command: Uint8Array): string | undefined {
+    if (!this.#isTight) return undefined;
+    const sort = group === CLUSTER_GROUP ? "cluster" : onlyDeletes(command) ? "delete" : "put";
+    return this.#refusal(sort, command.length + ENTRY_OVERHEAD_BYTES);
+  }
+
+  /** Why puts are, or would be, refused for want of disk space. */
+  get diskTrouble(): string | undefined {
+    if (this.#options.space.spareFailure === undefined) this.#diskReason = undefined;
+    return this.#diskRefusal("put", 0) ?? this.#diskReason;
+  }
+
+  /** Why puts are refused for want of memory. */
+  get memoryTrouble(): string | undefined {
+    return this.#memoryRefusal("put");
+  }
+
+  /** `message`, without the entries if there is no room for them: as if it had been sent before them. */
+  admit(message: Message): Message {
+    if (message.kind !== "appendRequest" || message.entries.length === 0) return message;
+    const bytes = bytesOf(message.entries);
+    const sort = message.group === CLUSTER_GROUP ? "cluster" : "append";
+    if (this.#isTight && this.#refusal(sort, bytes) !== undefined) return withoutEntries(message);
+    this.#takenBytes += bytes;
+    return message;
+  }
+
+  get #isTight(): boolean {
+    const { space, memory } = this.#options;
+    return space.spareFailure !== undefined || isAbove(memory.log, "put") || isAbove(memory.state, "put");
+  }
+
+  #refusal(sort: WriteSort, bytes: number): string | undefined {
+    return this.#diskRefusal(sort, bytes) ?? this.#memoryRefusal(sort);
+  }
+
+  #diskRefusal(sort: WriteSort, bytes: number): string | undefined {
+    const { space } = this.#options;
+    if (space.spareFailure === undefined) return undefined;
+    const reserve = Math.min(space.segmentRoomBytes / 4, RESERVE_BYTES_MAX);
+    const kept = DISK_KEPT[sort] * reserve;
+    if (space.hasRoomFor(this.#takenBytes + bytes + kept)) return undefined;
+    return this.#diskReason =
+      `The log is full: its next file cannot be made (${space.spareFailure}), and the ` +
+      `last ${Math.round(kept)} bytes of this one are kept; free disk space under --data-dir, or file ` +
+      "descriptors, and writes are taken again";
+  }
+
+  #memoryRefusal(sort: WriteSort): string | undefined {
+    const { log, state } = this.#options.memory;
+    if (isAbove(log, sort)) return memoryFull(log, "--log-memory-bytes");
+    return isAbove(state, sort) ? memoryFull(state, "--memory-bytes") : undefined;
+  }
+}
+
+function isAbove(part: MemoryPart, sort: WriteSort): boolean {
+  return part.usedBytes >= part.limitBytes * MEMORY_SHARE[sort];
+}
+
+function memoryFull({ name, usedBytes, limitBytes }: MemoryPart, flag: string): string {
+  return `This node holds ${usedBytes} of the ${limitBytes} bytes of memory that it may hold as ${name}, and ` +
+    `the rest is kept: delete what is not needed, add nodes, or start it with more (${flag})`;
+}
+
+function bytesOf(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (const { data } of entries) bytes += data.length + ENTRY_OVERHEAD_BYTES;
+  return bytes;
+}
+
+function withoutEntries(message: AppendRequest): AppendRequest {
+  return { ...message, entries: [] };
+}

@@ -1,0 +1,171 @@
+/**
+ * A node whose log cannot get its next file, as on a full disk: it goes on reading, refuses puts and says
+ * why, still takes deletes, and goes on by itself as soon as there is room. Whoever may mount gets a disk
+ * that is really full; everybody else a directory in which nothing can be made, which is the same to the log.
+ *
+ * @module
+ */
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import { KvService } from "../../proto/mod.ts";
+import { assert, suite } from "../harness.ts";
+import { callNode } from "../support/cluster/node_call.ts";
+import { ProcessCluster } from "../support/cluster/process_cluster.ts";
+import { eventually, pause, until } from "../support/patience.ts";
+
+const MEBIBYTE = 1024 * 1024;
+const SEGMENT_BYTES = MEBIBYTE;
+const DISK_BYTES = 8 * MEBIBYTE;
+const VALUE = new Uint8Array(20_000).fill(7);
+/** More than any log takes whose next file cannot be made. */
+const PUTS_MAX = 400;
+
+/** Something that takes away all room for new files. */
+interface Disk extends AsyncDisposable {
+  readonly folder: string;
+  fill(walDirectory: string): Promise<void>;
+  makeRoom(walDirectory: string): Promise<void>;
+}
+
+const test = suite("full disk");
+
+test("a node reads on, refuses puts, takes deletes, and goes on when there is room", async () => {
+  await using disk = await openDisk();
+  await using cluster = await ProcessCluster.start({
+    nodes: 1,
+    partitions: 2,
+    dataRoot: disk.folder,
+    flags: [`--wal-segment-bytes=${SEGMENT_BYTES}`],
+  });
+  const address = cluster.address(1);
+  const wal = `${cluster.dataDirectory(1)}/wal`;
+  await until(
+    () => [...Deno.readDirSync(wal)].filter(({ name }) => name.endsWith(".wal")).length > 1,
+    "spare",
+  );
+  await disk.fill(wal);
+  const { keys, refusal } = await putUntilRefused(address);
+  assert.is(refusal.code, Code.ResourceExhausted, refusal.message);
+  assert.match(refusal.rawMessage, /log is full.*free disk space/);
+  assert.ok(keys.length > 10, `${keys.length} puts were taken`);
+  // Longer than a disk may hang before the node falls silent.
+  await pause(1_500);
+  assert.equal((await callNode(address, KvService.method.get, { input: { key: keys[0]! } })).value, VALUE);
+  const deleted = await callNode(address, KvService.method.delete, { input: { key: keys[0]! } });
+  assert.ok(deleted.existed);
+  const ready = await readiness(cluster);
+  assert.is(ready.status, 503);
+  assert.match(ready.text, /log is full/);
+  assert.ok((await metrics(cluster)).includes('prkdb_trouble{kind="log_full"} 1'));
+  await disk.makeRoom(wal);
+  const key = new TextEncoder().encode("after");
+  await eventually(() => callNode(address, KvService.method.put, { input: { key, value: VALUE } }));
+  await cluster.waitReady();
+  assert.ok((await metrics(cluster)).includes('prkdb_trouble{kind="next_segment"} 0'));
+  await cluster.kill(1, "SIGKILL");
+  await cluster.restart(1);
+  await cluster.waitReady();
+  for (const each of [...keys.slice(1), key]) {
+    assert.equal((await callNode(address, KvService.method.get, { input: { key: each } })).value, VALUE);
+  }
+});
+
+test("a node on a full disk stops when asked, and starts", async () => {
+  await using disk = await openDisk();
+  await using cluster = await ProcessCluster.start({
+    nodes: 1,
+    partitions: 1,
+    dataRoot: disk.folder,
+    flags: [`--wal-segment-bytes=${SEGMENT_BYTES}`],
+  });
+  const wal = `${cluster.dataDirectory(1)}/wal`;
+  await until(
+    () => [...Deno.readDirSync(wal)].filter(({ name }) => name.endsWith(".wal")).length > 1,
+    "spare",
+  );
+  await disk.fill(wal);
+  const { keys } = await putUntilRefused(cluster.address(1));
+  assert.is((await cluster.kill(1, "SIGTERM"))?.code, 0, cluster.output(1));
+  await cluster.restart(1);
+  const input = { key: keys.at(-1)! };
+  const got = await eventually(() => callNode(cluster.address(1), KvService.method.get, { input }));
+  assert.equal(got.value, VALUE);
+  await disk.makeRoom(wal);
+});
+
+async function putUntilRefused(
+  address: string,
+): Promise<{ readonly keys: readonly Uint8Array[]; readonly refusal: ConnectError }> {
+  const keys: Uint8Array[] = [];
+  while (keys.length < PUTS_MAX) {
+    const key = new TextEncoder().encode(`key ${keys.length}`);
+    try {
+      await callNode(address, KvService.method.put, { input: { key, value: VALUE } });
+      keys.push(key);
+    } catch (error) {
+      if (error instanceof ConnectError) return { keys, refusal: error };
+      throw error;
+    }
+  }
+  throw new Error(`${PUTS_MAX} puts were taken on a full disk`);
+}
+
+async function readiness(
+  cluster: ProcessCluster,
+): Promise<{ readonly status: number; readonly text: string }> {
+  const response = await fetch(`${cluster.metricsAddress(1)}/readyz`);
+  return { status: response.status, text: await response.text() };
+}
+
+async function metrics(cluster: ProcessCluster): Promise<readonly string[]> {
+  return (await (await fetch(`${cluster.metricsAddress(1)}/metrics`)).text()).split("\n");
+}
+
+async function openDisk(): Promise<Disk> {
+  const folder = await Deno.makeTempDir({ prefix: "prkdb-full-disk-" });
+  const isMounted = Deno.uid() === 0 &&
+    await run("mount", "-t", "tmpfs", "-o", `size=${DISK_BYTES}`, "none", folder);
+  console.log(`full disk: ${isMounted ? "a small disk, filled up" : "a directory that takes no new file"}`);
+  return isMounted ? smallDisk(folder) : closedDirectory(folder);
+}
+
+function smallDisk(folder: string): Disk {
+  const ballast = `${folder}/ballast`;
+  return {
+    folder,
+    fill: async () => {
+      using file = await Deno.open(ballast, { create: true, write: true });
+      const bytes = new Uint8Array(64 * 1024);
+      try {
+        for (;;) file.writeSync(bytes);
+      } catch (error) {
+        if (Reflect.get(Object(error), "code") !== "ENOSPC") throw error;
+      }
+    },
+    makeRoom: () => Deno.remove(ballast),
+    [Symbol.asyncDispose]: async () => {
+      await run("umount", folder);
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+function closedDirectory(folder: string): Disk {
+  return {
+    folder,
+    fill: (wal) => Deno.chmod(wal, 0o500),
+    makeRoom: (wal) => Deno.chmod(wal, 0o700),
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
+}
+
+async function run(command: string, ...args: readonly string[]): Promise<boolean> {
+  try {
+    return (await new Deno.Command(command, { args: [...args], stdout: "null", stderr: "null" }).output())
+      .success;
+  } catch {
+    return false;
+  }
+}
+
+test.run();

@@ -1,0 +1,161 @@
+/**
+ * What a node counts is what it holds: under any mix of writes it stays below the memory it may use, refuses
+ * what would go beyond, and answers. `PRKDB_TEST_LOAD_MINUTES` makes the mixed load last longer.
+ *
+ * @module
+ */
+
+import { PrkDbClient, PrkDbError } from "../../client/mod.ts";
+import { assert, suite } from "../harness.ts";
+import { ProcessCluster } from "../support/cluster/process_cluster.ts";
+import { PATIENCE_MS, pause } from "../support/patience.ts";
+
+const MEBIBYTE = 1024 * 1024;
+/** Unless told otherwise; a minute with the start of the cluster. */
+const LOAD_MS = Number(Deno.env.get("PRKDB_TEST_LOAD_MINUTES") ?? "0.4") * 60_000;
+const MEMORY_BYTES = 256 * MEBIBYTE;
+const SMALL_HEAP_MEBIBYTES = 96;
+const SMALL_KEYS = 320_000;
+const LONE_PUTS = 3_000;
+/** Of a follower, for the entries of so many puts with all that is on its way: far below a chunk for each. */
+const LONE_GROWTH_MAX_BYTES = 64 * MEBIBYTE;
+
+const test = suite("memory");
+
+test("more small keys than a small heap takes: they are refused, and the node lives", async () => {
+  await using cluster = await ProcessCluster.start({
+    nodes: 1,
+    env: { DENO_V8_FLAGS: `--max-old-space-size=${SMALL_HEAP_MEBIBYTES}` },
+  });
+  await using client = await PrkDbClient.connect(cluster.addresses(), { timeoutMs: PATIENCE_MS });
+  let written = 0;
+  let refusal: PrkDbError | undefined;
+  while (written < SMALL_KEYS && refusal === undefined) {
+    const puts = Array.from(
+      { length: 1_000 },
+      (_, at) => ({ kind: "put" as const, key: `k${written + at}`, value: "v" }),
+    );
+    const results = await client.writeBatch(puts, { timeoutMs: PATIENCE_MS });
+    for (const result of results) {
+      if (result.kind === "failed") refusal = result.error as PrkDbError;
+      else written++;
+    }
+  }
+  assert.is(refusal?.code, "resource_exhausted", String(refusal));
+  assert.match(refusal!.message, /--memory-bytes/);
+  assert.ok(written > 30_000, `${written} keys were taken`);
+  assert.is(await client.getText("k1"), "v");
+  assert.ok((await client.delete("k1")).existed);
+  assert.ok(cluster.process(1).isRunning, cluster.output(1));
+});
+
+test("lone puts leave at followers what they hold, not what they were read with", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1 });
+  await using client = await PrkDbClient.connect(cluster.addresses(), { timeoutMs: PATIENCE_MS });
+  for (let at = 0; at < 200; at++) await client.put(`warm ${at}`, "up");
+  const before = cluster.ids.map((id) => cluster.process(id).residentBytes);
+  for (let at = 0; at < LONE_PUTS; at++) await client.put(`key ${at}`, "x".repeat(100));
+  const growth = cluster.ids.map((id, at) => cluster.process(id).residentBytes - before[at]!);
+  console.log(`memory: ${LONE_PUTS} lone puts: ${growth.map(mebibytes).join(", ")} MiB more`);
+  for (const bytes of growth) assert.ok(bytes < LONE_GROWTH_MAX_BYTES, `${mebibytes(bytes)} MiB`);
+});
+
+test("small, large, lone and joined writes: a node stays below its memory and answers", async () => {
+  await using cluster = await ProcessCluster.start({
+    nodes: 3,
+    partitions: 4,
+    flags: [`--memory-bytes=${MEMORY_BYTES}`],
+  });
+  const empty = cluster.ids.map((id) => cluster.process(id).residentBytes);
+  const load = new MixedWrites(await PrkDbClient.connect(cluster.addresses(), { timeoutMs: 5_000 }));
+  const running = load.run(LOAD_MS);
+  let isDone = false;
+  void running.finally(() => isDone = true);
+  const peaks = cluster.ids.map(() => 0);
+  while (!isDone) {
+    cluster.ids.forEach((id, at) => {
+      peaks[at] = Math.max(peaks[at]!, cluster.process(id).residentBytes - empty[at]!);
+    });
+    await pause(50);
+  }
+  await running;
+  const told = `${load.written} writes and ${load.refused} refusals, ${load.reads} reads; ` +
+    `${peaks.map(mebibytes).join(", ")} of ${mebibytes(MEMORY_BYTES)} MiB`;
+  console.log(`memory: ${told}`);
+  for (const id of cluster.ids) assert.ok(cluster.process(id).isRunning, cluster.output(id));
+  assert.ok(load.refused > 0, `the bound was never reached: ${told}`);
+  assert.ok(load.readsWhileFull > 0, `nothing was read at the bound: ${told}`);
+  for (const peak of peaks) assert.ok(peak < MEMORY_BYTES, told);
+});
+
+/** Everything a client may write, from many callers at once. */
+class MixedWrites {
+  readonly #client: PrkDbClient;
+  #keys = 0;
+  written = 0;
+  refused = 0;
+  reads = 0;
+  /** Reads answered after the first refusal. */
+  readsWhileFull = 0;
+
+  constructor(client: PrkDbClient) {
+    this.#client = client;
+  }
+
+  async run(forMs: number): Promise<void> {
+    const untilMs = performance.now() + forMs;
+    const repeat = async (step: () => Promise<unknown>) => {
+      while (performance.now() < untilMs) await this.#attempt(step);
+    };
+    const small = new Uint8Array(40);
+    const medium = new Uint8Array(10_000);
+    const large = new Uint8Array(900_000);
+    const joined = () =>
+      this.#client.writeBatch(
+        Array.from({ length: 300 }, () => ({ kind: "put" as const, key: this.#key(), value: small })),
+      ).then((results) => {
+        const failed = results.find((result) => result.kind === "failed");
+        if (failed?.kind === "failed") throw failed.error;
+      });
+    await Promise.all([
+      ...Array.from({ length: 32 }, () => repeat(() => this.#client.put(this.#key(), small))),
+      ...Array.from({ length: 4 }, () => repeat(joined)),
+      ...Array.from({ length: 4 }, () => repeat(() => this.#client.put(this.#key(), medium))),
+      repeat(() => this.#client.put("one large value", large)),
+      this.#read(untilMs),
+    ]);
+    await this.#client.close();
+  }
+
+  async #read(untilMs: number): Promise<void> {
+    while (performance.now() < untilMs) {
+      const isFull = this.refused > 0;
+      await this.#client.get("key 1");
+      this.reads++;
+      if (isFull) this.readsWhileFull++;
+      await pause(20);
+    }
+  }
+
+  async #attempt(step: () => Promise<unknown>): Promise<void> {
+    try {
+      await step();
+      this.written++;
+    } catch (error) {
+      if (!(error instanceof PrkDbError)) throw error;
+      if (error.code === "resource_exhausted") this.refused++;
+      // A client that is refused comes back later.
+      await pause(50);
+    }
+  }
+
+  #key(): string {
+    return `key ${++this.#keys}`;
+  }
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round(bytes / MEBIBYTE);
+}
+
+test.run();
