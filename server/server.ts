@@ -133,19 +133,23 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
     directory: config.dataDirectory,
     nodeId: config.nodeId,
     shape: origin.shape,
+    asked: config.join === undefined ? config.asked : undefined,
     joinedClusterId: origin.joined?.clusterId,
     incarnation: newIncarnation({ wallMs: SYSTEM_CLOCK.wallMs(), seed }),
   });
-  const { identity } = data;
+  const { clusterId, identity } = data;
   const identities = await openIdentities(data, fileSystem);
   const inbox = new Inbox();
   const { address } = config;
   const silentMs = config.electionTimeoutMs * SILENT_ELECTION_TIMEOUTS;
-  const transport = new StreamTransport({ identity, identities, inbox, address, silentMs });
+  const transport = new StreamTransport({ identity, clusterId, identities, inbox, address, silentMs });
   const metrics = new Metrics();
+  const { partitionCount, replicationFactor } = identity;
   const node = await Node.open({
     ...config,
     ...origin,
+    shape: { ...origin.shape, partitionCount, replicationFactor },
+    place: { address, clientUrl: config.clientUrl },
     data,
     fileSystem,
     clock: SYSTEM_CLOCK,
@@ -154,7 +158,7 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
     transport,
     meters: metrics,
   });
-  const peerService = new PeerService({ host: node, identity, identities, inbox, transport });
+  const peerService = new PeerService({ host: node, identity, clusterId, identities, inbox, transport });
   const parts = { config, listeners, node, peerService, metrics, closing: new AbortController() };
   serve(parts);
   transport.open();

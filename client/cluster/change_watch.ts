@@ -116,7 +116,8 @@ async function* oneStream(
   const controller = new AbortController();
   const abort = () => controller.abort(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
-  const messages = streams.stream({ address, path: PATH, body, signal: controller.signal });
+  const { clusterId } = routes;
+  const messages = streams.stream({ address, path: PATH, body, clusterId, signal: controller.signal });
   try {
     for (;;) {
       let cancel = () => {};
@@ -154,7 +155,7 @@ async function recover(
   { address, error, backoff }: FailedStream,
 ): Promise<void> {
   const failure = failureOf(error);
-  if (failure.kind === "unreachable") routes.suspect(address);
+  routes.noteFailure(address, failure);
   const verdict = backoff.judge(failure);
   if (verdict.kind === "giveUp") throw errorOf(failure);
   if (verdict.refresh) await discovery.tryRefresh();

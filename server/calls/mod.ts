@@ -47,6 +47,7 @@
 export type { CallInbox, CallInput, CallResult } from "./call.ts";
 export { CallDispatcher, type LeaderHints, type ProposalMeters, refuseCall } from "./dispatcher.ts";
 export { stopping } from "./forwarding.ts";
+export { FoundingGate, notFounded } from "./founding_gate.ts";
 export { createKvReplica, HostedReplica, type KvReplica } from "./hosted_replica.ts";
 export { CallIntake } from "./intake.ts";
 export { LeaderTable } from "./leader_table.ts";

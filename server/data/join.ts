@@ -6,6 +6,7 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { ClusterService, NODE_ID_MAX, PARTITIONS_MAX } from "../../proto/mod.ts";
 import type { NodeId } from "../../raft/mod.ts";
 import type { FileSystem } from "../../wal-wasm/mod.ts";
@@ -15,6 +16,10 @@ import { DataDirectoryError, isClaimed, JOIN_RECORD_NAME } from "./data_director
 
 const CALL_LIMIT_MS = 10_000;
 const RETRY_MS = 500;
+/** How often the operator is told that nobody has taken the node in yet. */
+const REPORT_MS = 5_000;
+
+const logger = getLogger(["prkdb", "server"]);
 
 /** What the cluster was when the node was taken in. */
 export interface JoinRecord {
@@ -90,45 +95,82 @@ async function refreshed(kept: JoinRecord, applicant: JoinRequest): Promise<Join
 }
 
 async function ask(applicant: JoinRequest): Promise<JoinRecord> {
-  const giveUpMs = performance.now() + applicant.limitMs;
+  const startedMs = performance.now();
+  const giveUpMs = startedMs + applicant.limitMs;
+  let reportMs = startedMs;
   for (;;) {
     try {
       const invitation = await describeCluster(applicant);
       const { nodeId, address } = applicant;
-      await call(applicant, ClusterService.method.addNode.name, { nodeId, address });
+      const message = { nodeId, address };
+      const { clusterId } = invitation;
+      await call(applicant, { method: ClusterService.method.addNode.name, message, clusterId });
       return invitation;
     } catch (error) {
-      if (error instanceof JoinError || performance.now() > giveUpMs) {
-        throw asJoinError(applicant, error);
+      const nowMs = performance.now();
+      if (error instanceof JoinError || nowMs > giveUpMs) throw asJoinError(applicant, error);
+      if (nowMs >= reportMs) {
+        report(applicant, { error, leftMs: giveUpMs - nowMs });
+        reportMs = nowMs + REPORT_MS;
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 }
 
+/** Why the node has not been taken in yet, and how long it goes on asking. */
+interface Delay {
+  readonly error: unknown;
+  readonly leftMs: number;
+}
+
+function report({ nodeId, url }: JoinRequest, { error, leftMs }: Delay): void {
+  logger.warn("Node {nodeId} is asking {url} to be taken in, for {seconds} s more: {reason}", {
+    nodeId,
+    url,
+    seconds: Math.ceil(leftMs / 1_000),
+    reason: error instanceof Error ? error.message : String(error),
+  });
+}
+
 async function describeCluster(applicant: JoinRequest): Promise<JoinRecord> {
-  const answer = await call(applicant, ClusterService.method.getMetadata.name, {});
-  const { clusterId, replicationFactor, nodes = [], partitions = [] } = answer as MetadataJson;
+  const question = { method: ClusterService.method.getMetadata.name, message: {}, clusterId: "" };
+  const answer = await call(applicant, question);
+  const { clusterId = "", replicationFactor, nodes = [], partitions = [] } = answer as MetadataJson;
+  if (clusterId === "") throw new Error(`the cluster of ${applicant.url} is not founded yet`);
   const invitation = {
     ...{ clusterId, replicationFactor },
-    nodes: nodes.filter(({ nodeId }) => nodeId !== applicant.nodeId),
+    nodes: nodes.filter(({ nodeId }) => nodeId !== applicant.nodeId)
+      .map(({ nodeId, address }) => ({ nodeId, address })),
     replicas: partitions.map(({ replicas = [] }) => replicas),
   };
   return checked(invitation, applicant.url);
 }
 
 interface MetadataJson {
-  readonly clusterId: string;
+  readonly clusterId?: string;
   readonly replicationFactor: number;
   readonly nodes?: JoinRecord["nodes"];
   readonly partitions?: readonly { readonly replicas?: readonly NodeId[] }[];
 }
 
+/** One call. */
+interface JoinCall {
+  readonly method: string;
+  readonly message: unknown;
+  /** Of the cluster that is meant; empty while it is not known. */
+  readonly clusterId: string;
+}
+
 /** One call by Connect with JSON; a refusal that will not change is an `JoinError`. */
-async function call({ url }: JoinRequest, method: string, message: unknown): Promise<unknown> {
+async function call(
+  { url }: JoinRequest,
+  { method, message, clusterId }: JoinCall,
+): Promise<unknown> {
+  const headers = { "content-type": "application/json", "connect-protocol-version": "1" };
   const response = await fetch(new URL(`/${ClusterService.typeName}/${method}`, url), {
     method: "POST",
-    headers: { "content-type": "application/json", "connect-protocol-version": "1" },
+    headers: clusterId === "" ? headers : { ...headers, "prkdb-cluster": clusterId },
     body: JSON.stringify(message),
     signal: AbortSignal.timeout(CALL_LIMIT_MS),
   });

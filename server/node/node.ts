@@ -17,7 +17,15 @@ import type {
   ReadResult,
   WriteResult,
 } from "../api/mod.ts";
-import { CallDispatcher, CallIntake, Leaderships, LeaderTable, stopping } from "../calls/mod.ts";
+import {
+  CallDispatcher,
+  CallIntake,
+  FoundingGate,
+  Leaderships,
+  LeaderTable,
+  notFounded,
+  stopping,
+} from "../calls/mod.ts";
 import {
   type ChangeRequest,
   CLUSTER_GROUP,
@@ -26,6 +34,7 @@ import {
   type ClusterState,
   foundingState,
   foundingStateOf,
+  type NodePlace,
 } from "../cluster/mod.ts";
 import type { DataDirectory, Identity } from "../data/mod.ts";
 import type { Mutation } from "../kv/mod.ts";
@@ -69,6 +78,8 @@ export interface NodeOptions {
   readonly randomWord?: () => number;
   readonly inbox: Inbox;
   readonly transport: PeerTransport;
+  /** Where this node is, if it can be reached; it sees to it that the cluster knows. */
+  readonly place?: NodePlace;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
   /** Whether a leader whose lease holds answers reads alone; not unless given. */
@@ -90,6 +101,7 @@ export class Node implements NodeApi {
   readonly cluster: GroupZero;
   readonly #options: NodeOptions;
   readonly #peers: PeerDirectory;
+  readonly #founding: FoundingGate;
   readonly #intake: CallIntake;
   readonly #loop: NodeLoop;
   readonly #reporter: NodeReporter;
@@ -118,8 +130,8 @@ export class Node implements NodeApi {
 
   private constructor(options: NodeOptions, { wal, collector }: RecoveredLog) {
     const { electionTimeoutMs, joined, shape, transport } = options;
-    const { identity } = options.data;
-    const own = { ...options, identity, nodeId: identity.nodeId, hasJoined: joined !== undefined };
+    const { clusterId, identity } = options.data;
+    const own = { ...options, clusterId, identity, nodeId: identity.nodeId, hasJoined: joined !== undefined };
     const multiRaft = createMultiRaft(own);
     const leaders = new LeaderTable();
     const outbox = new Outbox(transport);
@@ -139,6 +151,7 @@ export class Node implements NodeApi {
     this.replicas = replicas;
     this.cluster = cluster;
     this.#peers = peers;
+    this.#founding = new FoundingGate(clusterId, options.clock);
     this.#intake = new CallIntake({ ...base, partitionCount: shape.partitionCount });
     this.#reporter = new NodeReporter(parts);
     this.#loop = new NodeLoop({
@@ -153,8 +166,9 @@ export class Node implements NodeApi {
     this.#loop.start();
   }
 
+  /** Empty until the cluster is founded and this node has heard of it. */
   get clusterId(): string {
-    return this.identity.clusterId;
+    return this.#options.data.clusterId.settledValue;
   }
 
   /** Whose data this node holds. */
@@ -173,23 +187,27 @@ export class Node implements NodeApi {
   }
 
   write(mutations: readonly Mutation[], options: NodeWriteOptions): Promise<readonly WriteResult[]> {
-    return this.#intake.write(mutations, options);
+    return this.#founding.isOpen
+      ? this.#intake.write(mutations, options)
+      : this.#writeLater(mutations, options);
   }
 
   read(keys: readonly Uint8Array[], options: NodeReadOptions): Promise<readonly ReadResult[]> {
-    return this.#intake.read(keys, options);
+    return this.#founding.isOpen ? this.#intake.read(keys, options) : this.#readLater(keys, options);
   }
 
   metadata(): ClusterMetadata {
     return this.#reporter.metadata();
   }
 
-  changeCluster(
+  async changeCluster(
     request: ChangeRequest,
     { timeoutMs }: Pick<NodeWriteOptions, "timeoutMs">,
   ): Promise<string> {
-    if (this.#isStopping) return Promise.reject(stopping());
-    return this.cluster.change(request, timeoutMs);
+    const leftMs = await this.#founding.wait(timeoutMs);
+    if (this.#isStopping) throw stopping();
+    if (leftMs === 0) throw notFounded();
+    return await this.cluster.change(request, leftMs);
   }
 
   clusterChanges(): readonly ClusterChange[] {
@@ -231,6 +249,24 @@ export class Node implements NodeApi {
           "lost its disk has forgotten its votes and must not come back under its old id",
       ),
     );
+  }
+
+  async #writeLater(
+    mutations: readonly Mutation[],
+    options: NodeWriteOptions,
+  ): Promise<readonly WriteResult[]> {
+    const timeoutMs = await this.#founding.wait(options.timeoutMs);
+    if (timeoutMs > 0) return await this.#intake.write(mutations, { ...options, timeoutMs });
+    return mutations.map(() => ({ ok: false, error: notFounded() }));
+  }
+
+  async #readLater(
+    keys: readonly Uint8Array[],
+    options: NodeReadOptions,
+  ): Promise<readonly ReadResult[]> {
+    const timeoutMs = await this.#founding.wait(options.timeoutMs);
+    if (timeoutMs === 0) throw notFounded();
+    return await this.#intake.read(keys, { ...options, timeoutMs });
   }
 
   /** Hands leaderships over, ends the loop, syncs and closes the log, and releases the directory. */

@@ -11,7 +11,7 @@ import type { Wal } from "../../wal-wasm/mod.ts";
 import { type ClusterMetadata, type NodeStatus, type ReplicaStatus, VERSION } from "../api/mod.ts";
 import type { KvReplica, LeaderTable } from "../calls/mod.ts";
 import { type ClusterPartition, groupOfPartition } from "../cluster/mod.ts";
-import type { Identity } from "../data/mod.ts";
+import type { ClusterId, Identity } from "../data/mod.ts";
 import type { Clock, PeerTransport } from "../ports/mod.ts";
 import type { GroupZero } from "./group_zero.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
@@ -25,6 +25,7 @@ export type Readiness = { readonly isReady: true } | { readonly isReady: false; 
 /** Where it is read from. */
 export interface NodeReporterOptions {
   readonly identity: Identity;
+  readonly clusterId: ClusterId;
   readonly clock: Clock;
   readonly wal: Wal;
   readonly transport: PeerTransport;
@@ -46,23 +47,27 @@ export class NodeReporter {
   }
 
   metadata(): ClusterMetadata {
-    const { cluster, identity, peers } = this.#options;
+    const { cluster, clusterId, peers } = this.#options;
     const { epoch, nodes, partitions, replicationFactor } = cluster.state;
     return {
-      clusterId: identity.clusterId,
+      clusterId: clusterId.settledValue,
       epoch,
       replicationFactor,
-      nodes: [...nodes.keys()].map((nodeId) => ({ nodeId, address: peers.addressOf(nodeId) })),
+      nodes: [...nodes.keys()].map((nodeId) => ({
+        nodeId,
+        address: peers.addressOf(nodeId),
+        clientUrl: peers.clientUrlOf(nodeId),
+      })),
       partitions: partitions.map((partition) => this.#partition(partition, partitions.length)),
     };
   }
 
   status(isStopping: boolean): NodeStatus {
-    const { clock, identity, replicas, transport, wal } = this.#options;
+    const { clock, clusterId, identity, replicas, transport, wal } = this.#options;
     const isReady = !isStopping && this.readiness().isReady;
     return {
       nodeId: identity.nodeId,
-      clusterId: identity.clusterId,
+      clusterId: clusterId.settledValue,
       version: VERSION,
       state: isStopping ? "stopping" : isReady ? "serving" : "starting",
       uptimeMs: Math.floor(clock.monotonicMs() - this.#startedMs),
@@ -74,10 +79,11 @@ export class NodeReporter {
 
   /** Ready when every group has a leader, as far as this node knows, and this node is a member. */
   readiness(): Readiness {
-    const { cluster, identity, leaders } = this.#options;
+    const { cluster, clusterId, identity, leaders } = this.#options;
     const { isFounded, nodes, partitions } = cluster.state;
     if (!nodes.has(identity.nodeId)) return { isReady: false, reason: "the node is not a member yet" };
     if (!isFounded) return { isReady: false, reason: "the cluster's own group has no leader" };
+    if (!clusterId.isSettled) return { isReady: false, reason: "the cluster's id is not kept yet" };
     const orphan = partitions.find((place) => leaders.get(groupOfPartition(place.partitionId)).leader === 0);
     if (orphan === undefined) return { isReady: true };
     return { isReady: false, reason: `partition ${orphan.partitionId} has no leader` };

@@ -56,15 +56,16 @@ export type LinkEvent =
 
 /** What a link belongs to. */
 export interface LinkOwner {
+  /** Asked at each attempt to connect: what is known of the peer changes. */
+  addressOf(peer: NodeId): PeerAddress;
   /** Made anew for each stream: what is known of the peer changes. */
   helloTo(peer: NodeId): PeerHello;
   take(event: LinkEvent): void;
 }
 
-/** Where a link leads, and what it belongs to. */
+/** To whom a link leads, and what it belongs to. */
 export interface PeerLinkOptions {
   readonly peer: NodeId;
-  readonly address: PeerAddress;
   readonly owner: LinkOwner;
 }
 
@@ -142,7 +143,8 @@ export class PeerLink {
   }
 
   async #connect(): Promise<void> {
-    const { address, owner, peer } = this.#options;
+    const { owner, peer } = this.#options;
+    const address = owner.addressOf(peer);
     let connection: Deno.TcpConn;
     try {
       connection = await connectWithin(address, CONNECT_LIMIT_MS);

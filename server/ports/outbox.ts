@@ -26,10 +26,10 @@ export class Outbox {
   }
 
   /**
-   * From now on these are the peers, ascending, with their addresses, `host:port`; nobody else is told
+   * From now on these are the peers, ascending, with the addresses at which they may be; nobody else is told
    * anything unasked.
    */
-  setPeers(peers: ReadonlyMap<NodeId, string>): void {
+  setPeers(peers: ReadonlyMap<NodeId, readonly string[]>): void {
     this.#peers = [...peers.keys()];
     this.#transport.setPeers(peers);
   }

@@ -8,12 +8,12 @@
 
 import { WireWriter } from "../../../proto/mod.ts";
 import type { Message, NodeId } from "../../../raft/mod.ts";
-import type { PeerStatus } from "../../../server/api/node_api.ts";
+import type { NodeApi, PeerStatus } from "../../../server/api/node_api.ts";
 import type { Inbox } from "../../../server/node/inbox.ts";
 import { decodePeerBatch, encodePeerBatch } from "../../../server/peers/codec.ts";
 import type { PeerHost } from "../../../server/peers/service.ts";
 import type { PeerBatch } from "../../../server/ports/peer_batch.ts";
-import type { PeerTransport } from "../../../server/ports/ports.ts";
+import type { Answerer, PeerTransport } from "../../../server/ports/ports.ts";
 import { addressOf } from "../../support/cluster/node_address.ts";
 import type { Promises } from "../checks/promises.ts";
 import type { Weather } from "../world/weather.ts";
@@ -29,7 +29,7 @@ const RECONNECT_MS_MAX = 200;
 export interface Station {
   readonly process: SimProcess;
   readonly inbox: Inbox;
-  readonly host: PeerHost;
+  readonly host: PeerHost & Pick<NodeApi, "clusterId">;
 }
 
 /** One direction between two nodes. */
@@ -107,6 +107,13 @@ export class Network {
       }
     }
     return true;
+  }
+
+  /** As far as it can be reached at all: who asks, asks at once. */
+  whoIsAt(address: string): Answerer {
+    const nodeId = [...this.#stations.keys()].find((id) => addressOf(id) === address);
+    if (nodeId === undefined) return { kind: "nobody", reason: "nothing runs there" };
+    return { kind: "node", nodeId, clusterId: this.#stations.get(nodeId)!.host.clusterId };
   }
 
   isCut(route: Route): boolean {
@@ -246,8 +253,12 @@ class SimulatedTransport implements PeerTransport {
     this.#process = parts.process;
   }
 
-  setPeers(peers: ReadonlyMap<NodeId, string>): void {
+  setPeers(peers: ReadonlyMap<NodeId, readonly string[]>): void {
     for (const peer of peers.keys()) this.#peers.add(peer);
+  }
+
+  whoIsAt(address: string): Promise<Answerer> {
+    return Promise.resolve(this.#network.whoIsAt(address));
   }
 
   send(to: NodeId, batch: PeerBatch): boolean {
