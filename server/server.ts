@@ -15,7 +15,9 @@
 import { DenoFileSystem, type FileSystem } from "../wal-wasm/mod.ts";
 import type { ServerConfig } from "./config/mod.ts";
 import {
+  askForMembers,
   type DataDirectory,
+  type JoinRequest,
   newIncarnation,
   obtainJoinRecord,
   openDataDirectory,
@@ -33,6 +35,8 @@ import { createHttpHandler } from "./rpc/mod.ts";
 const SILENT_ELECTION_TIMEOUTS = 3;
 /** How long a node goes on asking a cluster that does not answer to be taken in. */
 const JOIN_LIMIT_MS = 60_000;
+/** How often a node that joined asks where the others are, while it has not found them. */
+const GUIDE_MS = 2_000;
 /** Calls under way get this long to end when the node stops. */
 const SHUTDOWN_LIMIT_MS = 2_000;
 
@@ -162,6 +166,7 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
   const parts = { config, listeners, node, peerService, metrics, closing: new AbortController() };
   serve(parts);
   transport.open();
+  if (config.join !== undefined) void followGuide(parts, joinRequestOf({ ...config, join: config.join }));
   return parts;
 }
 
@@ -185,11 +190,29 @@ function serve({ config, listeners, node, peerService, metrics, closing }: Serve
 
 /** A founder knows its cluster from its flags, a node that joins is told. */
 async function originOf(config: ServerConfig, fileSystem: FileSystem): Promise<Origin> {
-  const { dataDirectory, nodeId, address, join, shape } = config;
+  const { dataDirectory, join, shape } = config;
   if (join === undefined) return { shape };
-  const request = { nodeId, address, url: join, limitMs: JOIN_LIMIT_MS };
-  const joined = await obtainJoinRecord(fileSystem, dataDirectory, request);
+  const joined = await obtainJoinRecord(fileSystem, dataDirectory, joinRequestOf({ ...config, join }));
   return { shape: shapeOf(joined), joined };
+}
+
+function joinRequestOf(
+  { nodeId, address, join }: Pick<ServerConfig, "nodeId" | "address"> & { readonly join: string },
+): JoinRequest {
+  return { nodeId, address, url: join, limitMs: JOIN_LIMIT_MS };
+}
+
+/**
+ * The whole cluster may have moved while this node was away: then neither knows where the other is, and what
+ * is left is the node that this one was told of. It is asked until this node has found its cluster.
+ */
+async function followGuide({ node, closing }: ServerParts, request: JoinRequest): Promise<void> {
+  while (!closing.signal.aborted && !node.readiness().isReady) {
+    await new Promise((resolve) => setTimeout(resolve, GUIDE_MS));
+    for (const { nodeId, address } of await askForMembers(request, node.clusterId)) {
+      node.admits(nodeId, address);
+    }
+  }
 }
 
 async function openIdentities(data: DataDirectory, fileSystem: FileSystem): Promise<PeerIdentities> {

@@ -16,7 +16,7 @@ import {
   parseFlags,
   PORT_MAX,
 } from "./flags.ts";
-import { addressOf, isWildcard } from "./place.ts";
+import { advertisedAddress, isWildcard } from "./place.ts";
 
 const DEFAULT_PORT_BASE = 50_050;
 const DEFAULT_METRICS_PORT_BASE = 9_090;
@@ -76,7 +76,7 @@ function configOf(flags: Flags): ServerConfig {
       `--cluster-nodes does not name node ${nodeId} (--node-id): add ${nodeId}@HOST:PORT to it`,
     );
   }
-  const address = addressOf({ ...flags, port });
+  const address = advertisedAddress({ ...flags, port });
   const nodes = flags.clusterNodes ?? new Map([[nodeId, address]]);
   if (!isLoopback(host) && flags.insecure !== true) {
     throw new ConfigError(

@@ -1,7 +1,7 @@
 /**
- * Where a node is found: by its peers (`--advertise`), and by clients (`--advertise-client`). Unless given, it
- * is where it listens; then what `--cluster-nodes` says of this node must be true, because the others believe
- * it.
+ * Where a node is found: by its peers (`--advertise`), and by clients (`--advertise-client`). Unless given,
+ * it is where it listens; then what `--cluster-nodes` says of this node must be true, because the others
+ * believe it.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export type PlaceFlags =
  *
  * @throws {ConfigError} when `--cluster-nodes` says that the node is where it does not listen
  */
-export function addressOf(flags: PlaceFlags): string {
+export function advertisedAddress(flags: PlaceFlags): string {
   const { advertise, clusterNodes, host, nodeId, port } = flags;
   if (advertise !== undefined) return advertise;
   const own = clusterNodes?.get(nodeId);

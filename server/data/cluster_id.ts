@@ -17,7 +17,7 @@
  * @module
  */
 
-import { type FileSystem } from "../../wal-wasm/mod.ts";
+import type { FileSystem } from "../../wal-wasm/mod.ts";
 import { readAtomicFile, writeAtomicFile } from "./atomic_file.ts";
 
 /** Its name in the data directory. */

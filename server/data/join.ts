@@ -84,14 +84,32 @@ export async function obtainJoinRecord(
   return invitation;
 }
 
-/** The nodes that are members now, if the cluster answers at once: those of the first day may all be gone. */
-async function refreshed(kept: JoinRecord, applicant: JoinRequest): Promise<JoinRecord> {
+/**
+ * The nodes that are members of the cluster `clusterId` now, as the node at the applicant's URL says; none
+ * when it does not answer, or is of another cluster.
+ */
+export async function askForMembers(
+  applicant: JoinRequest,
+  clusterId: string,
+): Promise<JoinRecord["nodes"]> {
   try {
     const now = await describeCluster(applicant);
-    return now.clusterId === kept.clusterId ? { ...kept, nodes: now.nodes } : kept;
+    return now.clusterId === clusterId ? now.nodes : [];
   } catch {
-    return kept;
+    return [];
   }
+}
+
+/** Why an error came about, as far as it knows: what `fetch` says itself names no reason. */
+export function rootReason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : rootReason(error.cause);
+}
+
+/** The nodes that are members now, if the cluster answers at once: those of the first day may all be gone. */
+async function refreshed(kept: JoinRecord, applicant: JoinRequest): Promise<JoinRecord> {
+  const nodes = await askForMembers(applicant, kept.clusterId);
+  return nodes.length === 0 ? kept : { ...kept, nodes };
 }
 
 async function ask(applicant: JoinRequest): Promise<JoinRecord> {
@@ -129,7 +147,7 @@ function report({ nodeId, url }: JoinRequest, { error, leftMs }: Delay): void {
     nodeId,
     url,
     seconds: Math.ceil(leftMs / 1_000),
-    reason: error instanceof Error ? error.message : String(error),
+    reason: rootReason(error),
   });
 }
 
@@ -190,7 +208,7 @@ const FINAL_CODES: ReadonlySet<unknown> = new Set([
 
 function asJoinError({ url }: JoinRequest, error: unknown): JoinError {
   if (error instanceof JoinError) return error;
-  const why = error instanceof Error ? error.message : String(error);
+  const why = rootReason(error);
   return new JoinError(`The cluster at ${url} has not taken this node in: ${why}`);
 }
 

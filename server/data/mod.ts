@@ -53,5 +53,12 @@ export {
   newIncarnation,
   openDataDirectory,
 } from "./data_directory.ts";
-export { type JoinRecord, obtainJoinRecord, shapeOf } from "./join.ts";
+export {
+  askForMembers,
+  type JoinRecord,
+  type JoinRequest,
+  obtainJoinRecord,
+  rootReason,
+  shapeOf,
+} from "./join.ts";
 export { PeerIdentities } from "./peer_identities.ts";

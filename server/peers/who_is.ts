@@ -6,6 +6,7 @@
  */
 
 import { ClusterService } from "../../proto/mod.ts";
+import { rootReason } from "../data/mod.ts";
 import type { Answerer } from "../ports/mod.ts";
 
 /** A node that has not answered by then counts as not there. */
@@ -26,7 +27,7 @@ export async function whoIsAt(address: string): Promise<Answerer> {
     });
     return answererOf(response.status, await response.text());
   } catch (error) {
-    return { kind: "nobody", reason: error instanceof Error ? error.message : String(error) };
+    return { kind: "nobody", reason: rootReason(error) };
   }
 }
 

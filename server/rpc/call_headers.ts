@@ -12,6 +12,10 @@ import { callOptions } from "./method/mod.ts";
 
 const TIMEOUT = /^\d{1,10}$/;
 const PROTOCOL_VERSION = "1";
+/** The id of the cluster that a call means. */
+export const CLUSTER_HEADER = "prkdb-cluster";
+/** Characters of another cluster's id that an error repeats; ids have half as many. */
+const SHOWN_MAX = 64;
 
 /**
  * Options of a Connect call.
@@ -60,7 +64,7 @@ export type ClusterMember = Pick<NodeApi, "clusterId">;
  * call that arrives in another cluster must not take effect there.
  *
  * @param meant `null` from callers that do not say
- * @throws {DomainError} `wrongCluster`; `unavailable` while the node does not know which cluster it belongs to
+ * @throws {DomainError} `wrongCluster`; `unavailable` while the node does not know its own cluster
  */
 export function checkCluster(meant: string | null, { clusterId }: ClusterMember): void {
   if (meant === null || meant === clusterId) return;
@@ -76,11 +80,6 @@ export function checkCluster(meant: string | null, { clusterId }: ClusterMember)
       "ask a node of your cluster, and check the address",
   );
 }
-
-/** What a header of the cluster's name holds. */
-export const CLUSTER_HEADER = "prkdb-cluster";
-
-const SHOWN_MAX = 64;
 
 function shown(meant: string): string {
   return meant.length <= SHOWN_MAX ? `"${meant}"` : `"${meant.slice(0, SHOWN_MAX)}…"`;
