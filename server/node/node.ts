@@ -187,13 +187,13 @@ export class Node implements NodeApi {
   }
 
   write(mutations: readonly Mutation[], options: NodeWriteOptions): Promise<readonly WriteResult[]> {
-    return this.#founding.isOpen
-      ? this.#intake.write(mutations, options)
-      : this.#writeLater(mutations, options);
+    if (this.#founding.isOpen) return this.#intake.write(mutations, options);
+    return this.#writeLater(mutations, options);
   }
 
   read(keys: readonly Uint8Array[], options: NodeReadOptions): Promise<readonly ReadResult[]> {
-    return this.#founding.isOpen ? this.#intake.read(keys, options) : this.#readLater(keys, options);
+    if (this.#founding.isOpen) return this.#intake.read(keys, options);
+    return this.#readLater(keys, options);
   }
 
   metadata(): ClusterMetadata {
@@ -229,7 +229,8 @@ export class Node implements NodeApi {
   }
 
   /**
-   * Whether `id`, which knows the cluster's id and says that it serves at `address`, may speak with this node.
+   * Whether `id`, which knows the cluster's id and says that it serves at `address`, may speak with this
+   * node.
    */
   admits(id: NodeId, address: string): boolean {
     return this.#peers.admit(id, address);
