@@ -10,7 +10,8 @@
  * **How a batch travels.** Each node opens one stream to each peer: an ordinary Connect client-streaming
  * call, written by hand over a TCP connection with Nagle's algorithm off. Its first message is a hello with
  * the cluster's id, both node ids, and the incarnations of both data directories. After that it carries one
- * batch per turn. Answers travel on the peer's own stream.
+ * batch per turn. Answers travel on the peer's own stream. A stream that began before the sender knew the
+ * cluster's whole id is opened anew when it does (`docs/decisions/0022-…`).
  *
  * ```
  * turn ─▶ StreamTransport.send ─▶ PeerLink: queue, one write for all that waits ═▶ TCP
@@ -20,7 +21,7 @@
  * **Read in this order.** `envelope.ts`: messages in a byte stream. `codec.ts`, with `forward_codec.ts` and
  * `heartbeat_codec.ts`: batches as bytes. `link.ts`: one outgoing stream, its queue and its life.
  * `transport.ts`: the links to all peers, and how silence is noticed. `service.ts`: incoming streams, and
- * which are let in.
+ * which are let in. `who_is.ts`: a question to an address that may be anybody's.
  *
  * What this room has to ask the node is one small interface, `PeerHost`: whether the sender of a hello is a
  * peer, and whether its directory is the known one. What arrives and what breaks goes into the node's inbox.
@@ -37,6 +38,7 @@
  * - Nothing of a peer is believed before its hello is: right cluster, right ids, the directory it had when
  *   first met.
  * - One incoming stream per peer counts, the newest; when it ends, the node is told that its peer is lost.
+ * - A peer may be at several addresses; where one does not lead to it, the next is tried.
  * - A peer that was not heard for three election timeouts is taken for gone, and its stream opened anew.
  * - A removed node is told so when it connects, and a node with a lost disk learns it from its peers' hellos,
  *   so that both can stop.
