@@ -230,9 +230,12 @@ async function originOf(config: ServerConfig, fileSystem: FileSystem): Promise<O
   return { shape: shapeOf(joined), joined };
 }
 
-function joinRequestOf(
-  { nodeId, address, join }: Pick<ServerConfig, "nodeId" | "address"> & { readonly join: string },
-): JoinRequest {
+/** Of a node that joins. */
+interface JoiningConfig extends Pick<ServerConfig, "nodeId" | "address"> {
+  readonly join: string;
+}
+
+function joinRequestOf({ nodeId, address, join }: JoiningConfig): JoinRequest {
   return { nodeId, address, url: join, limitMs: JOIN_LIMIT_MS };
 }
 

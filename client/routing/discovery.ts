@@ -96,7 +96,7 @@ export class Discovery {
     const giveUpMs = clock.now() + limitMs;
     for (;;) {
       try {
-        return await this.refresh(Math.ceil(giveUpMs - clock.now()));
+        return await this.refresh(Math.max(1, Math.ceil(giveUpMs - clock.now())));
       } catch (error) {
         if (!routes.isUnfounded || clock.now() + FOUNDING_PAUSE_MS > giveUpMs) throw error;
         await sleep(clock, FOUNDING_PAUSE_MS);

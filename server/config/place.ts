@@ -19,9 +19,9 @@ export function isWildcard(host: string): boolean {
 }
 
 /** What the flags say, with the port that the node listens on. */
-export type PlaceFlags =
-  & Pick<Flags, "advertise" | "clusterNodes" | "host" | "nodeId">
-  & { readonly port: number };
+export interface PlaceFlags extends Pick<Flags, "advertise" | "clusterNodes" | "host" | "nodeId"> {
+  readonly port: number;
+}
 
 /**
  * Where peers find the node, `host:port`.

@@ -215,13 +215,13 @@ export class Node implements NodeApi {
   }
 
   write(mutations: readonly Mutation[], options: NodeWriteOptions): Promise<readonly WriteResult[]> {
-    return this.#founding.isOpen
-      ? this.#intake.write(mutations, options)
-      : this.#writeLater(mutations, options);
+    if (this.#founding.isOpen) return this.#intake.write(mutations, options);
+    return this.#writeLater(mutations, options);
   }
 
   read(keys: readonly Uint8Array[], options: NodeReadOptions): Promise<readonly ReadResult[]> {
-    return this.#founding.isOpen ? this.#intake.read(keys, options) : this.#readLater(keys, options);
+    if (this.#founding.isOpen) return this.#intake.read(keys, options);
+    return this.#readLater(keys, options);
   }
 
   metadata(): ClusterMetadata {

@@ -26,13 +26,16 @@ const FOREIGN = refused(
   [errorInfo("WRONG_CLUSTER")],
 );
 
+/** Who asks whom. */
+interface Asking {
+  readonly node: FakeNode;
+  readonly caller: Caller;
+  readonly clusterId: string;
+}
+
 /** The node's answer to `asked`, by `caller`, with `clusterId` in the header. */
 async function answerFor(
-  { node, caller, clusterId }: {
-    readonly node: FakeNode;
-    readonly caller: Caller;
-    readonly clusterId: string;
-  },
+  { node, caller, clusterId }: Asking,
   asked: ConformanceCall,
 ): Promise<Answer> {
   const request = await caller.request({ ...asked, headers: { "prkdb-cluster": clusterId } }, BASE);
