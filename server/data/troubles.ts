@@ -18,6 +18,8 @@ export const RESOURCE_TROUBLE_KINDS = [
   "descriptors",
   /** `peers.json` cannot be saved: peers that were never met are refused. */
   "peers_file",
+  /** `cluster_id.json` cannot be saved: calls wait, for nothing is acknowledged before. */
+  "cluster_id_file",
 ] as const;
 
 /** One of the names of {@linkcode RESOURCE_TROUBLE_KINDS}. */

@@ -21,7 +21,7 @@ import {
   type NodePlace,
   ownerOf,
 } from "../cluster/mod.ts";
-import type { ClusterId } from "../data/mod.ts";
+import type { ClusterId, Troubles } from "../data/mod.ts";
 import type { Outcome } from "../kv/mod.ts";
 import type { Answerer, Clock, PeerTransport } from "../ports/mod.ts";
 import type { ClusterStateMachine } from "./cluster_state_machine.ts";
@@ -47,6 +47,7 @@ export interface GroupZeroOptions {
   readonly transport: PeerTransport;
   /** Where this node is, if it can be reached. */
   readonly place?: NodePlace | undefined;
+  readonly troubles: Troubles;
   readonly inbox: Inbox;
 }
 
@@ -87,9 +88,10 @@ export class GroupZero {
    * @throws {Error} when this node is bound to another cluster
    */
   keepClusterId(): void {
-    const { clusterId, nodeId } = this.#options;
+    const { clusterId, nodeId, troubles } = this.#options;
     const drawn = this.state.clusterId;
-    if (drawn === "" || drawn === clusterId.value) return;
+    if (drawn === "") return;
+    if (drawn === clusterId.value) return troubles.note("cluster_id_file", undefined);
     if (!clusterId.matches(drawn)) {
       throw new Error(
         `Node ${nodeId} belongs to cluster ${clusterId.value}, but the cluster's own group says ${drawn}: ` +
@@ -98,8 +100,11 @@ export class GroupZero {
     }
     if (this.#isKeepingId) return;
     this.#isKeepingId = true;
-    const end = () => void (this.#isKeepingId = false);
-    clusterId.settle(drawn).then(end, end);
+    const note = (error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error);
+      troubles.note("cluster_id_file", `the cluster's id cannot be kept: ${why}; it is tried again at once`);
+    };
+    clusterId.settle(drawn).catch(note).finally(() => this.#isKeepingId = false);
   }
 
   /**

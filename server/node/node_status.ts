@@ -90,12 +90,15 @@ export class NodeReporter {
 
   /** What calls through this node suffer from, as far as it knows. */
   troubles(): readonly NodeTrouble[] {
-    const { cluster: { state }, clusterId, identity } = this.#options;
+    const { cluster: { state }, clusterId, identity, troubles } = this.#options;
     if (!state.nodes.has(identity.nodeId)) {
       return [{ kind: "notMember", reason: "the node is not a member yet" }];
     }
     if (!state.isFounded) return [{ kind: "noLeader", reason: "the cluster's own group has no leader" }];
-    if (!clusterId.isSettled) return [{ kind: "idNotKept", reason: "the cluster's id is not kept yet" }];
+    if (!clusterId.isSettled) {
+      const reason = troubles.reasonOf("cluster_id_file") ?? "the cluster's id is not kept yet";
+      return [{ kind: "idNotKept", reason }];
+    }
     return [...this.#leaderTroubles(), ...this.#stuckReplicas(), ...this.#shortage()];
   }
 

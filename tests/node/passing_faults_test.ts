@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { NodeTrouble } from "../../server/api/mod.ts";
 import { newIncarnation, openDataDirectory, Troubles } from "../../server/data/mod.ts";
 import { Inbox, Node } from "../../server/node/mod.ts";
 import type { Clock, PeerTransport } from "../../server/ports/mod.ts";
@@ -105,6 +106,24 @@ for (const forMs of [0, 150]) {
     assert.ok(ended >= 10, `${ended} failures were final`);
   });
 }
+
+test("a cluster whose id cannot be kept acknowledges nothing, says why, and serves when it can", async () => {
+  let isFull = true;
+  const fault = ({ path }: DiskCall) =>
+    isFull && path.includes("cluster_id.json") ? new Error("no space left") : undefined;
+  const node = await openNode(new MemoryDisk({ random: new SeededRandom(3), fault }));
+  await until(() => node.resourceTroubles().length > 0, "the node says what is wrong");
+  assert.equal(node.resourceTroubles().map(({ kind }) => kind), ["cluster_id_file"]);
+  const [{ kind, reason }] = node.readiness().troubles as [NodeTrouble];
+  assert.is(kind, "idNotKept");
+  assert.match(reason, /no space left/);
+  const write = (timeoutMs: number) => node.write([put("key", VALUE)], { ...WRITE, timeoutMs });
+  assert.equal((await write(50)).map(kindOf), ["unavailable"]);
+  isFull = false;
+  assert.equal((await write(WRITE.timeoutMs)).map(kindOf), ["ok"]);
+  await until(() => node.resourceTroubles().length === 0, "the trouble is over");
+  await node.close();
+});
 
 /** Writes one key after the other while the disk is troubled; each that is refused is written again. */
 async function writeThrough(
