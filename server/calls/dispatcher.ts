@@ -8,7 +8,7 @@
  */
 
 import type { GroupId, MultiRaft, NodeId, ReadReady } from "../../raft/mod.ts";
-import { DomainError, type Failure } from "../api/mod.ts";
+import { DomainError, type Failure, invalidArgument } from "../api/mod.ts";
 import { CLUSTER_GROUP, decodeClusterCommand, describePartition, groupOfPartition } from "../cluster/mod.ts";
 import { decodeCommand, stampCommand } from "../kv/mod.ts";
 import type { Clock, ForwardedCall, ForwardedReply, Outbox } from "../ports/mod.ts";
@@ -172,6 +172,9 @@ export class CallDispatcher {
     const replica = replicas.get(groupOfPartition(call.partitionId));
     if (replica === undefined || replica.role !== "leader") return this.#route(call);
     const isOfCluster = replica.group === CLUSTER_GROUP;
+    if (call.command.length > gate.commandBytesMax) {
+      return failCall(call, tooLarge(call, gate.commandBytesMax));
+    }
     const reason = gate.refusalOf(replica.group, call.command);
     if (reason !== undefined) {
       if (!isOfCluster) meters.observeProposal(call.partitionId, "refused");
@@ -281,6 +284,13 @@ function interrupted(call: Call): DomainError {
   return new DomainError(
     { kind: "outcomeUnknown" },
     "This node is stopping; the write may or may not take effect",
+  );
+}
+
+function tooLarge({ command }: WriteCall, bytesMax: number): DomainError {
+  return invalidArgument(
+    `This write takes ${command.length} bytes of the log, and one of its files takes at most ${bytesMax}: write ` +
+      "less at a time, or start the node with a larger --wal-segment-bytes",
   );
 }
 
