@@ -18,6 +18,8 @@ export class AnswerStream {
   #answeredMs = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
+  /** The body was cancelled, which may happen within a call that writes to it: the runtime writes at once. */
+  #hasLeft = false;
 
   /**
    * @param intervalMs least time between two answers
@@ -28,6 +30,7 @@ export class AnswerStream {
     this.#body = new ReadableStream({
       start: (controller) => void (this.#controller = controller),
       cancel: () => {
+        this.#hasLeft = true;
         this.#close();
         onLeft();
       },
@@ -59,15 +62,21 @@ export class AnswerStream {
   end(refusal?: StreamRefusal): void {
     if (this.#isOver) return;
     this.#close();
-    this.#controller.enqueue(encodeEnd(refusal));
+    this.#say(encodeEnd(refusal));
+    // The peer may have left while that was being said, which has closed the stream.
+    if (this.#hasLeft) return;
     this.#controller.close();
   }
 
   #answer(): void {
     this.#answeredMs = performance.now();
     // A peer that does not read its answers gets no more of them until it does.
-    if ((this.#controller.desiredSize ?? 0) > 0) this.#controller.enqueue(encodeTaken(this.#taken));
+    if ((this.#controller.desiredSize ?? 0) > 0) this.#say(encodeTaken(this.#taken));
     else this.answerSoon();
+  }
+
+  #say(envelope: Uint8Array<ArrayBuffer>): void {
+    if (!this.#hasLeft) this.#controller.enqueue(envelope);
   }
 
   #close(): void {
