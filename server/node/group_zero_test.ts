@@ -15,7 +15,7 @@ import {
 } from "../../tests/support/cluster/node_cluster.ts";
 import { eventually, PATIENCE_MS, pause, until } from "../../tests/support/patience.ts";
 import type { ChangeRequest } from "../cluster/mod.ts";
-import { stateHash } from "../kv/mod.ts";
+import { stateHash } from "../../tests/support/state_hash.ts";
 import type { Node } from "./node.ts";
 
 const test = suite("a cluster whose members change");
