@@ -119,7 +119,7 @@ export class PrkDbClient {
   static async connect(addresses: Addresses, options: ClientOptions = {}): Promise<PrkDbClient> {
     const client = new PrkDbClient(addresses, options);
     try {
-      await client.#discovery.refresh(client.#timeoutMs);
+      await client.#discovery.meet(client.#timeoutMs);
       return client;
     } catch (error) {
       throw atCaller(error);
@@ -243,8 +243,15 @@ export class PrkDbClient {
     this.#pipeline.assertOpen();
     const { timeoutMs, signal } = this.#limits(options);
     await this.#discovery.tryRefresh(timeoutMs);
-    const question = { caller: this.#caller, timeoutMs, signal };
-    return await Promise.all(this.#routes.nodes.map((address) => askStatus(address, question)));
+    const { addresses, clusterId, nodes } = this.#routes;
+    const question = { caller: this.#caller, clusterId, timeoutMs, signal };
+    const ask = (asked: readonly string[]) =>
+      Promise.all(asked.map((address) => askStatus(address, question)));
+    const reports = await ask(nodes);
+    if (reports.some(({ kind }) => kind === "answered")) return reports;
+    // What nodes say of where they are may mean nothing here; those that were named by hand may answer.
+    const others = await ask(addresses.filter((address) => !nodes.includes(address)));
+    return [...reports, ...others.filter(({ kind }) => kind === "answered")];
   }
 
   /** The cluster as the first node that answers knows it. */

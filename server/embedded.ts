@@ -21,7 +21,10 @@ const READY_POLL_MS = 5;
 export interface EmbeddedOptions {
   /** Locked while open; made if it is missing. */
   readonly dataDir: string;
-  /** 1 to `PARTITIONS_MAX`, fixed when the directory is first used; 9 unless given. */
+  /**
+   * 1 to `PARTITIONS_MAX`, fixed when the directory is first used; 9 unless given then, and need not be given
+   * again.
+   */
   readonly numPartitions?: number;
 }
 
@@ -45,21 +48,22 @@ export class EmbeddedNode {
    * @throws {DataDirectoryError} when another process uses the directory, or it is not this node's
    */
   static async open(
-    { dataDir, numPartitions = DEFAULTS.partitions }: EmbeddedOptions,
+    { dataDir, numPartitions }: EmbeddedOptions,
   ): Promise<EmbeddedNode> {
     checkOptions(dataDir, numPartitions);
     const fileSystem = new DenoFileSystem();
-    const shape = shapeOf(numPartitions);
+    const shape = shapeOf(numPartitions ?? DEFAULTS.partitions);
     const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
     const data = await openDataDirectory(fileSystem, {
       directory: dataDir,
       nodeId: NODE_ID,
       shape,
+      asked: { partitionCount: numPartitions !== undefined, replicationFactor: true },
       incarnation: newIncarnation({ wallMs: SYSTEM_CLOCK.wallMs(), seed }),
     });
     const node = await Node.open({
       data,
-      shape,
+      shape: shapeOf(data.identity.partitionCount),
       fileSystem,
       clock: SYSTEM_CLOCK,
       seed,
@@ -95,7 +99,7 @@ export class EmbeddedNode {
 }
 
 /** Before anything is made: what a directory was once made with stays. */
-function checkOptions(dataDir: string, numPartitions: number): void {
+function checkOptions(dataDir: string, numPartitions: number = DEFAULTS.partitions): void {
   if (typeof dataDir !== "string" || dataDir === "") {
     throw new TypeError("Cannot open the database: dataDir must be the path of its directory");
   }
@@ -113,6 +117,7 @@ function shapeOf(partitionCount: number): ClusterShape {
 
 const NO_PEERS: PeerTransport = {
   setPeers: () => {},
+  whoIsAt: () => Promise.resolve({ kind: "nobody", reason: "there is no network" }),
   send: () => false,
   statuses: () => [],
   close: () => Promise.resolve(),

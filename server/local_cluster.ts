@@ -1,6 +1,7 @@
 /**
  * `deno task cluster`: three nodes as three processes on loopback, with their data under `./data`, until
- * Ctrl-C. A node that ends unexpectedly is reported, not restarted: that is the operator's to decide.
+ * Ctrl-C; and with them those that have joined since, if their data is there too. A node that ends
+ * unexpectedly is reported, not restarted: that is the operator's to decide.
  *
  * Flags behind `--` or at the end go to every node (`deno task cluster --num-partitions 3`).
  *
@@ -8,42 +9,53 @@
  */
 
 import { PERMISSIONS, V8_FLAGS } from "./config/mod.ts";
+import { findLocalNodes, type LocalNode } from "./local_nodes.ts";
 
-const NODE_COUNT = 3;
-const PORT_BASE = 50_050;
-const METRICS_PORT_BASE = 9_090;
+const DATA_ROOT = "./data";
 const READY_LIMIT_MS = 30_000;
 const READY_POLL_MS = 100;
+
+/** A node, and its process. */
+interface RunningNode extends LocalNode {
+  readonly process: Deno.ChildProcess;
+  /** While it runs `undefined`. */
+  exitCode: number | undefined;
+}
 
 // Bundled, every module has the `import.meta` of the entry, so the name counts too.
 if (import.meta.main && import.meta.url.endsWith("/local_cluster.ts")) await runLocalCluster(Deno.args);
 
-/** Runs three nodes until they are stopped, and ends the process. */
+/** Runs the nodes until they are stopped, and ends the process. */
 export async function runLocalCluster(args: readonly string[]): Promise<void> {
-  const nodeIds = Array.from({ length: NODE_COUNT }, (_, at) => at + 1);
-  const members = nodeIds.map((id) => `${id}@127.0.0.1:${PORT_BASE + id}`).join(",");
-  const nodes = nodeIds.map((id) => startNode(id, [`--cluster-nodes=${members}`, ...args]));
+  const nodes: RunningNode[] = [];
+  for (const node of await findLocalNodes(DATA_ROOT)) {
+    if (node.hasJoined && await answers(node, "healthz")) {
+      console.error(`cluster: node ${node.nodeId} runs already`);
+    } else nodes.push({ ...node, process: startNode(node, args), exitCode: undefined });
+  }
   let isStopping = false;
   const stop = () => {
     isStopping = true;
-    for (const node of nodes) tryKill(node);
+    for (const { process } of nodes) tryKill(process);
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
-  const exits = nodes.map(async (node, at) => {
-    const { code } = await node.status;
-    if (!isStopping) console.error(`cluster: node ${nodeIds[at]} ended with exit code ${code}`);
+  const exits = nodes.map(async (node) => {
+    const { code } = await node.process.status;
+    node.exitCode = code;
+    // One that was removed from the cluster says so itself, and ends well.
+    if (!isStopping && code !== 0) console.error(`cluster: node ${node.nodeId} ended with exit code ${code}`);
     return code;
   });
   const codesOfAll = Promise.all(exits);
-  const isUp = await Promise.race([whenReady(nodeIds), codesOfAll.then(() => false)]);
-  if (isUp) printWelcome(nodeIds);
+  const isUp = await Promise.race([whenReady(nodes), codesOfAll.then(() => false)]);
+  if (isUp) printWelcome(nodes.filter(({ exitCode }) => exitCode === undefined));
   const codes = await codesOfAll;
   Deno.exit(Math.max(...codes));
 }
 
-function startNode(nodeId: number, args: readonly string[]): Deno.ChildProcess {
+function startNode({ flags }: LocalNode, args: readonly string[]): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: [...program(), `--node-id=${nodeId}`, ...args],
+    args: [...program(), ...flags, ...args],
     stdin: "null",
     stdout: "inherit",
     stderr: "inherit",
@@ -57,11 +69,13 @@ function program(): readonly string[] {
   return ["run", "--no-check", "--quiet", ...PERMISSIONS, V8_FLAGS, entry];
 }
 
-/** Whether all nodes answer that they can serve, within the limit. */
-async function whenReady(nodeIds: readonly number[]): Promise<boolean> {
+/** Whether all nodes that were not removed answer that they can serve, within the limit. */
+async function whenReady(nodes: readonly RunningNode[]): Promise<boolean> {
   const untilMs = performance.now() + READY_LIMIT_MS;
   while (performance.now() < untilMs) {
-    const states = await Promise.all(nodeIds.map((id) => isReady(METRICS_PORT_BASE + id)));
+    const states = await Promise.all(
+      nodes.map(async (node) => node.exitCode === 0 || await answers(node, "readyz")),
+    );
     if (states.every((state) => state)) return true;
     await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
   }
@@ -69,9 +83,10 @@ async function whenReady(nodeIds: readonly number[]): Promise<boolean> {
   return false;
 }
 
-async function isReady(metricsPort: number): Promise<boolean> {
+/** Whether the operators' port of the node says yes. */
+async function answers({ metricsPort }: LocalNode, question: "healthz" | "readyz"): Promise<boolean> {
   try {
-    const response = await fetch(`http://127.0.0.1:${metricsPort}/readyz`);
+    const response = await fetch(`http://127.0.0.1:${metricsPort}/${question}`);
     await response.body?.cancel();
     return response.ok;
   } catch {
@@ -79,8 +94,8 @@ async function isReady(metricsPort: number): Promise<boolean> {
   }
 }
 
-function printWelcome(nodeIds: readonly number[]): void {
-  const addresses = nodeIds.map((id) => `http://127.0.0.1:${PORT_BASE + id}`);
+function printWelcome(nodes: readonly LocalNode[]): void {
+  const addresses = nodes.map(({ address }) => `http://${address}`);
   console.log(`cluster: ready. Connect to any of ${addresses.join(" ")}
 
   curl -H 'content-type: application/json' -d '{"key":"dXNlcjoxMjM=","value":"QWxpY2U="}' ${

@@ -15,10 +15,12 @@
 import { DenoFileSystem, type FileSystem, SYSTEM_TIMER } from "../wal-wasm/mod.ts";
 import type { ServerConfig } from "./config/mod.ts";
 import {
+  askForMembers,
   type DataDirectory,
   DescriptorReserve,
   type IdentitiesPlace,
   identityPath,
+  type JoinRequest,
   newIncarnation,
   obtainJoinRecord,
   openDataDirectory,
@@ -35,6 +37,8 @@ import { createHttpHandler } from "./rpc/mod.ts";
 
 /** How long a node goes on asking a cluster that does not answer to be taken in. */
 const JOIN_LIMIT_MS = 60_000;
+/** How often a node that joined asks where the others are, while it has not found them. */
+const GUIDE_MS = 2_000;
 /** Calls under way get this long to end when the node stops. */
 const SHUTDOWN_LIMIT_MS = 2_000;
 
@@ -144,25 +148,30 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
     directory: config.dataDirectory,
     nodeId: config.nodeId,
     shape: origin.shape,
+    asked: config.join === undefined ? config.asked : undefined,
     joinedClusterId: origin.joined?.clusterId,
     incarnation: newIncarnation({ wallMs: SYSTEM_CLOCK.wallMs(), seed }),
   });
-  const { identity } = data;
+  const { clusterId, identity } = data;
   await fileSystem.fill(identityPath(data.directory));
   const identities = await openIdentities(data, { fileSystem, directory: data.directory, troubles });
   const inbox = new Inbox();
   const { address } = config;
   const transport = new StreamTransport({
     identity,
+    clusterId,
     identities,
     inbox,
     address,
     answerLimitMs: answerLimitMs(config.electionTimeoutMs),
   });
   const metrics = new Metrics(config.metricsPartitions);
+  const { partitionCount, replicationFactor } = identity;
   const node = await Node.open({
     ...config,
     ...origin,
+    shape: { ...origin.shape, partitionCount, replicationFactor },
+    place: { address, clientUrl: config.clientUrl },
     data,
     fileSystem,
     clock: SYSTEM_CLOCK,
@@ -173,12 +182,20 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
     meters: metrics,
   });
   const { heartbeatMs: answerIntervalMs } = config;
-  const peerService = new PeerService({ host: node, identity, identities, inbox, answerIntervalMs });
+  const peerService = new PeerService({
+    host: node,
+    identity,
+    clusterId,
+    identities,
+    inbox,
+    answerIntervalMs,
+  });
   const quorum = new QuorumWatch(config.electionTimeoutMs);
   const closing = new AbortController();
   const parts = { config, listeners, node, descriptors: fileSystem, peerService, metrics, quorum, closing };
   serve(parts);
   transport.open();
+  if (config.join !== undefined) void followGuide(parts, joinRequestOf({ ...config, join: config.join }));
   return parts;
 }
 
@@ -207,11 +224,32 @@ function serve({ config, listeners, node, peerService, metrics, quorum, closing 
 
 /** A founder knows its cluster from its flags, a node that joins is told. */
 async function originOf(config: ServerConfig, fileSystem: FileSystem): Promise<Origin> {
-  const { dataDirectory, nodeId, address, join, shape } = config;
+  const { dataDirectory, join, shape } = config;
   if (join === undefined) return { shape };
-  const request = { nodeId, address, url: join, limitMs: JOIN_LIMIT_MS };
-  const joined = await obtainJoinRecord(fileSystem, dataDirectory, request);
+  const joined = await obtainJoinRecord(fileSystem, dataDirectory, joinRequestOf({ ...config, join }));
   return { shape: shapeOf(joined), joined };
+}
+
+/** Of a node that joins. */
+interface JoiningConfig extends Pick<ServerConfig, "nodeId" | "address"> {
+  readonly join: string;
+}
+
+function joinRequestOf({ nodeId, address, join }: JoiningConfig): JoinRequest {
+  return { nodeId, address, url: join, limitMs: JOIN_LIMIT_MS };
+}
+
+/**
+ * The whole cluster may have moved while this node was away: then neither knows where the other is, and what
+ * is left is the node that this one was told of. It is asked until this node has found its cluster.
+ */
+async function followGuide({ node, closing }: ServerParts, request: JoinRequest): Promise<void> {
+  while (!closing.signal.aborted && !node.readiness().isReady) {
+    await new Promise((resolve) => setTimeout(resolve, GUIDE_MS));
+    for (const { nodeId, address } of await askForMembers(request, node.clusterId)) {
+      node.admits(nodeId, address);
+    }
+  }
 }
 
 async function openIdentities(data: DataDirectory, place: IdentitiesPlace): Promise<PeerIdentities> {

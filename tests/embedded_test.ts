@@ -45,8 +45,14 @@ test("a directory can be open once only, and with its own number of partitions",
     () => PrkDb.open({ dataDir, numPartitions: 2 }),
     (error) => /in use/.test(error.message),
   );
+  await db.put("a", "1");
   await db.close();
-  await assertRejects(() => PrkDb.open({ dataDir }), (error) => /2 partitions, not 9/.test(error.message));
+  await assertRejects(
+    () => PrkDb.open({ dataDir, numPartitions: 9 }),
+    (error) => /2 partitions, not 9/.test(error.message),
+  );
+  await using again = await PrkDb.open({ dataDir });
+  assert.is(await again.getText("a"), "1");
 });
 
 test("a number of partitions that cannot be is refused at once, and nothing is made", async () => {

@@ -43,11 +43,16 @@ function nodeLine(
   const held = cluster.partitions.filter(({ replicas }) => replicas.includes(nodeId)).length;
   const led = cluster.partitions.filter(({ leaderId }) => leaderId === nodeId).length;
   const counts = `${counted(held, "replica")}  ${counted(led, "leader")}`;
-  return `node ${nodeId}  ${address}  ${stateOf(address, nodes)}  ${counts}`;
+  return `node ${nodeId}  ${address}  ${stateOf({ nodeId, address }, nodes)}  ${counts}`;
 }
 
-function stateOf(address: string, nodes: readonly NodeReport[]): string {
-  const report = nodes.find((each) => each.address.endsWith(`//${address}`));
+/** What answered says itself which node it is; what did not is known by where it was looked for. */
+function stateOf(
+  { nodeId, address }: Pick<ClusterView["nodes"][number], "nodeId" | "address">,
+  nodes: readonly NodeReport[],
+): string {
+  const report = nodes.find((each) => each.kind === "answered" && each.node.nodeId === nodeId) ??
+    nodes.find((each) => each.address.endsWith(`//${address}`));
   if (report === undefined) return "not asked";
   return report.kind === "answered" ? report.node.state : `unreachable: ${report.message}`;
 }

@@ -115,7 +115,8 @@ async function* oneStream(
 ): AsyncGenerator<ChangeProgress, void> {
   const controller = new AbortController();
   const stop = onAbort(signal, () => controller.abort(signal.reason));
-  const messages = streams.stream({ address, path: PATH, body, signal: controller.signal });
+  const { clusterId } = routes;
+  const messages = streams.stream({ address, path: PATH, body, clusterId, signal: controller.signal });
   try {
     for (;;) {
       let cancel = () => {};
@@ -153,7 +154,7 @@ async function recover(
   { address, error, backoff }: FailedStream,
 ): Promise<void> {
   const failure = failureOf(error);
-  if (failure.kind === "unreachable") routes.suspect(address);
+  routes.noteFailure(address, failure);
   const verdict = backoff.judge(failure);
   if (verdict.kind === "giveUp") throw errorOf(failure);
   if (verdict.refresh) await discovery.tryRefresh();

@@ -23,6 +23,8 @@ export type NodeReport =
 /** How a node is asked. */
 export interface Question {
   readonly caller: UnaryCaller;
+  /** Of the cluster that is meant. */
+  readonly clusterId: string;
   /** Milliseconds; two seconds are enough in any case. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
@@ -31,7 +33,7 @@ export interface Question {
 /** What the node at `address` says about itself. Rejects only when `signal` fires. */
 export async function askStatus(
   address: string,
-  { caller, timeoutMs, signal }: Question,
+  { caller, clusterId, timeoutMs, signal }: Question,
 ): Promise<NodeReport> {
   const limitMs = Math.min(timeoutMs, ANSWER_LIMIT_MS);
   const limit = AbortSignal.timeout(limitMs);
@@ -42,6 +44,7 @@ export async function askStatus(
       body: REQUEST,
       timeoutMs: limitMs,
       direct: true,
+      clusterId,
       readOnly: true,
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
     });

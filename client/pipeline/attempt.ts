@@ -65,6 +65,7 @@ export async function runAttempt(context: AttemptContext, attempt: Attempt): Pro
       path,
       body,
       readOnly,
+      clusterId: context.routes.clusterId,
       timeoutMs,
       signal: controller.signal,
     });
@@ -85,7 +86,7 @@ export async function runAttempt(context: AttemptContext, attempt: Attempt): Pro
 
 function noteHealth(routes: Routes, address: string, result: AttemptResult): void {
   if (result.kind === "answered") return routes.trust(address);
-  if (result.failure.kind === "unreachable") routes.suspect(address);
+  routes.noteFailure(address, result.failure);
 }
 
 function failedWith(failure: CallFailure): AttemptResult {

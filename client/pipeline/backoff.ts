@@ -60,6 +60,7 @@ export class Backoff {
         // The attempt has waited long enough, and fresh routes were asked for before it was given up.
         return { kind: "retry", delayMs: 0, refresh: false };
       case "unreachable":
+      case "wrongCluster":
       case "unavailable":
       case "outcomeUnknown":
         return { kind: "retry", delayMs: this.#delay(), refresh: true };

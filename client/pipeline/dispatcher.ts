@@ -234,6 +234,7 @@ function isElection(failure: CallFailure, delayMs: number): boolean {
   switch (failure.kind) {
     case "unreachable":
     case "silent":
+    case "wrongCluster":
     case "unavailable":
     case "outcomeUnknown":
       return true;

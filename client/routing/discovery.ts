@@ -8,7 +8,14 @@
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ClusterService, GetMetadataRequestSchema, GetMetadataResponseSchema } from "../../proto/mod.ts";
-import { type ClientClock, errorOf, failureOf, PrkDbError, type UnaryCaller } from "../transport/mod.ts";
+import {
+  type ClientClock,
+  errorOf,
+  failureOf,
+  PrkDbError,
+  sleep,
+  type UnaryCaller,
+} from "../transport/mod.ts";
 import type { Routes } from "./routes.ts";
 
 /** Silence after which the next node is asked as well. */
@@ -16,6 +23,9 @@ const STAGGER_MS = 500;
 
 /** A node that has not answered by then is taken as not answering. */
 const ASK_LIMIT_MS = 3_000;
+
+/** Between two questions to a cluster that is being founded. */
+const FOUNDING_PAUSE_MS = 50;
 
 /** A node that has been silent on a call must answer a probe within this time to be waited for. */
 const PROBE_LIMIT_MS = 700;
@@ -72,6 +82,25 @@ export class Discovery {
       if (isDone === undefined) throw unreachableError(round.failures, limitMs);
     } finally {
       limit.cancel();
+    }
+  }
+
+  /**
+   * Like `refresh`, for the first time: while the cluster is being founded, which takes an election, it is
+   * asked again.
+   *
+   * @throws {PrkDbError} `unavailable` when no node gave a usable answer, in `limitMs` milliseconds at most
+   */
+  async meet(limitMs: number): Promise<void> {
+    const { clock, routes } = this.#options;
+    const giveUpMs = clock.now() + limitMs;
+    for (;;) {
+      try {
+        return await this.refresh(Math.max(1, Math.ceil(giveUpMs - clock.now())));
+      } catch (error) {
+        if (!routes.isUnfounded || clock.now() + FOUNDING_PAUSE_MS > giveUpMs) throw error;
+        await sleep(clock, FOUNDING_PAUSE_MS);
+      }
     }
   }
 
@@ -159,6 +188,7 @@ export class Discovery {
       body: REQUEST,
       timeoutMs: limitMs,
       direct: false,
+      clusterId: routes.clusterId,
       readOnly: true,
       signal: controller.signal,
     });
@@ -170,7 +200,10 @@ export class Discovery {
       routes.learn(fromBinary(GetMetadataResponseSchema, response));
       routes.trust(address);
     } catch (error) {
-      throw error instanceof PrkDbError ? error : errorOf(failureOf(error));
+      if (error instanceof PrkDbError) throw error;
+      const failure = failureOf(error);
+      routes.noteFailure(address, failure);
+      throw errorOf(failure);
     } finally {
       limit.cancel();
       controller.abort();

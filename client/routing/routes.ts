@@ -13,7 +13,7 @@
  */
 
 import { type GetMetadataResponse, HASH_SPACE, hashRangeStart, partitionOfKey } from "../../proto/mod.ts";
-import { type ClientClock, type LeaderHint, PrkDbError } from "../transport/mod.ts";
+import { type CallFailure, type ClientClock, type LeaderHint, PrkDbError } from "../transport/mod.ts";
 
 /**
  * How long a node that did not answer is avoided. Short, because avoiding a leader costs a forwarding hop;
@@ -83,11 +83,14 @@ export class Routes {
   #clusterId = "";
   #epoch = -1n;
   #nodes: readonly string[] = [];
+  /** Base URLs of the members by their ids. */
+  readonly #urls = new Map<number, string>();
   /** Nodes of earlier metadata that are not among `#nodes`, the latest last. */
   #former: readonly string[] = [];
   #partitions: readonly PartitionRoute[] = [];
   #latest: GetMetadataResponse | undefined;
   #turn = 0;
+  #isUnfounded = false;
 
   /** @param seeds base URLs, at least one */
   constructor(seeds: readonly string[], clock: ClientClock) {
@@ -99,6 +102,16 @@ export class Routes {
   /** In the order of their hash ranges; empty before the first answer. */
   get partitions(): readonly PartitionRoute[] {
     return this.#partitions;
+  }
+
+  /** Of the cluster whose metadata was taken in first; empty before. */
+  get clusterId(): string {
+    return this.#clusterId;
+  }
+
+  /** Whether the node that answered last said that its cluster is not founded yet. */
+  get isUnfounded(): boolean {
+    return this.#isUnfounded;
   }
 
   /** Base URLs of all nodes. */
@@ -135,7 +148,7 @@ export class Routes {
    */
   learn(metadata: GetMetadataResponse): void {
     this.#checkCluster(metadata);
-    const addresses = new Map(metadata.nodes.map((node) => [node.nodeId, this.#scheme + node.address]));
+    const addresses = new Map(metadata.nodes.map((node) => [node.nodeId, this.#urlOf(node)]));
     const news = [...metadata.partitions].sort((a, b) => a.hashStart - b.hashStart);
     if (this.#partitions.length === 0) {
       this.#partitions = mustBeEqualCut(news).map(({ partitionId }) => newRoute(partitionId));
@@ -146,7 +159,7 @@ export class Routes {
     const current = metadata.epoch >= this.#epoch;
     if (current) {
       this.#epoch = metadata.epoch;
-      this.#learnNodes([...addresses.values()]);
+      this.#learnNodes(addresses);
     }
     for (const [position, { leaderId, replicas, term }] of news.entries()) {
       const route = this.#partitions[position]!;
@@ -161,7 +174,9 @@ export class Routes {
   /** Takes in the detail of a NOT_LEADER answer about `route`; returns whether it names a new leader. */
   learnHint(route: PartitionRoute, hint: LeaderHint): boolean {
     const before = route.leaderAddress;
-    const leaderAddress = hint.leaderAddress === "" ? undefined : this.#scheme + hint.leaderAddress;
+    // Nodes know one another by addresses that need not be those that clients are told.
+    const told = hint.leaderAddress === "" ? undefined : this.#scheme + hint.leaderAddress;
+    const leaderAddress = this.#urls.get(hint.leaderId) ?? told;
     this.#learnLeader(route, { leaderAddress, term: hint.term });
     return route.leaderAddress !== undefined && route.leaderAddress !== before;
   }
@@ -172,6 +187,16 @@ export class Routes {
     const before = this.#suspects.get(address);
     const spanMs = before === undefined ? SUSPECT_MIN_MS : Math.min(before.spanMs * 2, SUSPECT_MAX_MS);
     this.#suspects.set(address, { untilMs: this.#clock.now() + spanMs, spanMs });
+  }
+
+  /**
+   * Takes in that a call to `address` failed so: what does not answer is avoided for a while, what belongs to
+   * another cluster for long.
+   */
+  noteFailure(address: string, { kind }: Pick<CallFailure, "kind">): void {
+    if (kind === "unreachable") return this.suspect(address);
+    if (kind !== "wrongCluster") return;
+    this.#suspects.set(address, { untilMs: this.#clock.now() + SUSPECT_MAX_MS, spanMs: SUSPECT_MAX_MS });
   }
 
   /** `address` has answered. */
@@ -224,7 +249,14 @@ export class Routes {
     return choice[this.#turn++ % choice.length]!;
   }
 
-  #learnNodes(nodes: readonly string[]): void {
+  #urlOf({ address, clientUrl }: GetMetadataResponse["nodes"][number]): string {
+    return clientUrl === "" ? this.#scheme + address : clientUrl;
+  }
+
+  #learnNodes(urls: ReadonlyMap<number, string>): void {
+    this.#urls.clear();
+    for (const [nodeId, url] of urls) this.#urls.set(nodeId, url);
+    const nodes = [...urls.values()];
     const left = [...this.#former, ...this.#nodes].filter((address) => !nodes.includes(address));
     this.#former = [...new Set(left)].slice(-FORMER_MAX);
     this.#nodes = nodes;
@@ -242,9 +274,11 @@ export class Routes {
   }
 
   #checkCluster({ clusterId, partitions }: GetMetadataResponse): void {
+    this.#isUnfounded = clusterId === "";
+    if (this.#isUnfounded) throw unusableError("its cluster is not founded yet, so try again later");
     if (partitions.length === 0) throw unusableError("it knows of no partitions yet, so try again later");
     if (this.#clusterId === "") this.#clusterId = clusterId;
-    if (clusterId !== "" && clusterId !== this.#clusterId) {
+    if (clusterId !== this.#clusterId) {
       throw unusableError(
         `its cluster is "${clusterId}" and not "${this.#clusterId}", so check the addresses`,
       );

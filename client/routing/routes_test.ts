@@ -70,10 +70,10 @@ test("within a term an unknown leader does not replace a known one, but a new te
 
 test("a hint counts as news of its term and says whether it names somebody new", () => {
   const { routes, route } = routesWith({ leaderId: 1, term: 5 });
-  assert.is(routes.learnHint(route, { leaderAddress: "n2:1", term: 4 }), false);
-  assert.is(routes.learnHint(route, { leaderAddress: "n2:1", term: 6 }), true);
-  assert.is(routes.learnHint(route, { leaderAddress: "n2:1", term: 6 }), false);
-  assert.is(routes.learnHint(route, { leaderAddress: "", term: 7 }), false);
+  assert.is(routes.learnHint(route, { leaderId: 2, leaderAddress: "n2:1", term: 4 }), false);
+  assert.is(routes.learnHint(route, { leaderId: 2, leaderAddress: "n2:1", term: 6 }), true);
+  assert.is(routes.learnHint(route, { leaderId: 2, leaderAddress: "n2:1", term: 6 }), false);
+  assert.is(routes.learnHint(route, { leaderId: 0, leaderAddress: "", term: 7 }), false);
   assert.is(route.leaderAddress, undefined);
 });
 

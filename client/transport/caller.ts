@@ -17,6 +17,8 @@ export interface UnaryCall {
   readonly timeoutMs: number;
   /** The node must answer NOT_LEADER rather than forward (`prkdb-route: direct`). */
   readonly direct: boolean;
+  /** The cluster that is meant (`prkdb-cluster`); empty before its id is known. */
+  readonly clusterId: string;
   /** The method has no side effects, so it may be sent as a Connect GET. */
   readonly readOnly: boolean;
   /** Fires when the answer is not waited for any more. */
@@ -31,6 +33,8 @@ export interface StreamCall {
   readonly path: string;
   /** The request message in protobuf's binary form. */
   readonly body: Uint8Array<ArrayBuffer>;
+  /** The cluster that is meant; empty before its id is known. */
+  readonly clusterId: string;
   /** Fires when messages are not taken any more. */
   readonly signal: AbortSignal;
 }

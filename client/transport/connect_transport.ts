@@ -82,6 +82,8 @@ async function callUnary<Input extends DescMessage, Output extends DescMessage>(
       body: toBinary(method.input, create(method.input, given.input)),
       timeoutMs,
       direct: false,
+      // Programs that know their cluster may send the header themselves.
+      clusterId: "",
       readOnly: method.idempotency === NO_SIDE_EFFECTS,
       signal,
     });

@@ -15,6 +15,8 @@ const CAUSES_MAX = 8;
 
 /** Where a node believes the leader to be. */
 export interface LeaderHint {
+  /** 0 when unknown. */
+  readonly leaderId: number;
   /** `host:port`, empty when unknown. */
   readonly leaderAddress: string;
   readonly term: number;
@@ -27,6 +29,8 @@ export type CallFailure =
   /** The node was silent for so long that the attempt was given up. */
   | { readonly kind: "silent"; readonly message: string }
   | { readonly kind: "notLeader"; readonly message: string; readonly hint: LeaderHint | undefined }
+  /** The node belongs to another cluster than the client's; it has done nothing. */
+  | { readonly kind: "wrongCluster"; readonly message: string }
   /** No leader, no quorum, or a node that is starting or stopping. */
   | { readonly kind: "unavailable"; readonly message: string }
   /** Leadership was lost before it was known whether the write took effect. */
@@ -49,7 +53,8 @@ export function failureOf(error: unknown): CallFailure {
   const hint = error.findDetails(NotLeaderSchema)[0];
   const message = error.rawMessage;
   if (hint !== undefined) {
-    const leader = { leaderAddress: hint.leaderAddress, term: Number(hint.term) };
+    const { leaderId, leaderAddress } = hint;
+    const leader = { leaderId, leaderAddress, term: Number(hint.term) };
     return { kind: "notLeader", message, hint: leader };
   }
   if (info?.reason === "PRECONDITION") {
@@ -68,6 +73,8 @@ export function failureOfCode(code: string, message: string): CallFailure {
       return { kind: "precondition", message, currentVersion: undefined };
     case "NOT_LEADER":
       return { kind: "notLeader", message, hint: undefined };
+    case "WRONG_CLUSTER":
+      return { kind: "wrongCluster", message };
     case "OUTCOME_UNKNOWN":
       return { kind: "outcomeUnknown", message };
     case "unavailable":
@@ -149,6 +156,7 @@ function codeOf(failure: CallFailure): ErrorCode {
     case "damaged":
       return "data_loss";
     case "precondition":
+    case "wrongCluster":
       return "failed_precondition";
     case "final":
       return failure.code;

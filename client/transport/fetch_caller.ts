@@ -62,6 +62,7 @@ function send(call: UnaryCall, { fetchFunction, headers }: FetchContext): Promis
     "connect-timeout-ms": String(Math.ceil(call.timeoutMs)),
   };
   if (call.direct) sent["prkdb-route"] = "direct";
+  if (call.clusterId !== "") sent["prkdb-cluster"] = call.clusterId;
   if (call.readOnly && body.length <= GET_BYTES_MAX) {
     const url = `${address}${path}${GET_QUERY}${base64Encode(body, "url")}`;
     // An old answer out of a cache would break linearizability.

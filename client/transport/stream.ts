@@ -36,7 +36,12 @@ export async function* fetchStream(
 ): AsyncGenerator<Uint8Array, void> {
   const response = await open(`${call.address}${call.path}`, {
     method: "POST",
-    headers: { ...headers, "content-type": STREAM_TYPE, "connect-protocol-version": "1" },
+    headers: {
+      ...headers,
+      ...(call.clusterId === "" ? {} : { "prkdb-cluster": call.clusterId }),
+      "content-type": STREAM_TYPE,
+      "connect-protocol-version": "1",
+    },
     body: new Uint8Array(encodeEnvelope(0, call.body)),
     signal: call.signal,
   });

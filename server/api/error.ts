@@ -21,6 +21,8 @@ export type Failure =
     readonly term: Term;
     readonly epoch: number;
   }
+  /** The caller means another cluster. Nothing has happened. */
+  | { readonly kind: "wrongCluster" }
   /** No leader or no quorum in time, or the node is starting or stopping. Nothing has happened. */
   | { readonly kind: "unavailable" }
   /** A limit is reached: queue, window, memory or disk. Nothing has happened. */
@@ -59,6 +61,7 @@ export type RefusedBy =
   | "bodies_full"
   | "watchers_full"
   | "no_leader"
+  | "not_founded"
   | "stopping";
 
 /** Whoever counts refusals. */

@@ -7,7 +7,7 @@
  */
 
 import type { NodeId, RaftStatus, Term } from "../../raft/mod.ts";
-import type { ChangeRequest, ClusterChange } from "../cluster/mod.ts";
+import type { ChangeRequest, ClusterChange, NodePlace } from "../cluster/mod.ts";
 import type { Mutation, RequestId } from "../kv/mod.ts";
 import type { DomainError } from "./error.ts";
 
@@ -55,13 +55,18 @@ interface PartitionMetadata {
   readonly replicas: readonly NodeId[];
 }
 
+/** One member as this node knows it. */
+interface NodeMetadata extends NodePlace {
+  readonly nodeId: NodeId;
+}
+
 /** The cluster as this node knows it. */
 export interface ClusterMetadata {
   readonly clusterId: string;
   readonly epoch: number;
   /** Replicas that a partition should have. */
   readonly replicationFactor: number;
-  readonly nodes: readonly { readonly nodeId: NodeId; readonly address: string }[];
+  readonly nodes: readonly NodeMetadata[];
   readonly partitions: readonly PartitionMetadata[];
 }
 
@@ -101,6 +106,8 @@ export interface NodeStatus {
 
 /** See the module comment. */
 export interface NodeApi {
+  /** Of the cluster it belongs to; empty while it does not know. */
+  readonly clusterId: string;
   /**
    * Applies `mutations`: those of one partition all or none, each partition for itself. Resolves with one
    * result per mutation, in their order; failures are in the results, it never rejects.

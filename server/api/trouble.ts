@@ -17,6 +17,8 @@ export interface NodeTrouble {
 export type TroubleKind =
   | "stopping"
   | "notMember"
+  /** The node knows the id of its cluster, and has not kept it yet. */
+  | "idNotKept"
   /** The cluster's own group, or a partition, has no leader that this node knows. */
   | "noLeader"
   /** A node leads partitions and does not answer what this node sends it. */

@@ -55,6 +55,7 @@ export {
   refuseCall,
   UNCOMMITTED_BYTES_MAX,
 } from "./dispatcher.ts";
+export { FoundingGate, notFounded } from "./founding_gate.ts";
 export { createKvReplica, HostedReplica, type KvReplica } from "./hosted_replica.ts";
 export { createMemoryBudget, type MemoryBudget, type MemoryPart } from "./memory_budget.ts";
 export { WriteGate } from "./write_gate.ts";

@@ -16,6 +16,7 @@ import {
   isSameList,
   isSameSet,
   isStaying,
+  ownerOf,
   retarget,
   withNode,
   withNodes,
@@ -30,6 +31,7 @@ export const REPAIR_CHANGE_ID = "repair";
 type Found = Extract<ClusterCommand, { readonly kind: "found" }>;
 type SetTarget = Extract<ClusterCommand, { readonly kind: "setTarget" }>;
 type Settle = Extract<ClusterCommand, { readonly kind: "settle" }>;
+type Announce = Extract<ClusterCommand, { readonly kind: "announce" }>;
 type Prefer = Extract<ClusterCommand, { readonly kind: "prefer" }>;
 type Finish = Extract<ClusterCommand, { readonly kind: "finish" }>;
 
@@ -58,6 +60,8 @@ function nextState(state: ClusterState, command: ClusterCommand): ClusterState {
       return setTarget(state, command);
     case "settle":
       return settle(state, command);
+    case "announce":
+      return announce(state, command);
     case "prefer":
       return prefer(state, command);
     case "finish":
@@ -67,10 +71,11 @@ function nextState(state: ClusterState, command: ClusterCommand): ClusterState {
   }
 }
 
-function foundCluster(state: ClusterState, { nodes, replicationFactor, replicas }: Found): ClusterState {
+function foundCluster(state: ClusterState, command: Found): ClusterState {
   if (state.isFounded) return state;
+  const { clusterId, nodes, replicationFactor, replicas } = command;
   const addresses = new Map(nodes.map(({ nodeId, address }) => [nodeId, address]));
-  return { ...foundingState({ nodes: addresses, replicationFactor, replicas }), isFounded: true };
+  return { ...foundingState({ nodes: addresses, replicationFactor, replicas }), clusterId, isFounded: true };
 }
 
 /** A node that began to leave after the plan was made gets no further replicas. */
@@ -96,6 +101,15 @@ function settle(state: ClusterState, { partitionId, target, changeId }: Settle):
     change.request.kind === "moveReplica" ? endChange(countStep(change), "") : countStep(change);
   const next = updateOpenChange(state, { changeId: partition.changeId, update });
   return withPartition(next, { ...partition, replicas: partition.target, former: [], changeId: "" });
+}
+
+/** Where another member is, none can be. */
+function announce(state: ClusterState, { nodeId, address, clientUrl }: Announce): ClusterState {
+  const node = state.nodes.get(nodeId);
+  if (node === undefined || ownerOf(state, { nodeId, address }) !== undefined) return state;
+  if (node.address === address && node.clientUrl === clientUrl) return state;
+  const hasMoved = node.hasMoved || node.address !== address;
+  return withNode(state, { ...node, address, clientUrl, hasMoved });
 }
 
 function prefer(state: ClusterState, { partitionId, nodeId }: Prefer): ClusterState {

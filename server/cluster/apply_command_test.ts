@@ -14,6 +14,7 @@ const test = suite("cluster state");
 
 const FOUND: ClusterCommand = {
   kind: "found",
+  clusterId: "0123456789abcdef0123456789abcdef",
   replicationFactor: 3,
   nodes: [4, 2, 1, 3].map((nodeId) => ({ nodeId, address: addressOf(nodeId) })),
   replicas: [[1, 2, 3], [2, 3, 4], [3, 4, 1]],
@@ -104,7 +105,34 @@ test("an added node is a member at once", () => {
   const change = cluster.ask("a", { kind: "addNode", nodeId: 5, address: "e:1" });
   assert.is(change.isFinished, false);
   assert.is(change.description, "add node 5 at e:1");
-  assert.equal(cluster.state.nodes.get(5), { nodeId: 5, address: "e:1", isLeaving: false });
+  const node = { nodeId: 5, address: "e:1", clientUrl: "", hasMoved: true, isLeaving: false };
+  assert.equal(cluster.state.nodes.get(5), node);
+});
+
+test("the founding gives the cluster its id, and nothing changes that", () => {
+  const cluster = Cluster.founded();
+  assert.is(cluster.state.clusterId, "0123456789abcdef0123456789abcdef");
+  assert.not(cluster.apply({ ...FOUND, clusterId: "f".repeat(32) }));
+});
+
+test("a member says where it is, and where clients find it", () => {
+  const cluster = Cluster.founded();
+  const place = { kind: "announce", nodeId: 4, address: addressOf(4), clientUrl: "" } as const;
+  assert.not(cluster.apply(place), "that is known");
+  assert.ok(cluster.apply({ ...place, clientUrl: "https://db:1" }));
+  assert.equal(cluster.state.nodes.get(4), {
+    nodeId: 4,
+    address: addressOf(4),
+    clientUrl: "https://db:1",
+    hasMoved: false,
+    isLeaving: false,
+  });
+  assert.not(cluster.apply({ ...place, address: addressOf(3) }), "another member is there");
+  assert.not(cluster.apply({ ...place, nodeId: 9, address: "z:1" }), "it is no member");
+  assert.ok(cluster.apply({ ...place, address: "d:2" }));
+  assert.is(cluster.state.nodes.get(4)?.hasMoved, true);
+  assert.ok(cluster.apply(place));
+  assert.is(cluster.state.nodes.get(4)?.hasMoved, true, "it has been elsewhere");
 });
 
 test("a member that is added again is there already, or has moved to another address", () => {

@@ -20,6 +20,7 @@ import {
 import {
   isMoving,
   isStaying,
+  ownerOf,
   replaceNode,
   retarget,
   stayingNodes,
@@ -99,7 +100,7 @@ function refusalToAdd(state: ClusterState, { nodeId, address }: AddNode): string
     return `node ${nodeId} was removed, and the id of a removed node is never used again; choose another id`;
   }
   if (state.nodes.get(nodeId)?.isLeaving === true) return `${beingRemoved(nodeId)}; choose another id`;
-  const owner = [...state.nodes.values()].find((node) => node.address === address && node.nodeId !== nodeId);
+  const owner = ownerOf(state, { nodeId, address });
   if (owner !== undefined) return `that is the address of node ${owner.nodeId}; choose another address`;
   if (!state.nodes.has(nodeId) && state.nodes.size >= NODES_MAX) {
     return `the cluster has ${state.nodes.size} nodes (limit ${NODES_MAX}); remove a node first`;
@@ -180,10 +181,11 @@ function beginToAdd(
   { change, request }: BeginningChange<AddNode>,
 ): ClusterState {
   const { nodeId, address } = request;
-  const isDone = state.nodes.has(nodeId);
+  const before = state.nodes.get(nodeId);
+  const hasMoved = before === undefined || before.hasMoved || before.address !== address;
   return withChange(
-    withNode(state, { nodeId, address, isLeaving: false }),
-    isDone ? endChange(change, "") : change,
+    withNode(state, { nodeId, address, clientUrl: before?.clientUrl ?? "", hasMoved, isLeaving: false }),
+    before === undefined ? change : endChange(change, ""),
   );
 }
 

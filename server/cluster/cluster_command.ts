@@ -78,9 +78,9 @@ function parse(body: Uint8Array): ClusterLogCommand {
 function toWire(command: ClusterCommand): WireCommand {
   switch (command.kind) {
     case "found": {
-      const { replicationFactor, nodes } = command;
+      const { clusterId, replicationFactor, nodes } = command;
       const replicas = command.replicas.map((ids) => ({ nodes: [...ids] }));
-      return { case: "found", value: { replicationFactor, nodes: [...nodes], replicas } };
+      return { case: "found", value: { clusterId, replicationFactor, nodes: [...nodes], replicas } };
     }
     case "change":
       return {
@@ -94,6 +94,10 @@ function toWire(command: ClusterCommand): WireCommand {
     }
     case "settle":
       return settleToWire(command);
+    case "announce": {
+      const { nodeId, address, clientUrl } = command;
+      return { case: "announce", value: { nodeId, address, clientUrl } };
+    }
     case "prefer":
       return { case: "prefer", value: { partitionId: command.partitionId, nodeId: command.nodeId } };
     case "finish":
@@ -137,9 +141,10 @@ function requestToWire(request: ChangeRequest): WireRequest {
 function fromWire(command: ClusterLogCommand["command"]): ClusterCommand {
   switch (command.case) {
     case "found": {
-      const { replicationFactor, nodes, replicas } = command.value;
+      const { clusterId, replicationFactor, nodes, replicas } = command.value;
       return {
         kind: "found",
+        clusterId,
         replicationFactor,
         nodes: nodes.map(({ nodeId, address }) => ({ nodeId, address })),
         replicas: replicas.map((list) => list.nodes),
@@ -155,6 +160,10 @@ function fromWire(command: ClusterLogCommand["command"]): ClusterCommand {
     }
     case "settle":
       return settleFromWire(command.value);
+    case "announce": {
+      const { nodeId, address, clientUrl } = command.value;
+      return { kind: "announce", nodeId, address, clientUrl };
+    }
     case "prefer":
       return { kind: "prefer", partitionId: command.value.partitionId, nodeId: command.value.nodeId };
     case "finish":

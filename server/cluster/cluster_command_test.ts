@@ -25,6 +25,7 @@ const REQUESTS: readonly ChangeRequest[] = [
 
 const FOUND: ClusterCommand = {
   kind: "found",
+  clusterId: "0123456789abcdef0123456789abcdef",
   replicationFactor: 2,
   nodes: [{ nodeId: 1, address: "a.example:50051" }, { nodeId: 2, address: "127.0.0.1:0" }],
   replicas: [[1, 2], [2, 1], [1, 2]],
@@ -32,6 +33,8 @@ const FOUND: ClusterCommand = {
 
 const COMMANDS: readonly ClusterCommand[] = [
   FOUND,
+  { kind: "announce", nodeId: NODE_MAX, address: "[::1]:50054", clientUrl: "https://db.example:443" },
+  { kind: "announce", nodeId: 1, address: "a:1", clientUrl: "" },
   ...REQUESTS.map((request, place) => ({ kind: "change", changeId: `3-c0ffee-${place}`, request }) as const),
   {
     kind: "setTarget",
@@ -70,6 +73,10 @@ const OUT_OF_BOUNDS: readonly (readonly [string, ClusterCommand])[] = [
     changeId: "a",
     remaining: 0,
   }],
+  ["half an id", { ...FOUND, clusterId: "0123456789abcdef" }],
+  ["a URL that is none", { kind: "announce", nodeId: 1, address: "a:1", clientUrl: "a:1" }],
+  ["a URL with a path", { kind: "announce", nodeId: 1, address: "a:1", clientUrl: "http://a:1/b" }],
+  ["an announced address that is none", { kind: "announce", nodeId: 1, address: "a", clientUrl: "" }],
   ["a factor of 0", { ...FOUND, replicationFactor: 0 }],
   ["more replicas than the factor", { ...FOUND, replicationFactor: 1 }],
   ["no partitions", { ...FOUND, replicas: [] }],

@@ -22,9 +22,16 @@ interface Founding {
  * What a node is started with, before it has heard of the founding: not founded, epoch 0, nothing under way.
  */
 export function foundingState({ nodes, replicationFactor, replicas }: Founding): ClusterState {
-  const members = [...nodes].map(([nodeId, address]) => ({ nodeId, address, isLeaving: false }));
+  const members = [...nodes].map(([nodeId, address]) => ({
+    nodeId,
+    address,
+    clientUrl: "",
+    hasMoved: false,
+    isLeaving: false,
+  }));
   return {
     isFounded: false,
+    clusterId: "",
     epoch: 0,
     replicationFactor,
     nodes: ascending(members),
@@ -51,6 +58,14 @@ export function isMoving(partition: ClusterPartition): boolean {
 /** Whether the node is a member and is to remain one. */
 export function isStaying(state: ClusterState, nodeId: NodeId): boolean {
   return state.nodes.get(nodeId)?.isLeaving === false;
+}
+
+/** The other member that is at the address, if there is one. */
+export function ownerOf(
+  state: ClusterState,
+  { nodeId, address }: Pick<ClusterNode, "nodeId" | "address">,
+): ClusterNode | undefined {
+  return [...state.nodes.values()].find((node) => node.address === address && node.nodeId !== nodeId);
 }
 
 /** The members that are to remain, ascending. */

@@ -24,6 +24,11 @@ const CHANGE_ID_LENGTH_MAX = 64;
 /** Characters of the reason why a change was not done. */
 const ERROR_LENGTH_MAX = 500;
 
+const CLUSTER_ID = /^[0-9a-f]{32}$/;
+
+/** With a scheme, and nothing behind host and port. */
+const CLIENT_URL = /^https?:\/\/[^\s\p{C}/@?#]+$/u;
+
 const PORT_MAX = 65_535;
 
 /** Steps are counted for people: each partition can hardly move more often than this. */
@@ -59,6 +64,10 @@ export function checkClusterCommand(command: ClusterCommand): void {
       checkPartitionId(command.partitionId);
       if (command.changeId !== undefined) checkChangeId(command.changeId);
       return checkReplicas(command.target);
+    case "announce":
+      checkNodeId(command.nodeId);
+      checkClientUrl(command.clientUrl);
+      return checkAddress(command.address);
     case "prefer":
       checkPartitionId(command.partitionId);
       return checkNodeId(command.nodeId);
@@ -76,7 +85,8 @@ export function checkClusterCommand(command: ClusterCommand): void {
 }
 
 function checkFound(command: Extract<ClusterCommand, { readonly kind: "found" }>): void {
-  const { replicationFactor, nodes, replicas } = command;
+  const { clusterId, replicationFactor, nodes, replicas } = command;
+  check(clusterId === "" || CLUSTER_ID.test(clusterId), "a cluster's id must be 32 hexadecimal digits");
   checkNumber({ name: "replication factor", value: replicationFactor, min: 1, max: REPLICAS_MAX });
   checkNumber({ name: "number of nodes", value: nodes.length, min: replicationFactor, max: NODES_MAX });
   checkNumber({ name: "number of partitions", value: replicas.length, min: 1, max: PARTITIONS_MAX });
@@ -151,6 +161,11 @@ function checkAddress(address: string): void {
     isAddress(address),
     `an address must have the form host:port, with at most ${ADDRESS_LENGTH_MAX} characters`,
   );
+}
+
+function checkClientUrl(url: string): void {
+  const isGood = url === "" || (url.length <= ADDRESS_LENGTH_MAX && CLIENT_URL.test(url));
+  check(isGood, `a client's URL must be http(s)://host:port, with at most ${ADDRESS_LENGTH_MAX} characters`);
 }
 
 /** Whether `address` has the form host:port. Port 0 is allowed: nobody connects to such a node. */

@@ -46,7 +46,7 @@
 
 export { decodeClusterCommand, encodeClusterCommand } from "./cluster_command.ts";
 export { applyCommand } from "./apply_command.ts";
-export { clusterVoters, foundingState, isMoving } from "./cluster_state.ts";
+export { clusterVoters, foundingState, isMoving, ownerOf } from "./cluster_state.ts";
 export { ADDRESS_LENGTH_MAX, checkClusterCommand, isAddress, NODES_MAX } from "./command_check.ts";
 export { FailureDetector } from "./failure_detector.ts";
 export {
@@ -71,4 +71,5 @@ export type {
   ClusterNode,
   ClusterPartition,
   ClusterState,
+  NodePlace,
 } from "./types.ts";

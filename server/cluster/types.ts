@@ -7,11 +7,19 @@
 
 import type { NodeId } from "../../raft/mod.ts";
 
-/** A member. */
-export interface ClusterNode {
-  readonly nodeId: NodeId;
-  /** `host:port`. */
+/** Where a node is. */
+export interface NodePlace {
+  /** `host:port`, for peers. */
   readonly address: string;
+  /** Where clients find it, a URL; empty where that is its address. */
+  readonly clientUrl: string;
+}
+
+/** A member. */
+export interface ClusterNode extends NodePlace {
+  readonly nodeId: NodeId;
+  /** Whether it has been somewhere else, or was no founder: then flags of the first day say less. */
+  readonly hasMoved: boolean;
   /** It is being removed: its replicas go elsewhere. */
   readonly isLeaving: boolean;
 }
@@ -68,6 +76,11 @@ export interface ClusterChange {
 export interface ClusterState {
   /** False until the founders' first command: what stands here is what this node was started with. */
   readonly isFounded: boolean;
+  /**
+   * As the founding has drawn it, 32 hexadecimal digits; empty before, and in clusters founded before ids
+   * were drawn.
+   */
+  readonly clusterId: string;
   /** Grows with every command that changed anything. */
   readonly epoch: number;
   readonly replicationFactor: number;
@@ -89,6 +102,8 @@ export type ClusterCommand =
   /** The founders' nodes and places, once. */
   | {
     readonly kind: "found";
+    /** See {@linkcode ClusterState.clusterId}. */
+    readonly clusterId: string;
     readonly replicationFactor: number;
     readonly nodes: readonly { readonly nodeId: NodeId; readonly address: string }[];
     /** By partition id. */
@@ -113,6 +128,8 @@ export type ClusterCommand =
     /** The change for which it moved; an old report that names another one does nothing. */
     readonly changeId?: string;
   }
+  /** The member says where it is. */
+  | ({ readonly kind: "announce"; readonly nodeId: NodeId } & NodePlace)
   /** `nodeId`, one of its replicas, should lead the partition. */
   | { readonly kind: "prefer"; readonly partitionId: number; readonly nodeId: NodeId }
   /** The change is over. A node whose removal succeeded is a member no more. */

@@ -21,11 +21,16 @@ import {
   PORT_MAX,
 } from "./flags.ts";
 import { defaultMemoryBytes, divideMemory } from "./machine_memory.ts";
+import { advertisedAddress, isWildcard } from "./place.ts";
 
 const DEFAULT_PORT_BASE = 50_050;
 const DEFAULT_METRICS_PORT_BASE = 9_090;
-/** Hosts that mean "listen on every address"; as an address to connect to they mean nothing. */
-const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+
+/** Which numbers were asked for. */
+export interface AskedNumbers {
+  readonly partitionCount: boolean;
+  readonly replicationFactor: boolean;
+}
 
 /** How a node is to run. */
 export interface ServerConfig {
@@ -34,10 +39,14 @@ export interface ServerConfig {
   /** 0: any free one. */
   readonly port: number;
   readonly metricsPort: number;
-  /** Where others find this node, `host:port`. */
+  /** Where peers find this node, `host:port`. */
   readonly address: string;
+  /** Where clients find it, a URL; empty where that is its address. */
+  readonly clientUrl: string;
   /** The founders. Not used by a node that joins: its cluster tells it. */
   readonly shape: ClusterShape;
+  /** Which numbers of `shape` were asked for; a data directory that has others is used as it is if not. */
+  readonly asked: AskedNumbers;
   /** `http://host:port` of a node of the cluster that this node joins. */
   readonly join: string | undefined;
   readonly dataDirectory: string;
@@ -72,13 +81,13 @@ export function parseConfig(args: readonly string[]): ServerConfig {
 function configOf(flags: Flags): ServerConfig {
   const { nodeId, host } = flags;
   const port = portOf(flags);
-  const address = flags.clusterNodes?.get(nodeId) ?? `${bracketed(host)}:${port}`;
-  const nodes = flags.clusterNodes ?? new Map([[nodeId, address]]);
-  if (!nodes.has(nodeId)) {
+  if (flags.clusterNodes?.has(nodeId) === false) {
     throw new ConfigError(
       `--cluster-nodes does not name node ${nodeId} (--node-id): add ${nodeId}@HOST:PORT to it`,
     );
   }
+  const address = advertisedAddress({ ...flags, port });
+  const nodes = flags.clusterNodes ?? new Map([[nodeId, address]]);
   if (!isLoopback(host) && flags.insecure !== true) {
     throw new ConfigError(
       `--host ${host} is not a loopback address: confirm with --insecure that anyone who reaches it may ` +
@@ -92,9 +101,18 @@ function configOf(flags: Flags): ServerConfig {
     host,
     port,
     address,
+    clientUrl: flags.advertiseClient ?? "",
     join: flags.join,
     metricsPort: flags.metricsPort ?? defaultPort(DEFAULT_METRICS_PORT_BASE, nodeId, "--metrics-port"),
-    shape: { nodes, partitionCount: flags.numPartitions, replicationFactor: replication(flags, nodes.size) },
+    shape: {
+      nodes,
+      partitionCount: flags.numPartitions ?? DEFAULTS.partitions,
+      replicationFactor: replication(flags, nodes.size),
+    },
+    asked: {
+      partitionCount: flags.numPartitions !== undefined,
+      replicationFactor: flags.replicationFactor !== undefined,
+    },
     dataDirectory: flags.dataDir ?? `./data/node-${nodeId}`,
     electionTimeoutMs: flags.electionTimeoutMs,
     heartbeatMs: flags.heartbeatMs,
@@ -120,7 +138,8 @@ function checkTimeouts({ electionTimeoutMs, heartbeatMs }: Flags): void {
 }
 
 /** A cluster tells its members and its replication factor to the node that joins it. */
-function checkJoin({ join, clusterNodes, replicationFactor, host, grpcPort }: Flags): void {
+function checkJoin(flags: Flags): void {
+  const { advertise, join, clusterNodes, replicationFactor, host, grpcPort } = flags;
   if (join === undefined) return;
   if (clusterNodes !== undefined) {
     throw new ConfigError(
@@ -132,11 +151,17 @@ function checkJoin({ join, clusterNodes, replicationFactor, host, grpcPort }: Fl
       "--join and --replication-factor exclude each other: leave out --replication-factor, the cluster tells it",
     );
   }
-  if (WILDCARDS.has(host)) {
-    throw new ConfigError(`--join needs a --host that other nodes can reach: ${host} is not such an address`);
+  if (advertise !== undefined) return;
+  if (isWildcard(host)) {
+    throw new ConfigError(
+      `--join needs a --host that other nodes can reach, ${host} is not such an address: choose another one, ` +
+        "or add --advertise HOST:PORT",
+    );
   }
   if (grpcPort === 0) {
-    throw new ConfigError("--join needs a --grpc-port from 1 to 65535: other nodes must find this one there");
+    throw new ConfigError(
+      "--join needs a --grpc-port from 1 to 65535: other nodes must find this one there (or at --advertise)",
+    );
   }
 }
 
@@ -192,8 +217,4 @@ function warningsFor(flags: Flags): string[] {
 
 function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
-function bracketed(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }

@@ -41,8 +41,37 @@ test("members are sorted, and the node listens where it says it is", () => {
   assert.is(config.shape.nodes.get(3), "[::1]:7003");
   assert.is(config.port, 7002);
   assert.is(config.shape.replicationFactor, 3);
-  assert.is(parseConfig(["--node-id=2", `--cluster-nodes=${THREE}`, "--port=8000"]).port, 8000);
-  assert.is(parseConfig(["--node-id=2", `--cluster-nodes=${THREE}`, "--grpc-port", "8001"]).port, 8001);
+  const two = ["--node-id=2", `--cluster-nodes=${THREE}`];
+  assert.is(parseConfig([...two, "--port=7002"]).port, 7002);
+  const mapped = parseConfig([...two, "--port=8000", "--advertise=db-2.example:7002"]);
+  assert.equal([mapped.port, mapped.address], [8000, "db-2.example:7002"]);
+});
+
+test("a node is where it listens, unless it says where it is reached", () => {
+  const [one, three] = [["--node-id=1", `--cluster-nodes=${THREE}`], ["--node-id=3"]];
+  assert.match(
+    refusal(...one, "--port=8000"),
+    /is at 127\.0\.0\.1:7001, but it listens on port 8000.*--advertise/,
+  );
+  assert.match(refusal(...one, "--host=127.0.0.2"), /but it listens on address 127\.0\.0\.2/);
+  assert.is(parseConfig([...one, "--host=localhost"]).address, "127.0.0.1:7001");
+  assert.is(parseConfig([...one, "--host=0.0.0.0", "--insecure"]).address, "127.0.0.1:7001");
+  assert.match(
+    refusal(...three, `--cluster-nodes=${THREE}`),
+    /is at \[::1\]:7003, but it listens on address 127/,
+  );
+  const told = parseConfig([...one, "--port=8000", "--advertise=a:1", "--advertise-client=https://b:2/"]);
+  assert.equal([told.address, told.clientUrl], ["a:1", "https://b:2"]);
+  assert.equal([...told.shape.nodes.values()][0], "127.0.0.1:7001", "the founders' list stays as it is");
+  assert.is(parseConfig(["--node-id=1"]).clientUrl, "");
+  const joining = ["--node-id=4", "--join=http://a:1", "--advertise=me:1"];
+  assert.is(parseConfig([...joining, "--host=0.0.0.0", "--insecure", "--port=0"]).address, "me:1");
+  for (const wrong of ["a", "a:0", "a:65536", "http://a:1", "::1:80", "a:1/b"]) {
+    assert.match(refusal("--node-id=1", `--advertise=${wrong}`), /host:port/, wrong);
+  }
+  for (const wrong of ["a:1", "ftp://a:1", "http://a:1/b", "http://a:1?b"]) {
+    assert.match(refusal("--node-id=1", `--advertise-client=${wrong}`), /http:\/\/host:port/, wrong);
+  }
 });
 
 test("what operators see can be chosen, and nothing else than there is", () => {

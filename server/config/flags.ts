@@ -56,10 +56,12 @@ export class ConfigNotice extends Error {
 export interface Flags {
   readonly nodeId: number;
   readonly host: string;
+  readonly advertise?: string;
+  readonly advertiseClient?: string;
   readonly grpcPort?: number;
   readonly clusterNodes?: ReadonlyMap<NodeId, string>;
   readonly dataDir?: string;
-  readonly numPartitions: number;
+  readonly numPartitions?: number;
   readonly replicationFactor?: number;
   readonly join?: string;
   readonly metricsPort?: number;
@@ -129,6 +131,10 @@ function placeOptions(): Option[] {
     flag("--node-id <n>", "the id of this node, 1 to 4294967295").argParser(integer(1, NODE_ID_MAX))
       .makeOptionMandatory(),
     flag("--host <address>", "where to listen").default("127.0.0.1"),
+    flag("--advertise <host:port>", "where peers reach this node (default: where it listens)")
+      .argParser(hostAndPort),
+    flag("--advertise-client <url>", "where clients reach this node, http://host:port (default: as peers)")
+      .argParser(clientUrl),
     flag("--grpc-port <port>", "Connect, gRPC-Web and peers; --port is the same (default: 50050 + node id)")
       .argParser(port),
     flag("--metrics-port <port>", "/metrics, /healthz and /readyz (default: 9090 + node id)").argParser(port),
@@ -147,11 +153,16 @@ function clusterOptions(): Option[] {
   return [
     flag("--cluster-nodes <list>", 'initial members, "1@host:port,2@host:port,…" (default: this node alone)')
       .argParser(clusterNodes),
-    flag("--num-partitions <n>", "number of partitions, fixed when the cluster is first started")
-      .argParser(integer(1, PARTITIONS_MAX)).default(DEFAULTS.partitions),
+    flag(
+      "--num-partitions <n>",
+      `number of partitions, fixed when the cluster is first started (default: ${DEFAULTS.partitions}, or what ` +
+        "the data directory has)",
+    )
+      .argParser(integer(1, PARTITIONS_MAX)),
     flag(
       "--replication-factor <n>",
-      "replicas of a partition, odd (default: 3, or fewer if there are fewer nodes)",
+      "replicas of a partition, odd (default: 3, or fewer if there are fewer nodes, or what the data directory " +
+        "has)",
     )
       .argParser(integer(1, 99)),
     flag("--join <url>", "join a running cluster: http://host:port of any of its nodes").argParser(
@@ -238,6 +249,22 @@ function nodeUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === "http:" && url.pathname === "/" && url.search === "") return url.origin;
   throw new InvalidArgumentError("Must be of the form http://host:port.");
+}
+
+/** A host name or IPv4 address, or an IPv6 address in brackets; then the port. */
+const HOST_AND_PORT = /^([^@/\s[\]:]{1,253}|\[[0-9a-f:.]+\]):(\d{1,5})$/i;
+
+function hostAndPort(text: string): string {
+  const port = Number(HOST_AND_PORT.exec(text)?.[2] ?? 0);
+  if (port >= 1 && port <= PORT_MAX) return text;
+  throw new InvalidArgumentError(`Must be of the form host:port, with a port from 1 to ${PORT_MAX}.`);
+}
+
+function clientUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
+  if (isHttp && url.pathname === "/" && url.search === "" && url.username === "") return url.origin;
+  throw new InvalidArgumentError("Must be of the form http://host:port or https://host:port.");
 }
 
 function syncPolicy(text: string): SyncPolicy {

@@ -5,6 +5,7 @@
  * ```
  * node-1/LOCK            held by the running node
  * node-1/identity.json   written when the directory is first used, and once more when its log is there
+ * node-1/cluster_id.json the cluster's whole id, once it is known (`cluster_id.ts`)
  * node-1/cluster.json    what a node that joined was told of its cluster (`join.ts`)
  * node-1/peers.json      the data directories of its peers (`peer_identities.ts`)
  * node-1/wal/            the log (`wal-wasm/`)
@@ -18,6 +19,7 @@ import type { NodeId } from "../../raft/mod.ts";
 import { type FileLock, type FileSystem, joinPath } from "../../wal-wasm/mod.ts";
 import type { ClusterShape } from "../cluster/mod.ts";
 import { readAtomicFile, UNFINISHED_FILE, writeAtomicFile } from "./atomic_file.ts";
+import { ClusterId, ClusterIdError, undrawnId } from "./cluster_id.ts";
 
 const IDENTITY_FORMAT = 1;
 const LOCK_NAME = "LOCK";
@@ -27,11 +29,10 @@ const WAL_NAME = "wal";
 export const JOIN_RECORD_NAME = "cluster.json";
 /** Names that may stand in a directory that has no identity yet. */
 const OWN_NAMES = [LOCK_NAME, IDENTITY_NAME, JOIN_RECORD_NAME];
-const CLUSTER_ID_DIGITS = 32;
 
 /** The node and the cluster whose data a directory holds. */
 export interface Identity {
-  /** 32 hexadecimal digits. */
+  /** 32 hexadecimal digits; of a founder the latter half are zeros (`cluster_id.ts`). Names its log. */
   readonly clusterId: string;
   readonly nodeId: NodeId;
   /** Names this directory and no other, so that peers notice a disk that was lost or exchanged. */
@@ -47,11 +48,19 @@ export function identityPath(directory: string): string {
   return joinPath(directory, IDENTITY_NAME);
 }
 
+/** Which numbers an operator has named, and does not leave to a used directory. */
+interface AskedNumbers {
+  readonly partitionCount: boolean;
+  readonly replicationFactor: boolean;
+}
+
 /** A directory, and the node and the cluster that it is opened for. */
 interface WantedDirectory {
   readonly directory: string;
   readonly nodeId: NodeId;
   readonly shape: ClusterShape;
+  /** Which numbers of `shape` a used directory must have; all unless given. */
+  readonly asked?: AskedNumbers | undefined;
   /** The id of the cluster that the node joins; founders work it out. */
   readonly joinedClusterId?: string | undefined;
   /** The directory's incarnation if it is new. */
@@ -80,6 +89,8 @@ export class DataDirectoryError extends Error {
 export interface DataDirectory {
   readonly directory: string;
   readonly identity: Identity;
+  /** Of the cluster, as it is known now. */
+  readonly clusterId: ClusterId;
   readonly walDirectory: string;
   /** The log it had when it was last open (`Wal.logId`); `undefined` if none was ever opened. */
   readonly logId: string | undefined;
@@ -104,10 +115,11 @@ export async function openDataDirectory(
   }
   try {
     const { identity, logId } = await claim(fileSystem, wanted);
-    return { directory, identity, logId, walDirectory: joinPath(directory, WAL_NAME), lock };
+    const clusterId = await ClusterId.open({ fileSystem, directory, first: identity.clusterId });
+    return { directory, identity, clusterId, logId, walDirectory: joinPath(directory, WAL_NAME), lock };
   } catch (error) {
     lock.release();
-    throw error;
+    throw error instanceof ClusterIdError ? new DataDirectoryError(error.message) : error;
   }
 }
 
@@ -195,7 +207,7 @@ function foundersOf({ shape, joinedClusterId }: WantedDirectory): readonly NodeI
 }
 
 function checkIdentity(found: Identity, wanted: WantedDirectory): void {
-  const { directory, nodeId, shape, joinedClusterId } = wanted;
+  const { asked, directory, nodeId, shape, joinedClusterId } = wanted;
   const refuse = (why: string) => {
     throw refusal(directory, why);
   };
@@ -207,7 +219,7 @@ function checkIdentity(found: Identity, wanted: WantedDirectory): void {
       `it belongs to cluster ${found.clusterId}, not to ${joinedClusterId}; check --join and --data-dir`,
     );
   }
-  if (found.partitionCount !== shape.partitionCount) {
+  if (asked?.partitionCount !== false && found.partitionCount !== shape.partitionCount) {
     refuse(
       `it has ${found.partitionCount} partitions, not ${shape.partitionCount}; the number is fixed, ` +
         `use --num-partitions ${found.partitionCount}`,
@@ -220,7 +232,7 @@ function checkIdentity(found: Identity, wanted: WantedDirectory): void {
         `not ${nodeIds.join(", ") || describeFounders(nodeIds)}; start the node as it was first started`,
     );
   }
-  if (found.replicationFactor !== shape.replicationFactor) {
+  if (asked?.replicationFactor !== false && found.replicationFactor !== shape.replicationFactor) {
     refuse(
       `it has replication factor ${found.replicationFactor}, not ${shape.replicationFactor}; ` +
         `the factor is fixed, use --replication-factor ${found.replicationFactor}`,
@@ -239,13 +251,13 @@ function describeFounders(founders: readonly NodeId[]): string {
 }
 
 /**
- * The same for all nodes that are first started with the same members: 128 bits of SHA-256 over what makes
- * the cluster. Kept in the directory from then on, so that addresses may change later.
+ * The same for all nodes that are first started with the same members: bits of SHA-256 over what makes the
+ * cluster. Kept in the directory from then on, so that addresses may change later.
  */
 function clusterIdOf(shape: ClusterShape): string {
   const nodes = [...shape.nodes].sort(([a], [b]) => a - b).map(([id, address]) => `${id}@${address}`);
   const text = `prkdb ${shape.partitionCount} ${shape.replicationFactor} ${nodes.join(",")}`;
-  return createHash("sha256").update(text).digest("hex").slice(0, CLUSTER_ID_DIGITS);
+  return undrawnId(createHash("sha256").update(text).digest("hex"));
 }
 
 function parseIdentity(text: string, path: string): IdentityFile {

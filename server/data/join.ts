@@ -6,6 +6,7 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { ClusterService, NODE_ID_MAX, PARTITIONS_MAX } from "../../proto/mod.ts";
 import type { NodeId } from "../../raft/mod.ts";
 import type { FileSystem } from "../../wal-wasm/mod.ts";
@@ -15,6 +16,10 @@ import { DataDirectoryError, isClaimed, JOIN_RECORD_NAME } from "./data_director
 
 const CALL_LIMIT_MS = 10_000;
 const RETRY_MS = 500;
+/** How often the operator is told that nobody has taken the node in yet. */
+const REPORT_MS = 5_000;
+
+const logger = getLogger(["prkdb", "server"]);
 
 /** Where one node of the cluster serves, `host:port`. */
 interface NodeAddress {
@@ -85,47 +90,90 @@ export async function obtainJoinRecord(
   return record;
 }
 
-/** The nodes that are members now, if the cluster answers at once: those of the first day may all be gone. */
-async function refreshed(kept: JoinRecord, request: JoinRequest): Promise<JoinRecord> {
+/**
+ * The nodes that are members of the cluster `clusterId` now, as the node at the URL of `request` says; none
+ * when it does not answer, or is of another cluster.
+ */
+export async function askForMembers(
+  request: JoinRequest,
+  clusterId: string,
+): Promise<JoinRecord["nodes"]> {
   try {
     const now = await describeCluster(request);
-    return now.clusterId === kept.clusterId ? { ...kept, nodes: now.nodes } : kept;
+    return now.clusterId === clusterId ? now.nodes : [];
   } catch {
-    return kept;
+    return [];
   }
 }
 
+/** Why an error came about, as far as it knows: what `fetch` says itself names no reason. */
+export function rootReason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : rootReason(error.cause);
+}
+
+/** The nodes that are members now, if the cluster answers at once: those of the first day may all be gone. */
+async function refreshed(kept: JoinRecord, request: JoinRequest): Promise<JoinRecord> {
+  const nodes = await askForMembers(request, kept.clusterId);
+  return nodes.length === 0 ? kept : { ...kept, nodes };
+}
+
 async function ask(request: JoinRequest): Promise<JoinRecord> {
-  const giveUpMs = performance.now() + request.limitMs;
+  const startedMs = performance.now();
+  const giveUpMs = startedMs + request.limitMs;
+  let reportMs = startedMs;
   for (;;) {
     try {
       const record = await describeCluster(request);
       const { nodeId, address } = request;
-      await call(request, ClusterService.method.addNode.name, { nodeId, address });
+      const message = { nodeId, address };
+      const { clusterId } = record;
+      await call(request, { method: ClusterService.method.addNode.name, message, clusterId });
       return record;
     } catch (error) {
-      if (error instanceof JoinError || performance.now() > giveUpMs) {
-        throw asJoinError(request, error);
+      const nowMs = performance.now();
+      if (error instanceof JoinError || nowMs > giveUpMs) throw asJoinError(request, error);
+      if (nowMs >= reportMs) {
+        report(request, { error, leftMs: giveUpMs - nowMs });
+        reportMs = nowMs + REPORT_MS;
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 }
 
+/** Why the node has not been taken in yet, and how long it goes on asking. */
+interface Delay {
+  readonly error: unknown;
+  readonly leftMs: number;
+}
+
+function report({ nodeId, url }: JoinRequest, { error, leftMs }: Delay): void {
+  logger.warn("Node {nodeId} is asking {url} to be taken in, for {seconds} s more: {reason}", {
+    nodeId,
+    url,
+    seconds: Math.ceil(leftMs / 1_000),
+    reason: rootReason(error),
+  });
+}
+
 async function describeCluster(request: JoinRequest): Promise<JoinRecord> {
-  const answer = await call(request, ClusterService.method.getMetadata.name, {});
-  const { clusterId, replicationFactor, nodes = [], partitions = [] } = answer as MetadataJson;
+  const question = { method: ClusterService.method.getMetadata.name, message: {}, clusterId: "" };
+  const answer = await call(request, question);
+  const { clusterId = "", replicationFactor, nodes = [], partitions = [] } = answer as MetadataJson;
+  if (clusterId === "") throw new Error(`the cluster of ${request.url} is not founded yet`);
   const record = {
     clusterId,
     replicationFactor,
-    nodes: nodes.filter(({ nodeId }) => nodeId !== request.nodeId),
+    nodes: nodes.filter(({ nodeId }) => nodeId !== request.nodeId)
+      .map(({ nodeId, address }) => ({ nodeId, address })),
     replicas: partitions.map(({ replicas = [] }) => replicas),
   };
   return checked(record, request.url);
 }
 
 interface MetadataJson {
-  readonly clusterId: string;
+  readonly clusterId?: string;
   readonly replicationFactor: number;
   readonly nodes?: readonly NodeAddress[];
   readonly partitions?: readonly PartitionJson[];
@@ -135,11 +183,23 @@ interface PartitionJson {
   readonly replicas?: readonly NodeId[];
 }
 
-/** One call by Connect with JSON; a refusal that will not change is a `JoinError`. */
-async function call({ url }: JoinRequest, method: string, message: unknown): Promise<unknown> {
+/** One call. */
+interface JoinCall {
+  readonly method: string;
+  readonly message: unknown;
+  /** Of the cluster that is meant; empty while it is not known. */
+  readonly clusterId: string;
+}
+
+/** One call by Connect with JSON; a refusal that will not change is an `JoinError`. */
+async function call(
+  { url }: JoinRequest,
+  { method, message, clusterId }: JoinCall,
+): Promise<unknown> {
+  const headers = { "content-type": "application/json", "connect-protocol-version": "1" };
   const response = await fetch(new URL(`/${ClusterService.typeName}/${method}`, url), {
     method: "POST",
-    headers: { "content-type": "application/json", "connect-protocol-version": "1" },
+    headers: clusterId === "" ? headers : { ...headers, "prkdb-cluster": clusterId },
     body: JSON.stringify(message),
     signal: AbortSignal.timeout(CALL_LIMIT_MS),
   });
@@ -159,7 +219,7 @@ const FINAL_CODES: ReadonlySet<unknown> = new Set([
 
 function asJoinError({ limitMs, url }: JoinRequest, error: unknown): JoinError {
   if (error instanceof JoinError) return error;
-  const why = error instanceof Error ? error.message : String(error);
+  const why = rootReason(error);
   return new JoinError(
     `Cannot join the cluster at ${url}, which was asked for ${limitMs / 1_000} s: ${why}; check --join`,
   );

@@ -5,17 +5,19 @@
  * ```
  * node-1/LOCK            held by the running node
  * node-1/identity.json   node, cluster, incarnation; written once, when the directory is first used
+ * node-1/cluster_id.json the cluster's whole id, kept when the founding is heard of
  * node-1/cluster.json    a node that joined: what its cluster was when it was taken in
  * node-1/peers.json      the incarnation of each peer's directory, as first met
  * node-1/wal/            the log; belongs to wal-wasm/
  * ```
  *
- * **What it owns.** The lock and the three small JSON files above; and, in memory, the incarnations of the
+ * **What it owns.** The lock and the four small JSON files above; and, in memory, the incarnations of the
  * peers. Every file is replaced as a whole: written beside, synced, renamed, the directory synced
  * (`atomic_file.ts`).
  *
  * **Read in this order.** `atomic_file.ts`: a write that is all or nothing. `data_directory.ts`: opening,
- * locking and marking a directory, and refusing it. `join.ts`: a node that comes to a running cluster
+ * locking and marking a directory, and refusing it. `cluster_id.ts`: the id of the cluster, half of which is
+ * drawn when the cluster is founded. `join.ts`: a node that comes to a running cluster
  * (`--join`) asks to be taken in and keeps what it was told. `peer_identities.ts`: a peer that comes back
  * with another directory is recognised. `troubles.ts`: what fails for the moment and is tried again.
  * `descriptor_reserve.ts`: file descriptors kept back for the log and these files.
@@ -35,6 +37,7 @@
  * - A directory is opened by one process at a time, for the node, the cluster, the founders and the numbers
  *   of partitions and replicas that it was first used with. Addresses may change.
  * - A refusal changes nothing in the directory but the lock file.
+ * - A cluster's id is settled once and never changes then.
  * - What a function of this room returns as known is durable: an identity before the log is opened, the
  *   answer of the cluster before a node that joins begins, a peer's incarnation before the peer is let in.
  * - A crash at any moment leaves each file whole: the old text or the new one.
@@ -44,6 +47,7 @@
  * @module
  */
 
+export { type ClusterId, isUndrawn } from "./cluster_id.ts";
 export {
   type DataDirectory,
   DataDirectoryError,
@@ -55,6 +59,13 @@ export {
   rememberLog,
 } from "./data_directory.ts";
 export { DescriptorReserve } from "./descriptor_reserve.ts";
-export { type JoinRecord, obtainJoinRecord, shapeOf } from "./join.ts";
+export {
+  askForMembers,
+  type JoinRecord,
+  type JoinRequest,
+  obtainJoinRecord,
+  rootReason,
+  shapeOf,
+} from "./join.ts";
 export { type IdentitiesPlace, PeerIdentities } from "./peer_identities.ts";
 export { RESOURCE_TROUBLE_KINDS, type ResourceTrouble, Troubles } from "./troubles.ts";

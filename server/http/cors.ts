@@ -17,7 +17,10 @@ const PREFLIGHT_SECONDS = 7_200;
 
 const PREFLIGHT_HEADERS: readonly (readonly [string, string])[] = [
   ["access-control-allow-methods", cors.allowedMethods.join(", ")],
-  ["access-control-allow-headers", [...cors.allowedHeaders, "Prkdb-Route", "Authorization"].join(", ")],
+  [
+    "access-control-allow-headers",
+    [...cors.allowedHeaders, "Prkdb-Route", "Prkdb-Cluster", "Authorization"].join(", "),
+  ],
   ["access-control-max-age", String(PREFLIGHT_SECONDS)],
 ];
 const EXPOSED = cors.exposedHeaders.join(", ");

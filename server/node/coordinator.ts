@@ -79,7 +79,7 @@ export class Coordinator {
 
   #plan(): void {
     const { cluster, leaders } = this.#options;
-    if (!cluster.state.isFounded) return cluster.proposeOnce(founding(cluster.state), PLAN);
+    if (!cluster.state.isFounded) return cluster.proposeOnce(founding(cluster), PLAN);
     if (this.#seenMs.size === 0 || cluster.isProposing(PLAN)) return;
     const { voters, votersOutgoing } = cluster.membership;
     const command = planNext(cluster.state, {
@@ -123,9 +123,11 @@ export class Coordinator {
 }
 
 /** The command that makes what all founders were started with the cluster's state. */
-function founding({ nodes, partitions, replicationFactor }: ClusterState): ClusterCommand {
+function founding({ clusterIdToFound, state }: GroupZero): ClusterCommand {
+  const { nodes, partitions, replicationFactor } = state;
   return {
     kind: "found",
+    clusterId: clusterIdToFound,
     replicationFactor,
     nodes: [...nodes.values()].map(({ nodeId, address }) => ({ nodeId, address })),
     replicas: partitions.map(({ replicas }) => replicas),

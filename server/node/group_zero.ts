@@ -18,11 +18,16 @@ import {
   type ClusterCommand,
   type ClusterState,
   encodeClusterCommand,
+  type NodePlace,
+  ownerOf,
 } from "../cluster/mod.ts";
+import type { ClusterId } from "../data/mod.ts";
 import type { Outcome } from "../kv/mod.ts";
-import type { Clock } from "../ports/mod.ts";
+import type { Answerer, Clock, PeerTransport } from "../ports/mod.ts";
 import type { ClusterStateMachine } from "./cluster_state_machine.ts";
 import type { Inbox } from "./inbox.ts";
+
+type AddNode = Extract<ChangeRequest, { readonly kind: "addNode" }>;
 
 /** A proposal of this node's own that has not been answered for so long is made again. */
 const PROPOSAL_LIMIT_MS = 2_000;
@@ -32,9 +37,16 @@ export interface GroupZeroOptions {
   readonly nodeId: NodeId;
   /** Another one for each start of the process. */
   readonly seed: number;
+  /** Of this node's directory. */
+  readonly clusterId: ClusterId;
+  /** For an id that is drawn, 32 bits that cannot be guessed; the system's by default. */
+  readonly randomWord?: (() => number) | undefined;
   readonly machine: ClusterStateMachine;
   readonly multiRaft: MultiRaft;
   readonly clock: Clock;
+  readonly transport: PeerTransport;
+  /** Where this node is, if it can be reached. */
+  readonly place?: NodePlace | undefined;
   readonly inbox: Inbox;
 }
 
@@ -42,14 +54,18 @@ export interface GroupZeroOptions {
 export class GroupZero {
   readonly replica: HostedReplica<ClusterStateMachine>;
   readonly #options: GroupZeroOptions;
+  readonly #startedMs: number;
   readonly #listeners = new Set<() => void>();
   /** What this node proposes by itself and has no answer to, by what it is about. */
   readonly #proposing = new Set<string>();
   #isRefreshing = false;
+  #isKeepingId = false;
+  #hasAnnounced = false;
   #changeCount = 0;
 
   constructor(options: GroupZeroOptions) {
     this.#options = options;
+    this.#startedMs = options.clock.monotonicMs();
     const place = { partitionId: CLUSTER_PARTITION, group: CLUSTER_GROUP };
     this.replica = new HostedReplica(place, options.machine);
   }
@@ -57,6 +73,52 @@ export class GroupZero {
   /** The cluster's own state as this node knows it. */
   get state(): ClusterState {
     return this.replica.machine.state;
+  }
+
+  /** The id with which this node, if it is the first to lead the group, founds the cluster. */
+  get clusterIdToFound(): string {
+    return this.#options.clusterId.draw(this.#options.randomWord);
+  }
+
+  /**
+   * Sees to it that the id that the founding has drawn is kept durably here. What fails is tried again when
+   * this is called again.
+   *
+   * @throws {Error} when this node is bound to another cluster
+   */
+  keepClusterId(): void {
+    const { clusterId, nodeId } = this.#options;
+    const drawn = this.state.clusterId;
+    if (drawn === "" || drawn === clusterId.value) return;
+    if (!clusterId.matches(drawn)) {
+      throw new Error(
+        `Node ${nodeId} belongs to cluster ${clusterId.value}, but the cluster's own group says ${drawn}: ` +
+          "nodes of two clusters with the same list of founders have been mixed; keep them apart",
+      );
+    }
+    if (this.#isKeepingId) return;
+    this.#isKeepingId = true;
+    const end = () => void (this.#isKeepingId = false);
+    clusterId.settle(drawn).then(end, end);
+  }
+
+  /**
+   * Sees to it that the cluster knows where this node is, once in the life of its process: the flags that it
+   * was started with are newer than what stood in the log then. What is lost is said again when this is
+   * called again.
+   */
+  announce(): void {
+    const { clock, nodeId, place } = this.#options;
+    if (this.#hasAnnounced || place === undefined) return;
+    const nowMs = clock.monotonicMs();
+    const known = this.state.nodes.get(nodeId);
+    if (known === undefined || !this.state.isFounded) return;
+    if (!this.replica.isFresh(nowMs, nowMs - this.#startedMs)) return this.refresh();
+    const { address, clientUrl } = place;
+    this.#hasAnnounced = known.address === address && known.clientUrl === clientUrl;
+    // Two nodes at one address are their operator's to tell apart.
+    if (this.#hasAnnounced || ownerOf(this.state, { nodeId, address }) !== undefined) return;
+    this.proposeOnce({ kind: "announce", nodeId, address, clientUrl }, "announce");
   }
 
   /** The members of the group, as far as this node knows. */
@@ -71,6 +133,7 @@ export class GroupZero {
     const changeId = `${nodeId}-${seed.toString(16)}-${++this.#changeCount}`;
     const command: ClusterCommand = { kind: "change", changeId, request };
     mustBeWithinBounds(command);
+    if (request.kind === "addNode") await this.#checkAddress(request);
     await this.#propose(command, deadlineMs);
     const change = await this.#appearance(changeId, deadlineMs);
     if (change.error !== "") throw invalidArgument(change.error);
@@ -119,6 +182,24 @@ export class GroupZero {
         settle: () => this.#isRefreshing = false,
       },
     });
+  }
+
+  /**
+   * An address is believed when the node answers there as itself. One that was never a member may still be
+   * down: it is announced before it is started.
+   *
+   * @throws {DomainError} `invalidArgument`
+   */
+  async #checkAddress({ nodeId, address }: AddNode): Promise<void> {
+    const { clusterId, transport } = this.#options;
+    const known = this.state.nodes.get(nodeId);
+    if (known?.address === address) return;
+    const answerer = await transport.whoIsAt(address);
+    const problem = answerer.kind === "node"
+      ? problemWithNode(answerer, { nodeId, clusterId: clusterId.settledValue })
+      : problemWithNobody(answerer, known !== undefined);
+    if (problem === "") return;
+    throw invalidArgument(`Cannot believe that node ${nodeId} is at ${address}: ${problem}`);
   }
 
   /** Resolves when the command has been applied by the group's leader; rejects with `DomainError`. */
@@ -172,6 +253,31 @@ function notSeenInTime(): DomainError {
     "The change was taken, but this node has not seen it before the call's deadline: look at the changes " +
       "before you ask for it again",
   );
+}
+
+/** Which node should answer. */
+interface WantedNode {
+  readonly nodeId: NodeId;
+  readonly clusterId: string;
+}
+
+function problemWithNode(found: Answerer & { readonly kind: "node" }, wanted: WantedNode): string {
+  if (found.nodeId !== wanted.nodeId) {
+    return `node ${found.nodeId} answers there; check the address and the node's id`;
+  }
+  if (found.clusterId === "" || found.clusterId === wanted.clusterId) return "";
+  return `a node of cluster ${found.clusterId} answers there, not of ${wanted.clusterId}; check the address`;
+}
+
+function problemWithNobody(
+  found: Exclude<Answerer, { readonly kind: "node" }>,
+  isMember: boolean,
+): string {
+  if (found.kind === "stranger") {
+    return `what answers there is no prkdb node (${found.reason}); check the address`;
+  }
+  if (!isMember) return "";
+  return `no node answers there (${found.reason}); start it there first, or check the address`;
 }
 
 /** @throws {DomainError} `invalidArgument` */

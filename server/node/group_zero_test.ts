@@ -179,6 +179,7 @@ test("a change that makes no sense is refused with the reason", async () => {
       [{ kind: "removeNode", nodeId: 3 }, /replica/],
       [{ kind: "removeNode", nodeId: 9 }, /9/],
       [{ kind: "addNode", nodeId: 7, address: "host:2" }, /host:2/],
+      [{ kind: "addNode", nodeId: 2, address: "host:9" }, /node 2 is at host:9: no node answers there/],
       [{ kind: "moveReplica", partitionId: 0, from: 1, to: 2 }, /2/],
       [{ kind: "transferLeadership", partitionId: 0, to: 8 }, /8/],
     ];

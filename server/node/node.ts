@@ -25,10 +25,12 @@ import {
   CallDispatcher,
   CallIntake,
   createMemoryBudget,
+  FoundingGate,
   Leaderships,
   LeaderTable,
   type MemoryBudget,
   type MemoryPart,
+  notFounded,
   stopping,
   WriteGate,
 } from "../calls/mod.ts";
@@ -40,6 +42,7 @@ import {
   type ClusterState,
   foundingState,
   foundingStateOf,
+  type NodePlace,
 } from "../cluster/mod.ts";
 import type { DataDirectory, Identity, ResourceTrouble, Troubles } from "../data/mod.ts";
 import type { Mutation } from "../kv/mod.ts";
@@ -83,6 +86,8 @@ export interface NodeOptions {
   readonly randomWord?: () => number;
   readonly inbox: Inbox;
   readonly transport: PeerTransport;
+  /** Where this node is, if it can be reached; it sees to it that the cluster knows. */
+  readonly place?: NodePlace;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
   /** Whether a leader whose lease holds answers reads alone; not unless given. */
@@ -106,6 +111,7 @@ export class Node implements NodeApi {
   readonly cluster: GroupZero;
   readonly #options: NodeOptions;
   readonly #peers: PeerDirectory;
+  readonly #founding: FoundingGate;
   readonly #intake: CallIntake;
   readonly #loop: NodeLoop;
   readonly #reporter: NodeReporter;
@@ -138,8 +144,8 @@ export class Node implements NodeApi {
 
   private constructor(options: NodeOptions, { wal, collector }: RecoveredLog) {
     const { electionTimeoutMs, joined, shape, transport } = options;
-    const { identity } = options.data;
-    const own = { ...options, identity, nodeId: identity.nodeId, hasJoined: joined !== undefined };
+    const { clusterId, identity } = options.data;
+    const own = { ...options, clusterId, identity, nodeId: identity.nodeId, hasJoined: joined !== undefined };
     const multiRaft = createMultiRaft(own);
     const leaders = new LeaderTable();
     const outbox = new Outbox(transport);
@@ -163,6 +169,7 @@ export class Node implements NodeApi {
     this.#peers = peers;
     this.#memory = memory;
     this.gate = gate;
+    this.#founding = new FoundingGate(clusterId, options.clock);
     this.#intake = new CallIntake({ ...base, partitionCount: shape.partitionCount });
     this.#reporter = new NodeReporter(parts);
     this.#loop = new NodeLoop({
@@ -177,8 +184,9 @@ export class Node implements NodeApi {
     this.#loop.start();
   }
 
+  /** Empty until the cluster is founded and this node has heard of it. */
   get clusterId(): string {
-    return this.identity.clusterId;
+    return this.#options.data.clusterId.settledValue;
   }
 
   /** Whose data this node holds. */
@@ -208,23 +216,27 @@ export class Node implements NodeApi {
   }
 
   write(mutations: readonly Mutation[], options: NodeWriteOptions): Promise<readonly WriteResult[]> {
-    return this.#intake.write(mutations, options);
+    if (this.#founding.isOpen) return this.#intake.write(mutations, options);
+    return this.#writeLater(mutations, options);
   }
 
   read(keys: readonly Uint8Array[], options: NodeReadOptions): Promise<readonly ReadResult[]> {
-    return this.#intake.read(keys, options);
+    if (this.#founding.isOpen) return this.#intake.read(keys, options);
+    return this.#readLater(keys, options);
   }
 
   metadata(): ClusterMetadata {
     return this.#reporter.metadata();
   }
 
-  changeCluster(
+  async changeCluster(
     request: ChangeRequest,
     { timeoutMs }: Pick<NodeWriteOptions, "timeoutMs">,
   ): Promise<string> {
-    if (this.#isStopping) return Promise.reject(stopping());
-    return this.cluster.change(request, timeoutMs);
+    const leftMs = await this.#founding.wait(timeoutMs);
+    if (this.#isStopping) throw stopping();
+    if (leftMs === 0) throw notFounded();
+    return await this.cluster.change(request, leftMs);
   }
 
   clusterChanges(): readonly ClusterChange[] {
@@ -289,6 +301,24 @@ export class Node implements NodeApi {
           "lost its disk has forgotten its votes and must not come back under its old id",
       ),
     );
+  }
+
+  async #writeLater(
+    mutations: readonly Mutation[],
+    options: NodeWriteOptions,
+  ): Promise<readonly WriteResult[]> {
+    const timeoutMs = await this.#founding.wait(options.timeoutMs);
+    if (timeoutMs > 0) return await this.#intake.write(mutations, { ...options, timeoutMs });
+    return mutations.map(() => ({ ok: false, error: notFounded() }));
+  }
+
+  async #readLater(
+    keys: readonly Uint8Array[],
+    options: NodeReadOptions,
+  ): Promise<readonly ReadResult[]> {
+    const timeoutMs = await this.#founding.wait(options.timeoutMs);
+    if (timeoutMs === 0) throw notFounded();
+    return await this.#intake.read(keys, { ...options, timeoutMs });
   }
 
   /**

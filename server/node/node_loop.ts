@@ -356,8 +356,11 @@ export class NodeLoop {
   }
 
   #tick(): void {
-    const { clock, coordinator, dispatcher, leaderships, meters, multiRaft, reconciler, wal } = this.#options;
+    const { clock, cluster, coordinator, dispatcher, leaderships, meters, multiRaft, reconciler, wal } =
+      this.#options;
     multiRaft.tick();
+    cluster.keepClusterId();
+    cluster.announce();
     reconciler.tick();
     coordinator.tick();
     const nowMs = clock.monotonicMs();
@@ -419,6 +422,7 @@ export class NodeLoop {
     const { state } = cluster;
     if (state === this.#followed) return;
     this.#followed = state;
+    cluster.keepClusterId();
     peers.connect();
     replicas.follow(state);
     if (state.retired.has(nodeId)) this.#ended.resolve({ kind: "removed" });

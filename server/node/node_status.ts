@@ -18,7 +18,7 @@ import {
 } from "../api/mod.ts";
 import type { KvReplica, LeaderTable } from "../calls/mod.ts";
 import { type ClusterPartition, groupOfPartition } from "../cluster/mod.ts";
-import type { Identity, Troubles } from "../data/mod.ts";
+import type { ClusterId, Identity, Troubles } from "../data/mod.ts";
 import type { Clock, PeerTransport } from "../ports/mod.ts";
 import type { GroupZero } from "./group_zero.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
@@ -34,6 +34,7 @@ const NAMED_MAX = 3;
 /** Where it is read from. */
 export interface NodeReporterOptions {
   readonly identity: Identity;
+  readonly clusterId: ClusterId;
   readonly clock: Clock;
   readonly wal: Wal;
   readonly transport: PeerTransport;
@@ -57,23 +58,27 @@ export class NodeReporter {
   }
 
   metadata(): ClusterMetadata {
-    const { cluster, identity, peers } = this.#options;
+    const { cluster, clusterId, peers } = this.#options;
     const { epoch, nodes, partitions, replicationFactor } = cluster.state;
     return {
-      clusterId: identity.clusterId,
+      clusterId: clusterId.settledValue,
       epoch,
       replicationFactor,
-      nodes: [...nodes.keys()].map((nodeId) => ({ nodeId, address: peers.addressOf(nodeId) })),
+      nodes: [...nodes.keys()].map((nodeId) => ({
+        nodeId,
+        address: peers.addressOf(nodeId),
+        clientUrl: peers.clientUrlOf(nodeId),
+      })),
       partitions: partitions.map((partition) => this.#partition(partition, partitions.length)),
     };
   }
 
   status(isStopping: boolean): NodeStatus {
-    const { clock, identity, replicas, transport, wal } = this.#options;
+    const { clock, clusterId, identity, replicas, transport, wal } = this.#options;
     const isReady = !isStopping && readinessOf(this.troubles()).isReady;
     return {
       nodeId: identity.nodeId,
-      clusterId: identity.clusterId,
+      clusterId: clusterId.settledValue,
       version: VERSION,
       state: isStopping ? "stopping" : isReady ? "serving" : "starting",
       uptimeMs: Math.floor(clock.monotonicMs() - this.#startedMs),
@@ -85,11 +90,12 @@ export class NodeReporter {
 
   /** What calls through this node suffer from, as far as it knows. */
   troubles(): readonly NodeTrouble[] {
-    const { cluster: { state }, identity } = this.#options;
+    const { cluster: { state }, clusterId, identity } = this.#options;
     if (!state.nodes.has(identity.nodeId)) {
       return [{ kind: "notMember", reason: "the node is not a member yet" }];
     }
     if (!state.isFounded) return [{ kind: "noLeader", reason: "the cluster's own group has no leader" }];
+    if (!clusterId.isSettled) return [{ kind: "idNotKept", reason: "the cluster's id is not kept yet" }];
     return [...this.#leaderTroubles(), ...this.#stuckReplicas(), ...this.#shortage()];
   }
 

@@ -8,6 +8,7 @@ import { partitionOfKey } from "../../proto/mod.ts";
 import { assert, assertRejects, suite } from "../../tests/harness.ts";
 import {
   kindOf,
+  NodeCluster,
   put,
   READ,
   text,
@@ -156,6 +157,56 @@ test("what breaks a node that the cluster has removed is told when it is closed"
     await assertRejects(() => cluster.stop(1), ({ message }) => message.includes("another data directory"));
     cluster.nodes.delete(1);
   });
+});
+
+test("two clusters of the same nodes have ids of their own, known to all of their nodes and kept", async () => {
+  const found = async () => {
+    let clusterId = "";
+    await withCluster(3, async (cluster) => {
+      clusterId = cluster.node(1).clusterId;
+      await cluster.stop(2);
+      await cluster.start(2);
+      assert.is(cluster.node(2).clusterId, clusterId, "before it has heard of anybody");
+      for (const id of [1, 2, 3]) {
+        assert.is(cluster.node(id).metadata().clusterId, clusterId);
+        assert.is(cluster.node(id).status().clusterId, clusterId);
+      }
+    });
+    return clusterId;
+  };
+  const [one, other] = [await found(), await found()];
+  assert.match(one, /^[0-9a-f]{32}$/);
+  assert.is.not(one, other);
+  assert.is(one.slice(0, 16), other.slice(0, 16), "half of it follows from the list");
+});
+
+test("before a cluster is founded a node acknowledges nothing, and says of which cluster it is not", async () => {
+  const cluster = new NodeCluster(3);
+  try {
+    await cluster.start(1);
+    const node = cluster.node(1);
+    assert.equal([node.clusterId, node.metadata().clusterId, node.status().clusterId], ["", "", ""]);
+    const short = { ...WRITE, timeoutMs: 50 };
+    assert.equal((await node.write([put("a", "1"), put("b", "1")], short)).map(kindOf), [
+      "unavailable",
+      "unavailable",
+    ]);
+    const failures = await Promise.allSettled([
+      node.read([utf8("a")], { ...READ, timeoutMs: 50 }),
+      node.changeCluster({ kind: "rebalance" }, { timeoutMs: 50 }),
+    ]);
+    for (const failure of failures) {
+      assert.match(
+        failure.status === "rejected" ? failure.reason.message : "answered",
+        /not know its cluster's id/,
+      );
+    }
+    const waiting = node.write([put("a", "2")], WRITE);
+    await cluster.start(2);
+    assert.equal((await waiting).map(kindOf), ["ok"], "a call that can wait is answered when it is founded");
+  } finally {
+    await cluster.close();
+  }
 });
 
 /** The partition that owns `key`. */

@@ -13,7 +13,7 @@
 import { NODE_ID_MAX } from "../../proto/mod.ts";
 import { type Contradiction, describeContradiction, NO_NODE, type NodeId } from "../../raft/mod.ts";
 import type { LeaderTable, NodeAddresses } from "../calls/mod.ts";
-import { CLUSTER_GROUP, type ClusterShape, isAddress, NODES_MAX } from "../cluster/mod.ts";
+import { CLUSTER_GROUP, type ClusterShape, isAddress, type NodePlace, NODES_MAX } from "../cluster/mod.ts";
 import type { Outbox } from "../ports/mod.ts";
 import type { ClusterStateMachine } from "./cluster_state_machine.ts";
 
@@ -28,16 +28,17 @@ export interface PeerDirectoryOptions {
   readonly cluster: ClusterStateMachine;
   readonly leaders: LeaderTable;
   readonly outbox: Outbox;
+  /** Where this node itself is, if it can be reached. */
+  readonly place?: NodePlace | undefined;
 }
 
 /** See the module comment. */
 export class PeerDirectory implements NodeAddresses {
   readonly #options: PeerDirectoryOptions;
-  /**
-   * With their addresses. They stay until the node stops: one may lead before the log says that it is a
-   * member.
-   */
-  readonly #provisional = new Map<NodeId, string>();
+  /** They stay until the node stops: one may lead before the log says that it is a member. */
+  readonly #provisional = new Set<NodeId>();
+  /** Where peers that have a stream to here say that they serve. */
+  readonly #said = new Map<NodeId, string>();
   /** Peers that have lost what they had promised to this node, and how that showed. */
   readonly #distrusted = new Map<NodeId, string>();
 
@@ -54,25 +55,29 @@ export class PeerDirectory implements NodeAddresses {
     const { nodeId, shape, cluster } = this.#options;
     const { nodes, retired } = cluster.state;
     // What this node knows of the cluster may be so old that none of its members is left.
-    const others = [...shape.nodes.keys(), ...this.#provisional.keys()].filter((id) => !retired.has(id));
+    const others = [...shape.nodes.keys(), ...this.#provisional].filter((id) => !retired.has(id));
     const known = new Set([...nodes.keys(), ...others]);
     return [...known].filter((id) => id !== nodeId).sort((a, b) => a - b);
   }
 
-  /**
-   * `host:port`, empty if unknown. Founders are where the flags say; a whole cluster may be started at other
-   * addresses.
-   */
+  /** `host:port`, for those who ask this node; empty if unknown. */
   addressOf(node: NodeId): string {
-    const { hasJoined, shape, cluster } = this.#options;
-    const founded = shape.nodes.get(node);
-    const current = cluster.state.nodes.get(node)?.address;
-    return (hasJoined ? current ?? founded : founded ?? current) ?? this.#provisional.get(node) ?? "";
+    const { cluster, nodeId, place } = this.#options;
+    if (node === nodeId && place !== undefined) return place.address;
+    const current = cluster.state.nodes.get(node);
+    return (current?.hasMoved === true ? current.address : undefined) ?? this.#placesOf(node)[0] ?? "";
+  }
+
+  /** Where clients find the node, a URL; empty where that is its address. */
+  clientUrlOf(node: NodeId): string {
+    const { cluster, nodeId, place } = this.#options;
+    if (node === nodeId && place !== undefined) return place.clientUrl;
+    return cluster.state.nodes.get(node)?.clientUrl ?? "";
   }
 
   /** Tells the way out which nodes are the peers now. */
   connect(): void {
-    this.#options.outbox.setPeers(new Map(this.ids().map((id) => [id, this.addressOf(id)])));
+    this.#options.outbox.setPeers(new Map(this.ids().map((id) => [id, this.#placesOf(id)])));
   }
 
   /**
@@ -80,12 +85,13 @@ export class PeerDirectory implements NodeAddresses {
    * node. An unknown node that may is a provisional peer from now on.
    */
   admit(id: NodeId, address: string): boolean {
-    if (this.ids().includes(id)) return true;
-    const hasNoLeader = this.#options.leaders.get(CLUSTER_GROUP).leader === NO_NODE;
-    if (!hasNoLeader || this.#provisional.size >= NODES_MAX) return false;
-    if (!this.#mayBeMember(id) || !isAddress(address)) return false;
-    this.#provisional.set(id, address);
-    this.connect();
+    if (!this.ids().includes(id)) {
+      const hasNoLeader = this.#options.leaders.get(CLUSTER_GROUP).leader === NO_NODE;
+      if (!hasNoLeader || this.#provisional.size >= NODES_MAX) return false;
+      if (!this.#mayBeMember(id) || !isAddress(address)) return false;
+      this.#provisional.add(id);
+    }
+    this.#noteAddress(id, address);
     return true;
   }
 
@@ -97,6 +103,27 @@ export class PeerDirectory implements NodeAddresses {
   /** Why nothing of what `id` says is believed, `undefined` if it is. */
   distrustOf(id: NodeId): string | undefined {
     return this.#distrusted.get(id);
+  }
+
+  /**
+   * Where the node may be, the likeliest first. A founder was told where founders are, and a whole cluster
+   * may be started at other addresses than its state says; but what was changed since the founding counts
+   * too. Of all others the state knows best, but it may be old, so what they say themselves comes behind it.
+   */
+  #placesOf(node: NodeId): readonly string[] {
+    const { hasJoined, shape, cluster } = this.#options;
+    const told = shape.nodes.get(node);
+    const current = cluster.state.nodes.get(node);
+    const places = hasJoined || told === undefined
+      ? [current?.address, told, this.#said.get(node)]
+      : [told, current?.hasMoved === true ? current.address : undefined];
+    return [...new Set(places.filter((place) => place !== undefined))];
+  }
+
+  #noteAddress(id: NodeId, address: string): void {
+    if (this.#said.get(id) === address || !isAddress(address)) return;
+    this.#said.set(id, address);
+    this.connect();
   }
 
   #mayBeMember(id: NodeId): boolean {

@@ -17,6 +17,7 @@ const ADDRESS = "unknown:1";
 const TOLD = new Map([[1, "told:1"], [2, "told:2"], [3, "told:3"]]);
 const NO_TRANSPORT: PeerTransport = {
   setPeers: () => {},
+  whoIsAt: () => Promise.resolve({ kind: "nobody", reason: "" }),
   send: () => false,
   statuses: () => [],
   close: () => Promise.resolve(),
@@ -32,7 +33,12 @@ interface Knowledge {
 /** The directory of node 3, which was told of nodes 1 to 3 at its start; and how often peers were set. */
 function directoryOfNode3({ state = stateOf(TOLD), leader = 0, hasJoined = false }: Knowledge) {
   let connected = 0;
-  const outbox = new Outbox({ ...NO_TRANSPORT, setPeers: () => connected++ });
+  let peers: ReadonlyMap<number, readonly string[]> = new Map();
+  const setPeers = (given: typeof peers) => {
+    connected++;
+    peers = given;
+  };
+  const outbox = new Outbox({ ...NO_TRANSPORT, setPeers });
   const leaders = new LeaderTable();
   leaders.noteRemote(CLUSTER_GROUP, { leader, term: 1 });
   const directory = new PeerDirectory({
@@ -42,8 +48,13 @@ function directoryOfNode3({ state = stateOf(TOLD), leader = 0, hasJoined = false
     cluster: new ClusterStateMachine(state),
     leaders,
     outbox,
+    place: undefined,
   });
-  return { directory, connected: () => connected };
+  const places = () => {
+    directory.connect();
+    return Object.fromEntries(peers);
+  };
+  return { directory, connected: () => connected, places };
 }
 
 function stateOf(nodes: ReadonlyMap<number, string>, retired: readonly number[] = []): ClusterState {
@@ -58,12 +69,32 @@ test("members, and nodes it was told of, are peers; former members and the node 
   assert.equal([1, 2, 3, 4].map((id) => directory.admit(id, ADDRESS)), [false, true, false, true]);
 });
 
-test("a founder finds founders where its flags say, and everybody else where the cluster says", () => {
+test("a founder finds founders where its flags say, then where they have moved; others where they are", () => {
+  const founded = stateOf(new Map([[1, "now:1"], [4, "now:4"]]));
+  const moved = { ...founded.nodes.get(1)!, address: "moved:1", hasMoved: true };
+  const state = { ...founded, nodes: new Map([...founded.nodes, [1, moved]]) };
+  const before = directoryOfNode3({ state: founded });
+  assert.equal(before.places(), { 1: ["told:1"], 2: ["told:2"], 4: ["now:4"] });
+  const founder = directoryOfNode3({ state });
+  assert.equal(founder.places(), { 1: ["told:1", "moved:1"], 2: ["told:2"], 4: ["now:4"] });
+  assert.equal([1, 2, 4, 5].map((id) => founder.directory.addressOf(id)), [
+    "moved:1",
+    "told:2",
+    "now:4",
+    "",
+  ]);
+  const joined = directoryOfNode3({ state, hasJoined: true });
+  assert.equal(joined.places(), { 1: ["moved:1", "told:1"], 2: ["told:2"], 4: ["now:4"] });
+});
+
+test("where a peer says that it is comes behind what the state says, and not before a founder's flags", () => {
   const state = stateOf(new Map([[1, "now:1"], [4, "now:4"]]));
-  const founder = directoryOfNode3({ state }).directory;
-  assert.equal([1, 2, 4, 5].map((id) => founder.addressOf(id)), ["told:1", "told:2", "now:4", ""]);
-  const joined = directoryOfNode3({ state, hasJoined: true }).directory;
-  assert.equal([1, 2, 4].map((id) => joined.addressOf(id)), ["now:1", "told:2", "now:4"]);
+  const joined = directoryOfNode3({ state, hasJoined: true });
+  for (const id of [1, 4]) assert.ok(joined.directory.admit(id, `says:${id}`));
+  assert.equal(joined.places(), { 1: ["now:1", "told:1", "says:1"], 2: ["told:2"], 4: ["now:4", "says:4"] });
+  const founder = directoryOfNode3({ state });
+  for (const id of [1, 4]) assert.ok(founder.directory.admit(id, `says:${id}`));
+  assert.equal(founder.places(), { 1: ["told:1"], 2: ["told:2"], 4: ["now:4", "says:4"] });
 });
 
 test("while a leader of the cluster's own group is known, unknown nodes are refused", () => {
@@ -75,9 +106,10 @@ test("while a leader of the cluster's own group is known, unknown nodes are refu
 
 test("while none is known, an unknown node becomes a provisional peer and is answered where it says", () => {
   const { directory, connected } = directoryOfNode3({});
-  assert.ok(directory.admit(9, ADDRESS));
   assert.ok(directory.admit(9, "elsewhere:1"));
-  assert.is(connected(), 1);
+  assert.ok(directory.admit(9, ADDRESS));
+  assert.ok(directory.admit(9, ADDRESS));
+  assert.is(connected(), 2);
   assert.equal(directory.ids(), [1, 2, 9]);
   assert.is(directory.addressOf(9), ADDRESS);
 });

@@ -67,15 +67,16 @@ export type LinkEvent =
 
 /** What a link belongs to. */
 export interface LinkOwner {
+  /** Asked at each attempt to connect: what is known of the peer changes. */
+  addressOf(peer: NodeId): PeerAddress;
   /** Made anew for each stream: what is known of the peer changes. */
   helloTo(peer: NodeId): PeerHello;
   take(event: LinkEvent): void;
 }
 
-/** Where a link leads, and what it belongs to. */
+/** To whom a link leads, and what it belongs to. */
 export interface PeerLinkOptions {
   readonly peer: NodeId;
-  readonly address: PeerAddress;
   readonly owner: LinkOwner;
   /** A stream whose batches are not answered for so long is given up, and so is an attempt to connect. */
   readonly answerLimitMs: number;
@@ -174,7 +175,8 @@ export class PeerLink {
   }
 
   async #connect(): Promise<void> {
-    const { address, answerLimitMs, owner, peer } = this.#options;
+    const { answerLimitMs, owner, peer } = this.#options;
+    const address = owner.addressOf(peer);
     this.#attemptedMs = performance.now();
     let connection: Deno.TcpConn;
     try {

@@ -11,7 +11,8 @@
  * written by hand over a TCP connection with Nagle's algorithm off. Its first message is a hello with the
  * cluster's id, both node ids, and the incarnations of both data directories. Once that is answered it
  * carries one batch per turn. What the peer has to say travels on its own stream; the answers on this one say
- * what has arrived, and a stream is judged by them (`docs/decisions/0020-…`).
+ * what has arrived, and a stream is judged by them (`docs/decisions/0020-…`). A stream that began before the
+ * sender knew the cluster's whole id is opened anew when it does (`docs/decisions/0022-…`).
  *
  * ```
  * turn ─▶ StreamTransport.send ─▶ PeerLink: queue, one write for all that waits ═▶ TCP
@@ -23,7 +24,7 @@
  * `heartbeat_codec.ts`: batches as bytes. `answer_codec.ts`, `answer_reader.ts`: answers as bytes, and out of
  * them. `answer_watch.ts`: when a stream is given up. `link.ts`: one outgoing stream, its queue and its life.
  * `transport.ts`: the links to all peers. `answer_stream.ts`, `service.ts`: incoming streams, which are let
- * in, and what is answered.
+ * in, and what is answered. `who_is.ts`: a question to an address that may be anybody's.
  *
  * What this room has to ask the node is one small interface, `PeerHost`: whether the sender of a hello is a
  * peer, and whether its directory is the known one. What arrives and what breaks goes into the node's inbox.
@@ -42,6 +43,7 @@
  * - One incoming stream per peer counts, the newest; when it ends, the node is told that its peer is lost.
  * - A stream whose batches are not answered within an election timeout is given up, and a new one opened over
  *   a new connection.
+ * - A peer may be at several addresses; where one does not lead to it, the next is tried.
  * - A node that has lost what it promised to this one is not let in any more (`docs/decisions/0016-…`).
  * - A removed node is told so when it connects, and a node with a lost disk learns it from its peers' hellos,
  *   so that both can stop.

@@ -9,7 +9,7 @@
  */
 
 import type { NodeId } from "../../raft/mod.ts";
-import type { Identity, PeerIdentities } from "../data/mod.ts";
+import { type ClusterId, type Identity, isUndrawn, type PeerIdentities } from "../data/mod.ts";
 import type { PeerHello, PeerInbox } from "../ports/mod.ts";
 import type { StreamRefusal } from "./answer_codec.ts";
 import { AnswerStream } from "./answer_stream.ts";
@@ -46,6 +46,7 @@ export interface PeerHost {
 export interface PeerServiceOptions {
   readonly host: PeerHost;
   readonly identity: Identity;
+  readonly clusterId: ClusterId;
   /** The data directories that the peers had when they were first met. */
   readonly identities: PeerIdentities;
   readonly inbox: PeerInbox;
@@ -152,14 +153,16 @@ export class PeerService {
   }
 
   async #greet(message: Uint8Array, reader: ReadableStreamDefaultReader<Uint8Array>): Promise<NodeId> {
-    const { host, identity: { clusterId, nodeId }, inbox } = this.#options;
+    const { clusterId, host, identity: { nodeId }, inbox } = this.#options;
     const { hello } = decodePeerBatch(message, { from: 0, to: nodeId });
     if (hello === undefined) throw new RangeError("Cannot deliver: the first message has no hello");
-    if (hello.clusterId === clusterId && host.hasRemoved(hello.fromNode)) {
+    if (clusterId.matches(hello.clusterId) && host.hasRemoved(hello.fromNode)) {
       throw new RemovedPeerError(`Cannot deliver: node ${hello.fromNode} was removed from this cluster`);
     }
     const problem = this.#problemWith(hello) ?? await this.#problemWithDirectories(hello);
     if (problem !== undefined) throw new RangeError(`Cannot deliver: ${problem}`);
+    // Before anything that it says is believed, this node is bound to the same cluster.
+    if (!isUndrawn(hello.clusterId)) await clusterId.settle(hello.clusterId);
     // What the peer had to say while it had no stream to here was dropped, answers to passed calls among it.
     const replaced = this.#streams.get(hello.fromNode);
     if (replaced === undefined) inbox.push({ kind: "peerLost", peer: hello.fromNode });
@@ -192,11 +195,13 @@ export class PeerService {
   }
 
   #problemWith(hello: PeerHello): string | undefined {
-    const { host, identity: { clusterId, nodeId } } = this.#options;
+    const { clusterId, host, identity: { nodeId } } = this.#options;
     if (hello.protocolVersion < 1) {
       return `protocol version ${hello.protocolVersion} is not ${PEER_PROTOCOL_VERSION}`;
     }
-    if (hello.clusterId !== clusterId) return `this is cluster ${clusterId}, not ${hello.clusterId}`;
+    if (!clusterId.matches(hello.clusterId)) {
+      return `this is cluster ${clusterId.value}, not ${hello.clusterId}`;
+    }
     if (hello.toNode !== nodeId) return `this is node ${nodeId}, not ${hello.toNode}`;
     const distrust = host.distrustOf(hello.fromNode);
     if (distrust !== undefined) return `node ${hello.fromNode} is not believed any more: ${distrust}`;

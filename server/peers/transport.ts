@@ -8,9 +8,10 @@
 import { getLogger } from "@logtape/logtape";
 import { type NodeId, unreachable } from "../../raft/mod.ts";
 import type { PeerStatus } from "../api/mod.ts";
-import type { Identity, PeerIdentities } from "../data/mod.ts";
-import type { PeerBatch, PeerHello, PeerInbox, PeerTransport } from "../ports/mod.ts";
+import type { ClusterId, Identity, PeerIdentities } from "../data/mod.ts";
+import type { Answerer, PeerBatch, PeerHello, PeerInbox, PeerTransport } from "../ports/mod.ts";
 import { type LinkEvent, type LinkOwner, type PeerAddress, PeerLink } from "./link.ts";
+import { whoIsAt } from "./who_is.ts";
 
 /** Highest version of the peers' protocol this node speaks. */
 export const PEER_PROTOCOL_VERSION = 1;
@@ -28,8 +29,13 @@ const logger = getLogger(["prkdb", "server"]);
 
 /** The way to one peer. */
 interface Way {
-  readonly address: string;
+  /** Where the peer may be, `host:port`, the likeliest first; at least one. */
+  addresses: readonly string[];
+  /** Which of them is tried, or led to the peer; one that does not is followed by the next. */
+  at: number;
   readonly link: PeerLink;
+  /** The cluster's id in the hello of the stream that is open. */
+  saidClusterId: string;
   /** When to close it, for the peer is one no more; `Infinity` while it is. */
   closesMs: number;
 }
@@ -37,6 +43,7 @@ interface Way {
 /** What the transport works with. */
 export interface StreamTransportOptions {
   readonly identity: Identity;
+  readonly clusterId: ClusterId;
   /** The data directories that the peers had when they were first met. */
   readonly identities: PeerIdentities;
   readonly inbox: PeerInbox;
@@ -66,11 +73,12 @@ export class StreamTransport implements PeerTransport, LinkOwner {
     this.#checks = setInterval(() => this.#check(), this.#checkIntervalMs);
   }
 
-  setPeers(peers: ReadonlyMap<NodeId, string>): void {
-    for (const [peer, address] of peers) {
+  setPeers(peers: ReadonlyMap<NodeId, readonly string[]>): void {
+    for (const [peer, addresses] of peers) {
       const way = this.#ways.get(peer);
-      if (way?.address === address) way.closesMs = Infinity;
-      else this.#replace(peer, address);
+      const at = way === undefined ? -1 : addresses.indexOf(addressOf(way));
+      if (way === undefined || at < 0) this.#replace(peer, addresses);
+      else Object.assign(way, { addresses, at, closesMs: Infinity });
     }
     const closesMs = performance.now() + FORMER_PEER_MS;
     for (const [peer, way] of this.#ways) {
@@ -78,15 +86,26 @@ export class StreamTransport implements PeerTransport, LinkOwner {
     }
   }
 
+  whoIsAt(address: string): Promise<Answerer> {
+    return whoIsAt(address);
+  }
+
   send(to: NodeId, batch: PeerBatch): boolean {
-    return this.#ways.get(to)?.link.send(batch) ?? false;
+    const way = this.#ways.get(to);
+    if (way === undefined) return false;
+    // What this node says once it is bound to a cluster may only reach peers that have been told so first.
+    if (way.link.isConnected && way.saidClusterId !== this.#options.clusterId.value) {
+      this.#replace(to, way.addresses);
+      return false;
+    }
+    return way.link.send(batch);
   }
 
   statuses(): readonly PeerStatus[] {
     const current = [...this.#ways.values()].filter(({ closesMs }) => closesMs === Infinity);
-    return current.map(({ address, link }) => ({
+    return current.map(({ link, ...way }) => ({
       nodeId: link.peer,
-      address,
+      address: addressOf(way),
       connected: link.isConnected,
       reached: link.isReached,
       queuedBytes: link.queuedBytes,
@@ -100,10 +119,16 @@ export class StreamTransport implements PeerTransport, LinkOwner {
     return Promise.resolve();
   }
 
+  addressOf(peer: NodeId): PeerAddress {
+    return parseAddress(addressOf(this.#ways.get(peer)!));
+  }
+
   helloTo(peer: NodeId): PeerHello {
-    const { address, identities, identity: { clusterId, incarnation, nodeId } } = this.#options;
+    const { address, clusterId, identities, identity: { incarnation, nodeId } } = this.#options;
+    const way = this.#ways.get(peer);
+    if (way !== undefined) way.saidClusterId = clusterId.value;
     return {
-      clusterId,
+      clusterId: clusterId.value,
       fromNode: nodeId,
       toNode: peer,
       protocolVersion: PEER_PROTOCOL_VERSION,
@@ -122,14 +147,17 @@ export class StreamTransport implements PeerTransport, LinkOwner {
         return inbox.push({ kind: "peerConnected", peer: event.peer });
       case "lost": {
         const { openMs, peer, reason } = event;
+        if (openMs <= STABLE_STREAM_MS) this.#tryNextAddress(peer);
         const level = openMs > STABLE_STREAM_MS ? "warn" : "debug";
         logger[level]("Stream to node {peer} is lost: {reason}", { peer, reason });
         return inbox.push({ kind: "peerLost", peer });
       }
       case "refused":
+        this.#tryNextAddress(event.peer);
         return this.#noteRefusal(event.peer, event.reason);
       case "unreachable": {
         const { peer, reason } = event;
+        this.#tryNextAddress(peer);
         return logger.debug("Node {peer} cannot be reached: {reason}", { peer, reason });
       }
       case "removed":
@@ -146,12 +174,21 @@ export class StreamTransport implements PeerTransport, LinkOwner {
     logger[level]("Node {peer} refuses the stream from here: {reason}", { peer, reason });
   }
 
-  #replace(peer: NodeId, address: string): void {
-    this.#ways.get(peer)?.link.close();
+  /** A new stream; the old one is over, whatever was still to leave by it. */
+  #replace(peer: NodeId, addresses: readonly string[]): void {
+    const before = this.#ways.get(peer);
+    const at = before === undefined ? 0 : Math.max(0, addresses.indexOf(addressOf(before)));
+    before?.link.close();
     const { answerLimitMs } = this.#options;
-    const link = new PeerLink({ peer, address: parseAddress(address), owner: this, answerLimitMs });
-    this.#ways.set(peer, { address, link, closesMs: Infinity });
+    const link = new PeerLink({ peer, owner: this, answerLimitMs });
+    this.#ways.set(peer, { addresses, at, link, saidClusterId: "", closesMs: Infinity });
     if (this.#checks !== undefined) link.open();
+  }
+
+  /** The peer may have moved, and what is known of it may be old: whoever knows it better says so. */
+  #tryNextAddress(peer: NodeId): void {
+    const way = this.#ways.get(peer);
+    if (way !== undefined) way.at = (way.at + 1) % way.addresses.length;
   }
 
   get #checkIntervalMs(): number {
@@ -171,6 +208,10 @@ export class StreamTransport implements PeerTransport, LinkOwner {
       }
     }
   }
+}
+
+function addressOf({ addresses, at }: Pick<Way, "addresses" | "at">): string {
+  return addresses[at]!;
 }
 
 /** `host:port` or `[v6]:port` apart. */

@@ -38,5 +38,5 @@
 
 export { Outbox } from "./outbox.ts";
 export type { ForwardedCall, ForwardedReply, Leadership, PeerBatch, PeerHello } from "./peer_batch.ts";
-export type { Clock, PeerInbox, PeerInput, PeerTransport, Timer } from "./ports.ts";
+export type { Answerer, Clock, PeerInbox, PeerInput, PeerTransport, Timer } from "./ports.ts";
 export { SYSTEM_CLOCK } from "./system_clock.ts";

@@ -27,10 +27,10 @@ export class Outbox {
   }
 
   /**
-   * From now on these are the peers, ascending, with their addresses, `host:port`; no other node is told
-   * anything unasked.
+   * From now on these are the peers, ascending, with the addresses at which they may be; no other node is
+   * told anything unasked.
    */
-  setPeers(peers: ReadonlyMap<NodeId, string>): void {
+  setPeers(peers: ReadonlyMap<NodeId, readonly string[]>): void {
     this.#peers = [...peers.keys()];
     this.#transport.setPeers(peers);
   }

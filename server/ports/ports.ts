@@ -44,13 +44,23 @@ export interface PeerInbox {
   push(input: PeerInput): void;
 }
 
+/** What answers at an address. */
+export type Answerer =
+  /** The cluster's id is empty while the node does not know it. */
+  | { readonly kind: "node"; readonly nodeId: NodeId; readonly clusterId: string }
+  /** Something that is no node. */
+  | { readonly kind: "stranger"; readonly reason: string }
+  | { readonly kind: "nobody"; readonly reason: string };
+
 /** The way to the peers. What they send arrives in the node's inbox. */
 export interface PeerTransport {
   /**
-   * From now on these are the peers, with their addresses, `host:port`; replies to former ones may still
-   * leave.
+   * From now on these are the peers, each with the addresses, `host:port`, at which it may be, the likeliest
+   * first; replies to former ones may still leave.
    */
-  setPeers(peers: ReadonlyMap<NodeId, string>): void;
+  setPeers(peers: ReadonlyMap<NodeId, readonly string[]>): void;
+  /** Asks at an address, `host:port`, who is there; never rejects. */
+  whoIsAt(address: string): Promise<Answerer>;
   /**
    * Hands a batch over without waiting. It may be lost, never reordered with others to the same peer; false:
    * it is lost for certain.

@@ -1,17 +1,21 @@
 /**
  * What the headers of a Connect call say about how to serve it: its deadline, its route, its protocol
- * version.
+ * version, and which cluster it means.
  *
  * Source: Connect protocol reference, "Unary-Request".
  *
  * @module
  */
 
-import { invalidArgument, type NodeCallOptions } from "../api/mod.ts";
+import { DomainError, invalidArgument, type NodeApi, type NodeCallOptions } from "../api/mod.ts";
 import { callOptions } from "./method/mod.ts";
 
 const TIMEOUT = /^\d{1,10}$/;
 const PROTOCOL_VERSION = "1";
+/** The id of the cluster that a call means. */
+export const CLUSTER_HEADER = "prkdb-cluster";
+/** Characters of another cluster's id that an error repeats; ids have half as many. */
+const SHOWN_MAX = 64;
 
 /**
  * Options of a Connect call.
@@ -50,4 +54,34 @@ export function checkProtocolVersion(headers: Headers, parameter = ""): void {
       `Cannot serve the parameter connect "${parameter}": it must be "v${PROTOCOL_VERSION}"`,
     );
   }
+}
+
+/** A node, as far as it says which cluster it belongs to. */
+export type ClusterMember = Pick<NodeApi, "clusterId">;
+
+/**
+ * A caller that knows its cluster says so with every call (`prkdb-cluster`): addresses are used again, and a
+ * call that arrives in another cluster must not take effect there.
+ *
+ * @param meant `null` from callers that do not say
+ * @throws {DomainError} `wrongCluster`; `unavailable` while the node does not know its own cluster
+ */
+export function checkCluster(meant: string | null, { clusterId }: ClusterMember): void {
+  if (meant === null || meant === clusterId) return;
+  if (clusterId === "") {
+    throw new DomainError(
+      { kind: "unavailable" },
+      "Cannot serve yet: this node does not know which cluster it belongs to: ask another node",
+      "not_founded",
+    );
+  }
+  throw new DomainError(
+    { kind: "wrongCluster" },
+    `Cannot serve a call for cluster ${shown(meant)}: this node belongs to cluster ${clusterId}: ` +
+      "ask a node of your cluster, and check the address",
+  );
+}
+
+function shown(meant: string): string {
+  return meant.length <= SHOWN_MAX ? `"${meant}"` : `"${meant.slice(0, SHOWN_MAX)}…"`;
 }

@@ -24,7 +24,13 @@ import {
 } from "@connectrpc/connect/protocol";
 import { REQUEST_BYTES_MAX, TIMEOUT_MS_MAX } from "../../proto/mod.ts";
 import { DomainError, invalidArgument } from "../api/mod.ts";
-import { checkProtocolVersion, isDirect } from "./call_headers.ts";
+import {
+  checkCluster,
+  checkProtocolVersion,
+  CLUSTER_HEADER,
+  type ClusterMember,
+  isDirect,
+} from "./call_headers.ts";
 import { type GetQuery, messageOf } from "./connect_get.ts";
 import {
   callOptions,
@@ -69,6 +75,7 @@ export interface ServedMethods {
 
 /** What serving takes. */
 export interface RoutingContext {
+  readonly node: ClusterMember;
   readonly requests: RequestObserver;
   readonly bodies: BodyReader;
   /** Fires when the node stops: streams end. */
@@ -145,13 +152,17 @@ function stopping(): DomainError {
   );
 }
 
-function routed(handler: UniversalHandler, { requests, bodies, closing }: RoutingContext): RoutedHandler {
+function routed(
+  handler: UniversalHandler,
+  { node, requests, bodies, closing }: RoutingContext,
+): RoutedHandler {
   return async (request, query) => {
     const call = { requests, method: handler.method.name, startedMs: performance.now() };
     const values = createContextValues();
     let body = NO_BYTES;
     try {
       checkProtocolVersion(request.headers, query?.version);
+      checkCluster(request.headers.get(CLUSTER_HEADER), node);
       if (query !== undefined) await checkQuery(query);
       if (request.body !== null) body = await bodies.read(request);
       await checkBody(handler.method, request.headers.get("content-type") ?? "", body);

@@ -8,7 +8,13 @@
 
 import type { ConnectError } from "@connectrpc/connect";
 import { DomainError } from "../api/mod.ts";
-import { checkProtocolVersion, readCallOptions } from "./call_headers.ts";
+import {
+  checkCluster,
+  checkProtocolVersion,
+  CLUSTER_HEADER,
+  type ClusterMember,
+  readCallOptions,
+} from "./call_headers.ts";
 import { type GetQuery, messageOf } from "./connect_get.ts";
 import { toErrorAnswer, type UnaryMethod } from "./method/mod.ts";
 import { type BodyReader, decompress } from "./request_body.ts";
@@ -24,6 +30,7 @@ const GET_INIT: ResponseInit = {
 /** What answering a POST takes. */
 export interface PostContext {
   readonly method: UnaryMethod;
+  readonly node: ClusterMember;
   readonly requests: RequestObserver;
   readonly bodies: BodyReader;
 }
@@ -31,19 +38,21 @@ export interface PostContext {
 /** What answering a GET takes. */
 export interface GetContext {
   readonly method: UnaryMethod;
+  readonly node: ClusterMember;
   readonly requests: RequestObserver;
   readonly query: GetQuery;
 }
 
 /** Answers a POST whose content type is `application/proto`. Never rejects. */
 export async function servePost(
-  { method, requests, bodies }: PostContext,
+  { method, node, requests, bodies }: PostContext,
   request: Request,
 ): Promise<Response> {
   const startedMs = performance.now();
   try {
     const { headers } = request;
     checkProtocolVersion(headers);
+    checkCluster(headers.get(CLUSTER_HEADER), node);
     const encoding = headers.get("content-encoding");
     const options = readCallOptions(headers);
     const body = await bodies.read(request);
@@ -58,12 +67,13 @@ export async function servePost(
 
 /** Answers a GET whose query says `encoding=proto`. Never rejects. */
 export async function serveGet(
-  { method, requests, query }: GetContext,
+  { method, node, requests, query }: GetContext,
   request: Request,
 ): Promise<Response> {
   const startedMs = performance.now();
   try {
     checkProtocolVersion(request.headers, query.version);
+    checkCluster(request.headers.get(CLUSTER_HEADER), node);
     const options = readCallOptions(request.headers);
     const message = messageOf(query);
     const bytes = query.compression === "" ? message : await unfold(message, query.compression);

@@ -76,6 +76,7 @@ export function createHttpHandler(
 
 /** The routes of one node. */
 class HttpServer {
+  readonly #node: NodeApi;
   readonly #routes: ReadonlyMap<string, Route>;
   readonly #bodies = new BodyReader();
   readonly #cors: CorsPolicy;
@@ -85,7 +86,8 @@ class HttpServer {
   constructor({ node, corsOrigins, requests, streaming, closing = NEVER }: HttpHandlerOptions) {
     const unary = [...kvMethods(node), ...clusterMethods(node)];
     const streams = [...kvStreams(node), ...clusterStreams(node)];
-    this.#routes = buildRoutes({ unary, streams }, { requests, bodies: this.#bodies, closing });
+    this.#node = node;
+    this.#routes = buildRoutes({ unary, streams }, { node, requests, bodies: this.#bodies, closing });
     this.#cors = new CorsPolicy(corsOrigins);
     this.#requests = requests;
     this.#streaming = streaming;
@@ -132,7 +134,8 @@ class HttpServer {
 
   #post({ method, routed }: Route, request: Request): Promise<Response> {
     if (method !== undefined && request.headers.get("content-type") === "application/proto") {
-      return servePost({ method, requests: this.#requests, bodies: this.#bodies }, request);
+      const context = { method, node: this.#node, requests: this.#requests, bodies: this.#bodies };
+      return servePost(context, request);
     }
     return this.#general({ method, routed }, request);
   }
@@ -140,7 +143,9 @@ class HttpServer {
   #get({ method, routed, allow }: Route, request: Request, queryText: string): Response | Promise<Response> {
     if (method === undefined || !method.isSafe) return refuseMethod(allow, "GET");
     const query = parseGetQuery(queryText);
-    if (query.encoding === "proto") return serveGet({ method, requests: this.#requests, query }, request);
+    if (query.encoding === "proto") {
+      return serveGet({ method, node: this.#node, requests: this.#requests, query }, request);
+    }
     return this.#general({ method, routed }, request, query);
   }
 

@@ -6,6 +6,7 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { NodeApi } from "../api/mod.ts";
+import { checkCluster } from "./call_headers.ts";
 import { clusterMethods } from "./cluster/mod.ts";
 import { kvMethods } from "./kv/mod.ts";
 import { callOptions, toConnectError } from "./method/mod.ts";
@@ -19,6 +20,8 @@ export interface LocalCall {
   /** Milliseconds, 1 or more. */
   readonly timeoutMs: number;
   readonly direct: boolean;
+  /** Of the cluster that is meant, empty if the caller does not say. */
+  readonly clusterId: string;
 }
 
 /**
@@ -30,12 +33,13 @@ export function createLocalCaller(node: NodeApi): (call: LocalCall) => Promise<U
   const methods = new Map(
     [...kvMethods(node), ...clusterMethods(node)].map((method) => [method.path, method]),
   );
-  return async ({ path, body, timeoutMs, direct }) => {
+  return async ({ path, body, timeoutMs, direct, clusterId }) => {
     const method = methods.get(path);
     if (method === undefined) {
       throw new ConnectError(`Cannot call ${path}: this node has no such method`, Code.Unimplemented);
     }
     try {
+      checkCluster(clusterId === "" ? null : clusterId, node);
       return await method.answerBytes(body, callOptions(timeoutMs, direct));
     } catch (error) {
       throw toConnectError(error);

@@ -108,6 +108,14 @@ export class FakeCluster {
    * What metadata says about where a node is; other than the truth when clients cannot reach that address.
    */
   advertise: (node: number) => string = (node) => `127.0.0.1:${this.#ports[node]}`;
+  /** What metadata says about where clients find a node; empty where that is its address. */
+  clientUrl: (node: number) => string = () => "";
+  /** Where nodes find one another, as NOT_LEADER tells it. */
+  hintAddress: (node: number) => string = (node) => `127.0.0.1:${this.#ports[node]}`;
+  /** Which cluster's node is at the address of a node. */
+  clusterAt: (node: number) => string = () => this.clusterId;
+  /** Which cluster each call meant, with its method; empty if it did not say. */
+  readonly meant: (readonly [method: string, clusterId: string])[] = [];
   /** Nodes that were cut off from news, with the metadata they still believe in. */
   readonly frozen = new Map<number, Uint8Array<ArrayBuffer>>();
   /** Changes to the cluster, as asked for and as told. */
@@ -238,6 +246,7 @@ export class FakeCluster {
     const body = request.method === "GET" ? messageOf(url) : new Uint8Array(await request.arrayBuffer());
     if (this.paused.has(node)) await this.#closed;
     try {
+      this.#mustBeMeant(node, [method, request.headers.get("prkdb-cluster") ?? ""]);
       const service = url.pathname.includes(ClusterService.typeName) ? ClusterService : KvService;
       if (service === ClusterService) {
         return this.changes.tryAnswer(method, { node, body }) ?? answer(this.#aboutCluster(node, method));
@@ -248,11 +257,19 @@ export class FakeCluster {
     }
   }
 
+  #mustBeMeant(node: number, [method, clusterId]: readonly [method: string, clusterId: string]): void {
+    this.meant.push([method, clusterId]);
+    if (clusterId === "" || clusterId === this.clusterAt(node)) return;
+    const detail = { desc: ErrorInfoSchema, value: { reason: "WRONG_CLUSTER" } };
+    const message = `this node belongs to cluster ${this.clusterAt(node)}`;
+    throw new ConnectError(message, Code.FailedPrecondition, undefined, [detail]);
+  }
+
   #aboutCluster(node: number, method: string): Uint8Array<ArrayBuffer> {
     if (method === "GetStatus") {
       const status = {
         nodeId: node + 1,
-        clusterId: this.clusterId,
+        clusterId: this.clusterAt(node),
         version: "0.0.0",
         state: "serving",
         uptimeMs: 5n,
@@ -269,7 +286,11 @@ export class FakeCluster {
       clusterId: this.clusterId,
       epoch: this.#epoch,
       replicationFactor: 3,
-      nodes: this.#members.map((node) => ({ nodeId: node + 1, address: this.advertise(node) })),
+      nodes: this.#members.map((node) => ({
+        nodeId: node + 1,
+        address: this.advertise(node),
+        clientUrl: this.clientUrl(node),
+      })),
       partitions: this.#partitions.map(({ leader, term, replicas }, position) => ({
         partitionId: position,
         hashStart: hashRangeStart(position, count),
@@ -377,7 +398,7 @@ export class FakeCluster {
   }
 
   #notLeader(leader: number | undefined, term: number): ConnectError {
-    const leaderAddress = leader === undefined ? "" : `127.0.0.1:${this.#ports[leader]}`;
+    const leaderAddress = leader === undefined ? "" : this.hintAddress(leader);
     const detail = { leaderId: (leader ?? -1) + 1, leaderAddress, term: BigInt(term), epoch: 1n };
     return new ConnectError("not the leader", Code.FailedPrecondition, undefined, [
       { desc: NotLeaderSchema, value: detail },

@@ -126,6 +126,7 @@ test("answers of something that is no node become errors by their status", async
       body: new Uint8Array(),
       timeoutMs: 1_000,
       direct: true,
+      clusterId: "",
       readOnly: false,
       signal: new AbortController().signal,
     });

@@ -186,7 +186,10 @@ const CLUSTER: readonly Case[] = [
       clusterId: "test-cluster",
       epoch: "4",
       replicationFactor: 3,
-      nodes: [{ nodeId: 1, address: "127.0.0.1:50051" }, { nodeId: 4294967295, address: "other:1" }],
+      nodes: [
+        { nodeId: 1, address: "127.0.0.1:50051" },
+        { nodeId: 4294967295, address: "other:1", clientUrl: "https://db.example" },
+      ],
       partitions: [
         { hashEnd: "2147483648", leaderId: 1, term: "2", replicas: [1, 4294967295] },
         { partitionId: 1, hashStart: 2147483648, hashEnd: "4294967296", replicas: [4294967295, 1] },

@@ -44,6 +44,7 @@ test("a preflight allows what calls send, and errors can be read by pages", asyn
       "connect-protocol-version",
       "connect-timeout-ms",
       "prkdb-route",
+      "prkdb-cluster",
       "x-grpc-web",
     ]
   ) {

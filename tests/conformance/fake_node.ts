@@ -47,6 +47,7 @@ const FAILURES: { readonly [K in Failure["kind"]]: Failure & { readonly kind: K 
   precondition: { kind: "precondition", currentVersion: 7 },
   batchAborted: { kind: "batchAborted" },
   notLeader: { kind: "notLeader", leaderId: 3, leaderAddress: "127.0.0.1:50053", term: 5, epoch: 9 },
+  wrongCluster: { kind: "wrongCluster" },
   unavailable: { kind: "unavailable" },
   overloaded: { kind: "overloaded" },
   outcomeUnknown: { kind: "outcomeUnknown" },
@@ -63,6 +64,7 @@ const FAILURES: { readonly [K in Failure["kind"]]: Failure & { readonly kind: K 
 /** See the module comment. */
 export class FakeNode implements NodeApi {
   readonly seen: Seen[] = [];
+  clusterId = "test-cluster";
   readonly #listeners = new Set<() => void>();
   #changes: readonly ClusterChange[] = [];
   readonly #values = new Map<string, { readonly value: Uint8Array; readonly version: number }>();
@@ -120,7 +122,10 @@ export class FakeNode implements NodeApi {
       clusterId: "test-cluster",
       epoch: 4,
       replicationFactor: 3,
-      nodes: [{ nodeId: 1, address: "127.0.0.1:50051" }, { nodeId: 4_294_967_295, address: "other:1" }],
+      nodes: [
+        { nodeId: 1, address: "127.0.0.1:50051", clientUrl: "" },
+        { nodeId: 4_294_967_295, address: "other:1", clientUrl: "https://db.example" },
+      ],
       partitions: [
         {
           partitionId: 0,

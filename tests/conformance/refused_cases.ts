@@ -140,6 +140,7 @@ const FAILURES: {
     errorInfo("NOT_LEADER"),
     notLeader({ leaderId: 3, leaderAddress: "127.0.0.1:50053", term: 5n, epoch: 9n }),
   ],
+  wrongCluster: ["failed_precondition", errorInfo("WRONG_CLUSTER")],
   unavailable: ["unavailable"],
   overloaded: ["resource_exhausted"],
   outcomeUnknown: ["aborted", errorInfo("OUTCOME_UNKNOWN")],

@@ -33,6 +33,13 @@ const BAD_FLAGS: readonly (readonly [flags: readonly string[], names: RegExp])[]
   [["--node-id=1", "--cluster-nodes=1@127.0.0.1:25001,2@127.0.0.1:25001"], /twice/],
   [["--node-id=1", "--replication-factor=3"], /--replication-factor 3/],
   [["--node-id=1", "--replication-factor=2"], /not odd/],
+  [["--node-id=1", "--cluster-nodes=1@127.0.0.1:25001", "--grpc-port=25002"], /is at 127.*25001.*port 25002/],
+  [
+    ["--node-id=1", "--cluster-nodes=1@127.0.0.9:25001"],
+    /is at 127\.0\.0\.9.*address 127\.0\.0\.1.*--advertise/,
+  ],
+  [["--node-id=1", "--advertise=127.0.0.1"], /--advertise.*host:port/],
+  [["--node-id=1", "--advertise-client=127.0.0.1:1"], /--advertise-client.*http/],
   [["--node-id=1", "--num-partitions=0"], /--num-partitions/],
   [["--node-id=1", "--num-partitions=4097"], /--num-partitions/],
   [["--node-id=1", "--host=0.0.0.0"], /--insecure/],
@@ -84,7 +91,8 @@ test("a data directory that is in use, or belongs to another node, cluster or sh
     `--cluster-nodes=${ids.map((id) => `${id}@127.0.0.1:${25_000 + id}`).join(",")}`;
   const other = (id: number) => [...soundFlags(directory).slice(1), `--node-id=${id}`];
   await mustRefuse(other(2), /belongs to node 1, not to node 2/);
-  await mustRefuse([...other(1), members([1, 2, 3])], /cluster of the nodes 1, not 1, 2, 3/);
+  const place = "--advertise=127.0.0.1:25001";
+  await mustRefuse([...other(1), place, members([1, 2, 3])], /cluster of the nodes 1, not 1, 2, 3/);
   await mustRefuse([...other(1), "--num-partitions=7"], /9 partitions, not 7/);
   const again = ProcessNode.start({ args: soundFlags(directory) });
   try {
@@ -93,6 +101,20 @@ test("a data directory that is in use, or belongs to another node, cluster or sh
     again.signal("SIGTERM");
     assert.is((await again.ended).code, 0, again.standardError);
   }
+});
+
+test("a directory's number of partitions counts, unless another one is asked for", async () => {
+  const directory = `${root}/five`;
+  for (
+    const [flags, partitions] of [[["--num-partitions=5"], 5], [[], 5], [["--num-partitions=5"], 5]] as const
+  ) {
+    const node = ProcessNode.start({ args: [...soundFlags(directory), ...flags] });
+    await started(node);
+    assert.match(node.standardOutput, new RegExp(`, ${partitions} partitions,`));
+    node.signal("SIGTERM");
+    assert.is((await node.ended).code, 0, node.standardError);
+  }
+  await mustRefuse([...soundFlags(directory), "--num-partitions=9"], /5 partitions, not 9/);
 });
 
 test("a data directory whose identity is damaged", async () => {

@@ -23,6 +23,14 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     }],
   },
   {
+    name: "each founder draws its cluster's id itself",
+    edits: [{
+      file: "server/node/group_zero.ts",
+      find: "const drawn = this.state.clusterId;",
+      replace: 'const drawn = this.state.isFounded ? this.clusterIdToFound : "";',
+    }],
+  },
+  {
     name: "after a failed sync the node goes on",
     edits: [{
       file: "server/node/node_loop.ts",

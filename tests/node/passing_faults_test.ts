@@ -27,6 +27,7 @@ const NO_METERS = {
 };
 const NO_PEERS: PeerTransport = {
   setPeers: () => {},
+  whoIsAt: () => Promise.resolve({ kind: "nobody", reason: "there is no network" }),
   send: () => false,
   statuses: () => [],
   close: () => Promise.resolve(),

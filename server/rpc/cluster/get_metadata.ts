@@ -23,7 +23,7 @@ function toGetMetadataResponse(
     clusterId: metadata.clusterId,
     epoch: BigInt(metadata.epoch),
     replicationFactor: metadata.replicationFactor,
-    nodes: metadata.nodes.map(({ nodeId, address }) => ({ nodeId, address })),
+    nodes: metadata.nodes.map(({ nodeId, address, clientUrl }) => ({ nodeId, address, clientUrl })),
     partitions: metadata.partitions.map((partition) => ({
       partitionId: partition.partitionId,
       hashStart: partition.hashStart,

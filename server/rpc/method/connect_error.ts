@@ -16,7 +16,7 @@ import { DomainError, type Failure } from "../../api/mod.ts";
 /** What a failure is on the wire. `reason` stands where one code means several things. */
 export interface WireFailure {
   readonly code: Code;
-  readonly reason: "PRECONDITION" | "NOT_LEADER" | "OUTCOME_UNKNOWN" | undefined;
+  readonly reason: "PRECONDITION" | "NOT_LEADER" | "OUTCOME_UNKNOWN" | "WRONG_CLUSTER" | undefined;
 }
 
 /** An error as the body of a Connect unary answer. */
@@ -31,6 +31,7 @@ const TABLE: { readonly [K in Failure["kind"]]: WireFailure } = {
   precondition: { code: Code.FailedPrecondition, reason: "PRECONDITION" },
   batchAborted: { code: Code.Aborted, reason: undefined },
   notLeader: { code: Code.FailedPrecondition, reason: "NOT_LEADER" },
+  wrongCluster: { code: Code.FailedPrecondition, reason: "WRONG_CLUSTER" },
   unavailable: { code: Code.Unavailable, reason: undefined },
   overloaded: { code: Code.ResourceExhausted, reason: undefined },
   outcomeUnknown: { code: Code.Aborted, reason: "OUTCOME_UNKNOWN" },

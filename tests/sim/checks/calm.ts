@@ -188,7 +188,18 @@ export class CalmPhase {
     return alive.every(({ node }) => node !== undefined) ? alive : [];
   }
 
+  /** All nodes belong to one cluster, and clients are told which. */
+  #compareClusterIds(): void {
+    const { fleet } = this.#options;
+    const ids = fleet.serving().map(({ id, node }) => `node ${id}: "${node!.clusterId}"`);
+    const distinct = new Set(fleet.serving().map(({ node }) => node!.clusterId));
+    if (distinct.size !== 1 || distinct.has("")) {
+      throw new Error(`Nodes are of one cluster: ${ids.join(", ")}`);
+    }
+  }
+
   #compareStates(): void {
+    this.#compareClusterIds();
     const { observer } = this.#options;
     for (const machine of this.#alive()) {
       for (const partition of machine.node!.replicas.assigned()) observer.checkHash(machine.id, partition);

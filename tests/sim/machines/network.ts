@@ -10,11 +10,13 @@
 
 import { WireWriter } from "../../../proto/mod.ts";
 import type { Message, NodeId } from "../../../raft/mod.ts";
+import type { NodeApi } from "../../../server/api/node_api.ts";
 import type { Inbox } from "../../../server/node/inbox.ts";
 import { decodePeerBatch, encodePeerBatch } from "../../../server/peers/codec.ts";
 import { answerLimitMs } from "../../../server/peers/answer_watch.ts";
 import type { PeerHost } from "../../../server/peers/service.ts";
 import type { PeerBatch } from "../../../server/ports/peer_batch.ts";
+import type { Answerer } from "../../../server/ports/ports.ts";
 import { addressOf } from "../../support/cluster/node_address.ts";
 import type { Promises } from "../checks/promises.ts";
 import type { Weather } from "../world/weather.ts";
@@ -35,7 +37,7 @@ const CHECKS_PER_LIMIT = 4;
 export interface Station {
   readonly process: SimProcess;
   readonly inbox: Inbox;
-  readonly host: PeerHost;
+  readonly host: PeerHost & Pick<NodeApi, "clusterId">;
 }
 
 /** One direction between two nodes. */
@@ -196,6 +198,13 @@ export class Network {
     const bytes = writer.finish();
     this.#world.trace.bytes(bytes);
     return bytes;
+  }
+
+  /** As far as it can be reached at all: who asks, asks at once. */
+  whoIsAt(address: string): Answerer {
+    const nodeId = [...this.#stations.keys()].find((id) => addressOf(id) === address);
+    if (nodeId === undefined) return { kind: "nobody", reason: "nothing runs there" };
+    return { kind: "node", nodeId, clusterId: this.#stations.get(nodeId)!.host.clusterId };
   }
 
   isCut(route: Route): boolean {

@@ -246,8 +246,9 @@ export class Operator {
     return views.reduce((best, view) => view.epoch > best.epoch ? view : best);
   }
 
+  /** A node that serves, and knows which cluster it is of: others send operators elsewhere. */
   #guide(): SimMachine | undefined {
-    const serving = this.#options.fleet.serving();
+    const serving = this.#options.fleet.serving().filter(({ node }) => node?.clusterId !== "");
     return serving.length === 0 ? undefined : this.#random.pick(serving);
   }
 

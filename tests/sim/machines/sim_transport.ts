@@ -7,7 +7,7 @@
 import type { NodeId } from "../../../raft/mod.ts";
 import type { PeerStatus } from "../../../server/api/node_api.ts";
 import type { PeerBatch } from "../../../server/ports/peer_batch.ts";
-import type { PeerTransport } from "../../../server/ports/ports.ts";
+import type { Answerer, PeerTransport } from "../../../server/ports/ports.ts";
 import type { Network } from "./network.ts";
 import type { SimProcess } from "./process.ts";
 
@@ -32,8 +32,12 @@ export class SimulatedTransport implements PeerTransport {
     this.#process = parts.process;
   }
 
-  setPeers(peers: ReadonlyMap<NodeId, string>): void {
+  setPeers(peers: ReadonlyMap<NodeId, readonly string[]>): void {
     for (const peer of peers.keys()) this.#peers.add(peer);
+  }
+
+  whoIsAt(address: string): Promise<Answerer> {
+    return Promise.resolve(this.#network.whoIsAt(address));
   }
 
   send(to: NodeId, batch: PeerBatch): boolean {

@@ -10,7 +10,7 @@ import type { PeerStatus } from "../../../server/api/node_api.ts";
 import { Inbox } from "../../../server/node/inbox.ts";
 import { decodePeerBatch, encodePeerBatch } from "../../../server/peers/codec.ts";
 import type { PeerBatch } from "../../../server/ports/peer_batch.ts";
-import type { PeerTransport } from "../../../server/ports/ports.ts";
+import type { Answerer, PeerTransport } from "../../../server/ports/ports.ts";
 
 /** What a node on the network is opened with. */
 export interface MemoryStation {
@@ -74,6 +74,10 @@ class MemoryTransport implements PeerTransport {
 
   /** Everybody on the network can be reached. */
   setPeers(): void {}
+
+  whoIsAt(): Promise<Answerer> {
+    return Promise.resolve({ kind: "nobody", reason: "there are no addresses" });
+  }
 
   send(to: NodeId, batch: PeerBatch): boolean {
     return this.#network.deliver({ from: this.#from, to }, batch);

@@ -66,7 +66,7 @@ export class PlannedCluster {
     this.#state = foundingState({ nodes, replicationFactor, replicas });
     this.#groups = [...replicas];
     const members = ids.map((nodeId) => ({ nodeId, address: addressOf(nodeId) }));
-    this.apply({ kind: "found", replicationFactor, nodes: members, replicas });
+    this.apply({ kind: "found", clusterId: "", replicationFactor, nodes: members, replicas });
   }
 
   get state(): ClusterState {

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file prkdb/v1/cluster_log.proto.
  */
 export const file_prkdb_v1_cluster_log: GenFile = /*@__PURE__*/
-  fileDesc("ChpwcmtkYi92MS9jbHVzdGVyX2xvZy5wcm90bxIIcHJrZGIudjEi6AoKEUNsdXN0ZXJMb2dDb21tYW5kEjIKBWZvdW5kGAEgASgLMiEucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuRm91bmRIABI0CgZjaGFuZ2UYAiABKAsyIi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5DaGFuZ2VIABI7CgpzZXRfdGFyZ2V0GAMgASgLMiUucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0VGFyZ2V0SAASNAoGc2V0dGxlGAQgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0dGxlSAASNAoGcHJlZmVyGAUgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuUHJlZmVySAASNAoGZmluaXNoGAYgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuRmluaXNoSAAaGQoIUmVwbGljYXMSDQoFbm9kZXMYASADKA0aKgoGTWVtYmVyEg8KB25vZGVfaWQYASABKA0SDwoHYWRkcmVzcxgCIAEoCRqOAQoFRm91bmQSGgoScmVwbGljYXRpb25fZmFjdG9yGAEgASgNEjEKBW5vZGVzGAIgAygLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuTWVtYmVyEjYKCHJlcGxpY2FzGAMgAygLMiQucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuUmVwbGljYXMa6QIKBkNoYW5nZRIRCgljaGFuZ2VfaWQYASABKAkSNgoIYWRkX25vZGUYAiABKAsyIi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5NZW1iZXJIABI9CgtyZW1vdmVfbm9kZRgDIAEoCzImLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLlJlbW92ZU5vZGVIABI/Cgxtb3ZlX3JlcGxpY2EYBCABKAsyJy5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5Nb3ZlUmVwbGljYUgAEk0KE3RyYW5zZmVyX2xlYWRlcnNoaXAYBSABKAsyLi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5UcmFuc2ZlckxlYWRlcnNoaXBIABI6CglyZWJhbGFuY2UYBiABKAsyJS5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5SZWJhbGFuY2VIAEIJCgdyZXF1ZXN0Gh0KClJlbW92ZU5vZGUSDwoHbm9kZV9pZBgBIAEoDRpHCgtNb3ZlUmVwbGljYRIUCgxwYXJ0aXRpb25faWQYASABKA0SEQoJZnJvbV9ub2RlGAIgASgNEg8KB3RvX25vZGUYAyABKA0aOwoSVHJhbnNmZXJMZWFkZXJzaGlwEhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIPCgd0b19ub2RlGAIgASgNGgsKCVJlYmFsYW5jZRppCglTZXRUYXJnZXQSFAoMcGFydGl0aW9uX2lkGAEgASgNEhAKCGV4cGVjdGVkGAIgAygNEg4KBnRhcmdldBgDIAMoDRIRCgljaGFuZ2VfaWQYBCABKAkSEQoJcmVtYWluaW5nGAUgASgNGkEKBlNldHRsZRIUCgxwYXJ0aXRpb25faWQYASABKA0SDgoGdGFyZ2V0GAIgAygNEhEKCWNoYW5nZV9pZBgDIAEoCRovCgZQcmVmZXISFAoMcGFydGl0aW9uX2lkGAEgASgNEg8KB25vZGVfaWQYAiABKA0aKgoGRmluaXNoEhEKCWNoYW5nZV9pZBgBIAEoCRINCgVlcnJvchgCIAEoCUIJCgdjb21tYW5kYgZwcm90bzM");
+  fileDesc("ChpwcmtkYi92MS9jbHVzdGVyX2xvZy5wcm90bxIIcHJrZGIudjEi+AsKEUNsdXN0ZXJMb2dDb21tYW5kEjIKBWZvdW5kGAEgASgLMiEucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuRm91bmRIABI0CgZjaGFuZ2UYAiABKAsyIi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5DaGFuZ2VIABI7CgpzZXRfdGFyZ2V0GAMgASgLMiUucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0VGFyZ2V0SAASNAoGc2V0dGxlGAQgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0dGxlSAASNAoGcHJlZmVyGAUgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuUHJlZmVySAASNAoGZmluaXNoGAYgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuRmluaXNoSAASOAoIYW5ub3VuY2UYByABKAsyJC5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5Bbm5vdW5jZUgAGhkKCFJlcGxpY2FzEg0KBW5vZGVzGAEgAygNGioKBk1lbWJlchIPCgdub2RlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkaogEKBUZvdW5kEhoKEnJlcGxpY2F0aW9uX2ZhY3RvchgBIAEoDRIxCgVub2RlcxgCIAMoCzIiLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLk1lbWJlchI2CghyZXBsaWNhcxgDIAMoCzIkLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLlJlcGxpY2FzEhIKCmNsdXN0ZXJfaWQYBCABKAka6QIKBkNoYW5nZRIRCgljaGFuZ2VfaWQYASABKAkSNgoIYWRkX25vZGUYAiABKAsyIi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5NZW1iZXJIABI9CgtyZW1vdmVfbm9kZRgDIAEoCzImLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLlJlbW92ZU5vZGVIABI/Cgxtb3ZlX3JlcGxpY2EYBCABKAsyJy5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5Nb3ZlUmVwbGljYUgAEk0KE3RyYW5zZmVyX2xlYWRlcnNoaXAYBSABKAsyLi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5UcmFuc2ZlckxlYWRlcnNoaXBIABI6CglyZWJhbGFuY2UYBiABKAsyJS5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5SZWJhbGFuY2VIAEIJCgdyZXF1ZXN0Gh0KClJlbW92ZU5vZGUSDwoHbm9kZV9pZBgBIAEoDRpHCgtNb3ZlUmVwbGljYRIUCgxwYXJ0aXRpb25faWQYASABKA0SEQoJZnJvbV9ub2RlGAIgASgNEg8KB3RvX25vZGUYAyABKA0aOwoSVHJhbnNmZXJMZWFkZXJzaGlwEhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIPCgd0b19ub2RlGAIgASgNGgsKCVJlYmFsYW5jZRppCglTZXRUYXJnZXQSFAoMcGFydGl0aW9uX2lkGAEgASgNEhAKCGV4cGVjdGVkGAIgAygNEg4KBnRhcmdldBgDIAMoDRIRCgljaGFuZ2VfaWQYBCABKAkSEQoJcmVtYWluaW5nGAUgASgNGkEKBlNldHRsZRIUCgxwYXJ0aXRpb25faWQYASABKA0SDgoGdGFyZ2V0GAIgAygNEhEKCWNoYW5nZV9pZBgDIAEoCRovCgZQcmVmZXISFAoMcGFydGl0aW9uX2lkGAEgASgNEg8KB25vZGVfaWQYAiABKA0aKgoGRmluaXNoEhEKCWNoYW5nZV9pZBgBIAEoCRINCgVlcnJvchgCIAEoCRpACghBbm5vdW5jZRIPCgdub2RlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSEgoKY2xpZW50X3VybBgDIAEoCUIJCgdjb21tYW5kYgZwcm90bzM");
 
 /**
  * What the log of group 0 holds, after one byte that gives the version of this format (1). Between nodes only.
@@ -59,6 +59,12 @@ export type ClusterLogCommand = Message<"prkdb.v1.ClusterLogCommand"> & {
      */
     value: ClusterLogCommand_Finish;
     case: "finish";
+  } | {
+    /**
+     * @generated from field: prkdb.v1.ClusterLogCommand.Announce announce = 7;
+     */
+    value: ClusterLogCommand_Announce;
+    case: "announce";
   } | { case: undefined; value?: undefined };
 };
 
@@ -134,6 +140,13 @@ export type ClusterLogCommand_Found = Message<"prkdb.v1.ClusterLogCommand.Found"
    * @generated from field: repeated prkdb.v1.ClusterLogCommand.Replicas replicas = 3;
    */
   replicas: ClusterLogCommand_Replicas[];
+
+  /**
+   * 32 hexadecimal digits; empty in clusters founded before ids had a part that is drawn.
+   *
+   * @generated from field: string cluster_id = 4;
+   */
+  clusterId: string;
 };
 
 /**
@@ -399,4 +412,37 @@ export type ClusterLogCommand_Finish = Message<"prkdb.v1.ClusterLogCommand.Finis
  */
 export const ClusterLogCommand_FinishSchema: GenMessage<ClusterLogCommand_Finish> = /*@__PURE__*/
   messageDesc(file_prkdb_v1_cluster_log, 0, 11);
+
+/**
+ * A member says where it is.
+ *
+ * @generated from message prkdb.v1.ClusterLogCommand.Announce
+ */
+export type ClusterLogCommand_Announce = Message<"prkdb.v1.ClusterLogCommand.Announce"> & {
+  /**
+   * @generated from field: uint32 node_id = 1;
+   */
+  nodeId: number;
+
+  /**
+   * `host:port`, for peers.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * Where clients find it, a URL; empty where that is its address.
+   *
+   * @generated from field: string client_url = 3;
+   */
+  clientUrl: string;
+};
+
+/**
+ * Describes the message prkdb.v1.ClusterLogCommand.Announce.
+ * Use `create(ClusterLogCommand_AnnounceSchema)` to create a new message.
+ */
+export const ClusterLogCommand_AnnounceSchema: GenMessage<ClusterLogCommand_Announce> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_cluster_log, 0, 12);
 

@@ -853,7 +853,7 @@ export const NotLeaderSchema: GenMessage<NotLeader> = /*@__PURE__*/
  */
 export type ErrorInfo = Message<"prkdb.v1.ErrorInfo"> & {
   /**
-   * `PRECONDITION`, `NOT_LEADER`, `OUTCOME_UNKNOWN`.
+   * `PRECONDITION`, `NOT_LEADER`, `OUTCOME_UNKNOWN`, `WRONG_CLUSTER`.
    *
    * @generated from field: string reason = 1;
    */

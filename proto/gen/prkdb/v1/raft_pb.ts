@@ -188,6 +188,8 @@ export const LeadershipSchema: GenMessage<Leadership> = /*@__PURE__*/
  */
 export type PeerHello = Message<"prkdb.v1.PeerHello"> & {
   /**
+   * Of a founder that has not heard of the founding: what follows from its flags, with zeros behind.
+   *
    * @generated from field: string cluster_id = 1;
    */
   clusterId: string;
