@@ -57,7 +57,8 @@ test("nodes, partitions, lag, joining replicas and changes under way", () => {
   ];
   const nodes: readonly NodeReport[] = [
     answered(1, followers),
-    answered(2),
+    // Reached at another address than the cluster says.
+    { ...answered(2), address: "https://db.example" },
     { kind: "failed", address: "http://n3:1", message: "no answer within 2000 ms" },
   ];
   const changes = [
