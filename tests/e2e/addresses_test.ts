@@ -199,7 +199,7 @@ test("a node that asks nobody to be taken in says so, and comes in when somebody
   const flags = [`--join=http://127.0.0.1:${port}`];
   const node = ProcessNode.start({ args: argsOf("joining", { nodeId: 2, port: joining, flags }) });
   const says = () =>
-    node.standardError.match(/asking "http:\/\/127\.0\.0\.1:\d+" to be taken in, .*refused/gi) ?? [];
+    node.standardError.match(/asking http:\/\/127\.0\.0\.1:\d+ to be taken in, .*refused/gi) ?? [];
   await until(() => says().length >= 2 || !node.isRunning, () => `it says it twice: ${node.standardError}`);
   const other = await startNode("alone", { nodeId: 1, port });
   try {
