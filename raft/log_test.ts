@@ -7,9 +7,9 @@
 import { assert, suite } from "../tests/harness.ts";
 import { InvariantViolation } from "./error.ts";
 import { entriesBytes, RaftLog } from "./log.ts";
-import { votersOnly } from "./membership.ts";
 import { Random } from "./random.ts";
 import type { Entry, Restored } from "./types.ts";
+import { votersOnly } from "../tests/support/memberships.ts";
 
 const test = suite("raft log");
 

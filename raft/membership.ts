@@ -22,11 +22,6 @@ export interface MembershipTarget {
 
 const NODE_ID_MAX = 2 ** 32 - 1;
 
-/** A membership of voters only, in ascending order. */
-export function votersOnly(nodes: readonly NodeId[]): Membership {
-  return { voters: ascending(nodes), votersOutgoing: [], learners: [], learnersNext: [] };
-}
-
 /** Whether `node` votes: in either list of a joint configuration. */
 export function isVoter(membership: Membership, node: NodeId): boolean {
   return membership.voters.includes(node) || membership.votersOutgoing.includes(node);

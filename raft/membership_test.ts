@@ -14,8 +14,8 @@ import {
   isVoter,
   leaveJoint,
   members,
-  votersOnly,
 } from "./membership.ts";
+import { votersOnly } from "../tests/support/memberships.ts";
 
 const test = suite("membership");
 const joint = { voters: [2, 3], votersOutgoing: [1, 2], learners: [7], learnersNext: [1] };

@@ -100,6 +100,6 @@ export { type Contradiction, describeContradiction } from "./contradiction.ts";
 export type { MultiRaftConfig } from "./config.ts";
 export { InvariantViolation } from "./error.ts";
 export { unreachable } from "./invariant.ts";
-export { type MembershipTarget, votersOnly } from "./membership.ts";
+export type { MembershipTarget } from "./membership.ts";
 export { MultiRaft } from "./multi_raft.ts";
 export type { GroupOptions } from "./state.ts";

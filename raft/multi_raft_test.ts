@@ -6,10 +6,10 @@
 
 import { assert, suite } from "../tests/harness.ts";
 import { InvariantViolation } from "./error.ts";
-import { votersOnly } from "./membership.ts";
 import type { Message } from "./message.ts";
 import { MultiRaft } from "./multi_raft.ts";
 import { type Entry, EntryKind, type Restored } from "./types.ts";
+import { votersOnly } from "../tests/support/memberships.ts";
 
 const test = suite("multi raft");
 

@@ -5,10 +5,10 @@
  */
 
 import { assert, suite } from "../tests/harness.ts";
-import { votersOnly } from "./membership.ts";
 import { majority, reachedByMajority, voteOutcome } from "./quorum.ts";
 import { Random } from "./random.ts";
 import type { NodeId } from "./types.ts";
+import { votersOnly } from "../tests/support/memberships.ts";
 
 const test = suite("quorum");
 

@@ -5,10 +5,10 @@
  */
 
 import { assert, suite } from "../tests/harness.ts";
-import { votersOnly } from "./membership.ts";
 import { encodeMembership } from "./membership_codec.ts";
 import { MultiRaft } from "./multi_raft.ts";
 import { type Entry, EntryKind, type Membership, type Restored } from "./types.ts";
+import { votersOnly } from "../tests/support/memberships.ts";
 
 const test = suite("reconfiguration");
 const LEARNING: Membership = { ...votersOnly([1, 2]), learners: [3] };

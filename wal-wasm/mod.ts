@@ -27,7 +27,7 @@ export { WalError, type WalErrorCode, type WalErrorPlace, WalInvariantViolation 
 export { type FileLock, type FileSystem, joinPath, type StoredFile } from "./file_system.ts";
 export { PAYLOAD_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from "./layout.ts";
 export { checkOptions, type SyncPolicy, type WalOptions } from "./options.ts";
-export { comparePositions, type RecoveredRecord, type WalPosition, type WalRecord } from "./record.ts";
+export { type RecoveredRecord, type WalPosition, type WalRecord } from "./record.ts";
 export type { Damage } from "./recovery.ts";
 export type { RecoveryReport } from "./start.ts";
 export { SYSTEM_TIMER, type WalTimer } from "./timer.ts";

@@ -29,8 +29,3 @@ export interface RecoveredRecord {
   readonly payload: Uint8Array;
   readonly position: WalPosition;
 }
-
-/** Negative if `left` is before `right`, positive if after, 0 if they are the same. */
-export function comparePositions(left: WalPosition, right: WalPosition): number {
-  return left.segment === right.segment ? left.offset - right.offset : left.segment - right.segment;
-}

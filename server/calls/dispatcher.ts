@@ -8,7 +8,7 @@
  */
 
 import type { GroupId, MultiRaft, NodeId, ReadReady } from "../../raft/mod.ts";
-import { DomainError, type Failure, type RefusalMeters } from "../api/mod.ts";
+import { DomainError, type Failure, invalidArgument, type RefusalMeters } from "../api/mod.ts";
 import {
   CLUSTER_GROUP,
   decodeClusterCommand,
@@ -185,6 +185,9 @@ export class CallDispatcher {
     const replica = replicas.get(groupOfPartition(call.partitionId));
     if (replica === undefined || replica.role !== "leader") return this.#route(call);
     const isOfCluster = replica.group === CLUSTER_GROUP;
+    if (call.command.length > gate.commandBytesMax) {
+      return failCall(call, tooLarge(call, gate.commandBytesMax));
+    }
     const reason = gate.refusalOf(replica.group, call.command);
     if (reason !== undefined) {
       if (!isOfCluster) meters.observeProposal(call.partitionId, "refused");
@@ -291,6 +294,13 @@ function tooManyReads(partitionId: number): DomainError {
     `Too many reads wait for ${describePartition(partitionId)}`,
     READS_WAITING_MAX,
     "queue_full",
+  );
+}
+
+function tooLarge({ command }: WriteCall, bytesMax: number): DomainError {
+  return invalidArgument(
+    `This write takes ${command.length} bytes of the log, and one of its files takes at most ${bytesMax}: write ` +
+      "less at a time, or start the node with a larger --wal-segment-bytes",
   );
 }
 

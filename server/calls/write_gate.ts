@@ -101,7 +101,12 @@ export class WriteGate {
     this.#takenBytes = 0;
   }
 
-  /** Why `command` of `group` must be refused; `undefined` when it may be proposed. */
+  /** Largest command that a segment takes. */
+  get commandBytesMax(): number {
+    return this.#options.space.segmentRoomBytes - FRAME_BYTES;
+  }
+
+  /** Why `command` of `group` must be refused for now; `undefined` when it may be proposed. */
   refusalOf(group: number, command: Uint8Array): string | undefined {
     if (!this.#isTight) return undefined;
     const sort = group === CLUSTER_GROUP ? "cluster" : onlyDeletes(command) ? "delete" : "put";
@@ -124,7 +129,11 @@ export class WriteGate {
     if (message.kind !== "appendRequest" || message.entries.length === 0) return message;
     const bytes = bytesOf(message.entries);
     const sort = message.group === CLUSTER_GROUP ? "cluster" : "append";
-    if (this.#isTight && this.#refusal(sort, bytes) !== undefined) return withoutEntries(message);
+    const hasTooLarge = bytes > this.commandBytesMax &&
+      message.entries.some(({ data }) => data.length > this.commandBytesMax);
+    if (hasTooLarge || (this.#isTight && this.#refusal(sort, bytes) !== undefined)) {
+      return withoutEntries(message);
+    }
     this.#takenBytes += bytes;
     return message;
   }

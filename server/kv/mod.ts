@@ -16,7 +16,6 @@
  *
  * **Read in this order.** `types.ts`: mutations, preconditions, request ids. `command.ts` and `outcome.ts`:
  * their bytes, with the grammar at the top. `session.ts`: which writes have taken effect, and when that is
- * forgotten. `state_machine.ts`: all of it together. `state_hash.ts`: one number that must be the same on all
  * replicas.
  *
  * **What it never does.** It reads no clock (time comes with the command), draws no random number, waits for
@@ -42,6 +41,5 @@ export { decodeCommand, encodeCommand, onlyDeletes, stampCommand } from "./comma
 export { decodeOutcome, encodeOutcome, type Outcome } from "./outcome.ts";
 export { ReplicatedClock } from "./replicated_clock.ts";
 export { allocateBytes } from "./slab.ts";
-export { stateHash } from "./state_hash.ts";
 export { KvStateMachine } from "./state_machine.ts";
 export type { Mutation, Precondition, RequestId } from "./types.ts";

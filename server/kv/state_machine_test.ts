@@ -8,7 +8,7 @@ import { assert, suite } from "../../tests/harness.ts";
 import { encodeCommand, stampCommand } from "./command.ts";
 import { decodeOutcome, encodeOutcome, type Outcome } from "./outcome.ts";
 import { SESSION_AGE_MS_MAX, SESSION_RESULTS_MAX, Sessions, SESSIONS_MAX } from "./session.ts";
-import { stateHash } from "./state_hash.ts";
+import { stateHash } from "../../tests/support/state_hash.ts";
 import { KvStateMachine } from "./state_machine.ts";
 import type { Mutation, Precondition, RequestId } from "./types.ts";
 

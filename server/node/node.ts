@@ -8,18 +8,19 @@
 
 import type { NodeId } from "../../raft/mod.ts";
 import type { FileSystem, SyncPolicy, Wal } from "../../wal-wasm/mod.ts";
-import type {
-  ClusterMetadata,
-  MemoryLimits,
-  NodeApi,
-  NodeReadOptions,
-  NodeStatus,
-  NodeTrouble,
-  NodeWriteOptions,
-  ReadResult,
-  WriteResult,
+import {
+  type ClusterMetadata,
+  type MemoryLimits,
+  type NodeApi,
+  type NodeReadOptions,
+  type NodeStatus,
+  type NodeTrouble,
+  type NodeWriteOptions,
+  type Readiness,
+  readinessOf,
+  type ReadResult,
+  type WriteResult,
 } from "../api/mod.ts";
-import { type Readiness, readinessOf } from "../api/mod.ts";
 import {
   CallDispatcher,
   CallIntake,

@@ -18,7 +18,8 @@ import {
 } from "../../tests/support/cluster/node_cluster.ts";
 import { eventually, pause, until } from "../../tests/support/patience.ts";
 import type { NodeReadOptions } from "../api/node_api.ts";
-import { type Mutation, stateHash } from "../kv/mod.ts";
+import { stateHash } from "../../tests/support/state_hash.ts";
+import type { Mutation } from "../kv/mod.ts";
 import type { Node } from "./node.ts";
 
 const test = suite("node");

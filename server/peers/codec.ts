@@ -12,6 +12,7 @@ import {
   type GroupId,
   type Message,
   type Reminder,
+  unreachable,
 } from "../../raft/mod.ts";
 import type { ForwardedCall, ForwardedReply, Leadership, PeerBatch, PeerHello } from "../ports/mod.ts";
 import { decodeCall, decodeReply, encodeCall, encodeReply } from "./forward_codec.ts";
@@ -365,8 +366,4 @@ function decodeReminder(reader: WireReader): Reminder {
     else if (reader.field === 5) reminder.isCommitted = reader.boolean();
   }
   return reminder;
-}
-
-function unreachable(value: never): never {
-  throw new Error(`Cannot translate ${JSON.stringify(value)}: no such kind`);
 }

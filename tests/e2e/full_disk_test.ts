@@ -8,7 +8,7 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { KvService } from "../../proto/mod.ts";
-import { assert, suite } from "../harness.ts";
+import { assert, assertRejects, suite } from "../harness.ts";
 import { callNode } from "../support/cluster/node_call.ts";
 import { ProcessCluster } from "../support/cluster/process_cluster.ts";
 import { eventually, pause, until } from "../support/patience.ts";
@@ -91,6 +91,21 @@ test("a node on a full disk stops when asked, and starts", async () => {
   const got = await eventually(() => callNode(cluster.address(1), KvService.method.get, { input }));
   assert.equal(got.value, VALUE);
   await disk.makeRoom(wal);
+});
+
+test("a write that no file of the log takes is refused, and the node lives", async () => {
+  await using cluster = await ProcessCluster.start({
+    nodes: 1,
+    partitions: 1,
+    flags: [`--wal-segment-bytes=${SEGMENT_BYTES}`],
+  });
+  const put = (value: Uint8Array) =>
+    callNode(cluster.address(1), KvService.method.put, { input: { key: VALUE.subarray(0, 3), value } });
+  await assertRejects(
+    () => put(new Uint8Array(MEBIBYTE)),
+    (error) => error instanceof ConnectError && error.code === Code.InvalidArgument,
+  );
+  await put(new Uint8Array(MEBIBYTE - 8_192));
 });
 
 async function putUntilRefused(

@@ -13,7 +13,14 @@
 
 import { candidatesOf } from "./candidate.ts";
 import { explainDeadEnd } from "./explanation.ts";
-import { describeOperation, endOf, type History, type Operation, partitionByKey } from "./history.ts";
+import {
+  describeOperation,
+  endOf,
+  type History,
+  type Operation,
+  partitionByKey,
+  unreachableCase,
+} from "./history.ts";
 import { searchOrder } from "./search.ts";
 import { versionComplaints } from "./versions.ts";
 
@@ -74,7 +81,7 @@ export function describeVerdict(verdict: HistoryVerdict): string {
     case "undecided":
       return `undecided: key ${JSON.stringify(verdict.key)} after ${verdict.steps} steps`;
     default:
-      return unreachable(verdict);
+      return unreachableCase(verdict);
   }
 }
 
@@ -99,7 +106,7 @@ function checkKey(
     case "gaveUp":
       return { kind: "undecided", key, steps: result.steps };
     default:
-      return unreachable(result);
+      return unreachableCase(result);
   }
 }
 
@@ -108,8 +115,4 @@ function mustBeTimed(operation: Operation): void {
   throw new RangeError(
     `Cannot check an operation that ends before it begins: ${describeOperation(operation)}`,
   );
-}
-
-function unreachable(value: never): never {
-  throw new Error(`Unhandled verdict: ${JSON.stringify(value)}`);
 }

@@ -87,7 +87,7 @@ function describeAction(action: RegisterAction): string {
     case "get":
       return "get";
     default:
-      return unreachable(action);
+      return unreachableCase(action);
   }
 }
 
@@ -114,10 +114,11 @@ function describeOutcome(outcome: OperationOutcome): string {
     case "failed":
       return outcome.kind;
     default:
-      return unreachable(outcome);
+      return unreachableCase(outcome);
   }
 }
 
-function unreachable(value: never): never {
+/** Ends a `switch` over a union, so that a forgotten case does not compile. */
+export function unreachableCase(value: never): never {
   throw new Error(`Unhandled case: ${JSON.stringify(value)}`);
 }

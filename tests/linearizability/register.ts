@@ -16,7 +16,13 @@
  * @module
  */
 
-import type { Condition, Operation, OperationOutcome, RegisterAction } from "./history.ts";
+import {
+  type Condition,
+  type Operation,
+  type OperationOutcome,
+  type RegisterAction,
+  unreachableCase,
+} from "./history.ts";
 
 /** What a key holds. Invariant: `version`, where known, equals `floor`. */
 export interface State {
@@ -61,7 +67,7 @@ export function apply(
     case "failed":
       return undefined;
     default:
-      return unreachable(outcome);
+      return unreachableCase(outcome);
   }
 }
 
@@ -139,8 +145,4 @@ function pinned(state: State, version: number | undefined): State | undefined {
   if (version === undefined) return state;
   if (state.version !== undefined) return state.version === version ? state : undefined;
   return version < state.floor ? undefined : { ...state, version, floor: version };
-}
-
-function unreachable(value: never): never {
-  throw new Error(`Unhandled outcome: ${JSON.stringify(value)}`);
 }

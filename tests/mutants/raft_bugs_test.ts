@@ -20,7 +20,7 @@ const WANTED = Deno.env.get("RAFT_BUG") ?? "";
 const STEPS = 4_000;
 
 const test = suite("planted bugs of the core");
-const planter = new Planter(["raft", "tests/raft"]);
+const planter = new Planter(["raft", "tests/raft", "tests/support"]);
 test.after(() => planter[Symbol.dispose]());
 
 for (const [position, { name, caughtBy }] of PLANTED_BUGS.entries()) {

@@ -5,9 +5,10 @@
  * @module
  */
 
-import { EntryKind, type Restored, votersOnly } from "../../raft/mod.ts";
+import { EntryKind, type Restored } from "../../raft/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { appliedText, Cluster, emptyState, stateWithLog, textBytes } from "./model/cluster.ts";
+import { votersOnly } from "../support/memberships.ts";
 
 const test = suite("raft regressions");
 

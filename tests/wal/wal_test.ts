@@ -5,13 +5,7 @@
  * @module
  */
 
-import {
-  comparePositions,
-  type Wal,
-  WalError,
-  type WalPosition,
-  type WalRecord,
-} from "../../wal-wasm/mod.ts";
+import { type Wal, WalError, type WalPosition, type WalRecord } from "../../wal-wasm/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
 import { type DiskCall, MemoryDisk } from "../support/disk/memory_file_system.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
@@ -308,5 +302,10 @@ test("a log on the real disk survives its own restart", async () => {
     Deno.removeSync(directory, { recursive: true });
   }
 });
+
+/** Negative if `left` is before `right`, positive if after, 0 if they are the same. */
+function comparePositions(left: WalPosition, right: WalPosition): number {
+  return left.segment === right.segment ? left.offset - right.offset : left.segment - right.segment;
+}
 
 test.run();

@@ -20,9 +20,9 @@ import {
   type ReadyBatch,
   type Restored,
   type Transition,
-  votersOnly,
 } from "../../../raft/mod.ts";
 import { Disk } from "./disk.ts";
+import { votersOnly } from "../../support/memberships.ts";
 
 /** What a test cluster is made of. */
 export interface ClusterOptions {

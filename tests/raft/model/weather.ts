@@ -4,9 +4,10 @@
  * @module
  */
 
-import { type GroupId, type NodeId, votersOnly } from "../../../raft/mod.ts";
+import type { GroupId, NodeId } from "../../../raft/mod.ts";
 import type { Random } from "../../../raft/random.ts";
 import { Cluster } from "./cluster.ts";
+import { votersOnly } from "../../support/memberships.ts";
 
 /** How bad a run is. */
 export interface ScheduleWeather {

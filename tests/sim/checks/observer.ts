@@ -6,17 +6,18 @@
  * @module
  */
 
-import { type GroupId, type NodeId, type RaftStatus, votersOnly } from "../../../raft/mod.ts";
+import type { GroupId, NodeId, RaftStatus } from "../../../raft/mod.ts";
 import type { KvReplica } from "../../../server/calls/hosted_replica.ts";
 import { groupOfPartition } from "../../../server/cluster/founding.ts";
 import type { ClusterState } from "../../../server/cluster/mod.ts";
 import type { Node } from "../../../server/node/node.ts";
-import { stateHash } from "../../../server/kv/mod.ts";
+import { stateHash } from "../../support/state_hash.ts";
 import type { SimMachine } from "../machines/machine.ts";
 import type { Judge } from "./judge.ts";
 import type { ReplicationLedger } from "./ledger.ts";
 import type { Promises } from "./promises.ts";
 import { viewText } from "./settlement.ts";
+import { votersOnly } from "../../support/memberships.ts";
 
 /** States are compared at every so many indexes: to hash one costs a walk over it. */
 const HASH_EVERY = 4;

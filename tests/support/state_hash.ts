@@ -4,8 +4,7 @@
  * @module
  */
 
-import { encodeOutcome } from "./outcome.ts";
-import type { KvStateMachine } from "./state_machine.ts";
+import { encodeOutcome, type KvStateMachine } from "../../server/kv/mod.ts";
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
