@@ -94,11 +94,15 @@ export class Discovery {
   async meet(limitMs: number): Promise<void> {
     const { clock, routes } = this.#options;
     const giveUpMs = clock.now() + limitMs;
+    let unfounded: unknown;
     for (;;) {
       try {
         return await this.refresh(Math.max(1, Math.ceil(giveUpMs - clock.now())));
       } catch (error) {
-        if (!routes.isUnfounded || clock.now() + FOUNDING_PAUSE_MS > giveUpMs) throw error;
+        if (!routes.isUnfounded) throw error;
+        // The last round may have had no time left to hear anything.
+        if (clock.now() + FOUNDING_PAUSE_MS > giveUpMs) throw unfounded ?? error;
+        unfounded = error;
         await sleep(clock, FOUNDING_PAUSE_MS);
       }
     }
