@@ -13,11 +13,14 @@
  */
 
 import {
+  compareLogLevel,
   configureSync,
+  type Filter,
   getJsonLinesFormatter,
   getLogger,
   getTextFormatter,
   getThrottlingFilter,
+  type LogLevel,
   type LogRecord,
   type TextFormatter,
   type ThrottlingFilterSummary,
@@ -41,13 +44,13 @@ export function configureLogging(options: LoggingOptions): void {
   };
   configureSync({
     sinks: { standardError },
-    filters: { bounded: boundedRepeats() },
+    filters: { bounded: boundedRepeats(logLevel) },
     loggers: [
       {
         category: "prkdb",
         lowestLevel: logLevel,
         sinks: ["standardError"],
-        // Whoever asks for everything gets everything.
+        // At this level nothing is left out.
         filters: logLevel === "debug" ? [] : ["bounded"],
       },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["standardError"] },
@@ -55,17 +58,19 @@ export function configureLogging(options: LoggingOptions): void {
   });
 }
 
-function boundedRepeats() {
-  return getThrottlingFilter({
+/** Filters come before levels: what would not be written must not count, nor be told as left out. */
+function boundedRepeats(lowest: LogLevel): Filter {
+  const bounded = getThrottlingFilter({
     limit: LINES_MAX,
     windowMs: WINDOW_MS,
     summary: { logger: getLogger(["prkdb", "log"]), message: leftOut },
   });
+  return (record) => compareLogLevel(record.level, lowest) >= 0 && bounded(record);
 }
 
 function leftOut({ suppressed, lastRecord }: ThrottlingFilterSummary): string {
-  const said = String(lastRecord.rawMessage).replaceAll("{", "{{").replaceAll("}", "}}");
-  return `${suppressed} more lines were left out: ${said}`;
+  const said = messageOf(lastRecord).replaceAll("{", "{{").replaceAll("}", "}}");
+  return `${suppressed} more lines of a kind were left out, the last one: ${said}`;
 }
 
 /**

@@ -75,8 +75,12 @@ interface CollectedGroup {
 /** Collects records, oldest first, and gives each group what is left of them. */
 export class RecoveryCollector {
   readonly #groups = new Map<GroupId, CollectedGroup>();
+  #gap: RangeError | undefined;
 
-  /** Takes the next record of the log. */
+  /**
+   * Takes the next record of the log. An entry before which others are missing is passed over: whether the
+   * log is damaged, and where, is known only when all of it has been read.
+   */
   take(record: RecoveredRecord): void {
     const decoded = decodeRecord(record.kind, record.payload);
     const state = this.#group(record.group);
@@ -88,10 +92,16 @@ export class RecoveryCollector {
         state.promises.set(decoded.promise.node, decoded.promise);
         return;
       case "entry":
-        return appendEntry(state.entries, decoded.entry);
+        this.#gap ??= tryAppendEntry(state.entries, decoded.entry);
+        return;
       default:
         return unreachable(decoded);
     }
+  }
+
+  /** @throws {RangeError} when entries are missing */
+  mustHaveNoGap(): void {
+    if (this.#gap !== undefined) throw this.#gap;
   }
 
   /** Groups of which the log holds anything. */
@@ -121,17 +131,20 @@ function newGroup(): CollectedGroup {
   return { hardState: INITIAL_HARD_STATE, entries: [], promises: new Map() };
 }
 
-/** An entry replaces all that were written before at its index and above. */
-function appendEntry(entries: Entry[], entry: Entry): void {
+/**
+ * An entry replaces all that were written before at its index and above. Returns why it cannot stand here.
+ */
+function tryAppendEntry(entries: Entry[], entry: Entry): RangeError | undefined {
   const first = entries[0]?.index ?? 1;
   const position = entry.index - first;
   if (position < 0 || position > entries.length) {
-    throw new RangeError(
+    return new RangeError(
       `Cannot restore entry ${entry.index}: the log holds entries ${first} to ${first + entries.length - 1}`,
     );
   }
   entries.length = position;
   entries.push(entry);
+  return undefined;
 }
 
 function openLog(options: LogOptions): Promise<Wal> {
@@ -153,6 +166,7 @@ async function readLog({ data, fileSystem }: LogOptions, wal: Wal): Promise<Reco
   try {
     const collector = new RecoveryCollector();
     refuseDamage(await wal.recover((record) => collector.take(record)));
+    collector.mustHaveNoGap();
     if (data.logId === undefined) await rememberLog(fileSystem, data, wal.logId);
     return { wal, collector };
   } catch (error) {

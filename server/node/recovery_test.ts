@@ -7,9 +7,11 @@
 import { assert, assertRejects, suite } from "../../tests/harness.ts";
 import { MemoryDisk } from "../../tests/support/disk/memory_file_system.ts";
 import { SeededRandom } from "../../tests/support/seeded_random.ts";
+import type { WalRecord } from "../../wal-wasm/mod.ts";
 import { DataDirectoryError, openDataDirectory } from "../data/mod.ts";
 import { SYSTEM_CLOCK } from "../ports/mod.ts";
-import { recoverLog } from "./recovery.ts";
+import { recoverLog, RecoveryCollector } from "./recovery.ts";
+import { encodeRecords } from "./wal_codec.ts";
 
 const DIRECTORY = "disk/node";
 const IDENTITY = `${DIRECTORY}/identity.json`;
@@ -77,6 +79,24 @@ test("a first start may be cut short at every call of the disk", async () => {
   assert.unreachable(`a first start takes more than ${CALLS_MAX} calls`);
 });
 
+test("a damaged frame in the middle is named with file and offset, also where entries are missing then", () => {
+  const collector = new RecoveryCollector();
+  for (const index of [1, 2, 5, 6]) collector.take(entryRecord(index));
+  assert.throws(() => collector.mustHaveNoGap(), /entry 5: the log holds entries 1 to 2/);
+});
+
+test("a log with a flipped bit is refused with file and offset", async () => {
+  const machine = new Machine(1);
+  await machine.run(20);
+  const path = machine.disk.paths().find((each) => each.endsWith("1.wal"))!;
+  const bytes = machine.disk.content(path).slice();
+  // Past the header of the segment, in the middle of what the frames hold.
+  const at = 4_096 + 800;
+  bytes[at] = bytes[at]! ^ 1;
+  machine.disk.place(path, bytes);
+  assert.match(await machine.refusal(), /damaged: \d+ bytes at offset \d+ of ".*1\.wal"/);
+});
+
 test("once a node is open, its log is remembered through any loss of power", async () => {
   for (let seed = 1; seed <= 30; seed++) {
     const machine = new Machine(seed);
@@ -86,6 +106,15 @@ test("once a node is open, its log is remembered through any loss of power", asy
     await machine.refusal();
   }
 });
+
+/** The record of entry `index` of group 1, as a log is written and as it is read. */
+function entryRecord(index: number) {
+  const entry = { index, term: 1, kind: 1, data: new Uint8Array(10) } as const;
+  const [record] = encodeRecords([{ group: 1, entries: [entry] }]) as [WalRecord];
+  const { group, kind, head, body } = record;
+  const payload = new Uint8Array([...head, ...body]);
+  return { group, kind, head, body, payload, position: { segment: 1, offset: 0 } };
+}
 
 class PowerCut extends Error {}
 
@@ -102,7 +131,7 @@ class Machine {
   }
 
   /** Opens directory and log, makes a promise durable and ends; how many there were before. */
-  async run(): Promise<number> {
+  async run(entries = 0): Promise<number> {
     const fileSystem = this.disk.mount();
     const data = await openDataDirectory(fileSystem, {
       directory: DIRECTORY,
@@ -119,6 +148,7 @@ class Machine {
       randomWord: () => this.#random.word(),
     });
     await wal.append([RECORD]);
+    for (let index = 1; index <= entries; index++) await wal.append([entryRecord(index)]);
     await wal.close();
     data.lock.release();
     return collector.groups().length;

@@ -59,6 +59,8 @@ export class StreamTransport implements PeerTransport, LinkOwner {
   readonly #ways = new Map<NodeId, Way>();
   /** Why each peer did not let this node in, when that was said last. */
   readonly #refusals = new Map<NodeId, string>();
+  /** Peers of which it was said that they cannot be reached. */
+  readonly #unreachable = new Set<NodeId>();
   #checks: ReturnType<typeof setInterval> | undefined;
   #checkedMs = 0;
 
@@ -143,6 +145,7 @@ export class StreamTransport implements PeerTransport, LinkOwner {
     switch (event.kind) {
       case "connected":
         this.#refusals.delete(event.peer);
+        this.#unreachable.delete(event.peer);
         logger.info("Stream to node {peer} is open", { peer: event.peer });
         return inbox.push({ kind: "peerConnected", peer: event.peer });
       case "lost": {
@@ -158,13 +161,20 @@ export class StreamTransport implements PeerTransport, LinkOwner {
       case "unreachable": {
         const { peer, reason } = event;
         this.#tryNextAddress(peer);
-        return logger.debug("Node {peer} cannot be reached: {reason}", { peer, reason });
+        return this.#noteUnreachable(peer, reason);
       }
       case "removed":
         return inbox.push(event);
       default:
         return unreachable(event);
     }
+  }
+
+  /** It goes on trying, and says so once until the peer is reached again. */
+  #noteUnreachable(peer: NodeId, reason: string): void {
+    const level = this.#unreachable.has(peer) ? "debug" : "warn";
+    this.#unreachable.add(peer);
+    logger[level]("Node {peer} cannot be reached: {reason}", { peer, reason });
   }
 
   /** It goes on trying, and says so once for each reason. */

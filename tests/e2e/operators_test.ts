@@ -11,7 +11,7 @@ import { KvService } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { callNode } from "../support/cluster/node_call.ts";
 import { ProcessCluster } from "../support/cluster/process_cluster.ts";
-import { eventually, PATIENCE_MS, until } from "../support/patience.ts";
+import { eventually, PATIENCE_MS, pause, until } from "../support/patience.ts";
 
 const test = suite("operators");
 const FLAGS = ["--election-timeout-ms=500", "--heartbeat-ms=50"];
@@ -36,6 +36,20 @@ test("a full log: writes are refused and counted, and the node is ready for read
   assert.is(metrics.get('prkdb_refusals_total{reason="log_full"}'), refused);
   assert.is(metrics.get('prkdb_raft_proposals_total{partition="0",result="refused"}'), refused);
   assert.is(metrics.get("prkdb_ready"), 0);
+});
+
+test("a peer that cannot be reached is named once, however often it is tried", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1, flags: FLAGS });
+  await waitForQuietStart(cluster);
+  const named = () => cluster.output(1).split("\n").filter((line) => /Node 3 cannot be reached: /.test(line));
+  // It may have been started after node 1.
+  const before = named().length;
+  await cluster.kill(3);
+  await until(() => named().length > before, "node 1 says that it cannot reach node 3");
+  // A link that has lost its peer tries again at least once a second.
+  await pause(5_000);
+  assert.is(named().length, before + 1);
+  assert.not(cluster.output(1).includes("left out"));
 });
 
 test("bytes written to the log are counted, not those of its files", async () => {
