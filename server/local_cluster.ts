@@ -1,7 +1,7 @@
 /**
  * `deno task cluster`: three nodes as three processes on loopback, with their data under `./data`, until
  * Ctrl-C; and with them those that have joined since, if their data is there too. A node that ends
- * unexpectedly is reported, not restarted: that is the operator's to decide.
+ * unexpectedly is reported, with what starts it again, but not restarted: that is the operator's to decide.
  *
  * Flags behind `--` or at the end go to every node (`deno task cluster --num-partitions 3`).
  *
@@ -43,7 +43,7 @@ export async function runLocalCluster(args: readonly string[]): Promise<void> {
     const { code } = await node.process.status;
     node.exitCode = code;
     // One that was removed from the cluster says so itself, and ends well.
-    if (!isStopping && code !== 0) console.error(`cluster: node ${node.nodeId} ended with exit code ${code}`);
+    if (!isStopping && code !== 0) reportEnd(node, code, args);
     return code;
   });
   const codesOfAll = Promise.all(exits);
@@ -51,6 +51,19 @@ export async function runLocalCluster(args: readonly string[]): Promise<void> {
   if (isUp) printWelcome(nodes.filter(({ exitCode }) => exitCode === undefined));
   const codes = await codesOfAll;
   Deno.exit(Math.max(...codes));
+}
+
+function reportEnd({ nodeId, flags }: LocalNode, code: number, args: readonly string[]): void {
+  const start = Deno.build.standalone ? "prkdb server" : "deno task server";
+  console.error(
+    `cluster: node ${nodeId} ended with exit code ${code}. To start it again, from this directory:\n` +
+      `  ${[start, ...[...flags, ...args].map(shellWord)].join(" ")}`,
+  );
+}
+
+/** The argument as a POSIX shell must be given it. */
+function shellWord(arg: string): string {
+  return /^[\w@:/.,=+-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`;
 }
 
 function startNode({ flags }: LocalNode, args: readonly string[]): Deno.ChildProcess {

@@ -226,9 +226,9 @@ function flag(names: string, description: string): Option {
   const long = names.split(" ")[0]!;
   const variable = `PRKDB_${long.slice(2).replaceAll("-", "_").toUpperCase()}`;
   const option = new Option(names, description);
-  // A switch is on when its variable is set, unless the variable says no.
+  // A switch is on when its variable is set, unless the variable says no: then only the help tells of it.
   const isOff = option.isBoolean() && OFF_VALUES.has(Deno.env.get(variable) ?? "");
-  return isOff ? option : option.env(variable);
+  return isOff ? new Option(names, `${description} (env: ${variable})`) : option.env(variable);
 }
 
 function integer(min: number, max: number): (text: string) => number {
