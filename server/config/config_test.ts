@@ -179,7 +179,7 @@ test("help names every flag, its default and its variable", () => {
     for (const name of ["--node-id", "--cluster-nodes", "--wal-sync", "PRKDB_DATA_DIR", "67108864"]) {
       assert.ok(message.includes(name), name);
     }
-    for (const [, flag] of message.matchAll(/^  --([a-z-]+)/gm)) {
+    for (const [, flag] of message.matchAll(/^ {2}--([a-z-]+)/gm)) {
       const variable = `PRKDB_${flag!.replaceAll("-", "_").toUpperCase()}`;
       assert.ok(message.includes(variable), `${variable} is not named`);
     }

@@ -109,7 +109,10 @@ export class CalmPhase {
   }
 
   #equalize(): Promise<void> {
-    return this.#until(() => this.#isSettled(), "every group has one leader and equal replicas");
+    return this.#until(
+      () => this.#isSettled(),
+      "every group has one leader and equal replicas, and every node its cluster's id",
+    );
   }
 
   /** Whatever an operator began ends, and the cluster is what it says. */
@@ -165,7 +168,9 @@ export class CalmPhase {
   }
 
   #isSettled(): boolean {
-    const { ledger, partitionCount } = this.#options;
+    const { fleet, ledger, partitionCount } = this.#options;
+    // One that was cut off until now may just be about to hear of the founding.
+    if (fleet.serving().some(({ node }) => node!.clusterId === "")) return false;
     for (let group = 1; group <= partitionCount; group++) {
       const views = this.#views(group);
       const leaders = views.filter(({ role }) => role === "leader");
