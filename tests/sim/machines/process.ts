@@ -16,6 +16,8 @@ export class SimProcess {
   #isAlive = true;
   /** What came due while the process stands still, in order; `undefined` while it runs. */
   #stalled: { readonly what: string; readonly run: () => void }[] | undefined;
+  /** How much of what came due in a stall is still to happen, now that it is over. */
+  #catchingUp = 0;
   readonly #onEnd: (() => void)[] = [];
 
   constructor(world: World, nodeId: number) {
@@ -36,8 +38,22 @@ export class SimProcess {
     return this.#world.plan(delayMs, `node ${this.#nodeId} ${what}`, () => this.admit(what, run));
   }
 
-  /** Runs `run` at once, or when the process wakes, or never. */
+  /** Runs `run` at once, or when the process wakes and has caught up, or never. */
   admit(what: string, run: () => void): void {
+    // Nothing overtakes what was there before it: what comes in on a stream stays in order.
+    if (this.#catchingUp > 0) this.#admitNext(what, run);
+    else this.#admitNow(what, run);
+  }
+
+  #admitNext(what: string, run: () => void): void {
+    this.#catchingUp++;
+    this.#world.plan(0, `node ${this.#nodeId} ${what}`, () => {
+      this.#catchingUp--;
+      this.#admitNow(what, run);
+    });
+  }
+
+  #admitNow(what: string, run: () => void): void {
     if (!this.#isAlive) return;
     if (this.#stalled !== undefined) this.#stalled.push({ what, run });
     else {
@@ -59,7 +75,7 @@ export class SimProcess {
   resume(): void {
     const stalled = this.#stalled ?? [];
     this.#stalled = undefined;
-    for (const { what, run } of stalled) this.plan(0, what, run);
+    for (const { what, run } of stalled) this.#admitNext(what, run);
   }
 
   /** Nothing of this process happens from now on. */
