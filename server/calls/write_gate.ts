@@ -18,7 +18,7 @@
  * @module
  */
 
-import type { AppendRequest, Entry, Message } from "../../raft/mod.ts";
+import type { AppendRequest, Entry, GroupId, Message } from "../../raft/mod.ts";
 import { CLUSTER_GROUP } from "../cluster/mod.ts";
 import { onlyDeletes } from "../kv/mod.ts";
 import type { MemoryBudget, MemoryPart } from "./memory_budget.ts";
@@ -70,6 +70,8 @@ export class WriteGate {
   #takenBytes = 0;
   /** Why a write was refused for want of disk space since the next segment cannot be made. */
   #diskReason: string | undefined;
+  /** Of groups that stay behind because of it: bytes of an entry that no file of this log can hold. */
+  readonly #tooLarge = new Map<GroupId, number>();
 
   constructor(options: WriteGateOptions) {
     this.#options = options;
@@ -124,18 +126,32 @@ export class WriteGate {
     return this.#memoryRefusal("put");
   }
 
+  /** Why replicas here stay behind their leaders, whose logs have larger files. */
+  get entryTrouble(): string | undefined {
+    const [first] = this.#tooLarge;
+    if (first === undefined) return undefined;
+    return `Group ${first[0]} sends an entry of ${first[1]} bytes, and a file of this node's log holds ` +
+      `${this.commandBytesMax}: start it with the --wal-segment-bytes of the other nodes`;
+  }
+
   /** `message`, without the entries if there is no room for them: as if it had been sent before them. */
   admit(message: Message): Message {
     if (message.kind !== "appendRequest" || message.entries.length === 0) return message;
     const bytes = bytesOf(message.entries);
     const sort = message.group === CLUSTER_GROUP ? "cluster" : "append";
-    const hasTooLarge = bytes > this.commandBytesMax &&
-      message.entries.some(({ data }) => data.length > this.commandBytesMax);
+    const hasTooLarge = bytes > this.commandBytesMax && this.#noteTooLarge(message);
     if (hasTooLarge || (this.#isTight && this.#refusal(sort, bytes) !== undefined)) {
       return withoutEntries(message);
     }
+    this.#tooLarge.delete(message.group);
     this.#takenBytes += bytes;
     return message;
+  }
+
+  #noteTooLarge({ group, entries }: AppendRequest): boolean {
+    const entry = entries.find(({ data }) => data.length > this.commandBytesMax);
+    if (entry !== undefined) this.#tooLarge.set(group, entry.data.length);
+    return entry !== undefined;
   }
 
   get #isTight(): boolean {

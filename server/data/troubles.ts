@@ -15,6 +15,8 @@ export const RESOURCE_TROUBLE_KINDS = [
   /** … and what is left is kept for more important things than puts. */
   "log_full",
   "memory_full",
+  /** A leader sends an entry that no file of the log can hold here: its replica stays behind. */
+  "entry_too_large",
   "descriptors",
   /** `peers.json` cannot be saved: peers that were never met are refused. */
   "peers_file",

@@ -378,6 +378,7 @@ export class NodeLoop {
     troubles.note("next_segment", wal.spareFailure);
     troubles.note("log_full", gate.diskTrouble);
     troubles.note("memory_full", gate.memoryTrouble);
+    troubles.note("entry_too_large", gate.entryTrouble);
   }
 
   #continueHandOver(nowMs: number): void {
