@@ -23,6 +23,7 @@ import {
   type DeleteOptions,
   type DeleteResult,
   type GetOptions,
+  type IncrementOptions,
   PrkDbClient,
   type PutOptions,
   type PutResult,
@@ -31,6 +32,8 @@ import {
 } from "./client/mod.ts";
 
 export * from "./client/mod.ts";
+// The type alone: the class would load the server wherever only the client is wanted.
+export type { DataDirectoryError } from "./server/mod.ts";
 
 /** What an embedded database is opened with. */
 export interface OpenOptions {
@@ -55,8 +58,11 @@ export class PrkDb {
   }
 
   /**
-   * Opens or makes the database in `dataDir`; rejects when another process uses it.
+   * Opens or makes the database in `dataDir`.
    *
+   * @throws {DataDirectoryError} when it is open already, in this process or another one, or cannot be used;
+   *   told by its `name`, as the class itself comes with the node
+   * @throws {TypeError} when `dataDir` is no path, or there is an option of another name
    * @throws {RangeError} when `numPartitions` is not a whole number from 1 to 4,096
    */
   static async open(options: OpenOptions): Promise<PrkDb> {
@@ -75,6 +81,11 @@ export class PrkDb {
   /** See {@linkcode PrkDbClient.delete}. */
   delete(key: Bytes, options?: DeleteOptions): Promise<DeleteResult> {
     return this.#client.delete(key, options);
+  }
+
+  /** See {@linkcode PrkDbClient.increment}. */
+  increment(key: Bytes, by?: number | bigint, options?: IncrementOptions): Promise<bigint> {
+    return this.#client.increment(key, by, options);
   }
 
   /** See {@linkcode PrkDbClient.writeBatch}. */

@@ -1,9 +1,10 @@
 /**
  * `deno task bench:cluster`: three nodes as three processes on loopback, every acknowledgement synced on a
- * majority, loaded from this process; etcd beside it in the same run when `etcd` is installed.
+ * majority, loaded from this process.
  *
- * `duel` are plain puts at both by turns. Flags: `--seconds N` a workload (5), `--only WORD` workloads whose
- * name contains it, `--no-etcd`, `--json`.
+ * The workloads whose names begin with `duel` ask prkdb and etcd by turns, when `etcd` is installed, through
+ * one and the same gRPC client. Flags: `--seconds N` a workload or turn (5), `--rounds N` of turns (5),
+ * `--only WORD` workloads whose name contains it, `--no-etcd`, `--json`.
  *
  * @module
  */
@@ -12,9 +13,11 @@ import { parseArgs } from "node:util";
 import { PrkDbClient } from "../client/mod.ts";
 import { partitionOfKey } from "../proto/mod.ts";
 import { ProcessCluster } from "../tests/support/cluster/process_cluster.ts";
-import { runDuel } from "./duel.ts";
+import { type Contender, etcdGrpc, etcdJson, prkdbConnect, prkdbGrpc } from "./contenders.ts";
+import { COMPARISONS, runDuel } from "./duel.ts";
 import { measureFailover } from "./failover.ts";
-import { EtcdCluster, etcdGet, etcdPut, etcdVersion } from "./peers/etcd.ts";
+import { EtcdCluster, etcdVersion } from "./peers/etcd.ts";
+import { processorSecondsOf } from "./machine.ts";
 import { type PlainTarget, prkdbTarget, runPlainLoad } from "./plain_load.ts";
 import { type Figure, machine, printFigures, rounded } from "./report.ts";
 import { type LoadResult, randomKey, runClosedLoop, VALUE } from "./workload.ts";
@@ -35,6 +38,7 @@ const { values: flags } = parseArgs({
   args: Deno.args,
   options: {
     seconds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "5" },
     only: { type: "string", default: "" },
     "no-etcd": { type: "boolean", default: false },
     json: { type: "boolean", default: false },
@@ -47,12 +51,7 @@ async function main(): Promise<void> {
   const say = flags.json ? () => {} : console.log;
   say(`${machine()}; three nodes and the load on it; --wal-sync always; 16 B keys, 100 B values`);
   const figures = await benchPrkdb(say);
-  const version = flags["no-etcd"] ? undefined : await etcdVersion();
-  if (version !== undefined) {
-    figures.push(...await benchEtcd(version, say));
-    figures.push(...ratios(figures));
-    if ("duel".includes(flags.only)) figures.push(...await benchDuel(say));
-  }
+  figures.push(...await benchDuel(say));
   say("");
   printFigures(figures, flags.json);
 }
@@ -74,7 +73,7 @@ async function benchPrkdb(say: (line: string) => void): Promise<Figure[]> {
       ...plainWorkloads("prkdb_routed", routed).filter(({ name }) => name.endsWith("_256")),
       ...smartWorkloads(client),
     ];
-    const figures = await measure(workloads, say);
+    const figures = await measure(workloads, say, () => processorSeconds(cluster));
     if ("prkdb_failover".includes(flags.only)) {
       const failoverMs = await measureFailover(cluster, client);
       say(`prkdb_failover: every key writable ${rounded(failoverMs)} ms after kill -9`);
@@ -87,37 +86,46 @@ async function benchPrkdb(say: (line: string) => void): Promise<Figure[]> {
   }
 }
 
-async function benchEtcd(version: string, say: (line: string) => void): Promise<Figure[]> {
-  say(`\n${version}, HTTP/JSON gateway, same connections and load`);
-  const etcd = await EtcdCluster.start(await Deno.makeTempDir({ prefix: "bench-etcd-" }));
-  try {
-    const target = etcdTarget(etcd);
-    await runPlainLoad(target, { kind: "put", inFlight: 64, seconds: WARM_UP_SECONDS });
-    return await measure(plainWorkloads("etcd_plain", target), say);
-  } finally {
-    await etcd.close();
-  }
-}
-
-function etcdTarget({ addresses }: EtcdCluster): PlainTarget {
-  return { addresses, contentType: "application/json", put: etcdPut, get: etcdGet };
-}
-
-/** Both at once, loaded by turns. */
+/** Both at once, loaded by turns; prkdb alone if there is no etcd. */
 async function benchDuel(say: (line: string) => void): Promise<Figure[]> {
-  say("\nprkdb and etcd by turns, plain puts");
+  const comparisons = COMPARISONS.filter(({ name }) => `duel_${name}`.includes(flags.only));
+  if (comparisons.length === 0) return [];
+  const version = flags["no-etcd"] ? undefined : await etcdVersion();
+  say(`\nby turns, over gRPC unless said: prkdb${version === undefined ? "" : ` and ${version}`}`);
   await using cluster = await ProcessCluster.start({ nodes: 3 });
-  const etcd = await EtcdCluster.start(await Deno.makeTempDir({ prefix: "bench-etcd-" }));
+  const etcd = version === undefined
+    ? undefined
+    : await EtcdCluster.start(await Deno.makeTempDir({ prefix: "bench-etcd-" }));
   try {
-    const plain = prkdbTarget(cluster.addresses().map((address) => address.replace("http://", "")));
-    const routed = { ...plain, leaderOf: await leadersOf(cluster) };
-    return await runDuel({ plain, routed, etcd: etcdTarget(etcd) }, {
-      seconds: Number(flags.seconds) / 2,
+    const plan = {
+      rounds: Math.max(1, Number(flags.rounds)),
+      seconds: Number(flags.seconds),
+      serverSeconds: () => processorSeconds(cluster) + (etcd?.processorSeconds() ?? 0),
       say,
-    });
+    };
+    return await runDuel(await contendersOf(cluster, etcd), comparisons, plan);
   } finally {
-    await etcd.close();
+    await etcd?.close();
   }
+}
+
+async function contendersOf(
+  cluster: ProcessCluster,
+  etcd: EtcdCluster | undefined,
+): Promise<ReadonlyMap<string, Contender>> {
+  const addresses = cluster.addresses().map((address) => address.replace("http://", ""));
+  const place = { addresses, processorSeconds: () => processorSeconds(cluster) };
+  const contenders = [
+    prkdbGrpc("prkdb", place),
+    prkdbGrpc("prkdb_routed", { ...place, leaderOf: await leadersOf(cluster) }),
+    prkdbConnect("prkdb_connect", place),
+    ...(etcd === undefined ? [] : [etcdGrpc("etcd", etcd), etcdJson("etcd_json", etcd)]),
+  ];
+  return new Map(contenders.map((each) => [each.name, each]));
+}
+
+function processorSeconds(cluster: ProcessCluster): number {
+  return cluster.ids.reduce((sum, id) => sum + processorSecondsOf(cluster.process(id).pid), 0);
 }
 
 /** The leader of each key now, as any client can learn it. */
@@ -172,10 +180,17 @@ function smartWorkloads(client: PrkDbClient): Workload[] {
   ];
 }
 
-async function measure(workloads: readonly Workload[], say: (line: string) => void): Promise<Figure[]> {
+/** @param usedSeconds what the nodes have used so far */
+async function measure(
+  workloads: readonly Workload[],
+  say: (line: string) => void,
+  usedSeconds: () => number,
+): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const { name, run } of workloads.filter((each) => each.name.includes(flags.only))) {
+    const usedBefore = usedSeconds();
     const result = await run(Number(flags.seconds));
+    const used = usedSeconds() - usedBefore;
     say(
       `${name.padEnd(24)} ${rounded(result.perSecond).padStart(8)} /s   mean ${
         rounded(result.meanMs)
@@ -188,18 +203,8 @@ async function measure(workloads: readonly Workload[], say: (line: string) => vo
       { name: `${name}_p50`, value: result.p50Ms, unit: "ms" },
       { name: `${name}_p99`, value: result.p99Ms, unit: "ms" },
       { name: `${name}_errors`, value: result.errors, unit: "calls" },
+      { name: `${name}_processor`, value: used / result.calls * 1e6, unit: "us" },
     );
   }
   return figures;
-}
-
-/** How many times as fast as etcd, for every workload both have run. */
-function ratios(figures: readonly Figure[]): Figure[] {
-  const rates = new Map(figures.filter(({ unit }) => unit === "1/s").map(({ name, value }) => [name, value]));
-  return [...rates].flatMap(([name, value]) => {
-    const own = name.startsWith("etcd_") ? rates.get(name.replace("etcd_", "prkdb_")) : undefined;
-    return own === undefined
-      ? []
-      : [{ name: name.replace("etcd_", "prkdb_vs_etcd_"), value: own / value, unit: "x" }];
-  });
 }

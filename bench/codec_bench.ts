@@ -17,6 +17,8 @@ import {
 import { WireWriter } from "../proto/mod.ts";
 import { EntryKind, type Message } from "../raft/mod.ts";
 import type { WriteResult } from "../server/api/mod.ts";
+import { RecentHead } from "../server/http/h1/message/mod.ts";
+import { cutBytes } from "../server/http/mod.ts";
 import { decodeCommand, encodeCommand, type Mutation } from "../server/kv/mod.ts";
 import { decodePeerBatch, encodePeerBatch } from "../server/peers/codec.ts";
 import type { PeerBatch } from "../server/ports/mod.ts";
@@ -46,10 +48,26 @@ const keys = mutations.map(({ key }) => key);
 const writes = mutations.map(() => written);
 const reads = mutations.map(() => found);
 
+benchBytes();
 benchRequests();
 benchResponses();
 benchCommands();
 benchPeers();
+
+function benchBytes(): void {
+  const head = new TextEncoder().encode(
+    "POST /prkdb.v1.KvService/Put HTTP/1.1\r\nhost: 127.0.0.1:50051\r\ncontent-type: application/proto\r\n" +
+      "connect-protocol-version: 1\r\nuser-agent: a-client/1.0\r\ncontent-length: 120\r\n\r\n",
+  );
+  const recent = new RecentHead("http");
+  recent.read(head, 0, head.length);
+  let sink: unknown;
+  bench("bytes: make 120", () => void (sink = new Uint8Array(120)));
+  bench("bytes: cut 120", () => void (sink = cutBytes(120)));
+  bench("server: read a head of HTTP/1.1", () => void (sink = recent.read(head, 0, head.length)));
+  bench("server: the same head again", () => void (sink = recent.again(head, 0)));
+  void sink;
+}
 
 function benchRequests(): void {
   const one = encodeMutationRequest(mutations[0]!, REQUEST_ID);
@@ -67,7 +85,7 @@ function benchResponses(): void {
   const batch = writeBatchMethod.encode!(writes);
   const many = getManyMethod.encode!(reads);
   bench("server: encode Put", () => putMethod.encode!(written));
-  bench("server: encode Get", () => getMethod.encode!(found));
+  bench("server: encode Get", () => getMethod.encode!([found]));
   bench(`server: encode WriteBatch of ${BATCH}`, () => writeBatchMethod.encode!(writes));
   bench(`server: encode GetMany of ${BATCH}`, () => getManyMethod.encode!(reads));
   bench(`client: decode WriteBatch of ${BATCH}`, () => decodeWriteBatchResponse(batch));

@@ -11,19 +11,13 @@
 import { parseArgs } from "node:util";
 import { ProcessCluster } from "../tests/support/cluster/process_cluster.ts";
 import { pause } from "../tests/support/patience.ts";
+import { processorSecondsOf } from "./machine.ts";
 import { type Figure, machine, printFigures, rounded } from "./report.ts";
 
 /**
  * Quiet groups fall asleep two election timeouts after their last entry; the runtime settles meanwhile, too.
  */
 const SETTLE_MS = 15_000;
-/** The kernel counts processor time in ticks of a hundredth of a second. */
-const TICKS_PER_SECOND = 100;
-/**
- * Positions of user and system time among the fields behind the process's name (proc(5), `/proc/PID/stat`).
- */
-const USER_TIME = 11;
-const SYSTEM_TIME = 12;
 
 const { values: flags } = parseArgs({
   args: Deno.args,
@@ -71,15 +65,9 @@ async function measureRest(partitions: number, say: (line: string) => void): Pro
 async function processorPercent(cluster: ProcessCluster): Promise<number> {
   await pause(SETTLE_MS);
   const ids = cluster.runningIds;
-  const before = ids.map((id) => processorSeconds(cluster.process(id).pid));
+  const before = ids.map((id) => processorSecondsOf(cluster.process(id).pid));
   const seconds = Number(flags.seconds);
   await pause(seconds * 1000);
-  const used = ids.map((id, at) => processorSeconds(cluster.process(id).pid) - before[at]!);
+  const used = ids.map((id, at) => processorSecondsOf(cluster.process(id).pid) - before[at]!);
   return Math.max(...used) / seconds * 100;
-}
-
-function processorSeconds(pid: number): number {
-  const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[USER_TIME]) + Number(fields[SYSTEM_TIME])) / TICKS_PER_SECOND;
 }

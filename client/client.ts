@@ -17,6 +17,7 @@
 
 import { DEFAULT_TIMEOUT_MS } from "../proto/mod.ts";
 import {
+  addendOf,
   type Addresses,
   ATTEMPTS_DEFAULT,
   baseUrls,
@@ -26,15 +27,26 @@ import {
   type BatchResult,
   batchResultOf,
   type Bytes,
+  CALL_OPTIONS,
   type CallOptions,
+  checkCallOptions,
+  checkClientOptions,
   type ClientOptions,
+  DELETE_OPTIONS,
   type DeleteOptions,
+  describeKind,
   encodableBatch,
+  GET_OPTIONS,
   type GetOptions,
+  INCREMENT_OPTIONS,
+  type IncrementOptions,
   jsonOf,
   keyBytes,
+  NO_OPTIONS,
   preconditionOf,
+  PUT_OPTIONS,
   type PutOptions,
+  READ_OPTIONS,
   type ReadOptions,
   textOf,
   timeoutOf,
@@ -46,7 +58,14 @@ import { askStatus, ClusterClient, type ClusterView, clusterViewOf, type NodeRep
 import { CONSISTENCY_NUMBER, type EncodableMutation } from "./codec/mod.ts";
 import { type CallLimits, Pipeline, randomClientId, type ReadMode, Session } from "./pipeline/mod.ts";
 import { Discovery, Routes } from "./routing/mod.ts";
-import { atCaller, fetchCaller, orAborted, systemClock, type UnaryCaller } from "./transport/mod.ts";
+import {
+  atCaller,
+  fetchCaller,
+  orAborted,
+  PrkDbError,
+  systemClock,
+  type UnaryCaller,
+} from "./transport/mod.ts";
 
 /** Stands for the one node behind a caller that does not look at addresses. */
 const ADDRESS_OF_CALLER = "http://localhost";
@@ -89,6 +108,7 @@ export class PrkDbClient {
 
   /** Use `connect`. */
   private constructor(addresses: Addresses, options: ClientOptions) {
+    checkClientOptions(options);
     const clock = options.clock ?? systemClock;
     const random = options.random ?? Math.random;
     const attempts = wholeNumber(options.attempts ?? ATTEMPTS_DEFAULT, { name: "attempts", min: 1 });
@@ -114,7 +134,8 @@ export class PrkDbClient {
    *
    * @param addresses `http://host:port`, `https://host:port` or `host:port`, as a list or in one string with
    *   commas between them; nodes that are found are spoken to with the scheme of the first
-   * @throws {PrkDbError} `unavailable` when none of them answers usably within the `timeoutMs` of the options
+   * @throws {PrkDbError} `unavailable` when none of them answers usably within the `timeoutMs` of the
+   *   options; `invalid_argument` when those that answer belong to different clusters
    */
   static async connect(addresses: Addresses, options: ClientOptions = {}): Promise<PrkDbClient> {
     const client = new PrkDbClient(addresses, options);
@@ -127,12 +148,15 @@ export class PrkDbClient {
   }
 
   /** A client whose calls are carried by `caller`, for a node in the same process. */
-  static withTransport(caller: UnaryCaller, options: ClientOptions = {}): Promise<PrkDbClient> {
-    return PrkDbClient.connect([ADDRESS_OF_CALLER], { ...options, caller });
+  static async withTransport(caller: UnaryCaller, options: ClientOptions = {}): Promise<PrkDbClient> {
+    // Spreading would pass over what is no object.
+    checkClientOptions(options);
+    return await PrkDbClient.connect([ADDRESS_OF_CALLER], { ...options, caller });
   }
 
   /** Sets `key` to `value`. */
-  async put(key: Bytes, value: Bytes, options: PutOptions = {}): Promise<PutResult> {
+  async put(key: Bytes, value: Bytes, options: PutOptions = NO_OPTIONS): Promise<PutResult> {
+    checkCallOptions(options, PUT_OPTIONS);
     const mutation: EncodableMutation = {
       kind: "put",
       key: keyBytes(key),
@@ -149,12 +173,45 @@ export class PrkDbClient {
   }
 
   /** Removes `key`. Removing a key that does not exist is no error. */
-  async delete(key: Bytes, options: DeleteOptions = {}): Promise<DeleteResult> {
+  async delete(key: Bytes, options: DeleteOptions = NO_OPTIONS): Promise<DeleteResult> {
+    checkCallOptions(options, DELETE_OPTIONS);
     const precondition = preconditionOf(options.precondition);
     const mutation: EncodableMutation = { kind: "delete", key: keyBytes(key), precondition };
     try {
       const { existed, version } = await this.#pipeline.write(mutation, this.#limits(options));
       return { existed, version };
+    } catch (error) {
+      throw atCaller(error);
+    }
+  }
+
+  /**
+   * Adds `by` to the number that `key` holds: a whole number from −2^63 to 2^63−1 in decimal text. A key that
+   * does not exist counts as 0. However often the call is repeated on its way, it is counted once.
+   *
+   * Rejects with a `NotANumberError` when the key holds something else, or the new number would be out of
+   * range; nothing is changed then.
+   *
+   * @param by may be negative
+   * @returns the new number
+   */
+  async increment(
+    key: Bytes,
+    by: number | bigint = 1n,
+    options: IncrementOptions = NO_OPTIONS,
+  ): Promise<bigint> {
+    checkCallOptions(options, INCREMENT_OPTIONS);
+    const mutation: EncodableMutation = {
+      kind: "increment",
+      key: keyBytes(key),
+      by: addendOf(by),
+      ttlMs: ttlOf(options.ttlMs),
+      precondition: preconditionOf(options.precondition),
+    };
+    try {
+      const { number } = await this.#pipeline.write(mutation, this.#limits(options));
+      if (number !== undefined) return number;
+      throw new PrkDbError("internal", "Cannot understand the answer of a node: it holds no new number");
     } catch (error) {
       throw atCaller(error);
     }
@@ -167,8 +224,9 @@ export class PrkDbClient {
    */
   async writeBatch(
     mutations: readonly BatchMutation[],
-    options: CallOptions = {},
+    options: CallOptions = NO_OPTIONS,
   ): Promise<readonly BatchResult[]> {
+    checkCallOptions(options, CALL_OPTIONS);
     const encodable = encodableBatch(mutations);
     this.#pipeline.assertOpen();
     const settled = await this.#pipeline.writeTogether(encodable, this.#limits(options));
@@ -176,7 +234,8 @@ export class PrkDbClient {
   }
 
   /** The value of `key`, `undefined` when there is no such key. */
-  async get(key: Bytes, options: GetOptions = {}): Promise<Uint8Array | undefined> {
+  async get(key: Bytes, options: GetOptions = NO_OPTIONS): Promise<Uint8Array | undefined> {
+    checkCallOptions(options, GET_OPTIONS);
     const bytes = keyBytes(key);
     const mode = modeOf(options);
     try {
@@ -188,7 +247,8 @@ export class PrkDbClient {
   }
 
   /** The value of `key` with its version, `undefined` when there is no such key. */
-  async getEntry(key: Bytes, options: GetOptions = {}): Promise<VersionedValue | undefined> {
+  async getEntry(key: Bytes, options: GetOptions = NO_OPTIONS): Promise<VersionedValue | undefined> {
+    checkCallOptions(options, GET_OPTIONS);
     const bytes = keyBytes(key);
     const mode = modeOf(options);
     try {
@@ -204,7 +264,7 @@ export class PrkDbClient {
    *
    * @throws {TypeError} when it is not UTF-8
    */
-  async getText(key: Bytes, options: GetOptions = {}): Promise<string | undefined> {
+  async getText(key: Bytes, options: GetOptions = NO_OPTIONS): Promise<string | undefined> {
     const value = await this.get(key, options);
     return value === undefined ? undefined : textOf(value);
   }
@@ -215,7 +275,7 @@ export class PrkDbClient {
    * @throws {TypeError} when it is not UTF-8
    * @throws {SyntaxError} when it is not JSON
    */
-  async getJson(key: Bytes, options: GetOptions = {}): Promise<unknown> {
+  async getJson(key: Bytes, options: GetOptions = NO_OPTIONS): Promise<unknown> {
     const value = await this.get(key, options);
     return value === undefined ? undefined : jsonOf(value);
   }
@@ -225,8 +285,12 @@ export class PrkDbClient {
    */
   async getMany(
     keys: readonly Bytes[],
-    options: ReadOptions = {},
+    options: ReadOptions = NO_OPTIONS,
   ): Promise<readonly (Uint8Array | undefined)[]> {
+    checkCallOptions(options, READ_OPTIONS);
+    if (!Array.isArray(keys)) {
+      throw new TypeError(`Cannot use keys: it must be an array of keys, it is ${describeKind(keys)}`);
+    }
     const mode = modeOf(options);
     const limits = this.#limits(options);
     const encoded = keys.map(keyBytes);
@@ -239,7 +303,8 @@ export class PrkDbClient {
   }
 
   /** What every known node says about itself; nodes that do not answer are reported as such. */
-  async status(options: CallOptions = {}): Promise<readonly NodeReport[]> {
+  async status(options: CallOptions = NO_OPTIONS): Promise<readonly NodeReport[]> {
+    checkCallOptions(options, CALL_OPTIONS);
     this.#pipeline.assertOpen();
     const { timeoutMs, signal } = this.#limits(options);
     await this.#discovery.tryRefresh(timeoutMs);
@@ -255,11 +320,12 @@ export class PrkDbClient {
   }
 
   /** The cluster as the first node that answers knows it. */
-  async metadata({ timeoutMs, signal }: CallOptions = {}): Promise<ClusterView> {
-    const limits = this.#limits({ timeoutMs, signal });
+  async metadata(options: CallOptions = NO_OPTIONS): Promise<ClusterView> {
+    checkCallOptions(options, CALL_OPTIONS);
+    const limits = this.#limits(options);
     try {
       this.#pipeline.assertOpen();
-      await orAborted(this.#discovery.refresh(limits.timeoutMs), signal);
+      await orAborted(this.#discovery.refresh(limits.timeoutMs), limits.signal);
       return clusterViewOf(this.#routes.latest);
     } catch (error) {
       throw atCaller(error);
@@ -288,7 +354,7 @@ function modeOf({ consistency, maxStalenessMs }: GetOptions): ReadMode {
   const mode = consistency ?? "linearizable";
   if (!Object.hasOwn(CONSISTENCY_NUMBER, mode)) {
     throw new TypeError(
-      `Cannot use consistency: it must be linearizable, follower or stale, it is "${mode}"`,
+      `Cannot use consistency: it must be linearizable, follower or stale, it is "${String(mode)}"`,
     );
   }
   if (maxStalenessMs === undefined) return { consistency: mode, maxStalenessMs: 0 };

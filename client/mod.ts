@@ -20,7 +20,8 @@
  *
  * It never decides anything about data: order, versions and conditions are the nodes'. It keeps nothing but
  * routes, and its client id and sequence numbers, for as long as it is open. Memory is bounded: calls that
- * wait for an answer have a limit (`pipeline/pending.ts`). Protobuf's types and `bigint` end here.
+ * wait for an answer have a limit (`pipeline/pending.ts`). Protobuf's types end here, and so does
+ * `bigint`, but for the numbers of increments.
  *
  * @module
  */
@@ -28,6 +29,7 @@
 export { type DeleteResult, PrkDbClient, type PutResult, type VersionedValue } from "./client.ts";
 export type {
   Addresses,
+  AppliedResult,
   BatchMutation,
   BatchResult,
   Bytes,
@@ -35,6 +37,7 @@ export type {
   ClientOptions,
   DeleteOptions,
   GetOptions,
+  IncrementOptions,
   PreconditionOption,
   PutOptions,
   ReadOptions,
@@ -46,6 +49,8 @@ export {
   fetchCaller,
   type FetchCallerOptions,
   type FetchFunction,
+  NotANumberError,
+  NotFoundedError,
   PreconditionError,
   PrkDbError,
   type StreamCall,
@@ -67,6 +72,7 @@ export {
   type PeerView,
   type ReplicaMove,
   type ReplicaView,
+  type TroubleView,
   type WaitOptions,
   type WatchOptions,
 } from "./cluster/mod.ts";

@@ -33,6 +33,21 @@ export function bigVarintSize(value: bigint): number {
   return value < TEN_BYTES ? 9 : 10;
 }
 
+/** A number from −2^63 to 2^63−1 as one without a sign, small where it is near 0 (`sint64`). */
+export function zigzag(value: bigint): bigint {
+  return value < 0n ? -2n * value - 1n : 2n * value;
+}
+
+/** The number of which `value` is the zigzag. */
+export function unzigzag(value: bigint): bigint {
+  return value % 2n === 0n ? value / 2n : -(value + 1n) / 2n;
+}
+
+/** Bytes of a field of a `sint64` whose number is at most 15, 0 included. */
+export function signedFieldSize(value: bigint): number {
+  return 1 + bigVarintSize(zigzag(value));
+}
+
 /** Bytes of a number field whose number is at most 15; 0 is the default and is not written. */
 export function numberFieldSize(value: number): number {
   return value === 0 ? 0 : 1 + varintSize(value);

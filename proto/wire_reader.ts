@@ -14,6 +14,8 @@
  * @module
  */
 
+import { unzigzag } from "./varint.ts";
+
 const WIRE_VARINT = 0;
 const WIRE_FIXED64 = 1;
 const WIRE_BYTES = 2;
@@ -62,6 +64,11 @@ export class WireReader {
   bigint(): bigint {
     this.#take(WIRE_VARINT);
     return this.#bigVarint();
+  }
+
+  /** A `sint64`. */
+  signedBigint(): bigint {
+    return unzigzag(this.bigint());
   }
 
   boolean(): boolean {

@@ -20,7 +20,7 @@
  * @module
  */
 
-import { VARINT_BYTES_MAX } from "./varint.ts";
+import { VARINT_BYTES_MAX, zigzag } from "./varint.ts";
 
 const WIRE_VARINT = 0;
 const WIRE_BYTES = 2;
@@ -162,6 +162,11 @@ export class WireWriter {
       }
     } else high = Number(value);
     this.varint(high);
+  }
+
+  /** A `sint64`, written even if it is 0. */
+  signedBigint(field: number, value: bigint): void {
+    this.bigint(field, zigzag(value));
   }
 
   /** A packed list; empty ones are left out. For growing buffers. */

@@ -14,7 +14,7 @@ import {
 import { becomeFollower, maybeStandAsAsked, startPreCandidacy } from "./election.ts";
 import { InvariantViolation } from "./error.ts";
 import { promiseLease } from "./lease.ts";
-import type { AppendRequest, HeartbeatRequest, Message, TimeoutNowRequest } from "./message.ts";
+import type { AppendRequest, CommitNotice, HeartbeatRequest, Message, TimeoutNowRequest } from "./message.ts";
 import { onQuietRequest } from "./quiet.ts";
 import { expireForwardedReads, onReadIndexResponse } from "./read_index.ts";
 import { followLeader, type ReplicaState } from "./state.ts";
@@ -39,6 +39,9 @@ export function stepFollower(state: ReplicaState, message: Message): void {
     case "heartbeatRequest":
       followLeader(state, message.from);
       return onHeartbeatRequest(state, message);
+    case "commitNotice":
+      followLeader(state, message.from);
+      return commitAsTold(state, message);
     case "quietRequest":
       followLeader(state, message.from);
       return onQuietRequest(state, message);
@@ -75,9 +78,7 @@ function onAppendRequest(state: ReplicaState, message: AppendRequest): void {
 }
 
 function onHeartbeatRequest(state: ReplicaState, message: HeartbeatRequest): void {
-  mustHold(state, message);
-  state.log.commitTo(message.commit);
-  state.leaderHolds = Math.max(state.leaderHolds, message.commit);
+  commitAsTold(state, message);
   state.messages.push({
     kind: "heartbeatResponse",
     group: state.group,
@@ -87,6 +88,13 @@ function onHeartbeatRequest(state: ReplicaState, message: HeartbeatRequest): voi
     readRound: message.readRound,
     sentAt: promiseLease(state, message.sentAt),
   });
+}
+
+/** Commits what this replica has acknowledged, and its leader says is committed. */
+function commitAsTold(state: ReplicaState, message: HeartbeatRequest | CommitNotice): void {
+  mustHold(state, message);
+  state.log.commitTo(message.commit);
+  state.leaderHolds = Math.max(state.leaderHolds, message.commit);
 }
 
 /**
@@ -104,11 +112,14 @@ function onContradiction(state: ReplicaState, contradiction: Contradiction): voi
 }
 
 /**
- * A leader tells no commit index in a heartbeat that this replica has not acknowledged to it.
+ * A leader tells no commit index without entries that this replica has not acknowledged to it.
  *
  * @throws {InvariantViolation} when the log ends before it
  */
-function mustHold({ group, log, self, term }: ReplicaState, { commit, from }: HeartbeatRequest): void {
+function mustHold(
+  { group, log, self, term }: ReplicaState,
+  { commit, from }: HeartbeatRequest | CommitNotice,
+): void {
   const { lastIndex, lastTerm } = log;
   if (commit <= lastIndex) return;
   const broken = { group, term, index: commit, indexTerm: 0, here: { term, lastIndex, lastTerm } };

@@ -62,6 +62,7 @@ export function stepLeader(state: ReplicaState, message: Message): void {
       return onHeartbeatAnswer(state, { message, progress });
     case "appendRequest":
     case "heartbeatRequest":
+    case "commitNotice":
     case "quietRequest":
       return violated("a term has one leader", { term: state.term, leader: state.self, other: message.from });
     default:

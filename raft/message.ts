@@ -99,6 +99,15 @@ export interface QuietRequest extends Envelope {
   readonly commit: LogIndex;
 }
 
+/**
+ * What the sender, which leads, knows to be committed, where no append or heartbeat tells it soon. Carries no
+ * entries and has no answer. `commit` never exceeds what the receiver is known to hold.
+ */
+export interface CommitNotice extends Envelope {
+  readonly kind: "commitNotice";
+  readonly commit: LogIndex;
+}
+
 /** A follower asks its leader from which index on it may answer a read. */
 export interface ReadIndexRequest extends Envelope {
   readonly kind: "readIndexRequest";
@@ -143,6 +152,7 @@ export type Message =
   | HeartbeatRequest
   | HeartbeatResponse
   | QuietRequest
+  | CommitNotice
   | ReadIndexRequest
   | ReadIndexResponse
   | TimeoutNowRequest

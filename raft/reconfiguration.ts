@@ -36,6 +36,7 @@ import {
   type MembershipTarget,
 } from "./membership.ts";
 import { decodeMembership, encodeMembership } from "./membership_codec.ts";
+import type { Progress } from "./progress.ts";
 import type { ProgressTable } from "./progress_table.ts";
 import { proposeEmpty, proposeMembership } from "./proposal.ts";
 import { confirmRounds } from "./read_index.ts";
@@ -55,11 +56,20 @@ export function changeMembership(state: ReplicaState, target: MembershipTarget):
     return { accepted: false, refusal: "invalid", leader };
   }
   const promoted = target.voters.filter((node) => !isVoter(membership, node));
-  // Otherwise nothing could be committed until they have caught up.
-  if (!promoted.every((node) => isCaughtUp(state, progress.follower(node)))) {
+  if (!promoted.every((node) => mayBecomeVoter(state, progress.follower(node)))) {
     return { accepted: false, refusal: "learnerBehind", leader };
   }
   return proposeMembership(state, encodeMembership(enterJoint(membership, target)));
+}
+
+/**
+ * Otherwise nothing could be committed until it has caught up. And it must hold the membership that is in
+ * force: one that holds none gives no vote (`hasNoMembership`), and if this leader were lost and its vote
+ * needed, nobody could be elected any more.
+ */
+function mayBecomeVoter(state: ReplicaState, follower: Progress | undefined): boolean {
+  if (follower === undefined || follower.matchIndex < state.membershipIndex) return false;
+  return isCaughtUp(state, follower);
 }
 
 /** Puts into force what `entries`, which have just been applied, say; returns it, oldest first. */

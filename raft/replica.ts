@@ -289,6 +289,7 @@ export class Replica {
         break;
       }
       case "heartbeatRequest":
+      case "commitNotice":
       case "quietRequest":
         messages.push({ ...envelope, kind: "heartbeatResponse", readRound: 0, sentAt: 0 });
         break;
@@ -311,5 +312,5 @@ export class Replica {
 /** Whether only a leader sends such a message to its followers, so that its sender leads in its term. */
 function isFromLeader(message: Message): boolean {
   return message.kind === "appendRequest" || message.kind === "heartbeatRequest" ||
-    message.kind === "quietRequest";
+    message.kind === "commitNotice" || message.kind === "quietRequest";
 }

@@ -35,14 +35,16 @@ export function broadcastHeartbeats(state: ReplicaState, progress: ProgressTable
   const readRound = state.reads.rounds.length === 0 ? 0 : state.reads.lastRound;
   for (let position = 0; position < followers.length; position++) {
     const follower = followers[position]!;
+    // A follower may hold more than is known to match, and that may differ: a heartbeat must not commit it.
+    const commit = Math.min(follower.matchIndex, tellableCommit(state));
+    follower.commitSent = Math.max(follower.commitSent, commit);
     state.messages.push({
       kind: "heartbeatRequest",
       group: state.group,
       from: state.self,
       to: follower.node,
       term: state.term,
-      // A follower may hold more than is known to match, and that may differ: a heartbeat must not commit it.
-      commit: Math.min(follower.matchIndex, tellableCommit(state)),
+      commit,
       readRound,
       sentAt: leaseStamp(state),
     });
@@ -129,8 +131,24 @@ function sendTo(state: ReplicaState, target: Target): void {
     return;
   }
   while (progress.nextIndex <= log.lastIndex && progress.maySend) sendEntries(state, target);
-  const isNewsDue = progress.commitSent < tellableCommit(state) && progress.matchIndex === log.lastIndex;
-  if (isNewsDue || progress.isSuspect) sendAppend(state, { progress, entries: NO_ENTRIES, bytes: 0 });
+  if (progress.isSuspect) sendAppend(state, { progress, entries: NO_ENTRIES, bytes: 0 });
+  else if (progress.commitSent < tellableCommit(state) && progress.matchIndex === log.lastIndex) {
+    sendNotice(state, progress);
+  }
+}
+
+/** For a follower that holds everything, so that nothing else would tell it soon what is committed. */
+function sendNotice(state: ReplicaState, progress: Progress): void {
+  const commit = tellableCommit(state);
+  progress.commitSent = commit;
+  state.messages.push({
+    kind: "commitNotice",
+    group: state.group,
+    from: state.self,
+    to: progress.node,
+    term: state.term,
+    commit,
+  });
 }
 
 function sendEntries(state: ReplicaState, target: Target): void {

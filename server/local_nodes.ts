@@ -16,8 +16,6 @@ export interface LocalNode {
   readonly nodeId: number;
   readonly address: string;
   readonly metricsPort: number;
-  /** It is no founder; it may have been started by itself, and still run. */
-  readonly hasJoined: boolean;
   /** Flags that say which cluster it is of. */
   readonly flags: readonly string[];
 }
@@ -33,17 +31,35 @@ export async function findLocalNodes(dataRoot: string): Promise<readonly LocalNo
   const nodes = founders.map((id) => localNode(id, `--cluster-nodes=${members}`));
   const clusterId = await foundedId(dataRoot, founders);
   if (clusterId === undefined) return nodes;
-  for (const id of await otherIds(dataRoot)) {
+  for (const id of (await idsIn(dataRoot)).filter((id) => id > FOUNDERS)) {
     const joined = await fieldOf(`${dataRoot}/node-${id}/cluster.json`);
     if (joined === clusterId) nodes.push(localNode(id, `--join=http://${addressOf(1)}`));
   }
   return nodes;
 }
 
+/**
+ * Whether a node with a directory in `dataRoot` knows the node `nodeId` with another directory than the one
+ * that is there: that was lost, and the others will not let the node in.
+ */
+export async function isForgotten(dataRoot: string, nodeId: number): Promise<boolean> {
+  const { incarnation } = await fieldsOf(`${dataRoot}/node-${nodeId}/identity.json`);
+  for (const other of await idsIn(dataRoot)) {
+    const known = (await fieldsOf(`${dataRoot}/node-${other}/peers.json`))[`${nodeId}`];
+    if (other !== nodeId && known !== undefined && known !== incarnation) return true;
+  }
+  return false;
+}
+
+/** An id that no directory in `dataRoot` has, and no founder. */
+export async function freeId(dataRoot: string): Promise<number> {
+  return Math.max(FOUNDERS, ...await idsIn(dataRoot)) + 1;
+}
+
 function localNode(nodeId: number, flag: string): LocalNode {
   const metricsPort = METRICS_PORT_BASE + nodeId;
   const flags = [`--node-id=${nodeId}`, flag];
-  return { nodeId, address: addressOf(nodeId), metricsPort, hasJoined: nodeId > FOUNDERS, flags };
+  return { nodeId, address: addressOf(nodeId), metricsPort, flags };
 }
 
 function addressOf(nodeId: number): string {
@@ -61,18 +77,24 @@ async function foundedId(dataRoot: string, founders: readonly number[]): Promise
   return undefined;
 }
 
-async function otherIds(dataRoot: string): Promise<readonly number[]> {
-  const names = await Array.fromAsync(Deno.readDir(dataRoot), ({ name }) => name);
-  return names.map((name) => Number(DIRECTORY.exec(name)?.[1] ?? 0)).filter((id) => id > FOUNDERS)
+/** Ids of the nodes that have a directory there, ascending; none where there is nothing. */
+async function idsIn(dataRoot: string): Promise<readonly number[]> {
+  const names = await Array.fromAsync(Deno.readDir(dataRoot), ({ name }) => name).catch(() => []);
+  return names.map((name) => Number(DIRECTORY.exec(name)?.[1] ?? 0)).filter((id) => id > 0)
     .sort((a, b) => a - b);
 }
 
-/** The cluster's id in a file of a data directory; a file that cannot be read says nothing. */
+/** The cluster's id in a file of a data directory. */
 async function fieldOf(path: string): Promise<string | undefined> {
+  const { clusterId } = await fieldsOf(path);
+  return typeof clusterId === "string" ? clusterId : undefined;
+}
+
+/** A file that cannot be read says nothing. */
+async function fieldsOf(path: string): Promise<Readonly<Record<string, unknown>>> {
   try {
-    const { clusterId } = Object(JSON.parse(await Deno.readTextFile(path)));
-    return typeof clusterId === "string" ? clusterId : undefined;
+    return Object(JSON.parse(await Deno.readTextFile(path)));
   } catch {
-    return undefined;
+    return {};
   }
 }

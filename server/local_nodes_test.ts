@@ -5,7 +5,7 @@
  */
 
 import { assert, suite } from "../tests/harness.ts";
-import { findLocalNodes } from "./local_nodes.ts";
+import { findLocalNodes, freeId, isForgotten } from "./local_nodes.ts";
 
 const test = suite("local nodes");
 const root = await Deno.makeTempDir({ prefix: "prkdb-local-" });
@@ -26,7 +26,6 @@ test("at first the three founders", async () => {
     nodeId: 2,
     address: "127.0.0.1:50052",
     metricsPort: 9_092,
-    hasJoined: false,
     flags: ["--node-id=2", "--cluster-nodes=1@127.0.0.1:50051,2@127.0.0.1:50052,3@127.0.0.1:50053"],
   });
 });
@@ -50,6 +49,24 @@ test("a cluster of an earlier version has its id from the beginning", async () =
   await Deno.remove(`${root}/node-2`, { recursive: true });
   await write("node-1", "identity.json", OURS);
   assert.equal(await ids(), [1, 2, 3, 4, 10]);
+});
+
+test("a node is forgotten when another one knows it with a directory that is not there", async () => {
+  const place = `${root}/disks`;
+  const file = async (node: number, name: string, fields: unknown) => {
+    await Deno.mkdir(`${place}/node-${node}`, { recursive: true });
+    await Deno.writeTextFile(`${place}/node-${node}/${name}`, JSON.stringify(fields));
+  };
+  await file(1, "identity.json", { incarnation: "a" });
+  await file(1, "peers.json", { "2": "b", "3": "c" });
+  await file(2, "identity.json", { incarnation: "b" });
+  await file(2, "peers.json", {});
+  await file(12, "identity.json", { incarnation: "x" });
+  assert.equal(await Promise.all([1, 2, 12].map((id) => isForgotten(place, id))), [false, false, false]);
+  assert.is(await isForgotten(place, 3), true, "its directory is gone");
+  await file(2, "identity.json", { incarnation: "another" });
+  assert.is(await isForgotten(place, 2), true, "it began anew");
+  assert.equal([await freeId(place), await freeId(`${root}/missing`)], [13, 4]);
 });
 
 test.run();

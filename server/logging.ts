@@ -7,6 +7,9 @@
  * {"@timestamp":"…","level":"WARN","message":"Stream to …","logger":"prkdb.server","node":2,"peer":3, …}
  * ```
  *
+ * The line that says why a node does not start has no time and no level as text, for whoever typed the
+ * command; as JSON it is a line like the others, for whatever reads them.
+ *
  * A line that repeats itself is bounded: of each kind a few within a while, then how many were left out.
  *
  * @module
@@ -25,7 +28,7 @@ import {
   type TextFormatter,
   type ThrottlingFilterSummary,
 } from "@logtape/logtape";
-import type { ServerConfig } from "./config/mod.ts";
+import type { LoggingAsked, ServerConfig } from "./config/mod.ts";
 
 /** Lines of one kind within {@linkcode WINDOW_MS}; a cluster has some peers, and each may have news. */
 const LINES_MAX = 20;
@@ -56,6 +59,23 @@ export function configureLogging(options: LoggingOptions): void {
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["standardError"] },
     ],
   });
+}
+
+/** Writes the line that says why the node does not start, in the format of its log. */
+export function writeStartError(message: string, { nodeId, logFormat }: LoggingAsked): void {
+  const record: LogRecord = {
+    category: ["prkdb", "server"],
+    level: "fatal",
+    message: [message],
+    rawMessage: message,
+    timestamp: Date.now(),
+    properties: {},
+  };
+  const said = messageOf(record);
+  const line = logFormat === "text"
+    ? `prkdb: ${said}\n`
+    : jsonFormatter(nodeId)({ ...record, message: [said] });
+  writeAll(new TextEncoder().encode(line));
 }
 
 /** Filters come before levels: what would not be written must not count, nor be told as left out. */
@@ -91,9 +111,11 @@ function textFormatter(nodeId: number): TextFormatter {
   });
 }
 
-function jsonFormatter(nodeId: number): TextFormatter {
+/** @param nodeId `undefined` while it is not known */
+function jsonFormatter(nodeId: number | undefined): TextFormatter {
   const format = getJsonLinesFormatter({ properties: "flatten" });
-  return (record) => format({ ...record, properties: { node: nodeId, ...record.properties } });
+  const own = nodeId === undefined ? {} : { node: nodeId };
+  return (record) => format({ ...record, properties: { ...own, ...record.properties } });
 }
 
 /** At once: what is logged right before the process ends must not be lost. */

@@ -9,11 +9,18 @@
 import { getLogger } from "@logtape/logtape";
 import { unreachable } from "../raft/mod.ts";
 import { VERSION } from "./api/mod.ts";
-import { ConfigError, ConfigNotice, parseConfig, type ServerConfig } from "./config/mod.ts";
-import { DataDirectoryError } from "./data/mod.ts";
-import { configureLogging } from "./logging.ts";
+import {
+  ConfigError,
+  ConfigNotice,
+  type LoggingAsked,
+  loggingAsked,
+  parseConfig,
+  type ServerConfig,
+} from "./config/mod.ts";
+import { configureLogging, writeStartError } from "./logging.ts";
 import type { NodeEnd } from "./node/mod.ts";
 import { Server } from "./server.ts";
+import { startErrorText } from "./start_error.ts";
 
 const EXIT_UNUSABLE = 2;
 const EXIT_FATAL = 1;
@@ -45,7 +52,7 @@ function configOrExit(args: readonly string[]): ServerConfig {
       console.log(error.message);
       Deno.exit(0);
     }
-    if (error instanceof ConfigError) refuse(error.message);
+    if (error instanceof ConfigError) refuse(error.message, loggingAsked(args));
     throw error;
   }
 }
@@ -54,15 +61,7 @@ async function startOrExit(config: ServerConfig): Promise<Server> {
   try {
     return await Server.start(config);
   } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) {
-      const { host, port, metricsPort } = config;
-      refuse(
-        `cannot listen: ${host}:${port} (--grpc-port) or ${host}:${metricsPort} (--metrics-port) is taken; ` +
-          "stop what uses it, or name another port",
-      );
-    }
-    if (error instanceof DataDirectoryError) refuse(error.message);
-    refuse(error instanceof Error ? error.message : String(error));
+    refuse(startErrorText(error, config), config);
   }
 }
 
@@ -85,8 +84,8 @@ function exitFatally(error: unknown): never {
   Deno.exit(EXIT_FATAL);
 }
 
-function refuse(message: string): never {
-  console.error(`prkdb: ${message}`);
+function refuse(message: string, logging: LoggingAsked): never {
+  writeStartError(message, logging);
   Deno.exit(EXIT_UNUSABLE);
 }
 

@@ -31,8 +31,9 @@
  *
  * **Read in this order.** `server.ts`: a node with its ports, in the order above. `embedded.ts`: a node
  * without a network inside another program. `main.ts`: `deno task server`, one node in a process.
- * `logging.ts`: its log. `local_cluster.ts`: `deno task cluster`, three processes on one machine for trying
- * things out.
+ * `logging.ts`: its log. `start_error.ts`: why a node does not start. `local_cluster.ts`: `deno task
+ * cluster`, three processes on one machine for trying things out; `local_advice.ts`: what helps when one of
+ * them ends; `local_programs.ts`: how they are started.
  *
  * **What it never does.** It keeps nothing but the parts that it has put together, and decides nothing that a
  * room below could decide.

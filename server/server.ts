@@ -28,35 +28,47 @@ import {
   shapeOf,
   Troubles,
 } from "./data/mod.ts";
-import { HttpListener } from "./http/mod.ts";
+import { ByteShare, CorsPolicy, type HttpContext } from "./http/mod.ts";
+import { type ListeningPort, openPort } from "./listening.ts";
 import { Inbox, Node, type NodeOptions } from "./node/mod.ts";
-import { handleOps, Metrics, QuorumWatch } from "./ops/mod.ts";
+import { type MemoryFigures, Metrics, opsRouter, QuorumWatch } from "./ops/mod.ts";
 import { answerLimitMs, PeerService, StreamTransport } from "./peers/mod.ts";
 import { SYSTEM_CLOCK } from "./ports/mod.ts";
-import { createHttpHandler } from "./rpc/mod.ts";
+import { type ExchangeRoom, RpcRouter } from "./rpc/mod.ts";
+import { type Borders, bordersFor } from "./stops/mod.ts";
 
 /** How long a node goes on asking a cluster that does not answer to be taken in. */
 const JOIN_LIMIT_MS = 60_000;
 /** How often a node that joined asks where the others are, while it has not found them. */
 const GUIDE_MS = 2_000;
-/** Calls under way get this long to end when the node stops. */
-const SHUTDOWN_LIMIT_MS = 2_000;
+/** Nobody sends an operators' port a body. */
+const OPS_BODIES_BYTES = 1024 * 1024;
+/** Some scrapes at a time, of thousands of partitions each. */
+const OPS_ANSWERS_BYTES = 16 * 1024 * 1024;
 
 /** The two ports. */
-interface Listeners {
+interface Ports {
   /** For clients and peers. */
-  readonly main: HttpListener;
-  readonly ops: HttpListener;
+  readonly main: ListeningPort;
+  readonly ops: ListeningPort;
+}
+
+/** The outermost part of a server, which is there first. */
+interface Frontage {
+  readonly ports: Ports;
+  /** Of the memory, what ports may take. */
+  readonly shares: { readonly bodies: ByteShare; readonly answers: ByteShare };
+  readonly metrics: Metrics;
+  /** What stands where the world enters. */
+  readonly borders: Borders;
 }
 
 /** All a server is made of. */
-interface ServerParts {
+interface ServerParts extends Frontage {
   readonly config: ServerConfig;
-  readonly listeners: Listeners;
   readonly node: Node;
   readonly descriptors: DescriptorReserve;
   readonly peerService: PeerService;
-  readonly metrics: Metrics;
   readonly quorum: QuorumWatch;
   /** Ends the streams of clients. */
   readonly closing: AbortController;
@@ -69,6 +81,7 @@ type Origin = Pick<NodeOptions, "shape" | "joined">;
 export class Server {
   readonly #parts: ServerParts;
   #stopped: Promise<void> | undefined;
+  #endDrain: () => void = () => {};
 
   private constructor(parts: ServerParts) {
     this.#parts = parts;
@@ -79,22 +92,34 @@ export class Server {
    * stopped then if the cluster has removed it, and must end with its process if the error is fatal.
    *
    * @throws {JoinError} when the cluster that is to take the node in does not
-   * @throws {Deno.errors.AddrInUse} when a port is taken
+   * @throws {ListenError} when a port is taken
    * @throws {DataDirectoryError} when the data directory cannot be used
    * @throws {PeerIdentitiesError} when it holds a register of peers that cannot be read
    */
   static async start(config: ServerConfig): Promise<Server> {
-    const opened: HttpListener[] = [];
-    const listen = (port: number) => {
-      const listener = new HttpListener(config.host, port);
-      opened.push(listener);
-      return listener;
+    const opened: ListeningPort[] = [];
+    const metrics = new Metrics(config.metricsPartitions);
+    const shares = {
+      bodies: new ByteShare(config.memory.bodies),
+      answers: new ByteShare(config.memory.answers),
+    };
+    const limits = config.http;
+    const listen = (port: number, room: ExchangeRoom & Pick<HttpContext, "cors">) => {
+      const opening = openPort({ ...config, port, context: { ...room, limits, meters: metrics } });
+      opened.push(opening);
+      return opening;
     };
     try {
-      const listeners = { main: listen(config.port), ops: listen(config.metricsPort) };
-      return new Server(await openParts(config, listeners));
+      const cors = new CorsPolicy(config.corsOrigins.length > 0 ? config.corsOrigins : undefined);
+      const ports = {
+        main: listen(config.port, { ...shares, cors }),
+        // No page has any business there.
+        ops: listen(config.metricsPort, opsRoom()),
+      };
+      const borders = bordersFor(config.recordStops);
+      return new Server(await openParts(config, { ports, shares, metrics, borders }));
     } catch (error) {
-      for (const listener of opened) await listener.close();
+      for (const port of opened) await port.close();
       throw error;
     }
   }
@@ -109,36 +134,56 @@ export class Server {
 
   /** Where clients and peers connect, `host:port`. */
   get address(): string {
-    return this.#parts.listeners.main.address;
+    return this.#parts.ports.main.address;
   }
 
   /** Where operators look, `host:port`. */
   get opsAddress(): string {
-    return this.#parts.listeners.ops.address;
+    return this.#parts.ports.ops.address;
   }
 
-  /** Hands leaderships over, answers what is under way, syncs the log. */
+  /**
+   * Says that it will stop and serves on for `--drain-ms`, or until it is asked to stop once more; then hands
+   * leaderships over, answers what is under way, within `--stop-ms`, and syncs the log.
+   */
   stop(): Promise<void> {
+    this.#endDrain();
     return this.#stopped ??= this.#stop();
   }
 
+  /** Until the time is over, or somebody asks to stop once more. */
+  async #drained(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#endDrain = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
   async #stop(): Promise<void> {
-    const { closing, descriptors, listeners, metrics, node, peerService, quorum } = this.#parts;
+    const { closing, config, descriptors, ports, metrics, node, peerService, quorum } = this.#parts;
+    node.announceStop();
+    if (config.drainMs > 0) await this.#drained(config.drainMs);
     closing.abort();
     await node.close();
     descriptors.close();
     quorum.close();
     peerService.close();
     metrics.close();
-    const shutdowns = Promise.all([listeners.main.close(), listeners.ops.close()]);
-    await Promise.race([shutdowns, new Promise((resolve) => setTimeout(resolve, SHUTDOWN_LIMIT_MS))]);
+    const shutdowns = Promise.all([ports.main.close(), ports.ops.close()]);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await Promise.race([shutdowns, new Promise((resolve) => timer = setTimeout(resolve, config.stopMs))]);
+    clearTimeout(timer);
   }
 }
 
-async function openParts(config: ServerConfig, listeners: Listeners): Promise<ServerParts> {
+async function openParts(config: ServerConfig, frontage: Frontage): Promise<ServerParts> {
+  const { borders, metrics } = frontage;
   const troubles = new Troubles();
   const fileSystem = new DescriptorReserve({
-    fileSystem: new DenoFileSystem(),
+    fileSystem: borders.fileSystem(new DenoFileSystem()),
     timer: SYSTEM_TIMER,
     troubles,
   });
@@ -155,7 +200,7 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
   const { clusterId, identity } = data;
   await fileSystem.fill(identityPath(data.directory));
   const identities = await openIdentities(data, { fileSystem, directory: data.directory, troubles });
-  const inbox = new Inbox();
+  const inbox = borders.inbox(new Inbox());
   const { address } = config;
   const transport = new StreamTransport({
     identity,
@@ -165,7 +210,6 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
     address,
     answerLimitMs: answerLimitMs(config.electionTimeoutMs),
   });
-  const metrics = new Metrics(config.metricsPartitions);
   const { partitionCount, replicationFactor } = identity;
   const node = await Node.open({
     ...config,
@@ -174,10 +218,10 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
     place: { address, clientUrl: config.clientUrl },
     data,
     fileSystem,
-    clock: SYSTEM_CLOCK,
+    clock: borders.clock(SYSTEM_CLOCK),
     seed,
     inbox,
-    transport,
+    transport: borders.transport(transport),
     troubles,
     meters: metrics,
   });
@@ -192,15 +236,18 @@ async function openParts(config: ServerConfig, listeners: Listeners): Promise<Se
   });
   const quorum = new QuorumWatch(config.electionTimeoutMs);
   const closing = new AbortController();
-  const parts = { config, listeners, node, descriptors: fileSystem, peerService, metrics, quorum, closing };
+  const parts = { ...frontage, config, node, descriptors: fileSystem, peerService, quorum, closing };
   serve(parts);
+  node.onClusterChange(() => peerService.endRemoved());
   transport.open();
   if (config.join !== undefined) void followGuide(parts, joinRequestOf({ ...config, join: config.join }));
   return parts;
 }
 
 /** From now on both ports answer. */
-function serve({ config, listeners, node, peerService, metrics, quorum, closing }: ServerParts): void {
+function serve(
+  { ports, shares, borders, node, peerService, metrics, quorum, closing }: ServerParts,
+): void {
   quorum.open(node);
   metrics.open({
     status: () => node.status(),
@@ -208,18 +255,31 @@ function serve({ config, listeners, node, peerService, metrics, quorum, closing 
     leaderless: () => node.leaderless(),
     sampleWal: () => node.wal.stats,
     callsInFlight: () => node.callsInFlight,
-    memory: () => node.memory(),
+    memory: () => [...node.memory(), ...memoryOf(shares)],
     shortages: () => node.resourceTroubles(),
   });
-  const operators = { metrics, readiness: () => node.readiness() };
-  listeners.ops.handler = (request) => handleOps(request, operators);
-  listeners.main.handler = createHttpHandler({
+  ports.ops.serve(borders.opsRouter(opsRouter({ metrics, readiness: () => node.readiness() })));
+  const calls = new RpcRouter({
     node,
-    corsOrigins: config.corsOrigins.length > 0 ? config.corsOrigins : undefined,
+    readiness: () => node.readiness(),
+    room: shares,
     requests: metrics,
-    streaming: peerService,
+    peers: peerService,
     closing: closing.signal,
   });
+  ports.main.serve(borders.router(calls));
+}
+
+/** Operators are answered however much clients take, and take little. */
+function opsRoom(): ExchangeRoom {
+  return { bodies: new ByteShare(OPS_BODIES_BYTES), answers: new ByteShare(OPS_ANSWERS_BYTES) };
+}
+
+function memoryOf({ bodies, answers }: Frontage["shares"]): readonly MemoryFigures[] {
+  return [
+    { name: "bodies", limitBytes: bodies.limitBytes, usedBytes: bodies.usedBytes },
+    { name: "answers", limitBytes: answers.limitBytes, usedBytes: answers.usedBytes },
+  ];
 }
 
 /** A founder knows its cluster from its flags, a node that joins is told. */

@@ -136,6 +136,14 @@ function printable(error: unknown): unknown {
   return Object.assign(new Error(error.message, { cause: error }), { stack: error.stack });
 }
 
+/**
+ * Says that a test, or part of one, was left out: because this machine lacks something that it needs, which
+ * `why` names. The runner shows it.
+ */
+export function noteSkipped(why: string): void {
+  console.log(`skipped: ${why}`);
+}
+
 /** Asserts that `body` throws or rejects with an error for which `matches` holds, and returns that error. */
 export async function assertRejects(
   body: () => unknown,

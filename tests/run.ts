@@ -2,7 +2,8 @@
  * The test runner: every `*_test.ts` of the project in a process of its own, two at a time, each with a time
  * limit. Ends with the line `N passed, N failed` and exit code 1 if anything failed.
  *
- * `deno task test [WORD …]` runs only files whose path contains one of the words.
+ * `deno task test [WORD …]` runs only files whose path contains one of the words. With
+ * `PRKDB_TEST_OUTPUT=all` it shows what the tests print, figures and seeds, also when they pass.
  *
  * @module
  */
@@ -16,6 +17,9 @@ const PARALLEL_FILES = 2;
 const FILE_LIMIT_MS = 7_200_000;
 /** End-to-end files start real processes: they run alone, so that two of them do not hold each other up. */
 const ALONE = /^tests\/e2e\//;
+/** What a test says that was left out, see `noteSkipped`; it counts as passed. */
+const SKIPPED = /skipped: .+$/gm;
+const SHOWS_ALL = Deno.env.get("PRKDB_TEST_OUTPUT") === "all";
 const SKIPPED_FOLDERS = new Set([".git", "node_modules", "dist", "data", "proto/gen"]);
 
 /** What one file came to. */
@@ -102,7 +106,8 @@ function report(result: FileResult): void {
   const seconds = (result.elapsedMs / 1000).toFixed(1);
   const verdict = result.failed > 0 ? "FAIL" : "ok  ";
   console.log(`${verdict} ${result.path} (${result.passed} passed, ${seconds} s)`);
-  if (result.failed > 0) console.log(result.output);
+  if (result.failed > 0 || SHOWS_ALL) console.log(result.output);
+  else for (const [line] of result.output.matchAll(SKIPPED)) console.log(`     ${line}`);
 }
 
 function sum(numbers: readonly number[]): number {

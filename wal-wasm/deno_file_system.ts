@@ -49,9 +49,21 @@ export class DenoFileSystem implements FileSystem {
       file.close();
       throw error;
     });
-    if (held) return { release: () => file.close() };
+    if (held) return { isInPlace: () => isFileAt(path, file), release: () => file.close() };
     file.close();
     return undefined;
+  }
+}
+
+/** Whether `path` leads to this very file. An open file's number is given to no other one. */
+async function isFileAt(path: string, file: Deno.FsFile): Promise<boolean> {
+  const held = await file.stat();
+  try {
+    const there = await Deno.stat(path);
+    return there.dev === held.dev && there.ino === held.ino;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
   }
 }
 

@@ -52,6 +52,11 @@ export interface StoredFile {
 
 /** A held lock. */
 export interface FileLock {
+  /**
+   * Whether its path still leads to the file that is locked; rejects when that cannot be told. It does not
+   * any more when the file, or a directory above it, was removed, moved or replaced.
+   */
+  isInPlace(): Promise<boolean>;
   release(): void;
 }
 

@@ -158,6 +158,11 @@ export class Wal {
     this.#retention.release(group, position.segment);
   }
 
+  /** Whether its directory is still the one that was opened; rejects when that cannot be told. */
+  isInPlace(): Promise<boolean> {
+    return this.#lock.isInPlace();
+  }
+
   /** Names this log and no other; the same in every process that opens it. */
   get logId(): string {
     return this.#mustBeOpen().writer.logId;

@@ -1,10 +1,11 @@
 /**
- * Three etcd members on loopback, loaded through their HTTP/JSON gateway by the same connections as prkdb.
+ * Three etcd members on loopback, and how their HTTP/JSON gateway is asked.
  *
  * @module
  */
 
 import { freePorts } from "../../tests/support/cluster/free_port.ts";
+import { processorSecondsOf } from "../machine.ts";
 import { RawConnection } from "../raw_http.ts";
 
 const READY_LIMIT_MS = 20_000;
@@ -57,6 +58,10 @@ export class EtcdCluster {
     await etcd.#ready();
     return etcd;
   }
+
+  /** What the members have used so far, in seconds of processor. */
+  readonly processorSeconds = (): number =>
+    this.#members.reduce((sum, { pid }) => sum + processorSecondsOf(pid), 0);
 
   async close(): Promise<void> {
     for (const member of this.#members) member.kill("SIGKILL");

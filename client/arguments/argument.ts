@@ -8,7 +8,9 @@
 
 import { KEY_BYTES_MAX, TIMEOUT_MS_MAX, VALUE_BYTES_MAX } from "../../proto/mod.ts";
 import type { EncodablePrecondition } from "../codec/mod.ts";
+import { PrkDbError } from "../transport/mod.ts";
 import { copyOf } from "./copy.ts";
+import { checkNames, describeKind, type OptionNames } from "./object_check.ts";
 
 /** A key or a value: text is taken as UTF-8. Bytes are copied: they may be changed once the call is made. */
 export type Bytes = string | Uint8Array;
@@ -16,8 +18,20 @@ export type Bytes = string | Uint8Array;
 /** Addresses of nodes: a list, or one string with commas between them. */
 export type Addresses = string | readonly string[];
 
-/** What must hold for a write: no such key, or the key at this version (0 is the same as no such key). */
-export type PreconditionOption = { readonly absent: true } | { readonly version: number };
+/**
+ * What must hold for a write: no such key, the key at this version (0 is the same as no such key), or the key
+ * at any version.
+ */
+export type PreconditionOption =
+  | { readonly absent: true }
+  | { readonly version: number }
+  | { readonly exists: true };
+
+const PRECONDITIONS: OptionNames = new Set(["absent", "version", "exists"]);
+
+/** What is added to a number. */
+const BY_MIN = -(2n ** 63n);
+const BY_MAX = 2n ** 63n - 1n;
 
 const encoder = new TextEncoder();
 
@@ -47,19 +61,61 @@ export function valueBytes(value: Bytes): Uint8Array {
 /** The precondition in the form that is sent. */
 export function preconditionOf(option: PreconditionOption | undefined): EncodablePrecondition | undefined {
   if (option === undefined) return undefined;
-  if ("absent" in option && option.absent === true) return { kind: "absent" };
-  if ("version" in option) {
-    return {
-      kind: "version",
-      version: wholeNumber(option.version, { name: "precondition.version", min: 0 }),
-    };
+  checkNames(option, { known: PRECONDITIONS, what: "precondition" });
+  // Callers without a type check can hand in several, and whichever is left out would not be checked.
+  const { absent, exists, version }: GivenPrecondition = option;
+  const given = [absent, exists, version].filter((each) => each !== undefined);
+  if (given.length === 1) {
+    if (absent === true) return { kind: "absent" };
+    if (exists === true) return { kind: "exists" };
+    if (version !== undefined) {
+      return { kind: "version", version: wholeNumber(version, { name: "precondition.version", min: 0 }) };
+    }
   }
-  throw new TypeError("Cannot use this precondition: it must be { absent: true } or { version: number }");
+  throw new TypeError(
+    "Cannot use precondition: it must be { absent: true }, { exists: true } or { version: number }, and " +
+      "only one of them",
+  );
 }
 
-/** A time to live; 0 when none is given. */
+/** What may stand in a precondition, whatever its type says. */
+interface GivenPrecondition {
+  readonly absent?: unknown;
+  readonly exists?: unknown;
+  readonly version?: number;
+}
+
+/**
+ * What an increment adds.
+ *
+ * @throws {TypeError} when it is neither a number nor a `bigint`
+ * @throws {RangeError} when it is not whole, not exact (a number beyond 2^53−1), or beyond 64 bits
+ */
+export function addendOf(by: number | bigint): bigint {
+  if (typeof by === "number") {
+    return BigInt(wholeNumber(by, { name: "by", min: Number.MIN_SAFE_INTEGER }));
+  }
+  if (typeof by !== "bigint") {
+    throw new TypeError(`Cannot use by: it must be a number or a bigint, it is ${describeKind(by)}`);
+  }
+  if (by >= BY_MIN && by <= BY_MAX) return by;
+  throw new RangeError(`Cannot use by: it must be from -2^63 to 2^63-1, it is ${by}`);
+}
+
+/**
+ * A time to live; 0 when none is given. Any other is refused here, as nodes would: there it would take all
+ * calls with it that are joined into the same batch.
+ *
+ * @throws {PrkDbError} `unimplemented` when one is given
+ */
 export function ttlOf(ttlMs: number | undefined): number {
-  return ttlMs === undefined ? 0 : wholeNumber(ttlMs, { name: "ttlMs", min: 1 });
+  if (ttlMs === undefined) return 0;
+  wholeNumber(ttlMs, { name: "ttlMs", min: 1 });
+  throw new PrkDbError(
+    "unimplemented",
+    "Cannot write with a time to live (ttlMs): keys do not expire yet. Leave it out, and delete the key when " +
+      "it is due",
+  );
 }
 
 /** A deadline in milliseconds. */
@@ -81,14 +137,15 @@ export function wholeNumber(
   { name, min, max = Number.MAX_SAFE_INTEGER }: NumberLimits,
 ): number {
   if (typeof value !== "number") {
-    throw new TypeError(`Cannot use ${name}: it must be a number, it is a ${typeof value}`);
+    throw new TypeError(`Cannot use ${name}: it must be a number, it is ${describeKind(value)}`);
   }
   if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
   throw new RangeError(`Cannot use ${name}: it must be a whole number from ${min} to ${max}, it is ${value}`);
 }
 
 /**
- * Base URLs of nodes, from `http://host:port`, `https://host:port` or `host:port` (taken as `http`).
+ * Base URLs of nodes, from `http://host:port`, `https://host:port` or `host:port` (taken as `http`). A URL
+ * may leave the port of its scheme out (80, 443), a bare host may not: it would hardly ever be meant.
  *
  * @throws {TypeError} when there is none or one cannot be understood
  */
@@ -97,14 +154,30 @@ export function baseUrls(addresses: Addresses): readonly string[] {
   if (list.length === 0) throw new TypeError("Cannot connect: give the address of at least one node");
   return list.map((address) => {
     const url = typeof address === "string" ? tryUrl(withScheme(address)) : undefined;
-    const plain = url !== undefined && url.hostname !== "" && (url.pathname === "/" || url.pathname === "");
-    if (!plain || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    if (url === undefined || !isPlain(url)) throw wrongAddress(address, "");
+    if (url.username !== "" || url.password !== "") {
+      // Not repeated: a password has no place in logs.
       throw new TypeError(
-        `Cannot use "${address}" as the address of a node: it must be host:port or http://host:port`,
+        `Cannot use an address of ${url.host} with a user or password: nodes take none. Give http://host:port`,
       );
+    }
+    if (!address.includes("://") && !/:\d+\/?$/.test(address)) {
+      throw wrongAddress(address, "the port is missing: ");
     }
     return url.origin;
   });
+}
+
+/** Nothing but a scheme, a host, a port and what stands before the host: the rest would be dropped. */
+function isPlain({ protocol, hostname, pathname, search, hash }: URL): boolean {
+  return (protocol === "http:" || protocol === "https:") && hostname !== "" && pathname.length <= 1 &&
+    search === "" && hash === "";
+}
+
+function wrongAddress(address: string, why: string): TypeError {
+  return new TypeError(
+    `Cannot use "${address}" as the address of a node: ${why}it must be host:port or http://host:port`,
+  );
 }
 
 function addressList(addresses: Addresses): readonly string[] {
@@ -137,9 +210,7 @@ function toBytes(value: Bytes, name: string): Uint8Array {
   // A copy, because the call is encoded later, and again whenever it is repeated.
   if (value instanceof Uint8Array) return copyOf(value);
   throw new TypeError(
-    `Cannot use this ${name}: it must be a string or a Uint8Array, it is ${
-      value === null ? "null" : typeof value
-    }`,
+    `Cannot use this ${name}: it must be a string or a Uint8Array, it is ${describeKind(value)}`,
   );
 }
 

@@ -18,6 +18,7 @@
  */
 
 export {
+  addendOf,
   type Addresses,
   baseUrls,
   type Bytes,
@@ -29,7 +30,26 @@ export {
   valueBytes,
   wholeNumber,
 } from "./argument.ts";
-export { type BatchMutation, type BatchResult, batchResultOf, encodableBatch } from "./batch.ts";
+export {
+  type AppliedResult,
+  type BatchMutation,
+  type BatchResult,
+  batchResultOf,
+  encodableBatch,
+} from "./batch.ts";
+export { describeKind } from "./object_check.ts";
+export {
+  CALL_OPTIONS,
+  checkCallOptions,
+  checkClientOptions,
+  DELETE_OPTIONS,
+  GET_OPTIONS,
+  INCREMENT_OPTIONS,
+  NO_OPTIONS,
+  optionNames,
+  PUT_OPTIONS,
+  READ_OPTIONS,
+} from "./option_check.ts";
 export {
   ATTEMPTS_DEFAULT,
   BATCHES_IN_FLIGHT_DEFAULT,
@@ -38,6 +58,7 @@ export {
   type ClientOptions,
   type DeleteOptions,
   type GetOptions,
+  type IncrementOptions,
   type PutOptions,
   type ReadOptions,
 } from "./options.ts";

@@ -60,7 +60,15 @@ export interface DeleteOptions extends CallOptions {
 
 /** Of a `put`. */
 export interface PutOptions extends DeleteOptions {
-  /** Milliseconds until the key expires, 1 or more; never unless given. */
+  /** Milliseconds until the key expires, 1 or more; never unless given. Refused so far: `unimplemented`. */
+  readonly ttlMs?: number | undefined;
+}
+
+/** Of an `increment`. */
+export interface IncrementOptions extends DeleteOptions {
+  /**
+   * Milliseconds until the key expires, 1 or more; as before unless given. Refused so far: `unimplemented`.
+   */
   readonly ttlMs?: number | undefined;
 }
 

@@ -13,6 +13,7 @@ import { print, printJson, printLine } from "./output.ts";
 export interface CliWriteOptions {
   readonly ttlMs?: number;
   readonly ifAbsent?: boolean;
+  readonly ifExists?: boolean;
   readonly ifVersion?: number;
 }
 
@@ -48,6 +49,18 @@ export function deleteKey(key: string, options: CliWriteOptions): CliAction {
   };
 }
 
+/** Adds to a number and prints the new one; `by` is a whole number in decimal text. */
+export function incrementKey(key: string, by: string, options: CliWriteOptions): CliAction {
+  return async (context) => {
+    const keyBytes = parseBytes(key, context.encoding);
+    const limits = { precondition: preconditionOf(options), timeoutMs: context.leftMs() };
+    const number = await context.client.increment(keyBytes, BigInt(by), limits);
+    // As text in JSON, too: few readers of JSON have numbers of 64 bits.
+    print(context, { json: { key, value: String(number) }, text: String(number) });
+    return 0;
+  };
+}
+
 /** Prints a value, or says on standard error that there is none. */
 export function getKey(key: string, options: CliReadOptions): CliAction {
   return async (context) => {
@@ -55,8 +68,8 @@ export function getKey(key: string, options: CliReadOptions): CliAction {
     const limits = { consistency: consistencyOf(options), timeoutMs: context.leftMs() };
     const entry = await context.client.getEntry(keyBytes, limits);
     if (entry === undefined) {
-      context.writeError(`prkdb: no such key: ${key}\n`);
-      return 1;
+      if (context.json) printJson(context, jsonEntry({ key, value: undefined }, context.encoding));
+      return tellMissing([key], context);
     }
     const { value, version } = entry;
     if (options.raw) context.writeOutput(value);
@@ -66,7 +79,10 @@ export function getKey(key: string, options: CliReadOptions): CliAction {
   };
 }
 
-/** Prints the values that exist; as JSON, those that do not as `null`. */
+/**
+ * Prints the values that exist; as JSON, those that do not as `null`. What is missing is said on standard
+ * error.
+ */
 export function getMany(keys: readonly string[], options: CliReadOptions): CliAction {
   return async (context) => {
     const keyBytes = keys.map((key) => parseBytes(key, context.encoding));
@@ -75,8 +91,15 @@ export function getMany(keys: readonly string[], options: CliReadOptions): CliAc
     const entries = keys.map((key, position) => ({ key, value: values[position] }));
     if (context.json) printJson(context, entries.map((entry) => jsonEntry(entry, context.encoding)));
     else printEntries(context, entries);
-    return 0;
+    const missing = entries.filter(({ value }) => value === undefined).map(({ key }) => key);
+    return missing.length === 0 ? 0 : tellMissing(missing, context);
   };
+}
+
+/** Of reads, a key that is not there is a line on standard error and the exit code. */
+function tellMissing(keys: readonly string[], context: ActionContext): number {
+  for (const key of keys) context.writeError(`prkdb: no such key: ${key}\n`);
+  return 1;
 }
 
 /** What is printed of a key. */
@@ -111,7 +134,9 @@ export async function showStatus(context: ActionContext): Promise<number> {
 }
 
 function linesOf(report: NodeReport): readonly string[] {
-  if (report.kind === "failed") return [`${report.address}  unreachable: ${report.message}`];
+  if (report.kind === "failed") {
+    return [`${report.address}  ${report.isStarting ? "starting" : `unreachable: ${report.message}`}`];
+  }
   const { nodeId, version, state, uptimeMs, replicas } = report.node;
   const seconds = Math.floor(uptimeMs / 1_000);
   const head = `${report.address}  node ${nodeId}  ${state}  version ${version}  up ${seconds} s`;
@@ -122,8 +147,11 @@ function linesOf(report: NodeReport): readonly string[] {
   return [head, ...rows];
 }
 
-function preconditionOf({ ifAbsent, ifVersion }: CliWriteOptions): PreconditionOption | undefined {
+function preconditionOf(
+  { ifAbsent, ifExists, ifVersion }: CliWriteOptions,
+): PreconditionOption | undefined {
   if (ifAbsent) return { absent: true };
+  if (ifExists) return { exists: true };
   return ifVersion === undefined ? undefined : { version: ifVersion };
 }
 

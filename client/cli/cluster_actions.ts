@@ -4,10 +4,11 @@
  * @module
  */
 
-import type { CallOptions, ClusterClient, LeadershipMove, ReplicaMove } from "../mod.ts";
+import type { CallOptions, ClusterClient, LeadershipMove, NotFoundedError, ReplicaMove } from "../mod.ts";
 import { changeLine, statusLines } from "./cluster_status.ts";
 import type { ActionContext, CliAction } from "./context.ts";
 import { UsageError } from "./encoding.ts";
+import { healthOf } from "./health.ts";
 import { print } from "./output.ts";
 import { openProgress, progressText } from "./progress.ts";
 
@@ -28,11 +29,34 @@ export async function showCluster(context: ActionContext): Promise<number> {
   const nodes = await client.status({ timeoutMs: context.leftMs() });
   const cluster = await client.metadata({ timeoutMs: context.leftMs() });
   const changes = await client.cluster.changes({ timeoutMs: context.leftMs() });
-  const text = statusLines({ nodes, cluster, changes }).join("\n");
+  const { findings } = healthOf({ nodes, cluster });
+  const wrong = findings.map((finding) => `wrong: ${finding}`);
+  const text = [...statusLines({ nodes, cluster, changes }), ...wrong].join("\n");
   print(context, { json: { cluster, nodes, changes }, text });
   const isWhole = nodes.every(({ kind }) => kind === "answered") &&
     cluster.partitions.every(({ leaderId }) => leaderId !== 0);
   return isWhole ? 0 : 1;
+}
+
+/** Says in words what is wrong; exit code 1 when the cluster is not ready. */
+export async function showHealth(context: ActionContext): Promise<number> {
+  const { client } = context;
+  const nodes = await client.status({ timeoutMs: context.leftMs() });
+  const cluster = await client.metadata({ timeoutMs: context.leftMs() });
+  const { ready, findings } = healthOf({ nodes, cluster });
+  const verdict = ready && findings.length > 0 ? "ready, but" : ready ? "ready" : "not ready";
+  const lines = [verdict, ...findings.map((finding) => `  ${finding}`)];
+  print(context, { json: { ready, findings }, text: lines.join("\n") });
+  return ready ? 0 : 1;
+}
+
+/** What `showHealth` shows of a cluster that answers but is not founded; it is not ready: exit code 1. */
+export function tellUnfounded(
+  { message }: NotFoundedError,
+  context: Pick<ActionContext, "json" | "writeOutput">,
+): number {
+  print(context, { json: { ready: false, findings: [message] }, text: `not ready\n  ${message}` });
+  return 1;
 }
 
 /** Shows the changes under way and the last finished ones. */

@@ -54,7 +54,8 @@ function stateOf(
   const report = nodes.find((each) => each.kind === "answered" && each.node.nodeId === nodeId) ??
     nodes.find((each) => each.address.endsWith(`//${address}`));
   if (report === undefined) return "not asked";
-  return report.kind === "answered" ? report.node.state : `unreachable: ${report.message}`;
+  if (report.kind === "answered") return report.node.state;
+  return report.isStarting ? "starting" : `unreachable: ${report.message}`;
 }
 
 function partitionLine(

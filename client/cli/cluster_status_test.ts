@@ -43,6 +43,7 @@ function answered(nodeId: number, followers: readonly FollowerView[] = []): Node
     state: "serving",
     uptimeMs: 1,
     walBytes: 0,
+    troubles: [],
     peers: [],
     replicas: followers.length === 0 ? [] : [replica],
   };

@@ -6,6 +6,9 @@
 
 import type { ActionContext } from "./context.ts";
 
+/** Where it is printed. */
+type Output = Pick<ActionContext, "json" | "writeOutput">;
+
 /** What a command has to say, in both forms. */
 export interface Printout {
   readonly json: unknown;
@@ -13,17 +16,17 @@ export interface Printout {
 }
 
 /** Prints `json` on one line with `--json`, else `text`, unless it is empty. */
-export function print(context: ActionContext, { json, text }: Printout): void {
+export function print(context: Output, { json, text }: Printout): void {
   if (context.json) printJson(context, json);
   else if (text !== "") printLine(context, text);
 }
 
 /** Prints `json` on one line. */
-export function printJson(context: ActionContext, json: unknown): void {
+export function printJson(context: Output, json: unknown): void {
   printLine(context, JSON.stringify(json));
 }
 
 /** Prints `text` and a line feed. */
-export function printLine(context: ActionContext, text: string): void {
+export function printLine(context: Output, text: string): void {
   context.writeOutput(new TextEncoder().encode(`${text}\n`));
 }

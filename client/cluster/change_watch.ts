@@ -24,7 +24,6 @@ const REMEMBERED_MAX = 10_000;
 const ATTEMPTS = 3;
 
 const PATH = `/${ClusterService.typeName}/${ClusterService.method.watchChanges.name}`;
-const FOLLOW = toBinary(WatchChangesRequestSchema, create(WatchChangesRequestSchema));
 const LIST = toBinary(WatchChangesRequestSchema, create(WatchChangesRequestSchema, { once: true }));
 
 /** How far a change is. */
@@ -50,20 +49,23 @@ export interface WatchContext extends AttemptContext {
 /**
  * Every retained change once, then each again whenever it has gone on; without end.
  *
- * @throws {PrkDbError} when nodes refuse to be watched
+ * @param changeId of all changes but this one nothing is told; empty for all
+ * @throws {PrkDbError} when nodes refuse to be watched, `invalid_argument` when there is no such change
  * @throws the reason of `signal` when it fires
  */
 export async function* followChanges(
   context: WatchContext,
   signal: AbortSignal,
+  changeId = "",
 ): AsyncGenerator<ChangeProgress, never> {
+  const follow = toBinary(WatchChangesRequestSchema, create(WatchChangesRequestSchema, { changeId }));
   const known = new KnownChanges();
   let backoff = newBackoff(context);
   for (;;) {
     signal.throwIfAborted();
     const address = context.routes.anyNode();
     try {
-      for await (const progress of oneStream(context, { address, signal, body: FOLLOW })) {
+      for await (const progress of oneStream(context, { address, signal, body: follow })) {
         backoff = newBackoff(context);
         if (known.isNews(progress)) yield progress;
       }

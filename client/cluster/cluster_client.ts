@@ -14,7 +14,16 @@ import {
   RemoveNodeRequestSchema,
   TransferLeadershipRequestSchema,
 } from "../../proto/mod.ts";
-import { type CallOptions, timeoutOf, wholeNumber } from "../arguments/mod.ts";
+import {
+  CALL_OPTIONS,
+  type CallOptions,
+  checkCallOptions,
+  describeKind,
+  NO_OPTIONS,
+  optionNames,
+  timeoutOf,
+  wholeNumber,
+} from "../arguments/mod.ts";
 import type { AttemptContext, BackoffOptions } from "../pipeline/mod.ts";
 import { closedError, PrkDbError } from "../transport/mod.ts";
 import { type Change, requestChange } from "./change_call.ts";
@@ -27,6 +36,9 @@ import {
 } from "./change_watch.ts";
 
 const PARTITION_ID_MAX = 2 ** 32 - 1;
+
+const WATCH_OPTIONS = optionNames<WatchOptions>({ signal: true });
+const WAIT_OPTIONS = optionNames<WaitOptions>({ signal: true, timeoutMs: true, onProgress: true });
 
 /** What the client of a cluster is made of. */
 export interface ClusterClientOptions {
@@ -99,17 +111,17 @@ export class ClusterClient {
    */
   async addNode(
     { nodeId, address }: NewNode,
-    options: CallOptions = {},
+    options: CallOptions = NO_OPTIONS,
   ): Promise<string> {
     if (typeof address !== "string") {
-      throw new TypeError(`Cannot use address: it must be host:port, it is a ${typeof address}`);
+      throw new TypeError(`Cannot use address: it must be host:port, it is ${describeKind(address)}`);
     }
     const body = encode(AddNodeRequestSchema, { nodeId: nodeIdOf(nodeId, "nodeId"), address });
     return await this.#change({ method: "addNode", body, isRepeatable: true }, options);
   }
 
   /** Moves everything away from a node and removes it; it need not be running. Its id never comes back. */
-  async removeNode(nodeId: number, options: CallOptions = {}): Promise<string> {
+  async removeNode(nodeId: number, options: CallOptions = NO_OPTIONS): Promise<string> {
     const body = encode(RemoveNodeRequestSchema, { nodeId: nodeIdOf(nodeId, "nodeId") });
     return await this.#change({ method: "removeNode", body, isRepeatable: false }, options);
   }
@@ -117,7 +129,7 @@ export class ClusterClient {
   /** Moves one replica of a partition from one node to another. */
   async moveReplica(
     { partitionId, from, to }: ReplicaMove,
-    options: CallOptions = {},
+    options: CallOptions = NO_OPTIONS,
   ): Promise<string> {
     const body = encode(MoveReplicaRequestSchema, {
       partitionId: partitionIdOf(partitionId),
@@ -130,7 +142,7 @@ export class ClusterClient {
   /** Has one of a partition's replicas lead it, now and whenever it can. */
   async transferLeadership(
     { partitionId, to }: LeadershipMove,
-    options: CallOptions = {},
+    options: CallOptions = NO_OPTIONS,
   ): Promise<string> {
     const body = encode(TransferLeadershipRequestSchema, {
       partitionId: partitionIdOf(partitionId),
@@ -140,7 +152,7 @@ export class ClusterClient {
   }
 
   /** Makes replicas and leaders even over the nodes. */
-  async rebalance(options: CallOptions = {}): Promise<string> {
+  async rebalance(options: CallOptions = NO_OPTIONS): Promise<string> {
     const body = encode(RebalanceRequestSchema, {});
     return await this.#change({ method: "rebalance", body, isRepeatable: true }, options);
   }
@@ -149,12 +161,15 @@ export class ClusterClient {
    * The changes under way and the last finished ones, once each, then every step of them; without end. The
    * newest state of each is certain to come, steps in between may be left out.
    */
-  async *watchChanges(options: WatchOptions = {}): AsyncGenerator<ChangeProgress, never> {
+  async *watchChanges(options: WatchOptions = NO_OPTIONS): AsyncGenerator<ChangeProgress, never> {
+    checkCallOptions(options, WATCH_OPTIONS);
     return yield* followChanges(this.#watchContext(), this.#signalOf(options.signal));
   }
 
   /** The changes under way and the last finished ones as one of the nodes knows them, oldest first. */
-  async changes({ timeoutMs, signal }: CallOptions = {}): Promise<readonly ChangeProgress[]> {
+  async changes(options: CallOptions = NO_OPTIONS): Promise<readonly ChangeProgress[]> {
+    checkCallOptions(options, CALL_OPTIONS);
+    const { timeoutMs, signal } = options;
     const limitMs = timeoutMs === undefined ? this.#options.timeoutMs : timeoutOf(timeoutMs);
     const limit = this.#limit(
       limitMs,
@@ -171,19 +186,26 @@ export class ClusterClient {
    * Waits until a change has ended, and returns its last state.
    *
    * @throws {PrkDbError} `aborted` when it ended without having been carried out, `deadline_exceeded` when it
-   *   has not ended in time
+   *   has not ended in time, `invalid_argument` when no change with that id is under way or among the last 64
+   *   that have ended
+   * @throws {TypeError} when `changeId` is no id
    */
   async waitForChange(
     changeId: string,
-    { signal, timeoutMs, onProgress }: WaitOptions = {},
+    options: WaitOptions = NO_OPTIONS,
   ): Promise<ChangeProgress> {
+    checkCallOptions(options, WAIT_OPTIONS);
+    const { signal, timeoutMs, onProgress } = options;
+    if (typeof changeId !== "string" || changeId === "") {
+      throw new TypeError(`Cannot wait for a change: changeId must be its id, it is ${describeId(changeId)}`);
+    }
     const limit = timeoutMs === undefined ? undefined : this.#limit(
       wholeNumber(timeoutMs, { name: "timeoutMs", min: 1 }),
       `Change ${changeId} has not ended within ${timeoutMs} ms: it goes on, and can be waited for again`,
     );
     try {
       const end = this.#signalOf(signal, limit?.signal);
-      for await (const progress of this.watchChanges({ signal: end })) {
+      for await (const progress of followChanges(this.#watchContext(), end, changeId)) {
         if (progress.changeId !== changeId) continue;
         onProgress?.(progress);
         if (progress.isFinished) return doneOrThrow(progress);
@@ -226,12 +248,18 @@ export class ClusterClient {
     if (this.#closing.signal.aborted) throw closedError();
   }
 
-  async #change(call: Change, { timeoutMs, signal }: CallOptions): Promise<string> {
+  async #change(call: Change, options: CallOptions): Promise<string> {
+    checkCallOptions(options, CALL_OPTIONS);
+    const { timeoutMs, signal } = options;
     this.#assertOpen();
     signal?.throwIfAborted();
     const limitMs = timeoutMs === undefined ? this.#options.timeoutMs : timeoutOf(timeoutMs);
     return await requestChange(this.#options, { ...call, timeoutMs: limitMs, signal });
   }
+}
+
+function describeId(changeId: unknown): string {
+  return changeId === "" ? "empty" : describeKind(changeId);
 }
 
 function doneOrThrow(progress: ChangeProgress): ChangeProgress {

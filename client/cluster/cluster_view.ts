@@ -41,6 +41,16 @@ export interface NodeView {
   readonly walBytes: number;
   readonly replicas: readonly ReplicaView[];
   readonly peers: readonly PeerView[];
+  /** Why it is not `serving`, and what an operator must see to; a node of an older version tells none. */
+  readonly troubles: readonly TroubleView[];
+}
+
+/** What calls through a node suffer from, as it says itself. */
+export interface TroubleView {
+  /** Stable, for programs, such as `diskFull`. */
+  readonly kind: string;
+  /** For people: one line. */
+  readonly reason: string;
 }
 
 /** One replica of a node. */
@@ -107,6 +117,7 @@ export function nodeViewOf(response: GetStatusResponse): NodeView {
     state: response.state,
     uptimeMs: Number(response.uptimeMs),
     walBytes: Number(response.walBytes),
+    troubles: response.troubles.map(({ kind, reason }) => ({ kind, reason })),
     replicas: response.replicas.map((replica) => ({
       partitionId: replica.partitionId,
       role: roleOf(replica.role),

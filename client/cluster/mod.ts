@@ -35,5 +35,6 @@ export {
   type PartitionView,
   type PeerView,
   type ReplicaView,
+  type TroubleView,
 } from "./cluster_view.ts";
 export { askStatus, type NodeReport } from "./status.ts";

@@ -6,7 +6,7 @@
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ClusterService, GetStatusRequestSchema, GetStatusResponseSchema } from "../../proto/mod.ts";
-import { errorOf, failureOf, type UnaryCaller } from "../transport/mod.ts";
+import { errorOf, failureOf, STARTING_WORDS, type UnaryCaller } from "../transport/mod.ts";
 import { type NodeView, nodeViewOf } from "./cluster_view.ts";
 
 /** A node that has not described itself by then is reported as silent. */
@@ -18,7 +18,13 @@ const REQUEST = toBinary(GetStatusRequestSchema, create(GetStatusRequestSchema))
 /** What asking one node came to. */
 export type NodeReport =
   | { readonly kind: "answered"; readonly address: string; readonly node: NodeView }
-  | { readonly kind: "failed"; readonly address: string; readonly message: string };
+  | {
+    readonly kind: "failed";
+    readonly address: string;
+    readonly message: string;
+    /** The node is there, and recovers its log or joins; it answers nothing else before it has. */
+    readonly isStarting?: true;
+  };
 
 /** How a node is asked. */
 export interface Question {
@@ -51,7 +57,9 @@ export async function askStatus(
     return { kind: "answered", address, node: nodeViewOf(fromBinary(GetStatusResponseSchema, response)) };
   } catch (error) {
     signal?.throwIfAborted();
-    const message = limit.aborted ? `no answer within ${limitMs} ms` : errorOf(failureOf(error)).message;
+    if (limit.aborted) return { kind: "failed", address, message: `no answer within ${limitMs} ms` };
+    const { message } = errorOf(failureOf(error));
+    if (message === STARTING_WORDS) return { kind: "failed", address, message, isStarting: true };
     return { kind: "failed", address, message };
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
   DeleteRequestSchema,
   DeleteResponseSchema,
@@ -12,6 +12,8 @@ import {
   GetManyResponseSchema,
   GetRequestSchema,
   GetResponseSchema,
+  IncrementRequestSchema,
+  IncrementResponseSchema,
   PutRequestSchema,
   PutResponseSchema,
   WriteBatchRequestSchema,
@@ -55,15 +57,26 @@ function bytes(random: () => number, lengthMax = 300): Uint8Array {
 }
 
 function precondition(random: () => number): EncodablePrecondition | undefined {
-  const choice = Math.floor(random() * 3);
+  const choice = Math.floor(random() * 4);
   if (choice === 0) return undefined;
+  if (choice === 3) return { kind: "exists" };
   return choice === 1
     ? { kind: "absent" }
     : { kind: "version", version: random() < 0.2 ? 0 : number(random) };
 }
 
+/** From −2^63 to 2^63−1. */
+function signed(random: () => number): bigint {
+  const value = BigInt(number(random)) << BigInt(Math.floor(random() * 11));
+  return BigInt.asIntN(64, random() < 0.5 ? value : -value);
+}
+
 function mutation(random: () => number): EncodableMutation {
   const key = bytes(random);
+  if (random() < 0.3) {
+    const ttlMs = random() < 0.5 ? 0 : number(random);
+    return { kind: "increment", key, by: signed(random), ttlMs, precondition: precondition(random) };
+  }
   if (random() < 0.3) return { kind: "delete", key, precondition: precondition(random) };
   const ttlMs = random() < 0.5 ? 0 : number(random);
   return { kind: "put", key, value: bytes(random, 20_000), ttlMs, precondition: precondition(random) };
@@ -78,6 +91,9 @@ function generatedPrecondition(value: EncodablePrecondition | undefined) {
   if (value === undefined) return {};
   if (value.kind === "absent") {
     return { precondition: { expected: { case: "absent" as const, value: true } } };
+  }
+  if (value.kind === "exists") {
+    return { precondition: { expected: { case: "exists" as const, value: true } } };
   }
   return { precondition: { expected: { case: "version" as const, value: BigInt(value.version) } } };
 }
@@ -94,6 +110,10 @@ function generatedMutation(value: EncodableMutation) {
   const condition = generatedPrecondition(value.precondition);
   if (value.kind === "delete") {
     return { kind: { case: "delete" as const, value: { key: value.key } }, ...condition };
+  }
+  if (value.kind === "increment") {
+    const increment = { key: value.key, by: value.by, ttlMs: BigInt(value.ttlMs) };
+    return { kind: { case: "increment" as const, value: increment }, ...condition };
   }
   const put = { key: value.key, value: value.value, ttlMs: BigInt(value.ttlMs) };
   return { kind: { case: "put" as const, value: put }, ...condition };
@@ -121,15 +141,25 @@ test("single writes are encoded as by the generated code", () => {
     const value = mutation(random);
     const id = requestId(random);
     const rest = { ...generatedPrecondition(value.precondition), requestId: generatedId(id), key: value.key };
-    const expected = value.kind === "delete"
-      ? toBinary(DeleteRequestSchema, create(DeleteRequestSchema, rest))
-      : toBinary(
-        PutRequestSchema,
-        create(PutRequestSchema, { ...rest, value: value.value, ttlMs: BigInt(value.ttlMs) }),
-      );
-    assert.equal(encodeMutationRequest(value, id), expected, `round ${round}`);
+    assert.equal(encodeMutationRequest(value, id), generatedRequest(value, rest), `round ${round}`);
   }
 });
+
+/** @param rest what all three messages have */
+function generatedRequest(value: EncodableMutation, rest: MessageInitShape<typeof DeleteRequestSchema>) {
+  switch (value.kind) {
+    case "delete":
+      return toBinary(DeleteRequestSchema, create(DeleteRequestSchema, rest));
+    case "put": {
+      const put = { ...rest, value: value.value, ttlMs: BigInt(value.ttlMs) };
+      return toBinary(PutRequestSchema, create(PutRequestSchema, put as never));
+    }
+    case "increment": {
+      const increment = { ...rest, by: value.by, ttlMs: BigInt(value.ttlMs) };
+      return toBinary(IncrementRequestSchema, create(IncrementRequestSchema, increment as never));
+    }
+  }
+}
 
 test("reads are encoded as by the generated code", () => {
   const random = generator(3);
@@ -153,12 +183,14 @@ test("responses are decoded as by the generated code", () => {
     const results = Array.from({ length: Math.floor(random() * 5) }, () => ({
       version: BigInt(number(random)),
       existed: random() < 0.5,
+      ...(random() < 0.3 ? { value: random() < 0.3 ? 0n : signed(random) } : {}),
       ...(random() < 0.3 ? { error: { code: "unavailable", message: "später" } } : {}),
     }));
     const response = toBinary(WriteBatchResponseSchema, create(WriteBatchResponseSchema, { results }));
     const expected = fromBinary(WriteBatchResponseSchema, response).results.map((result) => ({
       version: Number(result.version),
       existed: result.existed,
+      number: result.value,
       errorCode: result.error?.code ?? "",
       errorMessage: result.error?.message ?? "",
     }));
@@ -195,6 +227,11 @@ test("answers to single writes are decoded as by the generated code", () => {
   const decoded = decodeMutationResponse(toBinary(DeleteResponseSchema, deleted), "delete");
   assert.is(decoded.version, 9);
   assert.is(decoded.existed, true);
+  for (const value of [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n)]) {
+    const message = create(IncrementResponseSchema, { value, version: 9n, partitionId: 300 });
+    const counted = decodeMutationResponse(toBinary(IncrementResponseSchema, message), "increment");
+    assert.equal([counted.version, counted.number, counted.existed], [9, value, false]);
+  }
 });
 
 test("a version above 2^53 - 1 is refused, not rounded", () => {

@@ -1,5 +1,6 @@
 /**
- * The messages of the hot path as bytes: requests of puts, deletes, gets and batches, and their answers.
+ * The messages of the hot path as bytes: requests of puts, deletes, increments, gets and batches, and their
+ * answers.
  *
  * It owns the plain forms in which the client holds what is sent (`EncodableMutation`, `ClientRequestId`) and
  * what comes back (`DecodedEntry`, `DecodedWriteResult`), and the translation of both to protobuf's binary

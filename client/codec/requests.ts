@@ -7,7 +7,14 @@
  * @module
  */
 
-import { bigVarintSize, bytesFieldSize, numberFieldSize, varintSize, WireWriter } from "../../proto/mod.ts";
+import {
+  bigVarintSize,
+  bytesFieldSize,
+  numberFieldSize,
+  signedFieldSize,
+  varintSize,
+  WireWriter,
+} from "../../proto/mod.ts";
 
 /** The request id of one write, as it goes on the wire. */
 export interface ClientRequestId {
@@ -23,9 +30,10 @@ export interface ClientRequestId {
 export type EncodablePrecondition =
   | { readonly kind: "absent" }
   /** A safe integer; 0 means the same as `absent`. */
-  | { readonly kind: "version"; readonly version: number };
+  | { readonly kind: "version"; readonly version: number }
+  | { readonly kind: "exists" };
 
-/** One change of one key. `ttlMs` 0: never expires. */
+/** One change of one key. `ttlMs` 0: a put never expires, an increment leaves it as it is. */
 export type EncodableMutation =
   | {
     readonly kind: "put";
@@ -37,6 +45,14 @@ export type EncodableMutation =
   | {
     readonly kind: "delete";
     readonly key: Uint8Array;
+    readonly precondition: EncodablePrecondition | undefined;
+  }
+  | {
+    readonly kind: "increment";
+    readonly key: Uint8Array;
+    /** From −2^63 to 2^63−1. */
+    readonly by: bigint;
+    readonly ttlMs: number;
     readonly precondition: EncodablePrecondition | undefined;
   };
 
@@ -71,16 +87,16 @@ export function encodeWriteBatchRequest(
   return writer.finishMeasured();
 }
 
-/** A `PutRequest` or a `DeleteRequest`, by the kind of `mutation`. */
+/** A `PutRequest`, a `DeleteRequest` or an `IncrementRequest`, by the kind of `mutation`. */
 export function encodeMutationRequest(mutation: EncodableMutation, requestId: ClientRequestId): Bytes {
   const { precondition } = mutation;
-  const isPut = mutation.kind === "put";
+  const lastOfBody = mutation.kind === "delete" ? 1 : 3;
   const size = bodySize(mutation) + preconditionFieldSize(precondition) +
     bytesFieldSize(requestIdSize(requestId));
   const writer = measuredWriter(size);
   writeBody(writer, mutation);
-  if (precondition !== undefined) writePrecondition(writer, isPut ? 4 : 2, precondition);
-  writeRequestId(writer, isPut ? 5 : 3, requestId);
+  if (precondition !== undefined) writePrecondition(writer, lastOfBody + 1, precondition);
+  writeRequestId(writer, lastOfBody + 2, requestId);
   return writer.finishMeasured();
 }
 
@@ -112,36 +128,53 @@ function measuredWriter(size: number): WireWriter {
 }
 
 /** Field of each kind in the `oneof` of `Mutation`. */
-const MUTATION_FIELDS: Readonly<Record<EncodableMutation["kind"], number>> = { put: 1, delete: 2 };
+const MUTATION_FIELDS: Readonly<Record<EncodableMutation["kind"], number>> = {
+  put: 1,
+  delete: 2,
+  increment: 4,
+};
+
+/** In `Mutation`. */
+const PRECONDITION_FIELD = 3;
 
 function mutationSize(mutation: EncodableMutation): number {
   return bytesFieldSize(bodySize(mutation)) + preconditionFieldSize(mutation.precondition);
 }
 
 function writeMutation(writer: WireWriter, mutation: EncodableMutation): void {
-  writer.open(MUTATION_FIELDS[mutation.kind], bodySize(mutation));
+  const { kind, precondition } = mutation;
+  const field = MUTATION_FIELDS[kind];
+  // Fields stand in the order of their numbers, as the generated code writes them.
+  const isFirst = field > PRECONDITION_FIELD;
+  if (isFirst && precondition !== undefined) writePrecondition(writer, PRECONDITION_FIELD, precondition);
+  writer.open(field, bodySize(mutation));
   writeBody(writer, mutation);
-  const { precondition } = mutation;
-  if (precondition !== undefined) writePrecondition(writer, 3, precondition);
+  if (!isFirst && precondition !== undefined) writePrecondition(writer, PRECONDITION_FIELD, precondition);
 }
 
-/** Key, value and TTL: the fields that `Mutation.Put` and `PutRequest` number alike. */
+/** The fields up to the TTL, which each kind numbers alike in its message and in `Mutation`. */
 function bodySize(mutation: EncodableMutation): number {
   const keySize = optionalBytesSize(mutation.key);
   if (mutation.kind === "delete") return keySize;
-  return keySize + optionalBytesSize(mutation.value) + numberFieldSize(mutation.ttlMs);
+  const contentSize = mutation.kind === "put" ? optionalBytesSize(mutation.value) : bySize(mutation.by);
+  return keySize + contentSize + numberFieldSize(mutation.ttlMs);
+}
+
+function bySize(by: bigint): number {
+  return by === 0n ? 0 : signedFieldSize(by);
 }
 
 function writeBody(writer: WireWriter, mutation: EncodableMutation): void {
   writeOptionalBytes(writer, 1, mutation.key);
   if (mutation.kind === "delete") return;
-  writeOptionalBytes(writer, 2, mutation.value);
+  if (mutation.kind === "put") writeOptionalBytes(writer, 2, mutation.value);
+  else if (mutation.by !== 0n) writer.signedBigint(2, mutation.by);
   writer.number(3, mutation.ttlMs);
 }
 
 /** Members of a `oneof` are written even when they are zero. */
 function preconditionSize(precondition: EncodablePrecondition): number {
-  return precondition.kind === "absent" ? 2 : 1 + varintSize(precondition.version);
+  return precondition.kind === "version" ? 1 + varintSize(precondition.version) : 2;
 }
 
 function preconditionFieldSize(precondition: EncodablePrecondition | undefined): number {
@@ -150,8 +183,8 @@ function preconditionFieldSize(precondition: EncodablePrecondition | undefined):
 
 function writePrecondition(writer: WireWriter, field: number, precondition: EncodablePrecondition): void {
   writer.open(field, preconditionSize(precondition));
-  if (precondition.kind === "absent") writer.explicitNumber(1, 1);
-  else writer.explicitNumber(2, precondition.version);
+  if (precondition.kind === "version") writer.explicitNumber(2, precondition.version);
+  else writer.explicitNumber(precondition.kind === "absent" ? 1 : 3, 1);
 }
 
 function requestIdSize({ clientId, sequence, acknowledgedBelow }: ClientRequestId): number {

@@ -14,6 +14,8 @@ import { WireReader } from "../../proto/mod.ts";
 export interface DecodedWriteResult {
   readonly version: number;
   readonly existed: boolean;
+  /** Of an increment: the new number. */
+  readonly number: bigint | undefined;
   /** Empty: the mutation was applied. */
   readonly errorCode: string;
   readonly errorMessage: string;
@@ -44,13 +46,15 @@ export function decodeWriteBatchResponse(response: Uint8Array): readonly Decoded
 function readWriteResult(reader: WireReader): DecodedWriteResult {
   let version = 0;
   let existed = false;
+  let number: bigint | undefined;
   let error = NO_ERROR;
   while (reader.next()) {
     if (reader.field === 1) version = reader.number();
     else if (reader.field === 2) error = reader.message(readError);
     else if (reader.field === 3) existed = reader.boolean();
+    else if (reader.field === 4) number = reader.signedBigint();
   }
-  return { version, existed, errorCode: error.code, errorMessage: error.message };
+  return { version, existed, number, errorCode: error.code, errorMessage: error.message };
 }
 
 function readError(reader: WireReader): WriteError {
@@ -64,17 +68,23 @@ function readError(reader: WireReader): WriteError {
   return { code, message };
 }
 
-/** A `PutResponse` or `DeleteResponse`; a put leaves `existed` at false. */
-export function decodeMutationResponse(response: Uint8Array, kind: "put" | "delete"): DecodedWriteResult {
+/** A `PutResponse`, `DeleteResponse` or `IncrementResponse`; only a delete may have `existed`. */
+export function decodeMutationResponse(
+  response: Uint8Array,
+  kind: "put" | "delete" | "increment",
+): DecodedWriteResult {
   const reader = new WireReader(response);
-  const isPut = kind === "put";
   let version = 0;
   let existed = false;
+  // The answer leaves out what is 0.
+  let number = kind === "increment" ? 0n : undefined;
   while (reader.next()) {
-    if (reader.field === (isPut ? 1 : 2)) version = reader.number();
-    else if (!isPut && reader.field === 1) existed = reader.boolean();
+    if (reader.field === (kind === "put" ? 1 : 2)) version = reader.number();
+    else if (reader.field !== 1) continue;
+    else if (kind === "delete") existed = reader.boolean();
+    else if (kind === "increment") number = reader.signedBigint();
   }
-  return { version, existed, errorCode: "", errorMessage: "" };
+  return { version, existed, number, errorCode: "", errorMessage: "" };
 }
 
 /** The results of a `GetManyResponse`. */

@@ -51,6 +51,7 @@ export class Backoff {
   judge(failure: CallFailure): RetryVerdict {
     switch (failure.kind) {
       case "precondition":
+      case "notANumber":
       case "final":
         return { kind: "giveUp" };
       case "notLeader":

@@ -20,7 +20,7 @@ import type { AnyPending } from "./partition_batch.ts";
  * answer runs a few promise steps before it calls again; without this allowance the first of hundreds would
  * leave alone.
  */
-const MICROTASK_ROUNDS = 4;
+export const MICROTASK_ROUNDS = 4;
 
 /** How items are joined. */
 export interface BatcherOptions<Item> {
@@ -60,6 +60,14 @@ function laneKey({ troubled, leaderAddress, partitionId }: PartitionRoute): stri
   return troubled || leaderAddress === undefined ? `partition ${partitionId}` : leaderAddress;
 }
 
+/** Runs `run` after so many rounds of microtasks. */
+export function afterMicrotasks(rounds: number, run: () => void): void {
+  queueMicrotask(() => {
+    if (rounds > 1) afterMicrotasks(rounds - 1, run);
+    else run();
+  });
+}
+
 class Lane<Item extends AnyPending> {
   readonly #key: string;
   readonly #batcher: Batcher<Item>;
@@ -85,12 +93,7 @@ class Lane<Item extends AnyPending> {
   #schedule(): void {
     if (this.#scheduled || this.#queue.length === 0 || this.#isBlocked()) return;
     this.#scheduled = true;
-    this.#afterRounds(MICROTASK_ROUNDS);
-  }
-
-  #afterRounds(rounds: number): void {
-    queueMicrotask(() => {
-      if (rounds > 1) return this.#afterRounds(rounds - 1);
+    afterMicrotasks(MICROTASK_ROUNDS, () => {
       this.#scheduled = false;
       this.#flush();
     });

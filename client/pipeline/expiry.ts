@@ -28,7 +28,7 @@ export function rejectAtDeadlines<Item extends AnyPending>(
 function rejectExpired<Item extends AnyPending>(batches: readonly PartitionBatch<Item>[], now: number): void {
   for (const batch of batches) {
     for (const item of batch.items) {
-      if (item.deadline <= now) item.reject(deadlineError(batch.reason));
+      if (item.deadline <= now) item.reject(deadlineError(batch.reason, batch.route.partitionId));
     }
   }
 }

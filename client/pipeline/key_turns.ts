@@ -4,12 +4,15 @@
  * and set would send some thousand calls for a hundred writes.
  *
  * ```
- * put a if 7 ──▶ on its way ──▶ done: a is at 8 ─┬─▶ waiting, if 7: refused here, its caller reads again
- * put a if 7 ──▶ waits                           └─▶ waiting, if 8, or if absent: the next on its way
+ * put a if 7 ──▶ waits           put a if 7 ──▶ waits longer
+ *   │ on its way ──▶ done: a is at 8 ─┬─▶ waited before it left, if 7: refused here, its caller reads again
+ *   ▼                                 └─▶ the others: the next on its way
  * ```
  *
- * What waits for a version that is past is refused without being sent. That is right whatever others do
- * meanwhile, because versions of a key only grow. Nothing else is decided here: conditions are the nodes' to
+ * What waits for a version that is past is refused without being sent, and told the version that the answer
+ * names, if it has waited since before that answer's call had left: then the key was at that version while
+ * it waited. One that came later may have come after others have changed the key again, so that the version
+ * would be one of before its time; it is sent. Nothing else is decided here: conditions are the nodes' to
  * judge, and the turn of a write ends when its caller has its answer, whatever becomes of the call.
  *
  * @module
@@ -17,6 +20,7 @@
 
 import type { DecodedWriteResult } from "../codec/mod.ts";
 import { type ClientClock, deadlineError, PreconditionError } from "../transport/mod.ts";
+import { afterMicrotasks, MICROTASK_ROUNDS } from "./batcher.ts";
 import type { PendingWrite } from "./writes.ts";
 
 /** What turns work with. */
@@ -29,8 +33,18 @@ export interface TurnOptions {
 interface Turn {
   /** The one on its way. */
   current: PendingWrite;
-  /** In the order in which they came, each with what cancels its timer. */
-  readonly waiting: Map<PendingWrite, () => void>;
+  /** It has left, perhaps. */
+  isSent: boolean;
+  /** In the order in which they came. */
+  readonly waiting: Map<PendingWrite, Wait>;
+}
+
+/** How a write waits. */
+interface Wait {
+  /** It came before the one on its way had left. */
+  isEarly: boolean;
+  /** Stops its timer. */
+  readonly cancel: () => void;
 }
 
 /** What an answer says about a key. */
@@ -65,22 +79,35 @@ export class KeyTurns {
       (error) => this.#end(name, item, newsOfError(error)),
     );
     if (turn !== undefined) return this.#wait(item, turn);
-    this.#turns.set(name, { current: item, waiting: new Map() });
-    this.#options.send(item);
+    const begun: Turn = { current: item, isSent: false, waiting: new Map() };
+    this.#turns.set(name, begun);
+    this.#sendSoon(begun);
+  }
+
+  /** Behind the calls that are made together with it, so that its answer can speak for them. */
+  #sendSoon(turn: Turn): void {
+    const { current } = turn;
+    turn.isSent = false;
+    afterMicrotasks(MICROTASK_ROUNDS, () => {
+      if (turn.current !== current || current.isSettled) return;
+      turn.isSent = true;
+      this.#options.send(current);
+    });
   }
 
   #wait(item: PendingWrite, turn: Turn): void {
     const { clock } = this.#options;
     const expire = () => item.reject(deadlineError(undefined));
-    turn.waiting.set(item, clock.after(Math.max(0, item.deadline - clock.now()), expire));
+    const timer = clock.after(Math.max(0, item.deadline - clock.now()), expire);
+    turn.waiting.set(item, { isEarly: !turn.isSent, cancel: timer });
   }
 
   #end(name: string, item: PendingWrite, news: KeyNews): void {
     const turn = this.#turns.get(name);
     if (turn === undefined) return;
     if (turn.current !== item) return leave(turn, item);
-    for (const waiting of turn.waiting.keys()) {
-      if (!waiting.isSettled && !isPast(waiting, news)) continue;
+    for (const [waiting, { isEarly }] of turn.waiting) {
+      if (!waiting.isSettled && !(isEarly && isPast(waiting, news))) continue;
       leave(turn, waiting);
       waiting.reject(pastError(news));
     }
@@ -88,13 +115,14 @@ export class KeyTurns {
     if (next === undefined) return void this.#turns.delete(name);
     leave(turn, next);
     turn.current = next;
-    this.#options.send(next);
+    for (const wait of turn.waiting.values()) wait.isEarly = true;
+    this.#sendSoon(turn);
   }
 }
 
 /** Takes `item` out of those that wait. */
 function leave({ waiting }: Turn, item: PendingWrite): void {
-  waiting.get(item)?.();
+  waiting.get(item)?.cancel();
   waiting.delete(item);
 }
 

@@ -70,7 +70,7 @@ export function decisiveOf(failures: ItemFailures): CallFailure | undefined {
 
 /** Whether another try cannot change `failure`. */
 export function isForGood(failure: CallFailure): boolean {
-  return failure.kind === "final" || failure.kind === "precondition";
+  return failure.kind === "final" || failure.kind === "precondition" || failure.kind === "notANumber";
 }
 
 /** Rejects each item with its own failure. */

@@ -4,9 +4,10 @@
  *
  * Writes with a precondition go one after the other for each key (`key_turns.ts`).
  *
- * Joined are puts and deletes without a precondition, because a batch applies the mutations of a partition
- * all or none, and one caller's precondition must not undo another caller's write; and reads without a bound
- * of age, which only `Get` can carry.
+ * Joined are writes without a precondition, because a batch applies the mutations of a partition all or none,
+ * and one caller's precondition must not undo another caller's write; and reads without a bound of age, which
+ * only `Get` can carry. An increment of what is no number would undo the others, too, but hardly ever comes:
+ * they are written again without it (`writes.ts`).
  *
  * @module
  */
@@ -23,7 +24,13 @@ import { KeyTurns } from "./key_turns.ts";
 import { awaited, Pending, PendingBudget, pendingError, type Waiter } from "./pending.ts";
 import { getExchange, getManyExchange, type PendingRead, type ReadMode } from "./reads.ts";
 import type { Session } from "./session.ts";
-import { batchExchange, type PendingWrite, singleExchange, type WriteContext } from "./writes.ts";
+import {
+  batchExchange,
+  joinedExchange,
+  type PendingWrite,
+  singleExchange,
+  type WriteContext,
+} from "./writes.ts";
 
 /** Keys in one joined read: their values come back in one answer, a gigabyte at the very most. */
 const JOINED_KEYS_MAX = 1_000;
@@ -66,7 +73,7 @@ export class Pipeline {
     this.#dispatcher = new Dispatcher(options.context, options.backoff);
     this.#writes = new Batcher({
       ...this.#laneOptions(),
-      send: (items) => this.#sendWrite(items, batchExchange),
+      send: (items) => this.#sendJoined(items),
       itemsMax: BATCH_MUTATIONS_MAX,
     });
     this.#turns = new KeyTurns({
@@ -151,6 +158,11 @@ export class Pipeline {
     const item = new Pending(init, waiter, this.#budget);
     if (limits.signal !== undefined) item.watchSignal(limits.signal);
     return item;
+  }
+
+  #sendJoined(items: readonly PendingWrite[]): Dispatch {
+    const again = (kept: readonly PendingWrite[]) => void this.#sendJoined(kept);
+    return this.#sendWrite(items, (context) => joinedExchange(context, again));
   }
 
   #sendWrite(

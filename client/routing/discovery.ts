@@ -6,17 +6,19 @@
  * @module
  */
 
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { ClusterService, GetMetadataRequestSchema, GetMetadataResponseSchema } from "../../proto/mod.ts";
+import { fromBinary } from "@bufbuild/protobuf";
+import { GetMetadataResponseSchema } from "../../proto/mod.ts";
 import {
   type ClientClock,
   errorOf,
   failureOf,
+  NotFoundedError,
   PrkDbError,
   sleep,
   type UnaryCaller,
 } from "../transport/mod.ts";
 import type { Routes } from "./routes.ts";
+import { checkSeeds, METADATA_PATH, METADATA_REQUEST } from "./seed_check.ts";
 
 /** Silence after which the next node is asked as well. */
 const STAGGER_MS = 500;
@@ -27,11 +29,11 @@ const ASK_LIMIT_MS = 3_000;
 /** Between two questions to a cluster that is being founded. */
 const FOUNDING_PAUSE_MS = 50;
 
+/** How long a given address that no metadata names is waited for, once another one has answered. */
+const SEED_LIMIT_MS = 500;
+
 /** A node that has been silent on a call must answer a probe within this time to be waited for. */
 const PROBE_LIMIT_MS = 700;
-
-const METADATA_PATH = `/${ClusterService.typeName}/${ClusterService.method.getMetadata.name}`;
-const REQUEST = toBinary(GetMetadataRequestSchema, create(GetMetadataRequestSchema));
 
 /** What discovery works with. */
 export interface DiscoveryOptions {
@@ -61,6 +63,10 @@ interface Round {
 export class Discovery {
   readonly #options: DiscoveryOptions;
   #round: Round | undefined;
+  /** Asked in the latest round. */
+  #asked: ReadonlyMap<string, unknown> = new Map();
+  /** Who answered last. */
+  #answeredBy: string | undefined;
   readonly #probes = new Map<string, Promise<boolean>>();
 
   constructor(options: DiscoveryOptions) {
@@ -79,7 +85,7 @@ export class Discovery {
     const limit = this.#pause(limitMs);
     try {
       const isDone = await Promise.race([round.end.then(() => true), limit.end]);
-      if (isDone === undefined) throw unreachableError(round.failures, limitMs);
+      if (isDone === undefined) throw noMetadataError(round.failures, limitMs);
     } finally {
       limit.cancel();
     }
@@ -87,9 +93,10 @@ export class Discovery {
 
   /**
    * Like `refresh`, for the first time: while the cluster is being founded, which takes an election, it is
-   * asked again.
+   * asked again. Then the given addresses are checked to be those of one cluster.
    *
-   * @throws {PrkDbError} `unavailable` when no node gave a usable answer, in `limitMs` milliseconds at most
+   * @throws {PrkDbError} `unavailable` when no node gave a usable answer, in `limitMs` milliseconds at most;
+   *   `invalid_argument` when the addresses belong to several clusters
    */
   async meet(limitMs: number): Promise<void> {
     const { clock, routes } = this.#options;
@@ -97,7 +104,8 @@ export class Discovery {
     let unfounded: unknown;
     for (;;) {
       try {
-        return await this.refresh(Math.max(1, Math.ceil(giveUpMs - clock.now())));
+        await this.refresh(Math.max(1, Math.ceil(giveUpMs - clock.now())));
+        break;
       } catch (error) {
         if (!routes.isUnfounded) throw error;
         // The last round may have had no time left to hear anything.
@@ -106,6 +114,18 @@ export class Discovery {
         await sleep(clock, FOUNDING_PAUSE_MS);
       }
     }
+    await this.#checkSeeds(giveUpMs - clock.now());
+  }
+
+  /** Those that were asked already have failed, or have been waited for. */
+  async #checkSeeds(leftMs: number): Promise<void> {
+    const { caller, clock, routes } = this.#options;
+    const isKnown = (address: string) => routes.isMember(address) || address === this.#answeredBy;
+    const members = routes.seeds.filter(isKnown);
+    const others = routes.seeds.filter((address) => !isKnown(address) && !this.#asked.has(address));
+    const limitMs = Math.max(1, Math.min(SEED_LIMIT_MS, Math.ceil(leftMs)));
+    if (others.length === 0) return;
+    await checkSeeds({ caller, clock, clusterId: routes.clusterId, members, others, limitMs });
   }
 
   /** Like `refresh`, for callers that go on with the routes they have when nobody answers. */
@@ -143,6 +163,7 @@ export class Discovery {
 
   #begin(): Round {
     const failures: Round["failures"] = new Map();
+    this.#asked = failures;
     const end = this.#askAll(failures).finally(() => this.#round = undefined);
     // A caller that waits only for a time may have left before it fails.
     end.catch(() => {});
@@ -164,7 +185,7 @@ export class Discovery {
       if (isAnswered === true) return;
     }
     if (await firstTrue(asked)) return;
-    throw unreachableError(failures, ASK_LIMIT_MS);
+    throw noMetadataError(failures, ASK_LIMIT_MS);
   }
 
   /**
@@ -189,7 +210,7 @@ export class Discovery {
     const call = caller.call({
       address,
       path: METADATA_PATH,
-      body: REQUEST,
+      body: METADATA_REQUEST,
       timeoutMs: limitMs,
       direct: false,
       clusterId: routes.clusterId,
@@ -203,6 +224,7 @@ export class Discovery {
       if (response === undefined) throw new PrkDbError("unavailable", `no answer within ${limitMs} ms`);
       routes.learn(fromBinary(GetMetadataResponseSchema, response));
       routes.trust(address);
+      this.#answeredBy = address;
     } catch (error) {
       if (error instanceof PrkDbError) throw error;
       const failure = failureOf(error);
@@ -224,15 +246,23 @@ export class Discovery {
 }
 
 /** What every node that was asked came to; `limitMs` is for those that are still waited for. */
-function unreachableError(failures: Round["failures"], limitMs: number): PrkDbError {
+function noMetadataError(failures: Round["failures"], limitMs: number): PrkDbError {
   const reasons = [...failures].map(([address, error]) =>
     `${address}: ${error?.message ?? `no answer within ${limitMs} ms`}`
   );
   const causes = [...failures.values()].filter((error) => error !== undefined);
+  const cause = causes.length === 1 ? causes[0] : new AggregateError(causes);
+  if (causes.some((error) => error instanceof NotFoundedError)) {
+    return new NotFoundedError(
+      "The cluster is not founded yet: that takes a majority of the nodes in --cluster-nodes. " +
+        `Start the others, or wait for them (${reasons.join("; ")})`,
+      { cause },
+    );
+  }
   return new PrkDbError(
     "unavailable",
     `Cannot reach the cluster, check its addresses: no node gave usable metadata (${reasons.join("; ")})`,
-    { cause: causes.length === 1 ? causes[0] : new AggregateError(causes) },
+    { cause },
   );
 }
 

@@ -4,6 +4,7 @@
  * `routes.ts` is the table: nodes, partitions, who leads them, and which nodes lately did not answer. It is
  * pure; answers of nodes go in, targets come out. `discovery.ts` asks nodes for their metadata, one round at
  * a time for all that want it, and probes a node that is silent, so that busy ones are told from dead ones.
+ * `seed_check.ts` refuses addresses of two clusters.
  *
  * The room owns every address the client uses: the seeds it was given, the members of the cluster, and former
  * members as a last resort. It decides by term and epoch which of two answers is newer, so that a node that

@@ -13,7 +13,13 @@
  */
 
 import { type GetMetadataResponse, HASH_SPACE, hashRangeStart, partitionOfKey } from "../../proto/mod.ts";
-import { type CallFailure, type ClientClock, type LeaderHint, PrkDbError } from "../transport/mod.ts";
+import {
+  type CallFailure,
+  type ClientClock,
+  type LeaderHint,
+  NotFoundedError,
+  PrkDbError,
+} from "../transport/mod.ts";
 
 /**
  * How long a node that did not answer is avoided. Short, because avoiding a leader costs a forwarding hop;
@@ -117,6 +123,11 @@ export class Routes {
   /** Base URLs of all nodes. */
   get nodes(): readonly string[] {
     return this.#nodes;
+  }
+
+  /** The base URLs that were given. */
+  get seeds(): readonly string[] {
+    return this.#seeds;
   }
 
   /** Base URLs of all nodes, then of seeds that are not among them, then of nodes that were members once. */
@@ -275,7 +286,7 @@ export class Routes {
 
   #checkCluster({ clusterId, partitions }: GetMetadataResponse): void {
     this.#isUnfounded = clusterId === "";
-    if (this.#isUnfounded) throw unusableError("its cluster is not founded yet, so try again later");
+    if (this.#isUnfounded) throw new NotFoundedError("its cluster is not founded yet");
     if (partitions.length === 0) throw unusableError("it knows of no partitions yet, so try again later");
     if (this.#clusterId === "") this.#clusterId = clusterId;
     if (clusterId !== this.#clusterId) {

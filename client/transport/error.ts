@@ -82,3 +82,27 @@ export class PreconditionError extends PrkDbError {
     this.currentVersion = currentVersion;
   }
 }
+
+/**
+ * An increment of a key that holds something else than a whole number in decimal text, or whose new number
+ * would be out of range; nothing has been changed. Its code is `failed_precondition`.
+ */
+export class NotANumberError extends PrkDbError {
+  override readonly name = "NotANumberError";
+
+  constructor(message: string) {
+    super("failed_precondition", message);
+  }
+}
+
+/**
+ * Nodes answer, but their cluster is not founded yet: too few of its first nodes run, or they have only just
+ * started. Its code is `unavailable`.
+ */
+export class NotFoundedError extends PrkDbError {
+  override readonly name = "NotFoundedError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super("unavailable", message, options);
+  }
+}

@@ -8,10 +8,44 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { ErrorInfoSchema, NotLeaderSchema } from "../../proto/mod.ts";
-import { type ErrorCode, PreconditionError, PrkDbError } from "./error.ts";
+import { type ErrorCode, NotANumberError, PreconditionError, PrkDbError } from "./error.ts";
 
 /** Causes that are told; more than any platform nests, and an end for those that go round in a circle. */
 const CAUSES_MAX = 8;
+
+/**
+ * What runtimes say when a node is not reached, and the same in words. The words take the place of theirs,
+ * which differ from runtime to runtime, are wrapped in URLs of calls, and do not say what to do.
+ */
+const EXPLAINED: readonly (readonly [said: RegExp, words: string])[] = [
+  [
+    /InvalidContentType|wrong version number|packet length too long|record layer failure/,
+    "what answers there speaks no TLS (https): nodes of this version speak http, so use http://",
+  ],
+  [
+    /Requests to port \d+ are blocked|\bbad port\b/i,
+    "fetch refuses to connect to that port, as browsers do: start the node at another one (--grpc-port)",
+  ],
+  [/ECONNREFUSED|connection refused|actively refused/i, "Connection refused: no node listens there"],
+  [
+    /ECONNRESET|EPIPE|reset by peer|broken pipe|connection closed before|other side closed/i,
+    "Connection closed before an answer came: the node may have stopped",
+  ],
+  [/ENOTFOUND|EAI_AGAIN|dns error|failed to lookup address/i, "No address is found for that name (DNS)"],
+  [
+    /EHOSTUNREACH|ENETUNREACH|No route to host|Network is unreachable/i,
+    "No route to that host: it is down, or in another network",
+  ],
+  [
+    /ETIMEDOUT|CONNECT_TIMEOUT|connection timed out|os error 110/i,
+    "No connection came about in time: the host is down, or a firewall drops what is sent there",
+  ],
+  [/invalid HTTP version|Response does not match the HTTP/i, "what answers there does not speak HTTP"],
+];
+
+/** How Deno begins: with the URL of the call, request included, which says nothing about what was wrong. */
+const SENT_WHERE =
+  /error sending request (?:from \S+ )?for (?:url )?\S+(?: \(\S+\))?: (?:client error \(\w+\): )?/;
 
 /** Where a node believes the leader to be. */
 export interface LeaderHint {
@@ -22,7 +56,7 @@ export interface LeaderHint {
   readonly term: number;
 }
 
-/** Why a call did not succeed. All but `precondition` and `final` are worth another try. */
+/** Why a call did not succeed. All but the last three are worth another try. */
 export type CallFailure =
   /** No answer: refused, reset, garbled. The request may have been received. `cause` is what was thrown. */
   | { readonly kind: "unreachable"; readonly message: string; readonly cause?: unknown }
@@ -42,12 +76,14 @@ export type CallFailure =
   /** The node's copy is damaged; another replica may have a good one. */
   | { readonly kind: "damaged"; readonly message: string }
   | { readonly kind: "precondition"; readonly message: string; readonly currentVersion: number | undefined }
+  /** The key holds no number, or the new one would be out of range. Nothing was changed. */
+  | { readonly kind: "notANumber"; readonly message: string }
   | { readonly kind: "final"; readonly message: string; readonly code: ErrorCode };
 
 /** Sorts what a `UnaryCaller` rejected with. */
 export function failureOf(error: unknown): CallFailure {
   if (!(error instanceof ConnectError)) {
-    return { kind: "unreachable", message: reasonOf(error), cause: error };
+    return { kind: "unreachable", message: explained(reasonOf(error)), cause: error };
   }
   const info = error.findDetails(ErrorInfoSchema)[0];
   const hint = error.findDetails(NotLeaderSchema)[0];
@@ -71,6 +107,8 @@ export function failureOfCode(code: string, message: string): CallFailure {
   switch (code) {
     case "PRECONDITION":
       return { kind: "precondition", message, currentVersion: undefined };
+    case "NOT_A_NUMBER":
+      return { kind: "notANumber", message };
     case "NOT_LEADER":
       return { kind: "notLeader", message, hint: undefined };
     case "WRONG_CLUSTER":
@@ -93,6 +131,7 @@ export function failureOfCode(code: string, message: string): CallFailure {
 /** The error a caller sees when `failure` is not retried any more. */
 export function errorOf(failure: CallFailure): PrkDbError {
   if (failure.kind === "precondition") return new PreconditionError(failure.message, failure.currentVersion);
+  if (failure.kind === "notANumber") return new NotANumberError(failure.message);
   const cause = failure.kind === "unreachable" ? failure.cause : undefined;
   return new PrkDbError(codeOf(failure), failure.message, cause === undefined ? undefined : { cause });
 }
@@ -103,18 +142,24 @@ export function tellingOf(earlier: CallFailure | undefined, later: CallFailure):
 }
 
 /**
- * The error for a call whose deadline has passed; `last` is why it had not succeeded before, if any attempt
- * has ended.
+ * The error for a call whose deadline has passed.
+ *
+ * @param last why it had not succeeded before, if any attempt has ended
+ * @param partitionId of the partition that was called, if it was one
  */
-export function deadlineError(last: CallFailure | undefined): PrkDbError {
+export function deadlineError(last: CallFailure | undefined, partitionId?: number): PrkDbError {
   if (last === undefined) {
     return new PrkDbError(
       "deadline_exceeded",
       "No node answered before the deadline: try again, or allow more time with timeoutMs",
     );
   }
-  const message = "The call did not succeed before its deadline: " +
-    `it failed with ${codeOf(last)} until then (${last.message})`;
+  const code = codeOf(last);
+  const isLeaderless = code === "unavailable" && partitionId !== undefined;
+  const why = isLeaderless
+    ? `no leader of partition ${partitionId} was reached until then (${code}: ${last.message})`
+    : `it failed with ${code} until then (${last.message})`;
+  const message = `The call did not succeed before its deadline: ${why}`;
   return new PrkDbError("deadline_exceeded", message, { cause: errorOf(last) });
 }
 
@@ -131,6 +176,10 @@ export function reasonOf(error: unknown): string {
     rest = rest instanceof Error ? rest.cause : undefined;
   }
   return parts.join(": ");
+}
+
+function explained(reason: string): string {
+  return EXPLAINED.find(([said]) => said.test(reason))?.[1] ?? reason.replace(SENT_WHERE, "");
 }
 
 function wordsOf(error: unknown): string {
@@ -156,6 +205,7 @@ function codeOf(failure: CallFailure): ErrorCode {
     case "damaged":
       return "data_loss";
     case "precondition":
+    case "notANumber":
     case "wrongCluster":
       return "failed_precondition";
     case "final":

@@ -83,12 +83,22 @@ function mustBeProto(response: Response, body: Uint8Array): Uint8Array {
   );
 }
 
+/** Said by a node that is called by a name which is not its own. */
+const STATUS_MISDIRECTED = 421;
+/** Said by a node whose port is open already, with `STARTING_WORDS`; by proxies with pages of their own. */
+const STATUS_UNAVAILABLE = 503;
+
+/** What a node answers to every call while it recovers its log, or joins. */
+export const STARTING_WORDS = "the node is starting";
+
 /** The Connect error in `body`, or what the HTTP status says when something else than a node has answered. */
 function errorOfResponse(response: Response, body: Uint8Array): ConnectError {
+  const { status } = response;
+  const text = ownWords(response, body);
   const fallback = new ConnectError(
-    `The call failed with HTTP status ${response.status} and no error of a node. ` +
+    text !== "" ? text : `The call failed with HTTP status ${status} and no error of a node. ` +
       "Check the address, and proxies on the way",
-    codeFromHttpStatus(response.status),
+    codeFromHttpStatus(status),
   );
   if (!response.headers.get("content-type")?.startsWith("application/json")) return fallback;
   try {
@@ -96,4 +106,12 @@ function errorOfResponse(response: Response, body: Uint8Array): ConnectError {
   } catch {
     return fallback;
   }
+}
+
+/** What a node says in plain text, before it knows the protocol of the call; empty when it is not a node. */
+function ownWords({ status, headers }: Response, body: Uint8Array): string {
+  if (status !== STATUS_MISDIRECTED && status !== STATUS_UNAVAILABLE) return "";
+  if (headers.get("content-type")?.startsWith("text/html") === true) return "";
+  const text = new TextDecoder().decode(body).trim();
+  return status === STATUS_MISDIRECTED || text === STARTING_WORDS ? text : "";
 }

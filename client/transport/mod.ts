@@ -26,7 +26,15 @@ export { onAbort, orAborted } from "./abort.ts";
 export type { StreamCall, StreamCaller, UnaryCall, UnaryCaller } from "./caller.ts";
 export { type ClientClock, sleep, systemClock } from "./clock.ts";
 export { createPrkDbTransport, type TransportOptions } from "./connect_transport.ts";
-export { atCaller, closedError, type ErrorCode, PreconditionError, PrkDbError } from "./error.ts";
+export {
+  atCaller,
+  closedError,
+  type ErrorCode,
+  NotANumberError,
+  NotFoundedError,
+  PreconditionError,
+  PrkDbError,
+} from "./error.ts";
 export {
   type CallFailure,
   deadlineError,
@@ -36,4 +44,4 @@ export {
   type LeaderHint,
   tellingOf,
 } from "./failure.ts";
-export { fetchCaller, type FetchCallerOptions, type FetchFunction } from "./fetch_caller.ts";
+export { fetchCaller, type FetchCallerOptions, type FetchFunction, STARTING_WORDS } from "./fetch_caller.ts";

@@ -12,6 +12,8 @@ export type Failure =
   | { readonly kind: "invalidArgument" }
   /** The key is at `currentVersion`, 0 when there is no such key. */
   | { readonly kind: "precondition"; readonly currentVersion: number }
+  /** What is to be incremented is no number, or the new one would be out of range. */
+  | { readonly kind: "notANumber" }
   /** Another mutation of the same partition in the batch failed, so this one was not applied. */
   | { readonly kind: "batchAborted" }
   | {
@@ -59,6 +61,7 @@ export type RefusedBy =
   | "queue_full"
   | "calls_full"
   | "bodies_full"
+  | "answers_full"
   | "watchers_full"
   | "no_leader"
   | "not_founded"
@@ -71,7 +74,12 @@ export interface RefusalMeters {
 }
 
 /** Failures that are answers: what was asked could be judged. */
-const ANSWERS: ReadonlySet<Failure["kind"]> = new Set(["precondition", "batchAborted", "cancelled"]);
+const ANSWERS: ReadonlySet<Failure["kind"]> = new Set([
+  "precondition",
+  "notANumber",
+  "batchAborted",
+  "cancelled",
+]);
 
 /** Why a call was refused, as metrics name it; `undefined` when it was not. */
 export function refusalReason({ failure: { kind }, refusedBy }: DomainError): string | undefined {

@@ -10,3 +10,9 @@ export interface MemoryLimits {
   readonly state: number;
   readonly calls: number;
 }
+
+/** The same, with what the ports may take: bodies that are arriving, answers that nobody has read yet. */
+export interface ServerMemoryLimits extends MemoryLimits {
+  readonly bodies: number;
+  readonly answers: number;
+}

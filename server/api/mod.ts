@@ -42,6 +42,7 @@ export {
   type RefusedBy,
 } from "./error.ts";
 export type {
+  CallerPresence,
   ClusterMetadata,
   NodeApi,
   NodeCallOptions,
@@ -53,7 +54,8 @@ export type {
   ReadResult,
   ReplicaStatus,
   WriteResult,
+  WrittenResult,
 } from "./node_api.ts";
 export { type NodeTrouble, type Readiness, readinessOf, type TroubleKind } from "./trouble.ts";
-export type { MemoryLimits } from "./memory.ts";
+export type { MemoryLimits, ServerMemoryLimits } from "./memory.ts";
 export { VERSION } from "./version.ts";

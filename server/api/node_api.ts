@@ -10,9 +10,15 @@ import type { NodeId, RaftStatus, Term } from "../../raft/mod.ts";
 import type { ChangeRequest, ClusterChange, NodePlace } from "../cluster/mod.ts";
 import type { Mutation, RequestId } from "../kv/mod.ts";
 import type { DomainError } from "./error.ts";
+import type { NodeTrouble } from "./trouble.ts";
 
 /** How fresh a read must be. */
 export type ReadConsistency = "linearizable" | "follower" | "stale";
+
+/** Tells whether anybody still waits for the answer of a call. To ask may cost something. */
+export interface CallerPresence {
+  readonly hasLeft: boolean;
+}
 
 /** Options of every call. */
 export interface NodeCallOptions {
@@ -20,6 +26,8 @@ export interface NodeCallOptions {
   readonly timeoutMs: number;
   /** Fail with `notLeader` instead of forwarding. */
   readonly direct: boolean;
+  /** A call whose caller has left is not kept; `undefined` for callers that stay. */
+  readonly caller?: CallerPresence | undefined;
 }
 
 /** Options of a write. */
@@ -34,9 +42,20 @@ export interface NodeReadOptions extends NodeCallOptions {
   readonly maxStalenessMs: number;
 }
 
+/** A mutation that was applied. */
+export interface WrittenResult {
+  readonly ok: true;
+  readonly version: number;
+  /** Of a delete: whether there was such a key. */
+  readonly existed: boolean;
+  readonly partitionId: number;
+  /** Of an increment: the new number, a whole number of 64 bits in decimal text. */
+  readonly number?: string;
+}
+
 /** What became of one mutation. */
 export type WriteResult =
-  | { readonly ok: true; readonly version: number; readonly existed: boolean; readonly partitionId: number }
+  | WrittenResult
   | { readonly ok: false; readonly error: DomainError };
 
 /** What a key holds; `undefined` for no such key. */
@@ -97,11 +116,17 @@ export interface NodeStatus {
   readonly nodeId: NodeId;
   readonly clusterId: string;
   readonly version: string;
-  readonly state: "starting" | "serving" | "stopping";
+  /**
+   * `starting` until it is a part of its cluster, `serving` while calls through it can succeed; if not,
+   * `no quorum` when it reaches no majority of a partition that it holds, and `degraded` for other reasons.
+   */
+  readonly state: "starting" | "serving" | "no quorum" | "degraded" | "stopping";
   readonly uptimeMs: number;
   readonly replicas: readonly ReplicaStatus[];
   readonly peers: readonly PeerStatus[];
   readonly walBytes: number;
+  /** As in `Readiness`. */
+  readonly troubles: readonly NodeTrouble[];
 }
 
 /** See the module comment. */
@@ -127,7 +152,13 @@ export interface NodeApi {
    * @returns the change's id
    * @throws {DomainError} when the change cannot be done, or the cluster cannot be asked
    */
-  changeCluster(request: ChangeRequest, options: Pick<NodeCallOptions, "timeoutMs">): Promise<string>;
+  changeCluster(request: ChangeRequest, options: Omit<NodeCallOptions, "direct">): Promise<string>;
+  /**
+   * Has this node learn all of the cluster that was committed when it was called.
+   *
+   * @returns whether it has, within the time; `false` at once or later when the cluster cannot be asked
+   */
+  refreshCluster(options: Pick<NodeCallOptions, "timeoutMs">): Promise<boolean>;
   /** The changes under way and the last finished ones, oldest first, as this node knows them. */
   clusterChanges(): readonly ClusterChange[];
   /**

@@ -28,10 +28,16 @@ export type TroubleKind =
   /** The disk does not answer. */
   | "diskStuck"
   | "diskFull"
-  | "memoryFull";
+  | "memoryFull"
+  /** A leader sends an entry that no file of the log can hold here. */
+  | "entryTooLarge"
+  /** A peer has lost what it promised to this node, which believes nothing that it says. */
+  | "peerDistrusted";
 
 /** What the node refuses writes for, and goes on answering reads. */
 const FULL: ReadonlySet<TroubleKind> = new Set(["diskFull", "memoryFull"]);
+/** What an operator must see to, though calls succeed; where they do not, other troubles say so. */
+const NOTED: ReadonlySet<TroubleKind> = new Set(["entryTooLarge", "peerDistrusted"]);
 
 /** Whether calls can succeed. */
 export interface Readiness {
@@ -44,9 +50,11 @@ export interface Readiness {
 
 /** What follows from `troubles`. */
 export function readinessOf(troubles: readonly NodeTrouble[]): Readiness {
+  const isLight = ({ kind }: NodeTrouble) => NOTED.has(kind);
   return {
-    isReady: troubles.length === 0,
-    isReadyForReads: troubles.every(({ kind }) => FULL.has(kind)),
-    troubles,
+    isReady: troubles.every(isLight),
+    isReadyForReads: troubles.every((trouble) => FULL.has(trouble.kind) || isLight(trouble)),
+    // Whoever takes the first one for the reason is right, if there is another.
+    troubles: [...troubles.filter((trouble) => !isLight(trouble)), ...troubles.filter(isLight)],
   };
 }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { GroupId, MultiRaft, NodeId, ReadReady } from "../../raft/mod.ts";
+import type { Entry, GroupId, MultiRaft, NodeId, ReadReady } from "../../raft/mod.ts";
 import { DomainError, type Failure, invalidArgument, type RefusalMeters } from "../api/mod.ts";
 import {
   CLUSTER_GROUP,
@@ -18,7 +18,7 @@ import {
 } from "../cluster/mod.ts";
 import { decodeCommand, stampCommand } from "../kv/mod.ts";
 import type { Clock, ForwardedCall, ForwardedReply, Outbox } from "../ports/mod.ts";
-import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
+import { type Call, failCall, failOver, type ReadCall, type WriteCall } from "./call.ts";
 import { Forwarding, replyOf } from "./forwarding.ts";
 import type { HostedReplica } from "./hosted_replica.ts";
 import type { LeaderTable } from "./leader_table.ts";
@@ -130,7 +130,18 @@ export class CallDispatcher {
     for (const call of this.#forwarding.takeLost(calls)) this.#forwarding.park(call);
   }
 
-  /** Looks how much memory log and state take. */
+  /** Applies committed entries. What they cost counts at once: many come between two ticks of a busy node. */
+  apply(group: GroupId, entries: readonly Entry[]): void {
+    const { memory, multiRaft, replicas } = this.#options;
+    const replica = replicas.get(group);
+    if (replica === undefined) return;
+    const bytesBefore = replica.machine.memoryBytes;
+    replica.apply(entries);
+    memory.state.usedBytes += replica.machine.memoryBytes - bytesBefore;
+    memory.log.usedBytes = multiRaft.logBytes;
+  }
+
+  /** Looks how much memory log and state take, whatever became of replicas. */
   countMemory(): void {
     const { memory, multiRaft, replicas } = this.#options;
     memory.log.usedBytes = multiRaft.logBytes;
@@ -139,13 +150,13 @@ export class CallDispatcher {
     memory.state.usedBytes = stateBytes;
   }
 
-  /** Fails whatever is past its deadline. */
+  /** Fails whatever is past its deadline, or whose caller has left. */
   expire(): void {
     const nowMs = this.#options.clock.monotonicMs();
     this.#forwarding.expire(nowMs);
     for (const replica of this.#options.replicas.values()) {
       if (replica.waitingCalls === 0) continue;
-      for (const call of replica.takeExpired(nowMs)) failCall(call, late(call, "a majority"));
+      for (const call of replica.takeExpired(nowMs)) failOver(call, late(call, "a majority"));
     }
   }
 

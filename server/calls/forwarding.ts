@@ -8,11 +8,11 @@
  */
 
 import type { GroupId, NodeId } from "../../raft/mod.ts";
-import { DomainError, type ReadResult } from "../api/mod.ts";
+import { DomainError, type Failure, type ReadResult } from "../api/mod.ts";
 import { groupOfPartition } from "../cluster/mod.ts";
 import type { Outcome } from "../kv/mod.ts";
 import type { ForwardedCall, ForwardedReply } from "../ports/mod.ts";
-import { type Call, type CallResult, failCall } from "./call.ts";
+import { type Call, type CallResult, failCall, failOver, isOver } from "./call.ts";
 import { late, noLeader, outcomeUnknown, stopping } from "./refusal.ts";
 
 interface PassedCall {
@@ -25,6 +25,12 @@ interface Passage {
   readonly to: NodeId;
   readonly nowMs: number;
 }
+
+/**
+ * Answers after which a call is asked again until its deadline: the node does not lead any more, knows of no
+ * leader, or is stopping.
+ */
+const NOTHING_HAPPENED: ReadonlySet<Failure["kind"]> = new Set(["notLeader", "unavailable"]);
 
 /** Numbers of calls that belong to one seed; with the seeds above them they fill the safe integers. */
 const CALL_IDS_PER_SEED = 2 ** 21;
@@ -86,7 +92,7 @@ export class Forwarding {
     this.#passed.delete(reply.callId);
     const { call } = passed;
     if (reply.kind === "failed") {
-      if (reply.failure.kind === "notLeader") return call;
+      if (NOTHING_HAPPENED.has(reply.failure.kind)) return call;
       failCall(call, new DomainError(reply.failure, reply.message));
     } else if (reply.kind === "outcome" && call.kind === "write") {
       call.settle({ ok: true, value: reply.outcome });
@@ -125,16 +131,19 @@ export class Forwarding {
     return again;
   }
 
-  /** Fails all calls whose deadline has passed. */
+  /** Fails all calls that nobody waits for any more. */
   expire(nowMs: number): void {
     for (const [callId, { call, to }] of this.#passed) {
-      if (call.deadlineMs > nowMs) continue;
+      if (!isOver(call, nowMs)) continue;
       this.#passed.delete(callId);
-      failCall(call, late(call, `node ${to}`));
+      failOver(call, late(call, `node ${to}`));
     }
-    const isLate = (call: Call) => call.deadlineMs <= nowMs;
-    for (const call of this.#parked.filter(isLate)) failCall(call, noLeader(call.partitionId));
-    this.#parked = this.#parked.filter((call) => !isLate(call));
+    const waiting = this.#parked;
+    this.#parked = [];
+    for (const call of waiting) {
+      if (isOver(call, nowMs)) failOver(call, noLeader(call.partitionId));
+      else this.#parked.push(call);
+    }
   }
 
   /** Fails everything; for the end of the node. */

@@ -50,4 +50,21 @@ test("an answer to a call of an earlier process of the node settles nothing", ()
   assert.is(results.length, 0);
 });
 
+test("a call that nothing has become of is asked again, one that has failed is not", () => {
+  for (const kind of ["notLeader", "unavailable", "overloaded", "outcomeUnknown"] as const) {
+    const forwarding = new Forwarding(1);
+    const results: CallResult<Outcome>[] = [];
+    const call = writeCall(results);
+    const { callId } = forwarding.passOn(call, { to: 2, nowMs: 0 });
+    const failure = kind === "notLeader"
+      ? { kind, leaderId: 0, leaderAddress: "", term: 0, epoch: 0 } as const
+      : { kind } as const;
+    const again = forwarding.takeReply(2, { kind: "failed", callId, failure, message: "" });
+    const isPassing = kind === "notLeader" || kind === "unavailable";
+    assert.is(again, isPassing ? call : undefined, kind);
+    assert.is(results.length, isPassing ? 0 : 1, kind);
+    assert.is(forwarding.size, 0);
+  }
+});
+
 test.run();

@@ -6,8 +6,11 @@
  * @module
  */
 
-import { DomainError } from "../api/mod.ts";
+import { DomainError, type NodeCallOptions } from "../api/mod.ts";
 import type { Clock } from "../ports/mod.ts";
+
+/** How often the gate looks whether a caller is still there. */
+const LOOK_MS = 500;
 
 /** What the gate waits for. */
 export interface Founding {
@@ -31,20 +34,27 @@ export class FoundingGate {
   }
 
   /**
-   * Waits until the gate is open.
+   * Waits until the gate is open, at most for the call's time, and not for callers that have left.
    *
-   * @param timeoutMs at most so long
-   * @returns what is left of it in milliseconds; 0 when the gate is still closed
+   * @returns how much of the time is left, in milliseconds; 0 when the gate is still closed
    */
-  async wait(timeoutMs: number): Promise<number> {
+  async wait({ timeoutMs, caller }: Omit<NodeCallOptions, "direct">): Promise<number> {
     if (this.isOpen) return timeoutMs;
-    const startMs = this.#clock.monotonicMs();
+    const endMs = this.#clock.monotonicMs() + timeoutMs;
+    let leftMs = timeoutMs;
+    while (!this.isOpen && leftMs > 0 && caller?.hasLeft !== true) {
+      await this.#pause(Math.min(leftMs, LOOK_MS));
+      leftMs = endMs - this.#clock.monotonicMs();
+    }
+    return this.isOpen ? Math.max(1, leftMs) : 0;
+  }
+
+  /** Until the gate opens, at most for `ms`. */
+  async #pause(ms: number): Promise<void> {
     const limit = Promise.withResolvers<void>();
-    const timer = this.#clock.after(timeoutMs, () => limit.resolve());
+    const timer = this.#clock.after(ms, () => limit.resolve());
     await Promise.race([this.#founding.settled, limit.promise]);
     timer.cancel();
-    const leftMs = timeoutMs - (this.#clock.monotonicMs() - startMs);
-    return this.isOpen ? Math.max(1, leftMs) : 0;
   }
 }
 

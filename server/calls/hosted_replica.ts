@@ -18,7 +18,7 @@ import {
 } from "../../raft/mod.ts";
 import type { DomainError } from "../api/mod.ts";
 import { KvStateMachine, ReplicatedClock } from "../kv/mod.ts";
-import { type Call, failCall, type ReadCall, type WriteCall } from "./call.ts";
+import { type Call, failCall, isOver, type ReadCall, type WriteCall } from "./call.ts";
 import { outcomeUnknown } from "./refusal.ts";
 import type { StateMachine } from "./state_machine.ts";
 
@@ -172,15 +172,15 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     }
   }
 
-  /** Takes out all calls whose deadline has passed. */
+  /** Takes out all calls that nobody waits for any more. */
   takeExpired(nowMs: number): readonly Call[] {
     const expired: Call[] = [];
     for (const [index, { call }] of this.#writes) {
-      if (call.deadlineMs > nowMs) continue;
+      if (!isOver(call, nowMs)) continue;
       this.#writes.delete(index);
       expired.push(call);
     }
-    const keep = (call: ReadCall) => call.deadlineMs > nowMs || (expired.push(call), false);
+    const keep = (call: ReadCall) => !isOver(call, nowMs) || (expired.push(call), false);
     for (const [readId, round] of this.#rounds) {
       const calls = round.calls.filter(keep);
       if (calls.length > 0) this.#rounds.set(readId, { ...round, calls });

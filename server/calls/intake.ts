@@ -60,63 +60,60 @@ export class CallIntake {
   }
 
   /** See `NodeApi.write`. */
-  async write(mutations: readonly Mutation[], options: NodeWriteOptions): Promise<readonly WriteResult[]> {
+  write(mutations: readonly Mutation[], options: NodeWriteOptions): Promise<readonly WriteResult[]> {
     const parts = splitByPartition(mutations, (mutation) => mutation.key, this.#options.partitionCount);
-    if (parts.length === 1) return writeResults(parts[0]!, await this.#writePart(parts[0]!, options));
-    const outcomes = await Promise.all(parts.map((part) => this.#writePart(part, options)));
-    const results = new Array<WriteResult>(mutations.length);
-    parts.forEach((part, at) => scatter(results, part.positions, writeResults(part, outcomes[at]!)));
-    return results;
+    const answers = parts.map((part) => this.#writePart(part, options));
+    return answers.length === 1 ? answers[0]! : together(parts, answers);
   }
 
   /** See `NodeApi.read`. */
-  async read(keys: readonly Uint8Array[], options: NodeReadOptions): Promise<readonly ReadResult[]> {
+  read(keys: readonly Uint8Array[], options: NodeReadOptions): Promise<readonly ReadResult[]> {
     const parts = splitByPartition(keys, (key) => key, this.#options.partitionCount);
-    if (parts.length === 1) return valueOf(await this.#readPart(parts[0]!, options));
-    const answers = await Promise.all(parts.map((part) => this.#readPart(part, options)));
-    const results = new Array<ReadResult>(keys.length);
-    parts.forEach((part, at) => scatter(results, part.positions, valueOf(answers[at]!)));
-    return results;
+    const answers = parts.map((part) => this.#readPart(part, options));
+    return answers.length === 1 ? answers[0]! : together(parts, answers);
   }
 
-  #writePart(
-    { partitionId, items }: Part<Mutation>,
-    options: NodeWriteOptions,
-  ): Promise<CallResult<Outcome>> {
+  #writePart(part: Part<Mutation>, options: NodeWriteOptions): Promise<readonly WriteResult[]> {
+    const { partitionId, items } = part;
     const command = encodeCommand(items, options.requestId);
     const deadlineMs = this.#options.clock.monotonicMs() + options.timeoutMs;
-    const mayForward = !options.direct;
-    return this.#submit<Outcome>(
-      command.length,
-      (settle): WriteCall => ({ kind: "write", partitionId, command, deadlineMs, mayForward, settle }),
-    );
+    const { caller, direct } = options;
+    return this.#submit<Outcome, readonly WriteResult[]>(command.length, {
+      create: (settle) => (
+        { kind: "write", partitionId, command, deadlineMs, mayForward: !direct, caller, settle }
+      ),
+      answer: (result) => writeResults(part, result),
+    });
   }
 
   #readPart(
     { partitionId, items }: Part<Uint8Array>,
     options: NodeReadOptions,
-  ): Promise<CallResult<readonly ReadResult[]>> {
-    const { consistency, maxStalenessMs } = options;
+  ): Promise<readonly ReadResult[]> {
+    const { caller, consistency, maxStalenessMs } = options;
     const deadlineMs = this.#options.clock.monotonicMs() + options.timeoutMs;
-    const base = { partitionId, keys: items, consistency, maxStalenessMs, deadlineMs };
-    return this.#submit<readonly ReadResult[]>(
-      bytesOf(items),
-      (settle): ReadCall => ({ kind: "read", ...base, mayForward: !options.direct, settle }),
-    );
+    const base = { partitionId, keys: items, consistency, maxStalenessMs, deadlineMs, caller };
+    return this.#submit<readonly ReadResult[], readonly ReadResult[]>(bytesOf(items), {
+      create: (settle) => ({ kind: "read", ...base, mayForward: !options.direct, settle }),
+      answer: valueOf,
+    });
   }
 
-  /** Puts a call before the loop, within the budget. */
-  #submit<T>(
-    bytes: number,
-    create: (settle: (result: CallResult<T>) => void) => WriteCall | ReadCall,
-  ): Promise<CallResult<T>> {
-    if (this.#isClosed) return Promise.resolve(this.#refused(stopping()));
-    const error = this.#budget.take(bytes);
-    if (error !== undefined) return Promise.resolve(this.#refused(error));
-    return new Promise((resolve) => {
+  /** Puts a call before the loop, within the budget. One promise is all that a call costs here. */
+  #submit<T, Answer>(bytes: number, { create, answer }: Submission<T, Answer>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const settle = (result: CallResult<T>) => {
+        try {
+          resolve(answer(result.ok ? result : this.#refused(result.error)));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      const refusal = this.#isClosed ? stopping() : this.#budget.take(bytes);
+      if (refusal !== undefined) return settle({ ok: false, error: refusal });
       const call = create((result) => {
         this.#budget.release(bytes);
-        resolve(result.ok ? result : this.#refused(result.error));
+        settle(result);
       });
       this.#options.inbox.push({ kind: "call", call });
     });
@@ -126,6 +123,13 @@ export class CallIntake {
     this.#options.meters.observeRefusal(error);
     return { ok: false, error };
   }
+}
+
+/** How a call is made, and what its caller gets of the result. */
+interface Submission<T, Answer> {
+  readonly create: (settle: (result: CallResult<T>) => void) => WriteCall | ReadCall;
+  /** Throws what the caller is told in place of an answer. */
+  readonly answer: (result: CallResult<T>) => Answer;
 }
 
 /** The result of a call that has failed. */
@@ -177,8 +181,22 @@ function valueOf<T>(answer: CallResult<T>): T {
   return answer.value;
 }
 
-function scatter<T>(into: T[], positions: readonly number[], values: readonly T[]): void {
-  positions.forEach((position, at) => into[position] = values[at]!);
+/**
+ * The answers to all parts of a call, each at the place of what it answers. If any has failed the first of
+ * them is told, but not before all have ended: until then they hold what the caller has sent.
+ */
+async function together<Item, Answer>(
+  parts: readonly Part<Item>[],
+  answers: readonly Promise<readonly Answer[]>[],
+): Promise<readonly Answer[]> {
+  const whole: Answer[] = [];
+  const settled = await Promise.allSettled(answers);
+  parts.forEach(({ positions }, at) => {
+    const answer = settled[at]!;
+    if (answer.status === "rejected") throw answer.reason;
+    positions.forEach((position, nth) => whole[position] = answer.value[nth]!);
+  });
+  return whole;
 }
 
 function bytesOf(keys: readonly Uint8Array[]): number {

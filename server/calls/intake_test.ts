@@ -6,8 +6,10 @@
 
 import { assert, suite } from "../../tests/harness.ts";
 import { READ, WRITE } from "../../tests/support/cluster/node_cluster.ts";
+import { pause } from "../../tests/support/patience.ts";
+import { DomainError } from "../api/mod.ts";
 import { SYSTEM_CLOCK } from "../ports/mod.ts";
-import type { Call } from "./call.ts";
+import { type Call, failCall } from "./call.ts";
 import { CallIntake } from "./intake.ts";
 import { createMemoryBudget } from "./memory_budget.ts";
 
@@ -17,12 +19,12 @@ const CALLS_MAX = 32_768;
 const KEY = new Uint8Array(1);
 
 /** An intake before a loop that answers nothing by itself, and the calls that have reached it. */
-function createIntake() {
+function createIntake(partitionCount = 1) {
   const calls: Call[] = [];
   const inbox = { push: ({ call }: { readonly call: Call }) => void calls.push(call) };
   return {
     intake: new CallIntake({
-      partitionCount: 1,
+      partitionCount,
       clock: SYSTEM_CLOCK,
       inbox,
       meters: { observeRefusal() {} },
@@ -60,6 +62,25 @@ test("bytes beyond the limit are refused with their number", async () => {
   assert.match(message, /bytes .*\(limit [0-9,]+\): try again later$/);
   const limit = Number(/limit ([0-9,]+)/.exec(message)![1]!.replaceAll(",", ""));
   assert.ok(taken * value.length < limit && (taken + 1) * value.length >= limit, `${taken} of ${limit}`);
+});
+
+test("a read over partitions fails with its first failure, when all its parts have ended", async () => {
+  const { intake, calls } = createIntake(8);
+  const keys = Array.from({ length: 40 }, (_, at) => Uint8Array.of(at));
+  let isOver = false;
+  const reading = intake.read(keys, READ).catch((error) => error).finally(() => isOver = true);
+  assert.ok(calls.length >= 3, `${calls.length} parts`);
+  const [first, ...others] = calls.splice(0);
+  const last = others.pop()!;
+  failCall(last, new DomainError({ kind: "unavailable" }, "the last one"));
+  for (const call of others) {
+    if (call.kind === "read") call.settle({ ok: true, value: call.keys.map(() => undefined) });
+  }
+  await pause(1);
+  assert.not(isOver);
+  assert.is(intake.callsInFlight, 1);
+  failCall(first!, new DomainError({ kind: "unavailable" }, "the first one"));
+  assert.is((await reading).message, "the first one");
 });
 
 test.run();

@@ -46,7 +46,7 @@
  * @module
  */
 
-export type { CallInbox, CallInput, CallResult } from "./call.ts";
+export type { CallInbox, CallInput, CallResult, CallWait } from "./call.ts";
 export {
   CallDispatcher,
   type NodeAddresses,

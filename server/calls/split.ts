@@ -6,8 +6,8 @@
  */
 
 import { partitionOfKey } from "../../proto/mod.ts";
-import { DomainError, type WriteResult } from "../api/mod.ts";
-import type { Mutation, Outcome } from "../kv/mod.ts";
+import { DomainError, type WriteResult, type WrittenResult } from "../api/mod.ts";
+import type { FailedIncrement, FailedPrecondition, Mutation, NewNumber, Outcome } from "../kv/mod.ts";
 import type { CallResult } from "./call.ts";
 
 /** What of a call falls into one partition. */
@@ -50,26 +50,62 @@ export function writeResults(part: Part<Mutation>, result: CallResult<Outcome>):
     case "applied": {
       const existed = new Set(outcome.existed);
       const { version } = outcome;
-      return part.items.map((_, at) => ({ ok: true, version, existed: existed.has(at), partitionId }));
+      const results = part.items.map((_, at): WrittenResult => (
+        { ok: true, version, existed: existed.has(at), partitionId }
+      ));
+      return outcome.numbers === undefined ? results : withNumbers(results, outcome.numbers);
     }
     case "refused": {
-      const failed = new Map(
-        outcome.failures.map(({ position, currentVersion }) => [position, currentVersion]),
-      );
+      const failed = byPosition(outcome.failures);
       return part.items.map((_, at) => ({ ok: false, error: refusal(failed.get(at)) }));
+    }
+    case "notNumbers": {
+      const failed = byPosition(outcome.failures);
+      return part.items.map((_, at) => ({ ok: false, error: failedIncrement(failed.get(at)) }));
     }
     case "forgotten":
       return part.items.map(() => ({ ok: false, error: forgotten() }));
   }
 }
 
-function refusal(currentVersion: number | undefined): DomainError {
-  if (currentVersion === undefined) {
+function byPosition<T extends { readonly position: number }>(list: readonly T[]): ReadonlyMap<number, T> {
+  return new Map(list.map((each) => [each.position, each]));
+}
+
+function withNumbers(
+  results: readonly WrittenResult[],
+  numbers: readonly NewNumber[],
+): readonly WrittenResult[] {
+  const found = byPosition(numbers);
+  return results.map((result, at) => {
+    const number = found.get(at)?.number;
+    return number === undefined ? result : { ...result, number };
+  });
+}
+
+function failedIncrement(failure: FailedIncrement | undefined): DomainError {
+  if (failure === undefined) {
+    return new DomainError(
+      { kind: "batchAborted" },
+      "Not applied: an increment of the same partition cannot be done",
+    );
+  }
+  return new DomainError(
+    { kind: "notANumber" },
+    failure.isOutOfRange
+      ? "Cannot increment: the new number would not be from -2^63 to 2^63-1"
+      : "Cannot increment: the key holds no whole number from -2^63 to 2^63-1 in decimal text",
+  );
+}
+
+function refusal(failure: FailedPrecondition | undefined): DomainError {
+  if (failure === undefined) {
     return new DomainError(
       { kind: "batchAborted" },
       "Not applied: the precondition of another mutation of the same partition does not hold",
     );
   }
+  const { currentVersion } = failure;
   const state = currentVersion === 0 ? "does not exist" : `is at version ${currentVersion}`;
   return new DomainError(
     { kind: "precondition", currentVersion },

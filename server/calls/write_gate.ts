@@ -18,7 +18,8 @@
  * @module
  */
 
-import type { AppendRequest, Entry, GroupId, Message } from "../../raft/mod.ts";
+import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../../proto/mod.ts";
+import type { AppendRequest, Entry, GroupId, LogIndex, Message, Term } from "../../raft/mod.ts";
 import { CLUSTER_GROUP } from "../cluster/mod.ts";
 import { onlyDeletes } from "../kv/mod.ts";
 import type { MemoryBudget, MemoryPart } from "./memory_budget.ts";
@@ -57,11 +58,21 @@ const ENTRY_OVERHEAD_BYTES = 64;
 /** Of a frame itself, and of each hard state that may be written with it. */
 const FRAME_BYTES = 256;
 const HARD_STATE_BYTES = 32;
+/** The largest put; where a segment is small, no more than this part of it is asked for. */
+const PUT_BYTES_MAX = KEY_BYTES_MAX + VALUE_BYTES_MAX;
+const PUT_SHARE_MAX = 1 / 4;
 
 /** Where the gate looks. */
 export interface WriteGateOptions {
   readonly space: LogSpace;
   readonly memory: MemoryBudget;
+}
+
+interface TooLargeEntry {
+  /** Of the leader that sent it. */
+  readonly term: Term;
+  readonly index: LogIndex;
+  readonly bytes: number;
 }
 
 /** See the module comment. */
@@ -70,8 +81,8 @@ export class WriteGate {
   #takenBytes = 0;
   /** Why a write was refused for want of disk space since the next segment cannot be made. */
   #diskReason: string | undefined;
-  /** Of groups that stay behind because of it: bytes of an entry that no file of this log can hold. */
-  readonly #tooLarge = new Map<GroupId, number>();
+  /** By group that stays behind because of it: an entry that no file of this log can hold. */
+  readonly #tooLarge = new Map<GroupId, TooLargeEntry>();
 
   constructor(options: WriteGateOptions) {
     this.#options = options;
@@ -98,9 +109,9 @@ export class WriteGate {
     this.#takenBytes += bytes + ENTRY_OVERHEAD_BYTES;
   }
 
-  /** All that was taken has been handed to the log. */
-  noteWritten(): void {
-    this.#takenBytes = 0;
+  /** `bytes` of what was taken have been handed to the log. */
+  noteWritten(bytes: number): void {
+    this.#takenBytes -= bytes;
   }
 
   /** Largest command that a segment takes. */
@@ -115,10 +126,15 @@ export class WriteGate {
     return this.#refusal(sort, command.length + ENTRY_OVERHEAD_BYTES);
   }
 
-  /** Why puts are, or would be, refused for want of disk space. */
+  /**
+   * Why puts are, or would be, refused for want of disk space. It looks at a large put, so that a node that
+   * has refused none yet, for it was started anew, tells the same as one that has.
+   */
   get diskTrouble(): string | undefined {
-    if (this.#options.space.spareFailure === undefined) this.#diskReason = undefined;
-    return this.#diskRefusal("put", 0) ?? this.#diskReason;
+    const { space } = this.#options;
+    if (space.spareFailure === undefined) this.#diskReason = undefined;
+    const putBytes = Math.min(PUT_BYTES_MAX + ENTRY_OVERHEAD_BYTES, space.segmentRoomBytes * PUT_SHARE_MAX);
+    return this.#diskRefusal("put", putBytes) ?? this.#diskReason;
   }
 
   /** Why puts are refused for want of memory. */
@@ -130,8 +146,14 @@ export class WriteGate {
   get entryTrouble(): string | undefined {
     const [first] = this.#tooLarge;
     if (first === undefined) return undefined;
-    return `Group ${first[0]} sends an entry of ${first[1]} bytes, and a file of this node's log holds ` +
+    const [group, { bytes }] = first;
+    return `Group ${group} sends an entry of ${bytes} bytes, and a file of this node's log holds ` +
       `${this.commandBytesMax}: start it with the --wal-segment-bytes of the other nodes`;
+  }
+
+  /** Forgets what was too large for groups that `follows` does not name: moved away, or led from here. */
+  forgetOthers(follows: (group: GroupId) => boolean): void {
+    for (const group of [...this.#tooLarge.keys()]) if (!follows(group)) this.#tooLarge.delete(group);
   }
 
   /** `message`, without the entries if there is no room for them: as if it had been sent before them. */
@@ -143,15 +165,28 @@ export class WriteGate {
     if (hasTooLarge || (this.#isTight && this.#refusal(sort, bytes) !== undefined)) {
       return withoutEntries(message);
     }
-    this.#tooLarge.delete(message.group);
+    this.#forgetReplaced(message);
     this.#takenBytes += bytes;
     return message;
   }
 
-  #noteTooLarge({ group, entries }: AppendRequest): boolean {
+  #noteTooLarge({ group, term, entries }: AppendRequest): boolean {
     const entry = entries.find(({ data }) => data.length > this.commandBytesMax);
-    if (entry !== undefined) this.#tooLarge.set(group, entry.data.length);
+    if (entry !== undefined) {
+      this.#tooLarge.set(group, { term, index: entry.index, bytes: entry.data.length });
+    }
     return entry !== undefined;
+  }
+
+  /**
+   * What the leader of a term has in its log stays there, so that its other entries, sent before or behind
+   * the one that is too large, say nothing; those of a later leader do if they come where that one was.
+   */
+  #forgetReplaced({ group, term, prevLogIndex, entries }: AppendRequest): void {
+    const noted = this.#tooLarge.get(group);
+    if (noted === undefined || term <= noted.term) return;
+    const isReplaced = prevLogIndex < noted.index && prevLogIndex + entries.length >= noted.index;
+    if (isReplaced) this.#tooLarge.delete(group);
   }
 
   get #isTight(): boolean {
@@ -170,9 +205,9 @@ export class WriteGate {
     const kept = DISK_KEPT[sort] * reserve;
     if (space.hasRoomFor(this.#takenBytes + bytes + kept)) return undefined;
     return this.#diskReason =
-      `The log is full: its next file cannot be made (${space.spareFailure}), and the ` +
-      `last ${Math.round(kept)} bytes of this one are kept; free disk space under --data-dir, or file ` +
-      "descriptors, and writes are taken again";
+      `The log is full: its next file cannot be made (${space.spareFailure}), ${space.restBytes} bytes of ` +
+      `this one are left, and the last ${Math.round(kept)} are kept; free disk space under --data-dir, or ` +
+      "file descriptors, and writes are taken again";
   }
 
   #memoryRefusal(sort: WriteSort): string | undefined {

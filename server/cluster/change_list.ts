@@ -9,7 +9,7 @@ import type { ChangeRequest, ClusterChange, ClusterState } from "./types.ts";
 import { unreachable } from "../../raft/mod.ts";
 
 /** Finished changes that are kept: for people, and so that a repeated request is known. */
-const FINISHED_CHANGES_MAX = 64;
+export const FINISHED_CHANGES_MAX = 64;
 
 /** Changes under way at the same time; operators have few, a runaway script many. */
 export const OPEN_CHANGES_MAX = 64;

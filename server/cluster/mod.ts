@@ -46,6 +46,7 @@
 
 export { decodeClusterCommand, encodeClusterCommand } from "./cluster_command.ts";
 export { applyCommand } from "./apply_command.ts";
+export { FINISHED_CHANGES_MAX } from "./change_list.ts";
 export { clusterVoters, foundingState, isMoving, ownerOf } from "./cluster_state.ts";
 export { ADDRESS_LENGTH_MAX, checkClusterCommand, isAddress, NODES_MAX } from "./command_check.ts";
 export { FailureDetector } from "./failure_detector.ts";

@@ -9,13 +9,17 @@
 import { type NodeId, unreachable } from "../../raft/mod.ts";
 import { openChanges } from "./change_list.ts";
 import { mayForget } from "./apply_command.ts";
-import { isMoving } from "./cluster_state.ts";
+import { isMoving, stayingNodes } from "./cluster_state.ts";
 import { areLeadersEven, planLeader } from "./preferred_leaders.ts";
 import { areReplicasEven, partitionsUnderWay, planMove } from "./replica_moves.ts";
 import type { ChangeRequest, ClusterChange, ClusterCommand, ClusterState } from "./types.ts";
 
 /** How long a node may take to become the leader it is asked to be; well above several elections. */
 const TRANSFER_LIMIT_MS = 30_000;
+/** How long a rebalance waits for a silent node: one that has just come up is dialled within a second. */
+const HEAR_LIMIT_MS = 10_000;
+/** Silent nodes that a reason names; of more it says how many. */
+const NAMED_MAX = 3;
 
 /** What the state does not say. */
 export interface PlannerFacts {
@@ -27,6 +31,8 @@ export interface PlannerFacts {
   readonly isSilent: (nodeId: NodeId) => boolean;
   /** Milliseconds since the coordinator first saw the change. */
   readonly ageMs: (changeId: string) => number;
+  /** Milliseconds since the coordinator saw the state change for the last time. */
+  readonly restMs: number;
 }
 
 /**
@@ -50,6 +56,12 @@ const DONE: ChangeResult = { error: "" };
 interface OpenChange {
   readonly change: ClusterChange;
   readonly facts: PlannerFacts;
+}
+
+/** A rebalance under way. */
+interface OpenRebalance {
+  readonly facts: PlannerFacts;
+  readonly ageMs: number;
 }
 
 /** A removal under way. */
@@ -84,11 +96,10 @@ function resultOf(state: ClusterState, { change, facts }: OpenChange): ChangeRes
   const { changeId, request } = change;
   switch (request.kind) {
     case "addNode":
-    case "rebalance":
       // A silent node that should have more may come back, or be removed.
-      return !state.partitions.some(isMoving) && areReplicasEven(state) && areLeadersEven(state)
-        ? DONE
-        : undefined;
+      return isSettled(state) && areReplicasEven(state) ? DONE : undefined;
+    case "rebalance":
+      return resultOfRebalance(state, { facts, ageMs: facts.ageMs(changeId) });
     case "removeNode":
       return resultOfRemoval(state, { nodeId: request.nodeId, facts });
     case "moveReplica":
@@ -102,6 +113,48 @@ function resultOf(state: ClusterState, { change, facts }: OpenChange): ChangeRes
     default:
       return unreachable(request);
   }
+}
+
+/** Whether nothing moves, and no leadership is to be handed on. */
+function isSettled(state: ClusterState): boolean {
+  return !state.partitions.some(isMoving) && areLeadersEven(state);
+}
+
+/**
+ * Where leaders should be is in the state before they are there, so that is waited for, but not for ever. A
+ * silent node that should have more is waited for as long as one that was just started may take to be heard,
+ * and no longer: it may have been announced only, and never come.
+ */
+function resultOfRebalance(state: ClusterState, { facts, ageMs }: OpenRebalance): ChangeResult | undefined {
+  if (!isSettled(state)) return undefined;
+  const silent = stayingNodes(state).filter(facts.isSilent);
+  if (!areReplicasEven(state)) {
+    if (silent.length === 0 || ageMs < HEAR_LIMIT_MS) return undefined;
+    return { error: silentError(silent) };
+  }
+  const late = state.partitions.find(({ partitionId, target: [leader] }) =>
+    leader !== undefined && !silent.includes(leader) && facts.leaderOf(partitionId) !== leader
+  );
+  if (late === undefined) return DONE;
+  if (facts.restMs < TRANSFER_LIMIT_MS) return undefined;
+  return { error: lateError({ partitionId: late.partitionId, to: late.target[0]! }) };
+}
+
+/** Who should have become the leader of which partition. */
+type Transfer = Pick<OpenTransfer["request"], "partitionId" | "to">;
+
+function lateError({ partitionId, to }: Transfer): string {
+  const limitSeconds = TRANSFER_LIMIT_MS / 1_000;
+  return `node ${to} did not become the leader of partition ${partitionId} within ${limitSeconds} s; ` +
+    "check that it is up and has caught up, then ask again";
+}
+
+function silentError(silent: readonly NodeId[]): string {
+  const more = silent.length - NAMED_MAX;
+  const named = silent.slice(0, NAMED_MAX).join(", ") + (more > 0 ? ` and ${more} more` : "");
+  const noun = silent.length === 1 ? "node" : "nodes";
+  return `nothing is heard of ${noun} ${named}, so only the other nodes were evened out; start what is down, or ` +
+    "remove it (cluster remove-node), then ask again";
 }
 
 /**
@@ -133,10 +186,5 @@ function resultOfTransfer(
   if (state.partitions[partitionId]?.target.includes(to) !== true) {
     return { error: `partition ${partitionId} was moved away from node ${to} meanwhile` };
   }
-  if (ageMs < TRANSFER_LIMIT_MS) return undefined;
-  const limitSeconds = TRANSFER_LIMIT_MS / 1_000;
-  return {
-    error: `node ${to} did not become the leader of partition ${partitionId} within ${limitSeconds} s; ` +
-      "check that it is up and has caught up, then ask again",
-  };
+  return ageMs < TRANSFER_LIMIT_MS ? undefined : { error: lateError(request) };
 }

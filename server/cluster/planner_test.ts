@@ -32,7 +32,8 @@ function threeNodes(): PlannedCluster {
 }
 
 function planFor(state: ClusterState): ClusterCommand | undefined {
-  return planNext(state, { leaderOf: () => 0, votes: () => false, isSilent: () => false, ageMs: () => 0 });
+  const facts = { leaderOf: () => 0, votes: () => false, isSilent: () => false, ageMs: () => 0, restMs: 0 };
+  return planNext(state, facts);
 }
 
 /** Plans and applies one command. */
@@ -239,6 +240,75 @@ test("what was on its way to a node that falls silent goes elsewhere, and comes 
   assert.ok(cluster.change(changeId).isFinished);
   checkPlaces(cluster.state);
   checkEven(cluster.state);
+});
+
+test("a rebalance evens out the nodes that are there, and names those it got nothing to", () => {
+  const cluster = threeNodes();
+  const addition = cluster.ask({ kind: "addNode", nodeId: 4, address: addressOf(4) });
+  step(cluster);
+  step(cluster);
+  const changeId = cluster.ask({ kind: "rebalance" });
+  cluster.silent.add(4);
+  assert.not(cluster.change(changeId).isFinished);
+  cluster.finish();
+  assert.match(cluster.change(changeId).error, /nothing is heard of node 4, .*remove-node/);
+  assert.not(cluster.change(addition).isFinished, "the node may still come");
+  cluster.silent.clear();
+  cluster.finish();
+  assert.ok(cluster.change(addition).isFinished);
+  checkPlaces(cluster.state);
+  checkEven(cluster.state);
+});
+
+test("a rebalance waits until a node that has just been started is heard", () => {
+  const cluster = threeNodes();
+  cluster.ask({ kind: "addNode", nodeId: 4, address: addressOf(4) });
+  step(cluster);
+  step(cluster);
+  const changeId = cluster.ask({ kind: "rebalance" });
+  cluster.silent.add(4);
+  for (let command = cluster.plan({ ageMs: () => 9_999 }); command !== undefined;) {
+    cluster.apply(command);
+    command = cluster.plan({ ageMs: () => 9_999 });
+  }
+  assert.not(cluster.change(changeId).isFinished);
+  cluster.silent.clear();
+  cluster.finish();
+  assert.is(cluster.change(changeId).error, "");
+  checkEven(cluster.state);
+});
+
+test("a rebalance is done although a node is silent that has what it should", () => {
+  const cluster = threeNodes();
+  cluster.silent.add(3);
+  const changeId = cluster.ask({ kind: "rebalance" });
+  cluster.finish();
+  const { isFinished, error } = cluster.change(changeId);
+  assert.equal([isFinished, error], [true, ""]);
+});
+
+test("a rebalance is done when the leaders are where they should be, and fails when they do not come", () => {
+  const cluster = threeNodes();
+  const changeId = cluster.ask({ kind: "rebalance" });
+  const leaderOf = (partitionId: number) =>
+    partitionId === 2 ? 1 : cluster.state.partitions[partitionId]!.target[0]!;
+  assert.is(cluster.plan({ leaderOf, restMs: 29_999 }), undefined);
+  const late = cluster.plan({ leaderOf, restMs: 30_000 });
+  assert.ok(late?.kind === "finish" && /node 3 did not become .* partition 2 within 30 s/.test(late.error));
+  const isSilent = (nodeId: number) => nodeId === 3;
+  assert.equal(cluster.plan({ leaderOf, isSilent }), { kind: "finish", changeId, error: "" });
+  assert.equal(cluster.plan(), { kind: "finish", changeId, error: "" });
+});
+
+test("the reason of a rebalance has a bounded length, however many nodes are silent", () => {
+  const cluster = threeNodes();
+  for (let nodeId = 4; nodeId <= 40; nodeId++) {
+    cluster.ask({ kind: "addNode", nodeId, address: addressOf(nodeId) });
+    cluster.silent.add(nodeId);
+  }
+  const changeId = cluster.ask({ kind: "rebalance" });
+  cluster.finish();
+  assert.match(cluster.change(changeId).error, /nodes 4, 5, 6 and 34 more, /);
 });
 
 test("an operator's move to a node that falls silent ends with the reason", () => {

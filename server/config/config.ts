@@ -7,8 +7,9 @@
 
 import type { NodeId } from "../../raft/mod.ts";
 import type { SyncPolicy } from "../../wal-wasm/mod.ts";
-import type { MemoryLimits } from "../api/mod.ts";
+import type { ServerMemoryLimits } from "../api/mod.ts";
 import type { ClusterShape } from "../cluster/mod.ts";
+import type { HttpLimits } from "../http/mod.ts";
 import {
   ConfigError,
   DEFAULTS,
@@ -22,6 +23,7 @@ import {
 } from "./flags.ts";
 import { defaultMemoryBytes, divideMemory } from "./machine_memory.ts";
 import { advertisedAddress, isWildcard } from "./place.ts";
+import { checkPorts, isLoopbackHost } from "./ports.ts";
 
 const DEFAULT_PORT_BASE = 50_050;
 const DEFAULT_METRICS_PORT_BASE = 9_090;
@@ -57,13 +59,23 @@ export interface ServerConfig {
   readonly walSync: SyncPolicy;
   readonly walSegmentBytes: number;
   /** What it may hold in memory. */
-  readonly memory: MemoryLimits;
+  readonly memory: ServerMemoryLimits;
   /** Origins whose pages may call; loopback origins if empty. */
   readonly corsOrigins: readonly string[];
+  /** How long the node serves on, though not ready, when it is to stop. */
+  readonly drainMs: number;
+  /** How long connections may then take to end. */
+  readonly stopMs: number;
+  /** What strangers may take of each port. */
+  readonly http: HttpLimits;
+  /** Under which the node may be called, beside addresses in digits and `localhost`. */
+  readonly hostNames: readonly string[];
   readonly logLevel: LogLevelName;
   readonly logFormat: LogFormat;
   /** By their number if `undefined`. */
   readonly metricsPartitions: MetricsPartitions | undefined;
+  /** How many stops of calls it remembers and tells; none if `undefined`. */
+  readonly recordStops: number | undefined;
   /** One line each, for the operator who started the node. */
   readonly warnings: readonly string[];
 }
@@ -88,7 +100,7 @@ function configOf(flags: Flags): ServerConfig {
   }
   const address = advertisedAddress({ ...flags, port });
   const nodes = flags.clusterNodes ?? new Map([[nodeId, address]]);
-  if (!isLoopback(host) && flags.insecure !== true) {
+  if (!isLoopbackHost(host) && flags.insecure !== true) {
     throw new ConfigError(
       `--host ${host} is not a loopback address: confirm with --insecure that anyone who reaches it may ` +
         "read and write",
@@ -96,6 +108,8 @@ function configOf(flags: Flags): ServerConfig {
   }
   checkTimeouts(flags);
   checkJoin(flags);
+  const metricsPort = flags.metricsPort ?? defaultPort(DEFAULT_METRICS_PORT_BASE, nodeId, "--metrics-port");
+  checkPorts({ ...flags, port, metricsPort });
   return {
     nodeId,
     host,
@@ -103,7 +117,7 @@ function configOf(flags: Flags): ServerConfig {
     address,
     clientUrl: flags.advertiseClient ?? "",
     join: flags.join,
-    metricsPort: flags.metricsPort ?? defaultPort(DEFAULT_METRICS_PORT_BASE, nodeId, "--metrics-port"),
+    metricsPort,
     shape: {
       nodes,
       partitionCount: flags.numPartitions ?? DEFAULTS.partitions,
@@ -121,11 +135,29 @@ function configOf(flags: Flags): ServerConfig {
     walSegmentBytes: flags.walSegmentBytes,
     memory: divideMemory(flags.memoryBytes ?? defaultMemoryBytes(), flags.logMemoryBytes),
     corsOrigins: flags.corsOrigin,
+    drainMs: flags.drainMs,
+    stopMs: flags.stopMs,
+    http: {
+      connectionsMax: flags.maxConnections,
+      streamsMax: flags.maxStreams,
+      headBytesMax: flags.maxHeadBytes,
+      headMs: flags.headTimeoutMs,
+      progressMs: flags.progressTimeoutMs,
+      idleMs: flags.idleTimeoutMs,
+    },
+    hostNames: hostNames(flags, address),
     logLevel: flags.logLevel,
     logFormat: flags.logFormat,
     metricsPartitions: flags.metricsPartitions,
+    recordStops: flags.recordStops,
     warnings: warningsFor(flags),
   };
+}
+
+/** Names under which this node may be called: those that it is known by, and those that are allowed. */
+function hostNames({ advertiseClient, allowedHosts, host }: Flags, address: string): readonly string[] {
+  const forClients = advertiseClient === undefined ? [] : [new URL(advertiseClient).host];
+  return [address, host, ...forClients, ...allowedHosts];
 }
 
 function checkTimeouts({ electionTimeoutMs, heartbeatMs }: Flags): void {
@@ -206,15 +238,19 @@ function warningsFor(flags: Flags): string[] {
     );
   }
   if (flags.walSync.kind === "never") warnings.push("--wal-sync never: a crash may lose acknowledged writes");
-  if (!isLoopback(flags.host)) warnings.push("--insecure: anyone who can reach this node can read and write");
+  if (!isLoopbackHost(flags.host)) {
+    warnings.push("--insecure: anyone who can reach this node can read and write");
+  }
+  // No refusal: `deno task cluster` gives the flags of the founders to those that joined, too.
+  if (flags.join !== undefined && flags.numPartitions !== undefined) {
+    warnings.push(
+      "--num-partitions has no effect with --join: the number is fixed, and the cluster tells it",
+    );
+  }
   if (flags.memtableBytes !== undefined || flags.cacheBytes !== undefined) {
     warnings.push(
       "--memtable-bytes and --cache-bytes have no effect: this version keeps its state in memory",
     );
   }
   return warnings;
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isBlockedPort } from "../../proto/mod.ts";
 import { assert, suite } from "../../tests/harness.ts";
 import { VERSION } from "../api/version.ts";
 import { parseConfig } from "./config.ts";
@@ -35,6 +36,57 @@ test("one flag is enough for a node of its own", () => {
   assert.equal(config.warnings, []);
 });
 
+test("a port that browsers and fetch block is refused in every flag that names one", () => {
+  const named: readonly (readonly [flag: string, rest: readonly string[]])[] = [
+    ["--grpc-port", ["--grpc-port=6000"]],
+    ["--metrics-port", ["--metrics-port=10080"]],
+    ["--cluster-nodes", ["--cluster-nodes=1@127.0.0.1:7001,2@127.0.0.1:6000", "--port=7001"]],
+    ["--advertise", ["--advertise=host:6667"]],
+    ["--advertise-client", ["--advertise-client=https://host:6697"]],
+    ["--join", ["--join=http://127.0.0.1:6000"]],
+  ];
+  for (const [flag, args] of named) {
+    const text = refusal("--node-id=1", ...args);
+    assert.ok(text.startsWith(`${flag} cannot be port`), text);
+    assert.match(text, /refuse to connect to it; choose another port/);
+  }
+  assert.match(refusal("--node-id=990"), /--metrics-port cannot be port 10080/);
+  assert.is(parseConfig(["--node-id=1", "--grpc-port=0", "--advertise-client=https://host"]).port, 0);
+});
+
+test("fetch blocks the ports that are refused, and no others", async () => {
+  for (const port of [1, 22, 6000, 6697, 10_080]) {
+    assert.ok(isBlockedPort(port), `${port}`);
+    const error = await fetch(`http://127.0.0.1:${port}/`).catch((error) => error);
+    assert.match(String(error), /blocked/);
+  }
+  for (const port of [0, 80, 443, 6001, 9091, 50_051]) assert.not(isBlockedPort(port), `${port}`);
+});
+
+test("a number of partitions that the cluster decides is warned about", () => {
+  const joining = ["--node-id=4", "--join=http://127.0.0.1:50051"];
+  assert.equal(parseConfig(joining).warnings, []);
+  assert.match(
+    parseConfig([...joining, "--num-partitions=3"]).warnings.join(),
+    /^--num-partitions has no effect with --join: /,
+  );
+});
+
+test("a node does not join itself", () => {
+  const itself = [
+    ["--join=http://127.0.0.1:50054"],
+    ["--join=http://localhost:50054"],
+    ["--join=http://127.0.0.1:50054", "--host=0.0.0.0", "--insecure", "--advertise=db-4:7000"],
+    ["--join=http://db-4:7000", "--advertise=db-4:7000"],
+    ["--join=http://10.0.0.4:50054", "--host=10.0.0.4", "--insecure"],
+  ];
+  for (const args of itself) {
+    assert.match(refusal("--node-id=4", ...args), /is the address of this node itself: name another node/);
+  }
+  const other = ["--node-id=4", "--host=10.0.0.4", "--insecure", "--join=http://10.0.0.1:50054"];
+  assert.is(parseConfig(other).join, "http://10.0.0.1:50054", "the same port of another machine");
+});
+
 test("members are sorted, and the node listens where it says it is", () => {
   const config = parseConfig(["--node-id", "2", "--cluster-nodes", THREE]);
   assert.equal([...config.shape.nodes.keys()], [1, 2, 3]);
@@ -60,12 +112,12 @@ test("a node is where it listens, unless it says where it is reached", () => {
     refusal(...three, `--cluster-nodes=${THREE}`),
     /is at \[::1\]:7003, but it listens on address 127/,
   );
-  const told = parseConfig([...one, "--port=8000", "--advertise=a:1", "--advertise-client=https://b:2/"]);
-  assert.equal([told.address, told.clientUrl], ["a:1", "https://b:2"]);
+  const told = parseConfig([...one, "--port=8000", "--advertise=a:7001", "--advertise-client=https://b:2/"]);
+  assert.equal([told.address, told.clientUrl], ["a:7001", "https://b:2"]);
   assert.equal([...told.shape.nodes.values()][0], "127.0.0.1:7001", "the founders' list stays as it is");
   assert.is(parseConfig(["--node-id=1"]).clientUrl, "");
-  const joining = ["--node-id=4", "--join=http://a:1", "--advertise=me:1"];
-  assert.is(parseConfig([...joining, "--host=0.0.0.0", "--insecure", "--port=0"]).address, "me:1");
+  const joining = ["--node-id=4", "--join=http://a:7001", "--advertise=me:7001"];
+  assert.is(parseConfig([...joining, "--host=0.0.0.0", "--insecure", "--port=0"]).address, "me:7001");
   for (const wrong of ["a", "a:0", "a:65536", "http://a:1", "::1:80", "a:1/b"]) {
     assert.match(refusal("--node-id=1", `--advertise=${wrong}`), /host:port/, wrong);
   }
@@ -167,6 +219,12 @@ test("wrong flags are refused in one line that names them", () => {
 test("a node may listen beyond loopback when told that it is insecure", () => {
   assert.match(parseConfig(["--node-id=1", "--host=0.0.0.0", "--insecure"]).warnings[0]!, /insecure/);
   assert.is(parseConfig(["--node-id=1", "--host=::1"]).shape.nodes.get(1), "[::1]:50051");
+});
+
+test("stops of calls are recorded only when asked for", () => {
+  assert.is(parseConfig(["--node-id=1"]).recordStops, undefined);
+  assert.is(parseConfig(["--node-id=1", "--record-stops=500"]).recordStops, 500);
+  assert.match(refusal("--node-id", "1", "--record-stops", "0"), /--record-stops/);
 });
 
 test("help names every flag, its default and its variable", () => {

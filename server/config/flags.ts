@@ -18,9 +18,16 @@ const HEARTBEAT_MS_MIN = 10;
 export const HEARTBEATS_PER_ELECTION_MIN = 3;
 /** The highest port there is. */
 export const PORT_MAX = 65_535;
+/** Ten minutes: nobody waits longer for a node that is to stop. */
+const STOP_MS_MAX = 600_000;
+/** A day: for who wants no such limit. */
+const HTTP_MS_MAX = 86_400_000;
 const SECTOR_BYTES = 4_096;
 const SEGMENT_MEBIBYTES_MIN = 1;
 const SEGMENT_MEBIBYTES_MAX = 1_024;
+
+/** They take some hundred megabytes. */
+const STOPS_MAX = 1_000_000;
 
 /** Values of an environment variable that leave a switch off. */
 const OFF_VALUES: ReadonlySet<string> = new Set(["", "0", "false"]);
@@ -40,6 +47,13 @@ export const DEFAULTS = {
   electionTimeoutMs: 1_000,
   heartbeatMs: 100,
   walSegmentBytes: 64 * MEBIBYTE,
+  maxConnections: 10_000,
+  maxStreams: 1_000,
+  maxHeadBytes: 65_536,
+  headTimeoutMs: 10_000,
+  progressTimeoutMs: 30_000,
+  idleTimeoutMs: 300_000,
+  stopMs: 2_000,
 } as const;
 
 /** Wrong flags; the message is one line for standard error. */
@@ -76,9 +90,19 @@ export interface Flags {
   readonly logMemoryBytes?: number;
   readonly corsOrigin: readonly string[];
   readonly insecure?: boolean;
+  readonly drainMs: number;
+  readonly stopMs: number;
+  readonly maxConnections: number;
+  readonly maxStreams: number;
+  readonly maxHeadBytes: number;
+  readonly headTimeoutMs: number;
+  readonly progressTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly allowedHosts: readonly string[];
   readonly logLevel: LogLevelName;
   readonly logFormat: LogFormat;
   readonly metricsPartitions?: MetricsPartitions;
+  readonly recordStops?: number;
 }
 
 /**
@@ -119,7 +143,13 @@ function createCommand(): Command {
     .description("One node of a prkdb cluster; alone it is a complete single-node database.")
     .version(VERSION)
     .allowExcessArguments(false);
-  const options = [...placeOptions(), ...clusterOptions(), ...logOptions(), ...observationOptions()];
+  const options = [
+    ...placeOptions(),
+    ...portOptions(),
+    ...clusterOptions(),
+    ...logOptions(),
+    ...observationOptions(),
+  ];
   for (const option of options) command.addOption(option);
   return command;
 }
@@ -143,8 +173,44 @@ function placeOptions(): Option[] {
       "where the node keeps its data, locked while in use (default: ./data/node-N)",
     ),
     flag("--cors-origin <origin...>", "origins whose pages may call this node (default: loopback origins)")
+      .argParser(originList).default([]),
+    flag(
+      "--allowed-hosts <name...>",
+      "host names under which this node may be called (default: those it advertises)",
+    ).argParser(hostNameList)
       .default([]),
+    flag(
+      "--drain-ms <ms>",
+      "how long a node that is to stop serves on while /readyz says that it is not ready",
+    )
+      .argParser(integer(0, STOP_MS_MAX)).default(0),
+    flag("--stop-ms <ms>", "how long a node that stops waits for its connections to end")
+      .argParser(integer(0, STOP_MS_MAX)).default(DEFAULTS.stopMs),
     flag("--insecure", "listen beyond loopback without encryption or tokens"),
+  ];
+}
+
+/** What strangers may take of the two ports. */
+function portOptions(): Option[] {
+  const { maxConnections, maxStreams, maxHeadBytes, headTimeoutMs, progressTimeoutMs, idleTimeoutMs } =
+    DEFAULTS;
+  const ms = integer(100, HTTP_MS_MAX);
+  return [
+    flag("--max-connections <n>", "connections that each port holds at a time")
+      .argParser(integer(16, 1_000_000)).default(maxConnections),
+    flag("--max-streams <n>", "requests that a connection by HTTP/2 has open at a time")
+      .argParser(integer(1, 100_000)).default(maxStreams),
+    flag("--max-head-bytes <n>", "bytes of the head of a request")
+      .argParser(integer(1_024, MEBIBYTE)).default(maxHeadBytes),
+    flag(
+      "--head-timeout-ms <ms>",
+      "how long the head of a request may take, from accepting the connection on",
+    )
+      .argParser(ms).default(headTimeoutMs),
+    flag("--progress-timeout-ms <ms>", "how long a body, or who reads an answer, may make no progress")
+      .argParser(ms).default(progressTimeoutMs),
+    flag("--idle-timeout-ms <ms>", "how long a connection may be open without a request")
+      .argParser(ms).default(idleTimeoutMs),
   ];
 }
 
@@ -219,6 +285,11 @@ function observationOptions(): Option[] {
       "each partition has its own series in /metrics (each), or all together have one (aggregate) " +
         "(default: each up to 256 partitions)",
     ).choices(["each", "aggregate"]),
+    flag(
+      "--record-stops <n>",
+      "remember where calls were when, the last n stops, and tell them under /stops of the metrics port " +
+        "(default: none)",
+    ).argParser(integer(1, STOPS_MAX)),
   ];
 }
 
@@ -258,6 +329,22 @@ function hostAndPort(text: string): string {
   const port = Number(HOST_AND_PORT.exec(text)?.[2] ?? 0);
   if (port >= 1 && port <= PORT_MAX) return text;
   throw new InvalidArgumentError(`Must be of the form host:port, with a port from 1 to ${PORT_MAX}.`);
+}
+
+/** Gathers the values of a flag that may be given several times, each checked. */
+function hostNameList(text: string, names: readonly string[] | undefined): readonly string[] {
+  if (!HOST_NAME.test(text)) throw new InvalidArgumentError("Must be a host name, with or without :port.");
+  return [...(names ?? []), text];
+}
+
+/** A name, not an address or a URL; addresses need no allowing. */
+const HOST_NAME = /^[^@/\s[\]:]{1,253}(:\d{1,5})?$/;
+
+/** As browsers send them. */
+function originList(text: string, origins: readonly string[] | undefined): readonly string[] {
+  const isOrigin = text === "*" || (URL.canParse(text) && new URL(text).origin === text);
+  if (!isOrigin) throw new InvalidArgumentError("Must be * or of the form http://host or http://host:port.");
+  return [...(origins ?? []), text];
 }
 
 function clientUrl(text: string): string {

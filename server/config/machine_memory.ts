@@ -7,7 +7,7 @@
 
 import process from "node:process";
 import { getHeapStatistics } from "node:v8";
-import type { MemoryLimits } from "../api/mod.ts";
+import type { ServerMemoryLimits } from "../api/mod.ts";
 
 const MEBIBYTE = 1024 * 1024;
 /** V8 counts its young generation, of three semi-spaces of 32 MiB, into the limit of the heap. */
@@ -24,7 +24,13 @@ export const MEMORY_BYTES_MIN = 16 * MEBIBYTE;
 const WORKING_BYTES_MAX = 160 * MEBIBYTE;
 const WORKING_SHARE_MAX = 1 / 2;
 /** An overwritten key leaves an entry in the log and nothing in the state; calls come and go. */
-const SHARES: MemoryLimits = { log: 1 / 2, state: 3 / 8, calls: 1 / 8 };
+const SHARES: ServerMemoryLimits = {
+  log: 7 / 16,
+  state: 5 / 16,
+  calls: 2 / 16,
+  bodies: 1 / 16,
+  answers: 1 / 16,
+};
 
 /** What a node holds in memory unless it is told otherwise. */
 export function defaultMemoryBytes(): number {
@@ -34,12 +40,14 @@ export function defaultMemoryBytes(): number {
 }
 
 /** The parts of `bytes`; the log's own flag wins over its share. */
-export function divideMemory(bytes: number, logBytes: number | undefined): MemoryLimits {
+export function divideMemory(bytes: number, logBytes: number | undefined): ServerMemoryLimits {
   const divided = bytes - Math.min(WORKING_BYTES_MAX, bytes * WORKING_SHARE_MAX);
   return {
     log: logBytes ?? Math.floor(divided * SHARES.log),
     state: Math.floor(divided * SHARES.state),
     calls: Math.floor(divided * SHARES.calls),
+    bodies: Math.floor(divided * SHARES.bodies),
+    answers: Math.floor(divided * SHARES.answers),
   };
 }
 

@@ -39,5 +39,6 @@
 
 export { parseConfig, type ServerConfig } from "./config.ts";
 export { ConfigError, ConfigNotice, DEFAULTS } from "./flags.ts";
+export { type LoggingAsked, loggingAsked } from "./logging_asked.ts";
 export { defaultMemoryBytes, divideMemory } from "./machine_memory.ts";
 export { PERMISSIONS, V8_FLAGS } from "./runtime_flags.ts";

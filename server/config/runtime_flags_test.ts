@@ -21,15 +21,21 @@ test("deno.json starts and compiles a node with them", async () => {
 test("the tasks show their help and their version without a word about colours in the environment", async () => {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
   const args = String(tasks.server).replaceAll("'", "").split(" ").slice(1);
-  for (const [flag, expected] of [["--help", /--node-id <n>/], ["--version", /^\d+\.\d+\.\d+\n$/]] as const) {
+  const run = async (flag: string) => {
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [...args, flag],
       cwd: new URL("../..", import.meta.url),
       env: withoutColours(),
       clearEnv: true,
     }).output();
-    assert.equal([code, new TextDecoder().decode(stderr)], [0, ""]);
-    assert.match(new TextDecoder().decode(stdout), expected);
+    return { code, out: new TextDecoder().decode(stdout), error: new TextDecoder().decode(stderr) };
+  };
+  // The very first run on a machine tells what the runtime fetches.
+  await run("--version");
+  for (const [flag, expected] of [["--help", /--node-id <n>/], ["--version", /^\d+\.\d+\.\d+\n$/]] as const) {
+    const { code, out, error } = await run(flag);
+    assert.equal([code, error], [0, ""]);
+    assert.match(out, expected);
   }
 });
 

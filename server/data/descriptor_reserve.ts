@@ -18,6 +18,8 @@ import type { Troubles } from "./troubles.ts";
 
 /** The log and the small files need two at a time; the others are for until the reserve is full again. */
 const DESCRIPTORS_HELD = 8;
+/** Of a node inside another program, which has use for descriptors itself. */
+export const DESCRIPTORS_HELD_EMBEDDED = 4;
 const REFILL_MS = 1_000;
 /** Of the process, and of the machine. */
 const NO_DESCRIPTOR_CODES: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE"]);
@@ -27,6 +29,8 @@ export interface DescriptorReserveOptions {
   readonly fileSystem: FileSystem;
   readonly timer: WalTimer;
   readonly troubles: Troubles;
+  /** Descriptors that are held, 1 or more; 8 unless given. */
+  readonly held?: number;
 }
 
 /** See the module comment. */
@@ -40,6 +44,10 @@ export class DescriptorReserve implements FileSystem {
 
   constructor(options: DescriptorReserveOptions) {
     this.#options = options;
+  }
+
+  get #wanted(): number {
+    return this.#options.held ?? DESCRIPTORS_HELD;
   }
 
   /** Descriptors held. */
@@ -109,7 +117,7 @@ export class DescriptorReserve implements FileSystem {
     const why = error instanceof Error ? error.message : String(error);
     this.#options.troubles.note(
       "descriptors",
-      `${this.#held.length} of ${DESCRIPTORS_HELD} descriptors held for the log are left (${why}): ` +
+      `${this.#held.length} of ${this.#wanted} descriptors held for the log are left (${why}): ` +
         "raise the limit (ulimit -n) or have fewer connections",
     );
     if (this.#isClosed || this.#cancelRefill !== undefined) return;
@@ -122,7 +130,7 @@ export class DescriptorReserve implements FileSystem {
   async #refill(): Promise<void> {
     const { fileSystem, troubles } = this.#options;
     try {
-      while (this.#held.length < DESCRIPTORS_HELD && !this.#isClosed) {
+      while (this.#held.length < this.#wanted && !this.#isClosed) {
         const file = await fileSystem.open(this.#path!);
         if (this.#isClosed) file.close();
         else this.#held.push(file);

@@ -13,13 +13,20 @@ import type { FileSystem } from "../../wal-wasm/mod.ts";
 import type { ClusterShape } from "../cluster/mod.ts";
 import { readAtomicFile, writeAtomicFile } from "./atomic_file.ts";
 import { DataDirectoryError, isClaimed, JOIN_RECORD_NAME } from "./data_directory.ts";
+import { callForJoin, JoinError, rootReason, strangerError } from "./join_call.ts";
 
-const CALL_LIMIT_MS = 10_000;
+/** For an answer about the cluster, which a node has at hand. */
+const DESCRIBE_LIMIT_MS = 3_000;
+/** For being taken in, which takes a majority. */
+const ADD_LIMIT_MS = 10_000;
 const RETRY_MS = 500;
 /** How often the operator is told that nobody has taken the node in yet. */
 const REPORT_MS = 5_000;
 
 const logger = getLogger(["prkdb", "server"]);
+
+/** Replicas that survive the loss of a node without a pause; a founding with so many nodes has as many. */
+const SOUND_REPLICAS = 3;
 
 /** Where one node of the cluster serves, `host:port`. */
 interface NodeAddress {
@@ -36,11 +43,6 @@ export interface JoinRecord {
   readonly nodes: readonly NodeAddress[];
   /** By partition id. */
   readonly replicas: readonly (readonly NodeId[])[];
-}
-
-/** The cluster does not take the node in, or cannot be understood; the message says why. */
-export class JoinError extends Error {
-  override readonly name = "JoinError";
 }
 
 /** Which node wants in, and where it asks. */
@@ -64,6 +66,22 @@ export function shapeOf({ nodes, replicas, replicationFactor }: JoinRecord): Clu
 }
 
 /**
+ * What an operator should know who adds nodes to survive their loss: a cluster keeps the number of replicas
+ * that it was founded with. `undefined` when that is sound, or all that so many nodes allow.
+ */
+export function replicationWarning(nodeCount: number, replicationFactor: number): string | undefined {
+  const possible = Math.min(SOUND_REPLICAS, nodeCount);
+  if (replicationFactor >= possible) return undefined;
+  const kept = replicationFactor === 1 ? "1 replica" : `${replicationFactor} replicas`;
+  const risk = replicationFactor === 1
+    ? "its partitions are gone when its disk is"
+    : "its partitions stand still";
+  return `The cluster keeps ${kept} of each partition, as it was founded, though it has ${nodeCount} nodes: ` +
+    `when one of them is lost, ${risk}. The number cannot be changed yet; for ${possible}, found a cluster of ` +
+    `${possible} nodes (--cluster-nodes)`;
+}
+
+/**
  * The record kept in `directory`, with the nodes of today if the cluster can be asked, or a new one, which is
  * kept before it is returned.
  *
@@ -71,6 +89,18 @@ export function shapeOf({ nodes, replicas, replicationFactor }: JoinRecord): Clu
  * @throws {DataDirectoryError} when the directory is not for such a node
  */
 export async function obtainJoinRecord(
+  fileSystem: FileSystem,
+  directory: string,
+  request: JoinRequest,
+): Promise<JoinRecord> {
+  const record = await keptOrNew(fileSystem, directory, request);
+  const nodeCount = new Set([request.nodeId, ...record.nodes.map(({ nodeId }) => nodeId)]).size;
+  const warning = replicationWarning(nodeCount, record.replicationFactor);
+  if (warning !== undefined) logger.warn("{warning}", { warning });
+  return record;
+}
+
+async function keptOrNew(
   fileSystem: FileSystem,
   directory: string,
   request: JoinRequest,
@@ -99,17 +129,11 @@ export async function askForMembers(
   clusterId: string,
 ): Promise<JoinRecord["nodes"]> {
   try {
-    const now = await describeCluster(request);
-    return now.clusterId === clusterId ? now.nodes : [];
+    const { record } = await describeCluster(request);
+    return record.clusterId === clusterId ? record.nodes : [];
   } catch {
     return [];
   }
-}
-
-/** Why an error came about, as far as it knows: what `fetch` says itself names no reason. */
-export function rootReason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : rootReason(error.cause);
 }
 
 /** The nodes that are members now, if the cluster answers at once: those of the first day may all be gone. */
@@ -122,14 +146,11 @@ async function ask(request: JoinRequest): Promise<JoinRecord> {
   const startedMs = performance.now();
   const giveUpMs = startedMs + request.limitMs;
   let reportMs = startedMs;
+  const { nodeId, url } = request;
+  logger.info("Node {nodeId} asks {url} to be taken in", { nodeId, url });
   for (;;) {
     try {
-      const record = await describeCluster(request);
-      const { nodeId, address } = request;
-      const message = { nodeId, address };
-      const { clusterId } = record;
-      await call(request, { method: ClusterService.method.addNode.name, message, clusterId });
-      return record;
+      return await askOnce(request);
     } catch (error) {
       const nowMs = performance.now();
       if (error instanceof JoinError || nowMs > giveUpMs) throw asJoinError(request, error);
@@ -140,6 +161,30 @@ async function ask(request: JoinRequest): Promise<JoinRecord> {
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
+}
+
+async function askOnce(request: JoinRequest): Promise<JoinRecord> {
+  const { nodeId, address, url } = request;
+  const { record, knownAddress } = await describeCluster(request);
+  // The same address: it was announced, or taken in by an attempt that broke off.
+  if (knownAddress !== undefined && knownAddress !== address) throw idInUse(request, knownAddress);
+  await callForJoin(url, {
+    method: ClusterService.method.addNode.name,
+    message: { nodeId, address },
+    clusterId: record.clusterId,
+    limitMs: ADD_LIMIT_MS,
+  });
+  return record;
+}
+
+function idInUse({ nodeId, address, url }: JoinRequest, knownAddress: string): JoinError {
+  return new JoinError(
+    `Cannot join the cluster at ${url} as node ${nodeId}: that id is in use, by the node at ${knownAddress}, ` +
+      `and this one is at ${address} with a new data directory; take another --node-id. If it is that node, ` +
+      "start it with the --data-dir that it had. If it was only announced (add-node) and never started, start " +
+      `this one at ${knownAddress}, or take another --node-id and end the announcement of this one: ` +
+      `cluster remove-node ${nodeId}`,
+  );
 }
 
 /** Why the node has not been taken in yet, and how long it goes on asking. */
@@ -157,10 +202,22 @@ function report({ nodeId, url }: JoinRequest, { error, leftMs }: Delay): void {
   });
 }
 
-async function describeCluster(request: JoinRequest): Promise<JoinRecord> {
-  const question = { method: ClusterService.method.getMetadata.name, message: {}, clusterId: "" };
-  const answer = await call(request, question);
+/** A cluster as one of its nodes describes it. */
+interface ClusterDescription {
+  readonly record: JoinRecord;
+  /** Where the cluster believes that the node is which asks; `undefined` unless it is a member. */
+  readonly knownAddress: string | undefined;
+}
+
+async function describeCluster(request: JoinRequest): Promise<ClusterDescription> {
+  const answer = await callForJoin(request.url, {
+    method: ClusterService.method.getMetadata.name,
+    message: {},
+    clusterId: "",
+    limitMs: DESCRIBE_LIMIT_MS,
+  });
   const { clusterId = "", replicationFactor, nodes = [], partitions = [] } = answer as MetadataJson;
+  if (replicationFactor === undefined) throw strangerError(request.url, "it describes no cluster");
   if (clusterId === "") throw new Error(`the cluster of ${request.url} is not founded yet`);
   const record = {
     clusterId,
@@ -169,12 +226,14 @@ async function describeCluster(request: JoinRequest): Promise<JoinRecord> {
       .map(({ nodeId, address }) => ({ nodeId, address })),
     replicas: partitions.map(({ replicas = [] }) => replicas),
   };
-  return checked(record, request.url);
+  const knownAddress = nodes.find(({ nodeId }) => nodeId === request.nodeId)?.address;
+  return { record: checked(record, request.url), knownAddress };
 }
 
 interface MetadataJson {
   readonly clusterId?: string;
-  readonly replicationFactor: number;
+  /** Always there in what a node says. */
+  readonly replicationFactor?: number;
   readonly nodes?: readonly NodeAddress[];
   readonly partitions?: readonly PartitionJson[];
 }
@@ -182,40 +241,6 @@ interface MetadataJson {
 interface PartitionJson {
   readonly replicas?: readonly NodeId[];
 }
-
-/** One call. */
-interface JoinCall {
-  readonly method: string;
-  readonly message: unknown;
-  /** Of the cluster that is meant; empty while it is not known. */
-  readonly clusterId: string;
-}
-
-/** One call by Connect with JSON; a refusal that will not change is an `JoinError`. */
-async function call(
-  { url }: JoinRequest,
-  { method, message, clusterId }: JoinCall,
-): Promise<unknown> {
-  const headers = { "content-type": "application/json", "connect-protocol-version": "1" };
-  const response = await fetch(new URL(`/${ClusterService.typeName}/${method}`, url), {
-    method: "POST",
-    headers: clusterId === "" ? headers : { ...headers, "prkdb-cluster": clusterId },
-    body: JSON.stringify(message),
-    signal: AbortSignal.timeout(CALL_LIMIT_MS),
-  });
-  const answer = await response.json();
-  if (response.ok) return answer;
-  const { code, message: reason } = Object(answer);
-  if (FINAL_CODES.has(code)) throw new JoinError(`The cluster at ${url} refuses this node: ${reason}`);
-  throw new Error(`${code}: ${reason}`);
-}
-
-const FINAL_CODES: ReadonlySet<unknown> = new Set([
-  "invalid_argument",
-  "unimplemented",
-  "permission_denied",
-  "unauthenticated",
-]);
 
 function asJoinError({ limitMs, url }: JoinRequest, error: unknown): JoinError {
   if (error instanceof JoinError) return error;

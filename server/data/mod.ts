@@ -17,10 +17,12 @@
  *
  * **Read in this order.** `atomic_file.ts`: a write that is all or nothing. `data_directory.ts`: opening,
  * locking and marking a directory, and refusing it. `cluster_id.ts`: the id of the cluster, half of which is
- * drawn when the cluster is founded. `join.ts`: a node that comes to a running cluster
- * (`--join`) asks to be taken in and keeps what it was told. `peer_identities.ts`: a peer that comes back
- * with another directory is recognised. `troubles.ts`: what fails for the moment and is tried again.
- * `descriptor_reserve.ts`: file descriptors kept back for the log and these files.
+ * drawn when the cluster is founded. `join.ts`: a node that comes to a running cluster (`--join`) asks to be
+ * taken in and keeps what it was told; `join_call.ts`: who answers it there. `peer_identities.ts`: a peer
+ * that comes back with another directory is recognised. `troubles.ts`: what fails for the moment and is
+ * tried again. `descriptor_reserve.ts`: file descriptors kept back for the log and these files.
+ * `directory_watch.ts`: a directory that is taken away from under a running node is noticed. `file_error.ts`:
+ * the system's errors about files, in words.
  *
  * **Why incarnations.** A node that lost its disk has forgotten its votes and what it acknowledged; under its
  * old id it could complete a majority that forgets an acknowledged write. So each directory gets a name of
@@ -58,14 +60,10 @@ export {
   openDataDirectory,
   rememberLog,
 } from "./data_directory.ts";
-export { DescriptorReserve } from "./descriptor_reserve.ts";
-export {
-  askForMembers,
-  type JoinRecord,
-  type JoinRequest,
-  obtainJoinRecord,
-  rootReason,
-  shapeOf,
-} from "./join.ts";
+export { DirectoryWatch } from "./directory_watch.ts";
+export { DescriptorReserve, DESCRIPTORS_HELD_EMBEDDED } from "./descriptor_reserve.ts";
+export { explainFileError } from "./file_error.ts";
+export { askForMembers, type JoinRecord, type JoinRequest, obtainJoinRecord, shapeOf } from "./join.ts";
+export { rootReason } from "./join_call.ts";
 export { type IdentitiesPlace, PeerIdentities } from "./peer_identities.ts";
 export { RESOURCE_TROUBLE_KINDS, type ResourceTrouble, Troubles } from "./troubles.ts";

@@ -1,7 +1,8 @@
 /**
  * What is wrong with a node at the moment and may be right again later: a full disk, no descriptor left, a
- * small file that cannot be saved. Each is tried again by whoever has it; here it stands with its reason as
- * long as it lasts, for `/readyz`, for a metric, and in one log line when it begins and one when it is over.
+ * small file that cannot be saved, a peer that must be replaced. What can be tried again is, by whoever has
+ * it. Here each stands with its reason as long as it lasts, for `/readyz`, for a metric, and in one log line
+ * when it begins and one when it is over.
  *
  * @module
  */
@@ -20,6 +21,8 @@ export const RESOURCE_TROUBLE_KINDS = [
   "descriptors",
   /** `peers.json` cannot be saved: peers that were never met are refused. */
   "peers_file",
+  /** A peer has lost what it promised to this node: nothing that it says is believed. */
+  "peer_distrusted",
   /** `cluster_id.json` cannot be saved: calls wait, for nothing is acknowledged before. */
   "cluster_id_file",
 ] as const;

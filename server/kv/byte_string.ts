@@ -5,7 +5,35 @@
  * @module
  */
 
-/** The byte string of `bytes[start … end)`; at most 65,536 bytes, so that they fit one call's arguments. */
+/** Bytes that become characters with one call; handing over a list of them costs several times as much. */
+const STEP = 16;
+
+/** The byte string of `bytes[start … end)`. */
 export function byteString(bytes: Uint8Array, start = 0, end = bytes.length): string {
-  return String.fromCharCode.apply(null, bytes.subarray(start, end) as unknown as number[]);
+  let text = "";
+  let at = start;
+  for (; at + STEP <= end; at += STEP) text += stepOf(bytes, at);
+  for (; at < end; at++) text += String.fromCharCode(bytes[at]!);
+  return text;
+}
+
+function stepOf(bytes: Uint8Array, at: number): string {
+  return String.fromCharCode(
+    bytes[at]!,
+    bytes[at + 1]!,
+    bytes[at + 2]!,
+    bytes[at + 3]!,
+    bytes[at + 4]!,
+    bytes[at + 5]!,
+    bytes[at + 6]!,
+    bytes[at + 7]!,
+    bytes[at + 8]!,
+    bytes[at + 9]!,
+    bytes[at + 10]!,
+    bytes[at + 11]!,
+    bytes[at + 12]!,
+    bytes[at + 13]!,
+    bytes[at + 14]!,
+    bytes[at + 15]!,
+  );
 }

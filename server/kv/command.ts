@@ -7,27 +7,40 @@
  * command  = version u8 (1) · flags u8 · time u48 LE (ms) · [request] · count varint · mutation*
  * request  = client id 8 bytes · sequence varint · acknowledged below varint          if flags has bit 0
  * mutation = tag u8 · [version varint] · key length varint · key · [ttl varint]
- *            · [value length varint · value]
- * tag      = bit 0: delete · bits 1–2: precondition (0 none, 1 absent, 2 version) · bit 3: has a ttl
+ *            · [length varint · value of a put, or what an increment adds, in decimal text]
+ * tag      = bit 0: delete · bits 1–2: precondition (0 none, 1 absent, 2 version, 3 exists)
+ *            · bit 3: has a ttl · bit 4: increment
  * ```
+ *
+ * Increments, and the precondition `exists`, came after the first version: a node that does not know them
+ * refuses the command, and as the log may hold it by then, ends. They may be sent once all nodes know them.
  *
  * @module
  */
 
 import { varintSize, WireReader, WireWriter } from "../../proto/mod.ts";
-import { allocateBytes } from "./slab.ts";
+import { keptBytes } from "./slab.ts";
 import type { Mutation, Precondition, RequestId } from "./types.ts";
+import { readNumber, writeNumber } from "./whole_number.ts";
 
 const COMMAND_VERSION = 1;
 const FLAG_REQUEST = 1;
 const TAG_DELETE = 1;
 /** Each kind of mutation has its bits. */
-const KIND_TAGS: Readonly<Record<Mutation["kind"], number>> = { put: 0, delete: TAG_DELETE };
-const TAG_ABSENT = 1 << 1;
-const TAG_VERSION = 2 << 1;
+const TAG_INCREMENT = 1 << 4;
+const KIND_TAGS: Readonly<Record<Mutation["kind"], number>> = {
+  put: 0,
+  delete: TAG_DELETE,
+  increment: TAG_INCREMENT,
+};
+const PRECONDITION_TAGS: Readonly<Record<Precondition["kind"], number>> = {
+  absent: 1 << 1,
+  version: 2 << 1,
+  exists: 3 << 1,
+};
 const TAG_PRECONDITION = 3 << 1;
 const TAG_TTL = 1 << 3;
-const TAG_KNOWN = TAG_DELETE | TAG_PRECONDITION | TAG_TTL;
+const TAG_KNOWN = TAG_DELETE | TAG_PRECONDITION | TAG_TTL | TAG_INCREMENT;
 const TIME_AT = 2;
 const TIME_BYTES = 6;
 const CLIENT_ID_BYTES = 8;
@@ -46,7 +59,7 @@ export interface Command {
 
 /** The bytes of a command, not yet stamped. */
 export function encodeCommand(mutations: readonly Mutation[], requestId: RequestId | undefined): Uint8Array {
-  const writer = new WireWriter(allocateBytes(commandLength(mutations, requestId)));
+  const writer = new WireWriter(keptBytes(commandLength(mutations, requestId)));
   writer.byte(COMMAND_VERSION);
   writer.byte(requestId === undefined ? 0 : FLAG_REQUEST);
   writer.skip(TIME_BYTES);
@@ -106,44 +119,43 @@ function mutationLength(mutation: Mutation): number {
   if (precondition?.kind === "version") length += varintSize(precondition.version);
   if (mutation.kind === "delete") return length;
   if (mutation.ttlMs > 0) length += varintSize(mutation.ttlMs);
-  return length + varintSize(mutation.value.length) + mutation.value.length;
+  const content = mutation.kind === "put" ? mutation.value : mutation.by;
+  return length + varintSize(content.length) + content.length;
 }
 
 function writeMutation(writer: WireWriter, mutation: Mutation): void {
   const { precondition } = mutation;
-  const ttlMs = mutation.kind === "put" ? mutation.ttlMs : 0;
-  const tag = KIND_TAGS[mutation.kind] | preconditionTag(precondition) | (ttlMs > 0 ? TAG_TTL : 0);
-  writer.byte(tag);
+  const ttlMs = mutation.kind === "delete" ? 0 : mutation.ttlMs;
+  const conditionTag = precondition === undefined ? 0 : PRECONDITION_TAGS[precondition.kind];
+  writer.byte(KIND_TAGS[mutation.kind] | conditionTag | (ttlMs > 0 ? TAG_TTL : 0));
   if (precondition?.kind === "version") writer.varint(precondition.version);
   writer.lengthPrefixed(mutation.key);
   if (ttlMs > 0) writer.varint(ttlMs);
   if (mutation.kind === "put") writer.lengthPrefixed(mutation.value);
-}
-
-function preconditionTag(precondition: Precondition | undefined): number {
-  if (precondition === undefined) return 0;
-  return precondition.kind === "absent" ? TAG_ABSENT : TAG_VERSION;
+  else if (mutation.kind === "increment") writeNumber(writer, mutation.by);
 }
 
 function readMutation(reader: WireReader): Mutation {
   const tag = reader.byte();
   const isDelete = (tag & TAG_DELETE) !== 0;
+  const isIncrement = (tag & TAG_INCREMENT) !== 0;
   const hasTtl = (tag & TAG_TTL) !== 0;
-  if ((tag & ~TAG_KNOWN) !== 0 || (isDelete && hasTtl)) {
+  if ((tag & ~TAG_KNOWN) !== 0 || (isDelete && (hasTtl || isIncrement))) {
     throw new RangeError(`Cannot decode a mutation with tag ${tag}`);
   }
   const precondition = readPrecondition(reader, tag & TAG_PRECONDITION);
   const key = reader.lengthPrefixed();
   if (isDelete) return { kind: "delete", key, precondition };
   const ttlMs = hasTtl ? reader.varint() : 0;
+  if (isIncrement) return { kind: "increment", key, by: readNumber(reader), ttlMs, precondition };
   return { kind: "put", key, value: reader.lengthPrefixed(), ttlMs, precondition };
 }
 
 function readPrecondition(reader: WireReader, tag: number): Precondition | undefined {
   if (tag === 0) return undefined;
-  if (tag === TAG_ABSENT) return { kind: "absent" };
-  if (tag === TAG_VERSION) return { kind: "version", version: reader.varint() };
-  throw new RangeError(`Cannot decode a precondition with tag ${tag}`);
+  if (tag === PRECONDITION_TAGS.absent) return { kind: "absent" };
+  if (tag === PRECONDITION_TAGS.exists) return { kind: "exists" };
+  return { kind: "version", version: reader.varint() };
 }
 
 function writeRequestId(writer: WireWriter, requestId: RequestId): void {

@@ -5,10 +5,19 @@
  */
 
 import { assert, suite } from "../../tests/harness.ts";
-import { decodeCommand, encodeCommand, stampCommand } from "./command.ts";
-import type { Mutation, RequestId } from "./types.ts";
+import { decodeCommand, encodeCommand, onlyDeletes, stampCommand } from "./command.ts";
+import type { Mutation, Precondition, RequestId } from "./types.ts";
 
 const test = suite("command");
+
+function put(
+  key: string,
+  value: string,
+  rest: { readonly ttlMs: number; readonly precondition: Precondition | undefined },
+): Mutation {
+  const encoder = new TextEncoder();
+  return { kind: "put", key: encoder.encode(key), value: encoder.encode(value), ...rest };
+}
 
 const KEY = Uint8Array.of(1, 2, 3);
 const EVERY_KIND: readonly Mutation[] = [
@@ -23,6 +32,10 @@ const EVERY_KIND: readonly Mutation[] = [
   },
   { kind: "delete", key: KEY, precondition: undefined },
   { kind: "delete", key: KEY, precondition: { kind: "version", version: 0 } },
+  { kind: "put", key: KEY, value: KEY, ttlMs: 0, precondition: { kind: "exists" } },
+  { kind: "delete", key: KEY, precondition: { kind: "exists" } },
+  { kind: "increment", key: KEY, by: "-9223372036854775808", ttlMs: 0, precondition: undefined },
+  { kind: "increment", key: KEY, by: "0", ttlMs: 1, precondition: { kind: "version", version: 300 } },
 ];
 const REQUEST: RequestId = {
   clientId: "00ff10a0b0c0d0e1",
@@ -36,6 +49,46 @@ test("every kind of mutation comes back as it was", () => {
     stampCommand(bytes, 1_790_000_000_123);
     assert.equal(decodeCommand(bytes), { timeMs: 1_790_000_000_123, requestId, mutations: EVERY_KIND });
   }
+});
+
+test("commands of logs before increments are read as they were meant", () => {
+  const head = [1, 1, 5, 0, 0, 0, 0, 0, 0, 0xff, 0x10, 0xa0, 0xb0, 0xc0, 0xd0, 0xe1, 3, 1];
+  const mutations = [0, 1, 97, 1, 120, 2, 1, 98, 0, 13, 9, 1, 99];
+  const ttl = [12, 7, 1, 100, 60, 1, 121];
+  assert.throws(() => decodeCommand(Uint8Array.of(...head, 3, ...mutations)), /tag 13/);
+  const valid = [...mutations.slice(0, 9), 5, 9, 1, 99];
+  assert.equal(decodeCommand(Uint8Array.of(...head, 4, ...valid, ...ttl)), {
+    timeMs: 5,
+    requestId: { clientId: "00ff10a0b0c0d0e1", sequence: 3, acknowledgedBelow: 1 },
+    mutations: [
+      put("a", "x", { ttlMs: 0, precondition: undefined }),
+      put("b", "", { ttlMs: 0, precondition: { kind: "absent" } }),
+      { kind: "delete", key: Uint8Array.of(99), precondition: { kind: "version", version: 9 } },
+      put("d", "y", { ttlMs: 60, precondition: { kind: "version", version: 7 } }),
+    ],
+  });
+});
+
+test("a kind that is not known is refused by its tag, and so is one that makes no sense", () => {
+  for (const tag of [32, 64, 128, 16 | 1, 8 | 1]) {
+    const bytes = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 1, tag, 1, 97, 1, 49);
+    assert.throws(() => decodeCommand(bytes), new RegExp(`tag ${tag}`));
+  }
+});
+
+test("an increment by what is no number is refused", () => {
+  const bytes = (by: string) =>
+    Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 1, 16, 1, 97, by.length, ...new TextEncoder().encode(by));
+  assert.is(decodeCommand(bytes("-12")).mutations.length, 1);
+  for (const by of ["", "-0", "01", "1e3", "9223372036854775808"]) {
+    assert.throws(() => decodeCommand(bytes(by)), /whole number/);
+  }
+});
+
+test("an increment is no delete", () => {
+  const remove: Mutation = { kind: "delete", key: KEY, precondition: undefined };
+  assert.is(onlyDeletes(encodeCommand([remove], undefined)), true);
+  assert.is(onlyDeletes(encodeCommand([remove, EVERY_KIND.at(-1)!], undefined)), false);
 });
 
 test("no prefix and no altered tag of a command decodes as one silently cut short", () => {

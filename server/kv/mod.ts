@@ -12,10 +12,11 @@
  * (`encodeCommand`). The leader stamps its time into those bytes, proposes them, and from then on they are
  * opaque. When the entry is committed, every replica hands the same bytes to `KvStateMachine.apply`, which
  * decodes them, looks the request id up in the sessions, checks all preconditions against the state before
- * the command, applies all mutations or none, and returns the outcome.
+ * the command, computes what its increments come to, applies all mutations or none, and returns the outcome.
  *
  * **Read in this order.** `types.ts`: mutations, preconditions, request ids. `command.ts` and `outcome.ts`:
- * their bytes, with the grammar at the top. `session.ts`: which writes have taken effect, and when that is
+ * their bytes, with the grammar at the top. `whole_number.ts` and `increment.ts`: numbers of 64 bits, and
+ * what the increments of a command come to. `session.ts`: which writes have taken effect, and when that is
  * replicas.
  *
  * **What it never does.** It reads no clock (time comes with the command), draws no random number, waits for
@@ -27,7 +28,8 @@
  *
  * - Entries are applied once each, in the order of their indexes; `appliedIndex` never goes back.
  * - A key's version is the index of the entry that last changed it; 0 stands for a key that does not exist.
- * - A command takes effect as a whole or not at all.
+ * - A command takes effect as a whole or not at all; preconditions are about the state before it, an
+ *   increment about what the mutations before it in the command leave.
  * - While an outcome is remembered, a retry of its request returns it and changes nothing; while its session
  *   is, a retry never takes effect again.
  * - Sessions are bounded per partition and per client, by rules that depend on the log alone, so that all
@@ -38,8 +40,15 @@
  */
 
 export { decodeCommand, encodeCommand, onlyDeletes, stampCommand } from "./command.ts";
-export { decodeOutcome, encodeOutcome, type Outcome } from "./outcome.ts";
+export {
+  decodeOutcome,
+  encodeOutcome,
+  type FailedIncrement,
+  type FailedPrecondition,
+  type NewNumber,
+  type Outcome,
+} from "./outcome.ts";
 export { ReplicatedClock } from "./replicated_clock.ts";
-export { allocateBytes } from "./slab.ts";
+export { keptBytes, passingBytes } from "./slab.ts";
 export { KvStateMachine } from "./state_machine.ts";
 export type { Mutation, Precondition, RequestId } from "./types.ts";

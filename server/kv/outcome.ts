@@ -6,13 +6,17 @@
  * outcome = 0 u8 · version varint · count varint · position varint*    applied; the deletes that found a key
  *         | 1 u8 · count varint · (position varint · version varint)*  refused; what failed
  *         | 2 u8                                                       forgotten
+ *         | 3 u8 · version varint · count varint · position varint* · count varint
+ *           · (position varint · length varint · number)*              applied, with increments
+ *         | 4 u8 · count varint · (position varint · 0 or 1 u8)*       increments that cannot be done
  * ```
  *
  * @module
  */
 
 import { varintSize, WireReader, WireWriter } from "../../proto/mod.ts";
-import { allocateBytes } from "./slab.ts";
+import { passingBytes } from "./slab.ts";
+import { readNumber, writeNumber } from "./whole_number.ts";
 
 /** One precondition that did not hold. */
 export interface FailedPrecondition {
@@ -22,12 +26,39 @@ export interface FailedPrecondition {
   readonly currentVersion: number;
 }
 
+/** What an increment came to. */
+export interface NewNumber {
+  /** Of the mutation in its command, from 0. */
+  readonly position: number;
+  /** As `whole_number.ts` has it. */
+  readonly number: string;
+}
+
+/** An increment that cannot be done. */
+export interface FailedIncrement {
+  /** Of the mutation in its command, from 0. */
+  readonly position: number;
+  /** The key holds a number, and the new one would be out of range; else the key holds something else. */
+  readonly isOutOfRange: boolean;
+}
+
+/** All mutations took effect. */
+export interface Applied {
+  readonly kind: "applied";
+  readonly version: number;
+  /** Positions of deletes that found a key, ascending. */
+  readonly existed: readonly number[];
+  /** Where the command has increments: each of them, ascending. */
+  readonly numbers?: readonly NewNumber[];
+}
+
 /** The fate of a command. */
 export type Outcome =
-  /** All mutations took effect; `existed` holds the positions of deletes that found a key, ascending. */
-  | { readonly kind: "applied"; readonly version: number; readonly existed: readonly number[] }
-  /** Nothing took effect. */
+  | Applied
+  /** Nothing took effect: preconditions do not hold. */
   | { readonly kind: "refused"; readonly failures: readonly FailedPrecondition[] }
+  /** Nothing took effect: all preconditions hold, and some increments cannot be done. */
+  | { readonly kind: "notNumbers"; readonly failures: readonly FailedIncrement[] }
   /** A late copy of a write whose outcome the client has acknowledged; not applied again. */
   | { readonly kind: "forgotten" };
 
@@ -35,7 +66,9 @@ export type Outcome =
 export function encodeOutcome(outcome: Outcome): Uint8Array {
   switch (outcome.kind) {
     case "applied":
-      return encodeNumbers(0, [outcome.version, outcome.existed.length, ...outcome.existed]);
+      return outcome.numbers === undefined
+        ? encodeNumbers(0, [outcome.version, outcome.existed.length, ...outcome.existed])
+        : encodeWithNumbers(outcome, outcome.numbers);
     case "refused":
       return encodeNumbers(1, [
         outcome.failures.length,
@@ -43,7 +76,26 @@ export function encodeOutcome(outcome: Outcome): Uint8Array {
       ]);
     case "forgotten":
       return encodeNumbers(2, []);
+    case "notNumbers":
+      return encodeNumbers(4, [
+        outcome.failures.length,
+        ...outcome.failures.flatMap(({ position, isOutOfRange }) => [position, isOutOfRange ? 1 : 0]),
+      ]);
   }
+}
+
+function encodeWithNumbers({ version, existed }: Applied, numbers: readonly NewNumber[]): Uint8Array {
+  const plain = [version, existed.length, ...existed, numbers.length];
+  let length = sizeOf(plain);
+  for (const { position, number } of numbers) length += varintSize(position) + 1 + number.length;
+  const writer = new WireWriter(passingBytes(1 + length));
+  writer.byte(3);
+  for (const each of plain) writer.varint(each);
+  for (const { position, number } of numbers) {
+    writer.varint(position);
+    writeNumber(writer, number);
+  }
+  return writer.finishMeasured();
 }
 
 /**
@@ -60,21 +112,42 @@ export function decodeOutcome(bytes: Uint8Array): Outcome {
 }
 
 function readOutcome(reader: WireReader, kind: number): Outcome {
-  if (kind === 0) {
-    const version = reader.varint();
-    const count = checkedCount(reader);
-    return { kind: "applied", version, existed: Array.from({ length: count }, () => reader.varint()) };
+  switch (kind) {
+    case 0:
+      return readApplied(reader);
+    case 1:
+      return {
+        kind: "refused",
+        failures: readEach(reader, (position) => ({ position, currentVersion: reader.varint() })),
+      };
+    case 2:
+      return { kind: "forgotten" };
+    case 3: {
+      const applied = readApplied(reader);
+      const numbers = readEach(reader, (position) => ({ position, number: readNumber(reader) }));
+      return { ...applied, numbers };
+    }
+    case 4:
+      return {
+        kind: "notNumbers",
+        failures: readEach(reader, (position) => ({ position, isOutOfRange: reader.byte() !== 0 })),
+      };
+    default:
+      throw new RangeError(`Cannot decode an outcome of kind ${kind}`);
   }
-  if (kind === 1) {
-    const count = checkedCount(reader);
-    const failures = Array.from(
-      { length: count },
-      () => ({ position: reader.varint(), currentVersion: reader.varint() }),
-    );
-    return { kind: "refused", failures };
-  }
-  if (kind === 2) return { kind: "forgotten" };
-  throw new RangeError(`Cannot decode an outcome of kind ${kind}`);
+}
+
+function readApplied(reader: WireReader): Applied {
+  const version = reader.varint();
+  return { kind: "applied", version, existed: readEach(reader, (position) => position) };
+}
+
+/** A list of things that begin with a position each. */
+function readEach<T>(reader: WireReader, read: (position: number) => T): T[] {
+  const count = checkedCount(reader);
+  const list: T[] = [];
+  for (let at = 0; at < count; at++) list.push(read(reader.varint()));
+  return list;
 }
 
 /** A count of things that take at least one byte each, so that a forged one cannot claim memory. */
@@ -87,9 +160,12 @@ function checkedCount(reader: WireReader): number {
 }
 
 function encodeNumbers(kind: number, numbers: readonly number[]): Uint8Array {
-  const length = numbers.reduce((sum, each) => sum + varintSize(each), 1);
-  const writer = new WireWriter(allocateBytes(length));
+  const writer = new WireWriter(passingBytes(1 + sizeOf(numbers)));
   writer.byte(kind);
   for (const each of numbers) writer.varint(each);
   return writer.finishMeasured();
+}
+
+function sizeOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, each) => sum + varintSize(each), 0);
 }

@@ -35,6 +35,8 @@ const SESSION_MEMORY_BYTES = 288;
 const OUTCOME_MEMORY_BYTES = 128;
 const FAILURE_MEMORY_BYTES = 48;
 const EXISTED_MEMORY_BYTES = 8;
+/** Measured alike, of an outcome with one number of 20 characters. */
+const NUMBER_MEMORY_BYTES = 144;
 
 interface Session {
   /** Outcomes by sequence, in the order in which the writes were applied. */
@@ -120,8 +122,10 @@ function forgetAcknowledged(session: Session): number {
 function memoryBytesOf(outcome: Outcome): number {
   switch (outcome.kind) {
     case "applied":
-      return OUTCOME_MEMORY_BYTES + EXISTED_MEMORY_BYTES * outcome.existed.length;
+      return OUTCOME_MEMORY_BYTES + EXISTED_MEMORY_BYTES * outcome.existed.length +
+        NUMBER_MEMORY_BYTES * (outcome.numbers?.length ?? 0);
     case "refused":
+    case "notNumbers":
       return OUTCOME_MEMORY_BYTES + FAILURE_MEMORY_BYTES * outcome.failures.length;
     case "forgotten":
       return OUTCOME_MEMORY_BYTES;

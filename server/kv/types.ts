@@ -8,7 +8,8 @@
 export type Precondition =
   | { readonly kind: "absent" }
   /** The key must be at this version; 0 is the same as `absent`. */
-  | { readonly kind: "version"; readonly version: number };
+  | { readonly kind: "version"; readonly version: number }
+  | { readonly kind: "exists" };
 
 /** One change of one key. A put with `ttlMs` 0 never expires. */
 export type Mutation =
@@ -19,7 +20,16 @@ export type Mutation =
     readonly ttlMs: number;
     readonly precondition: Precondition | undefined;
   }
-  | { readonly kind: "delete"; readonly key: Uint8Array; readonly precondition: Precondition | undefined };
+  | { readonly kind: "delete"; readonly key: Uint8Array; readonly precondition: Precondition | undefined }
+  /** With `ttlMs` 0 the key expires as it would have. */
+  | {
+    readonly kind: "increment";
+    readonly key: Uint8Array;
+    /** A number as `whole_number.ts` has it. */
+    readonly by: string;
+    readonly ttlMs: number;
+    readonly precondition: Precondition | undefined;
+  };
 
 /** Names a write, so that a retry takes effect once. */
 export interface RequestId {

@@ -8,16 +8,26 @@ import type { LogIndex } from "../../raft/mod.ts";
 import type { StateMachine } from "../calls/mod.ts";
 import {
   applyCommand,
+  type ClusterChange,
   type ClusterCommand,
   type ClusterState,
   decodeClusterCommand,
 } from "../cluster/mod.ts";
 import type { Outcome } from "../kv/mod.ts";
 
+/** A change that somebody has asked for and waits to see. */
+export interface ExpectedChange {
+  /** As it was when its request was applied here: refused at once, or under way. */
+  readonly begun: Promise<ClusterChange>;
+  /** Ends the waiting. */
+  readonly forget: () => void;
+}
+
 /** See the module comment. */
 export class ClusterStateMachine implements StateMachine {
   #state: ClusterState;
   #appliedIndex: LogIndex = 0;
+  readonly #expected = new Map<string, (change: ClusterChange) => void>();
   /** Nothing here is forgotten by age. */
   readonly timeMs = 0;
 
@@ -44,7 +54,18 @@ export class ClusterStateMachine implements StateMachine {
     const command: ClusterCommand = decodeClusterCommand(bytes);
     this.skip(index);
     this.#state = applyCommand(this.#state, command);
+    if (command.kind === "change") this.#show(command.changeId);
     return { kind: "applied", version: index, existed: [] };
+  }
+
+  /**
+   * The change `changeId` when its request is applied here. Of those that have ended the state retains a few
+   * only, so who looks into it later may not find a change that was refused among many.
+   */
+  expect(changeId: string): ExpectedChange {
+    const { promise, resolve } = Promise.withResolvers<ClusterChange>();
+    this.#expected.set(changeId, resolve);
+    return { begun: promise, forget: () => void this.#expected.delete(changeId) };
   }
 
   skip(index: LogIndex): void {
@@ -54,5 +75,12 @@ export class ClusterStateMachine implements StateMachine {
   /** It holds no keys. */
   get(): undefined {
     return undefined;
+  }
+
+  #show(changeId: string): void {
+    const show = this.#expected.get(changeId);
+    if (show === undefined) return;
+    const change = this.#state.changes.find((each) => each.changeId === changeId);
+    if (change !== undefined) show(change);
   }
 }

@@ -43,6 +43,8 @@ export class Coordinator {
   readonly #detector: FailureDetector;
   /** The state that the unfinished changes were read from. */
   #state: ClusterState | undefined;
+  /** When this node saw the state change for the last time. */
+  #changedMs = 0;
   /** When this node first saw each unfinished change. */
   readonly #seenMs = new Map<string, number>();
 
@@ -70,6 +72,7 @@ export class Coordinator {
     const { state } = this.#options.cluster;
     if (state === this.#state) return;
     this.#state = state;
+    this.#changedMs = this.#nowMs;
     const open = new Set(
       state.changes.filter(({ isFinished }) => !isFinished).map(({ changeId }) => changeId),
     );
@@ -87,6 +90,7 @@ export class Coordinator {
       leaderOf: (partitionId) => leaders.get(groupOfPartition(partitionId)).leader,
       isSilent: (nodeId) => this.#isSilent(nodeId),
       ageMs: (changeId) => this.#nowMs - (this.#seenMs.get(changeId) ?? this.#nowMs),
+      restMs: this.#nowMs - this.#changedMs,
     });
     if (command !== undefined) cluster.proposeOnce(command, PLAN);
   }

@@ -7,8 +7,8 @@
  */
 
 import type { Membership, MultiRaft, NodeId } from "../../raft/mod.ts";
-import { DomainError, invalidArgument } from "../api/mod.ts";
-import { type CallResult, HostedReplica } from "../calls/mod.ts";
+import { DomainError, invalidArgument, type NodeCallOptions } from "../api/mod.ts";
+import { type CallResult, type CallWait, HostedReplica } from "../calls/mod.ts";
 import {
   type ChangeRequest,
   checkClusterCommand,
@@ -25,9 +25,10 @@ import type { ClusterId, Troubles } from "../data/mod.ts";
 import type { Outcome } from "../kv/mod.ts";
 import type { Answerer, Clock, PeerTransport } from "../ports/mod.ts";
 import type { ClusterStateMachine } from "./cluster_state_machine.ts";
-import type { Inbox } from "./inbox.ts";
+import type { NodeInbox } from "./inbox.ts";
 
 type AddNode = Extract<ChangeRequest, { readonly kind: "addNode" }>;
+type ChangeCommand = Extract<ClusterCommand, { readonly kind: "change" }>;
 
 /** A proposal of this node's own that has not been answered for so long is made again. */
 const PROPOSAL_LIMIT_MS = 2_000;
@@ -48,7 +49,7 @@ export interface GroupZeroOptions {
   /** Where this node is, if it can be reached. */
   readonly place?: NodePlace | undefined;
   readonly troubles: Troubles;
-  readonly inbox: Inbox;
+  readonly inbox: NodeInbox;
 }
 
 /** See the module comment. */
@@ -132,15 +133,17 @@ export class GroupZero {
   }
 
   /** See `NodeApi.changeCluster`. */
-  async change(request: ChangeRequest, timeoutMs: number): Promise<string> {
+  async change(
+    request: ChangeRequest,
+    { timeoutMs, caller }: Omit<NodeCallOptions, "direct">,
+  ): Promise<string> {
     const { nodeId, seed, clock } = this.#options;
     const deadlineMs = clock.monotonicMs() + timeoutMs;
     const changeId = `${nodeId}-${seed.toString(16)}-${++this.#changeCount}`;
-    const command: ClusterCommand = { kind: "change", changeId, request };
+    const command: ChangeCommand = { kind: "change", changeId, request };
     mustBeWithinBounds(command);
     if (request.kind === "addNode") await this.#checkAddress(request);
-    await this.#propose(command, deadlineMs);
-    const change = await this.#appearance(changeId, deadlineMs);
+    const change = await this.#carry(command, { deadlineMs, caller });
     if (change.error !== "") throw invalidArgument(change.error);
     return changeId;
   }
@@ -161,7 +164,8 @@ export class GroupZero {
     if (this.#proposing.has(about)) return;
     this.#proposing.add(about);
     const end = () => void this.#proposing.delete(about);
-    this.#propose(command, this.#options.clock.monotonicMs() + PROPOSAL_LIMIT_MS).then(end, end);
+    const deadlineMs = this.#options.clock.monotonicMs() + PROPOSAL_LIMIT_MS;
+    this.#propose(command, { deadlineMs }).then(end, end);
   }
 
   /** Whether such a proposal has no answer yet. */
@@ -173,20 +177,27 @@ export class GroupZero {
   refresh(): void {
     if (this.#isRefreshing) return;
     this.#isRefreshing = true;
+    void this.refreshWithin(PROPOSAL_LIMIT_MS).then(() => this.#isRefreshing = false);
+  }
+
+  /** The same, and resolves with whether the state here has come that far within the time. */
+  refreshWithin(timeoutMs: number): Promise<boolean> {
     const { clock, inbox } = this.#options;
-    inbox.push({
-      kind: "call",
-      call: {
-        kind: "read",
-        partitionId: CLUSTER_PARTITION,
-        keys: [],
-        deadlineMs: clock.monotonicMs() + PROPOSAL_LIMIT_MS,
-        mayForward: false,
-        consistency: "follower",
-        maxStalenessMs: 0,
-        settle: () => this.#isRefreshing = false,
-      },
-    });
+    return new Promise((resolve) =>
+      inbox.push({
+        kind: "call",
+        call: {
+          kind: "read",
+          partitionId: CLUSTER_PARTITION,
+          keys: [],
+          deadlineMs: clock.monotonicMs() + timeoutMs,
+          mayForward: false,
+          consistency: "follower",
+          maxStalenessMs: 0,
+          settle: ({ ok }) => resolve(ok),
+        },
+      })
+    );
   }
 
   /**
@@ -208,7 +219,7 @@ export class GroupZero {
   }
 
   /** Resolves when the command has been applied by the group's leader; rejects with `DomainError`. */
-  #propose(command: ClusterCommand, deadlineMs: number): Promise<void> {
+  #propose(command: ClusterCommand, wait: CallWait): Promise<void> {
     return new Promise((resolve, reject) =>
       this.#options.inbox.push({
         kind: "call",
@@ -216,7 +227,7 @@ export class GroupZero {
           kind: "write",
           partitionId: CLUSTER_PARTITION,
           command: encodeClusterCommand(command),
-          deadlineMs,
+          ...wait,
           mayForward: true,
           settle: (result: CallResult<Outcome>) => result.ok ? resolve() : reject(result.error),
         },
@@ -225,30 +236,30 @@ export class GroupZero {
   }
 
   /**
-   * The change as soon as it stands in this node's own copy of the state, which may come after the group's
-   * leader has it.
+   * Has the request taken. Resolves with the change when it has begun in this node's own copy of the state,
+   * which may be after the group's leader has it, or before its answer is here.
    */
-  #appearance(changeId: string, deadlineMs: number): Promise<ClusterChange> {
-    const find = () => this.state.changes.find((change) => change.changeId === changeId);
-    return new Promise((resolve, reject) => {
-      const found = find();
-      if (found !== undefined) return resolve(found);
-      const end = () => {
-        stopListening();
-        timer.cancel();
-      };
-      const stopListening = this.onChange(() => {
-        const change = find();
-        if (change === undefined) return;
-        end();
-        resolve(change);
-      });
-      const { clock } = this.#options;
-      const timer = clock.after(Math.max(0, deadlineMs - clock.monotonicMs()), () => {
-        end();
-        reject(notSeenInTime());
-      });
-    });
+  async #carry(command: ChangeCommand, wait: CallWait): Promise<ClusterChange> {
+    const { begun, forget } = this.#options.machine.expect(command.changeId);
+    try {
+      await this.#propose(command, wait);
+      return await this.#before(wait.deadlineMs, begun);
+    } finally {
+      forget();
+    }
+  }
+
+  /** @throws {DomainError} `deadline` when `begun` has not come until then */
+  async #before(deadlineMs: number, begun: Promise<ClusterChange>): Promise<ClusterChange> {
+    const { clock } = this.#options;
+    const limit = Promise.withResolvers<never>();
+    const leftMs = Math.max(0, deadlineMs - clock.monotonicMs());
+    const timer = clock.after(leftMs, () => limit.reject(notSeenInTime()));
+    try {
+      return await Promise.race([begun, limit.promise]);
+    } finally {
+      timer.cancel();
+    }
   }
 }
 

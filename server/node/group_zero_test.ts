@@ -14,7 +14,7 @@ import {
   WRITE,
 } from "../../tests/support/cluster/node_cluster.ts";
 import { eventually, PATIENCE_MS, pause, until } from "../../tests/support/patience.ts";
-import type { ChangeRequest } from "../cluster/mod.ts";
+import { type ChangeRequest, FINISHED_CHANGES_MAX } from "../cluster/mod.ts";
 import { stateHash } from "../../tests/support/state_hash.ts";
 import type { Node } from "./node.ts";
 
@@ -188,6 +188,20 @@ test("a change that makes no sense is refused with the reason", async () => {
       assert.instance(error, Error, JSON.stringify(request));
       assert.match(error.message, reason);
     }
+  });
+});
+
+test("of many requests that are refused at once, each is told why", async () => {
+  await withCluster(3, async (cluster) => {
+    const requests = [1, 2, 3].flatMap((id) =>
+      Array.from(
+        { length: FINISHED_CHANGES_MAX },
+        () => change(cluster.node(id), { kind: "removeNode", nodeId: 9 }).catch((error) => error.message),
+      )
+    );
+    const reasons = new Set(await Promise.all(requests));
+    assert.is(reasons.size, 1, [...reasons].join("; "));
+    assert.match([...reasons][0], /node 9 is not a member/);
   });
 });
 

@@ -17,8 +17,18 @@ export type Input =
   | { readonly kind: "transfer"; readonly group: GroupId; readonly to: NodeId }
   | PeerInput;
 
+/** The inbox as its loop sees it, and as those do who fill it. */
+export interface NodeInbox extends CallInbox, PeerInbox {
+  readonly isEmpty: boolean;
+  push(input: Input): void;
+  /** Everything that has arrived; the inbox is empty afterwards. */
+  drain(): readonly Input[];
+  /** Calls `wake` once at the next push, or right away if something waits already. */
+  onceFilled(wake: () => void): void;
+}
+
 /** See the module comment. */
-export class Inbox implements CallInbox, PeerInbox {
+export class Inbox implements NodeInbox {
   #inputs: Input[] = [];
   #wake: (() => void) | undefined;
 
@@ -39,14 +49,12 @@ export class Inbox implements CallInbox, PeerInbox {
     wake();
   }
 
-  /** Everything that has arrived; the inbox is empty afterwards. */
   drain(): readonly Input[] {
     const inputs = this.#inputs;
     this.#inputs = [];
     return inputs;
   }
 
-  /** Calls `wake` once at the next push, or right away if something waits already. */
   onceFilled(wake: () => void): void {
     if (!this.isEmpty) wake();
     else this.#wake = wake;

@@ -50,7 +50,7 @@
  * @module
  */
 
-export { Inbox } from "./inbox.ts";
+export { Inbox, type Input, type NodeInbox } from "./inbox.ts";
 export { Node, type NodeOptions } from "./node.ts";
 export type { MemoryPart } from "../calls/mod.ts";
 export { RESOURCE_TROUBLE_KINDS, type ResourceTrouble } from "../data/mod.ts";

@@ -12,6 +12,7 @@ import {
   type ClusterMetadata,
   type MemoryLimits,
   type NodeApi,
+  type NodeCallOptions,
   type NodeReadOptions,
   type NodeStatus,
   type NodeTrouble,
@@ -44,14 +45,20 @@ import {
   foundingStateOf,
   type NodePlace,
 } from "../cluster/mod.ts";
-import type { DataDirectory, Identity, ResourceTrouble, Troubles } from "../data/mod.ts";
+import {
+  type DataDirectory,
+  DirectoryWatch,
+  type Identity,
+  type ResourceTrouble,
+  type Troubles,
+} from "../data/mod.ts";
 import type { Mutation } from "../kv/mod.ts";
 import { type Clock, Outbox, type PeerTransport } from "../ports/mod.ts";
 import { createMultiRaft, restoreGroups, TICKS_PER_HEARTBEAT } from "./bootstrap.ts";
 import { ClusterStateMachine } from "./cluster_state_machine.ts";
 import { Coordinator } from "./coordinator.ts";
 import { GroupZero } from "./group_zero.ts";
-import type { Inbox } from "./inbox.ts";
+import type { NodeInbox } from "./inbox.ts";
 import { type LoopMeters, type NodeEnd, NodeLoop } from "./node_loop.ts";
 import { NodeReporter } from "./node_status.ts";
 import { PeerDirectory } from "./peer_directory.ts";
@@ -84,7 +91,7 @@ export interface NodeOptions {
   readonly seed: number;
   /** For the salt of a new log, 32 bits that cannot be guessed; the system's by default. */
   readonly randomWord?: () => number;
-  readonly inbox: Inbox;
+  readonly inbox: NodeInbox;
   readonly transport: PeerTransport;
   /** Where this node is, if it can be reached; it sees to it that the cluster knows. */
   readonly place?: NodePlace;
@@ -116,6 +123,7 @@ export class Node implements NodeApi {
   readonly #loop: NodeLoop;
   readonly #reporter: NodeReporter;
   #isHandingOver = false;
+  #isLeaving = false;
   readonly #memory: MemoryBudget;
   /** Which writes it takes. */
   readonly gate: WriteGate;
@@ -172,8 +180,10 @@ export class Node implements NodeApi {
     this.#founding = new FoundingGate(clusterId, options.clock);
     this.#intake = new CallIntake({ ...base, partitionCount: shape.partitionCount });
     this.#reporter = new NodeReporter(parts);
+    const { directory, lock } = options.data;
     this.#loop = new NodeLoop({
       ...parts,
+      directory: new DirectoryWatch({ directory, nodeId: own.nodeId, locks: [lock, wal] }),
       dispatcher: new CallDispatcher(calls),
       leaderships: new Leaderships(calls),
       reconciler,
@@ -231,12 +241,16 @@ export class Node implements NodeApi {
 
   async changeCluster(
     request: ChangeRequest,
-    { timeoutMs }: Pick<NodeWriteOptions, "timeoutMs">,
+    options: Omit<NodeCallOptions, "direct">,
   ): Promise<string> {
-    const leftMs = await this.#founding.wait(timeoutMs);
+    const timeoutMs = await this.#founding.wait(options);
     if (this.#isStopping) throw stopping();
-    if (leftMs === 0) throw notFounded();
-    return await this.cluster.change(request, leftMs);
+    if (timeoutMs === 0) throw notFounded();
+    return await this.cluster.change(request, { ...options, timeoutMs });
+  }
+
+  refreshCluster({ timeoutMs }: Pick<NodeWriteOptions, "timeoutMs">): Promise<boolean> {
+    return this.#isStopping ? Promise.resolve(false) : this.cluster.refreshWithin(timeoutMs);
   }
 
   clusterChanges(): readonly ClusterChange[] {
@@ -256,9 +270,14 @@ export class Node implements NodeApi {
     return readinessOf(this.troubles());
   }
 
+  /** From now on the node is not ready, though it still serves: who watches it may turn away in time. */
+  announceStop(): void {
+    this.#isLeaving = true;
+  }
+
   /** What calls through this node suffer from, as far as it knows. */
   troubles(): readonly NodeTrouble[] {
-    if (this.#isStopping || this.#isHandingOver) {
+    if (this.#isStopping || this.#isHandingOver || this.#isLeaving) {
       return [{ kind: "stopping", reason: "the node is stopping" }];
     }
     const stuckMs = this.#loop.diskStuckMs;
@@ -307,7 +326,7 @@ export class Node implements NodeApi {
     mutations: readonly Mutation[],
     options: NodeWriteOptions,
   ): Promise<readonly WriteResult[]> {
-    const timeoutMs = await this.#founding.wait(options.timeoutMs);
+    const timeoutMs = await this.#founding.wait(options);
     if (timeoutMs > 0) return await this.#intake.write(mutations, { ...options, timeoutMs });
     return mutations.map(() => ({ ok: false, error: notFounded() }));
   }
@@ -316,7 +335,7 @@ export class Node implements NodeApi {
     keys: readonly Uint8Array[],
     options: NodeReadOptions,
   ): Promise<readonly ReadResult[]> {
-    const timeoutMs = await this.#founding.wait(options.timeoutMs);
+    const timeoutMs = await this.#founding.wait(options);
     if (timeoutMs === 0) throw notFounded();
     return await this.#intake.read(keys, { ...options, timeoutMs });
   }

@@ -1,11 +1,11 @@
 /**
- * The heart of a node. One turn: all that arrived since the last turn is thought through, made durable
- * together, then acted on.
+ * The heart of a node. One turn: all that arrived since the last turn is thought through, what is committed
+ * is acted on, and what is new is made durable together.
  *
  * ```
  * inbox ─▶ step ─▶ ready ─┬─▶ messages that may overtake the disk
- *                         ├─▶ one frame, one sync ───────────────▶ messages that promise it
- *                         └─▶ committed entries applied, callers answered (while the sync runs)
+ *                         ├─▶ committed entries applied, callers answered
+ *                         └─▶ one frame, one sync ───────────────▶ messages that promise it
  * ```
  *
  * What is to be written while the disk is busy gathers and becomes the next frame: group commit over all
@@ -29,11 +29,11 @@ import {
   type WriteGate,
 } from "../calls/mod.ts";
 import { CLUSTER_GROUP, type ClusterState } from "../cluster/mod.ts";
-import type { Troubles } from "../data/mod.ts";
+import type { DirectoryWatch, Troubles } from "../data/mod.ts";
 import type { Clock, Outbox, PeerBatch, Timer } from "../ports/mod.ts";
 import type { Coordinator } from "./coordinator.ts";
 import type { GroupZero } from "./group_zero.ts";
-import type { Inbox, Input } from "./inbox.ts";
+import type { Input, NodeInbox } from "./inbox.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
 import type { Reconciler } from "./reconciler.ts";
 import type { ReplicaSet } from "./replica_set.ts";
@@ -60,7 +60,7 @@ export type NodeEnd =
 export interface NodeLoopOptions {
   readonly nodeId: NodeId;
   readonly clock: Clock;
-  readonly inbox: Inbox;
+  readonly inbox: NodeInbox;
   readonly outbox: Outbox;
   readonly wal: Wal;
   readonly multiRaft: MultiRaft;
@@ -70,6 +70,7 @@ export interface NodeLoopOptions {
   readonly dispatcher: CallDispatcher;
   readonly gate: WriteGate;
   readonly troubles: Troubles;
+  readonly directory: DirectoryWatch;
   readonly peers: PeerDirectory;
   readonly cluster: GroupZero;
   readonly reconciler: Reconciler;
@@ -158,7 +159,10 @@ export class NodeLoop {
     this.#handOver?.done();
   }
 
-  /** Ends when everything on its way to the disk is there; every waiting call is failed. */
+  /**
+   * Ends when everything on its way to the disk is there; every waiting call is failed. What a turn has not
+   * handed to the log yet was promised to nobody.
+   */
   async stop(): Promise<void> {
     this.#isRunning = false;
     this.#tickTimer?.cancel();
@@ -250,13 +254,35 @@ export class NodeLoop {
     dispatcher.openReadRounds();
     const canWrite = this.#canWrite;
     const ready = multiRaft.ready(canWrite);
-    if (canWrite) gate.noteWritten();
-    outbox.addMessages(ready.messages);
+    const takenBytes = canWrite ? gate.takenBytes : 0;
+    const notices = ready.messages.filter(isNotice);
+    outbox.addMessages(
+      notices.length === 0 ? ready.messages : ready.messages.filter((each) => !isNotice(each)),
+    );
     this.#countAppends(ready.messages);
     this.#flush();
-    this.#write({ ready, startedMs });
     this.#act(ready);
     this.#flush();
+    // The streams to peers write now that the turn is over, and first: others wait for that to sync, too.
+    queueMicrotask(() => this.#orDie(() => this.#endTurn({ ready, startedMs }, takenBytes)));
+    if (notices.length > 0) this.#sendLater(notices);
+  }
+
+  /** Behind the answers to the clients, who wait for the same commits. */
+  #sendLater(notices: readonly Message[]): void {
+    const { clock, outbox } = this.#options;
+    clock.soon(() => {
+      if (!this.#isRunning) return;
+      outbox.addMessages(notices);
+      this.#orDie(() => this.#flush());
+    });
+  }
+
+  /** @param takenBytes of what the gate has let in, those that are written now */
+  #endTurn(turn: Turn, takenBytes: number): void {
+    if (this.#failure !== undefined || this.#isStopped) return;
+    this.#write(turn);
+    this.#options.gate.noteWritten(takenBytes);
     this.#listen();
   }
 
@@ -276,6 +302,8 @@ export class NodeLoop {
 
   /** Writes are finished in their order, each when it and all before it are durable. */
   #finishDurable(write: Write): void {
+    // A node that has ended for another reason promises nothing any more.
+    if (this.#failure !== undefined) return;
     write.isDurable = true;
     if (write.isFrame) this.#writesUnderWay--;
     while (this.#writing[0]?.isDurable) this.#finish(this.#writing.shift()!);
@@ -356,14 +384,17 @@ export class NodeLoop {
   }
 
   #tick(): void {
-    const { clock, cluster, coordinator, dispatcher, leaderships, meters, multiRaft, reconciler, wal } =
+    const { clock, cluster, coordinator, directory, dispatcher, leaderships, meters, multiRaft } =
       this.#options;
+    const { reconciler, wal } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const lost = directory.look(nowMs);
+    if (lost !== undefined) throw lost;
     multiRaft.tick();
     cluster.keepClusterId();
     cluster.announce();
     reconciler.tick();
     coordinator.tick();
-    const nowMs = clock.monotonicMs();
     dispatcher.countMemory();
     this.#noteTroubles();
     for (const ms of wal.takeSyncDurations()) meters.observeSync(ms / 1000);
@@ -374,11 +405,13 @@ export class NodeLoop {
   }
 
   #noteTroubles(): void {
-    const { gate, troubles, wal } = this.#options;
+    const { gate, peers, replicas, troubles, wal } = this.#options;
+    gate.forgetOthers((group) => replicas.holds(group) && !replicas.leads(group));
     troubles.note("next_segment", wal.spareFailure);
     troubles.note("log_full", gate.diskTrouble);
     troubles.note("memory_full", gate.memoryTrouble);
     troubles.note("entry_too_large", gate.entryTrouble);
+    troubles.note("peer_distrusted", peers.distrustTrouble);
   }
 
   #continueHandOver(nowMs: number): void {
@@ -390,12 +423,13 @@ export class NodeLoop {
 
   #takeBatch(from: NodeId, batch: PeerBatch): void {
     const { clock, dispatcher, gate, leaders, multiRaft, peers, replicas, walSync } = this.#options;
+    peers.noteHeard();
     if (peers.distrustOf(from) !== undefined) return;
     // With another policy the disk may lag behind what was promised, as its operator has chosen.
     if (walSync.kind === "always") multiRaft.mustKeep(batch.reminders, from);
     for (const message of batch.messages) {
       multiRaft.step(gate.admit(message));
-      if (message.kind !== "appendRequest" || message.term < leaders.get(message.group).term) continue;
+      if (!tellsCommit(message) || message.term < leaders.get(message.group).term) continue;
       replicas.all.get(message.group)?.noteCommit(message.commit, clock.monotonicMs());
     }
     for (const { group, term } of batch.leaderships) leaders.noteRemote(group, { leader: from, term });
@@ -406,9 +440,9 @@ export class NodeLoop {
 
   /** Applies what is committed and answers the calls that waited for it. */
   #act(ready: ReadyBatch): void {
-    const { dispatcher, leaderships, peers, replicas } = this.#options;
+    const { dispatcher, leaderships, peers } = this.#options;
     for (const { group, entries } of ready.committed) {
-      replicas.all.get(group)?.apply(entries);
+      dispatcher.apply(group, entries);
       if (group === CLUSTER_GROUP) this.#followCluster();
     }
     for (const read of ready.reads) dispatcher.closeReadRound(read);
@@ -434,4 +468,14 @@ export class NodeLoop {
     const { dispatcher, outbox } = this.#options;
     dispatcher.takeLost(outbox.flush());
   }
+}
+
+function isNotice({ kind }: Message): boolean {
+  return kind === "commitNotice";
+}
+
+function tellsCommit(
+  message: Message,
+): message is Extract<Message, { kind: "appendRequest" | "commitNotice" }> {
+  return message.kind === "appendRequest" || message.kind === "commitNotice";
 }

@@ -75,31 +75,72 @@ export class NodeReporter {
 
   status(isStopping: boolean): NodeStatus {
     const { clock, clusterId, identity, replicas, transport, wal } = this.#options;
-    const isReady = !isStopping && readinessOf(this.troubles()).isReady;
+    const { troubles } = readinessOf(this.troubles());
     return {
       nodeId: identity.nodeId,
       clusterId: clusterId.settledValue,
       version: VERSION,
-      state: isStopping ? "stopping" : isReady ? "serving" : "starting",
+      state: isStopping ? "stopping" : this.#workingState(),
       uptimeMs: Math.floor(clock.monotonicMs() - this.#startedMs),
       replicas: replicas.assigned().map((replica) => this.#replica(replica)),
       peers: transport.statuses(),
       walBytes: wal.stats.bytesTotal,
+      troubles,
     };
+  }
+
+  #workingState(): NodeStatus["state"] {
+    if (this.#startingTrouble() !== undefined) return "starting";
+    if (readinessOf(this.troubles()).isReady) return "serving";
+    return this.#hasQuorums() ? "degraded" : "no quorum";
+  }
+
+  /** Whether this node reaches a majority of each partition of which it has a replica. */
+  #hasQuorums(): boolean {
+    const { cluster, identity: { nodeId }, transport } = this.#options;
+    const reached = transport.statuses().filter((peer) => peer.reached).map((peer) => peer.nodeId);
+    const present = new Set([nodeId, ...reached]);
+    return cluster.state.partitions.every(({ replicas }) =>
+      !replicas.includes(nodeId) || replicas.filter((id) => present.has(id)).length * 2 > replicas.length
+    );
   }
 
   /** What calls through this node suffer from, as far as it knows. */
   troubles(): readonly NodeTrouble[] {
+    return [...this.#servingTroubles(), ...this.#shortage()];
+  }
+
+  #servingTroubles(): readonly NodeTrouble[] {
+    const starting = this.#startingTrouble();
+    return starting === undefined ? [...this.#leaderTroubles(), ...this.#stuckReplicas()] : [starting];
+  }
+
+  /** Why the node has not become a part of its cluster since its start, if it has not. */
+  #startingTrouble(): NodeTrouble | undefined {
     const { cluster: { state }, clusterId, identity, troubles } = this.#options;
     if (!state.nodes.has(identity.nodeId)) {
-      return [{ kind: "notMember", reason: "the node is not a member yet" }];
+      return { kind: "notMember", reason: `the node is not a member yet${this.#unreached}` };
     }
-    if (!state.isFounded) return [{ kind: "noLeader", reason: "the cluster's own group has no leader" }];
-    if (!clusterId.isSettled) {
-      const reason = troubles.reasonOf("cluster_id_file") ?? "the cluster's id is not kept yet";
-      return [{ kind: "idNotKept", reason }];
+    if (!state.isFounded) {
+      return { kind: "noLeader", reason: `the cluster's own group has no leader${this.#unreached}` };
     }
-    return [...this.#leaderTroubles(), ...this.#stuckReplicas(), ...this.#shortage()];
+    if (clusterId.isSettled) return undefined;
+    const reason = troubles.reasonOf("cluster_id_file") ?? "the cluster's id is not kept yet";
+    return { kind: "idNotKept", reason };
+  }
+
+  /** Added to a reason that may come of it. */
+  get #unreached(): string {
+    const { peers, transport } = this.#options;
+    const address = peers.unreachedAt;
+    if (address === undefined) return "";
+    const others = transport.statuses();
+    const places = others.slice(0, NAMED_MAX).map((peer) => `${peer.nodeId} at ${peer.address}`).join(", ");
+    const why = others.length === 0 || others.some(({ reached }) => reached)
+      ? "is that where they find it (--advertise)?"
+      : `none of them answers it either (node ${places}): are they up?` +
+        " If they are, is this node where they find it (--advertise)?";
+    return `, and no other node has reached it at ${address} so far: ${why}`;
   }
 
   /** The partitions without a leader that this node knows, ascending. */
@@ -143,6 +184,10 @@ export class NodeReporter {
     if (disk !== undefined) yield { kind: "diskFull", reason: disk };
     const memory = troubles.reasonOf("memory_full");
     if (memory !== undefined) yield { kind: "memoryFull", reason: memory };
+    const entry = troubles.reasonOf("entry_too_large");
+    if (entry !== undefined) yield { kind: "entryTooLarge", reason: entry };
+    const peer = troubles.reasonOf("peer_distrusted");
+    if (peer !== undefined) yield { kind: "peerDistrusted", reason: peer };
   }
 
   #partition({ partitionId, replicas }: ClusterPartition, count: number): PartitionMetadata {

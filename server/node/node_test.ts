@@ -40,6 +40,18 @@ test("one node alone writes, reads, deletes and comes back with its data", async
   });
 });
 
+test("what a write costs in memory counts from the moment it is applied", async () => {
+  await withCluster(1, async (cluster) => {
+    const node = cluster.node(1);
+    for (let round = 0; round < 20; round++) {
+      await node.write(Array.from({ length: 50 }, (_, at) => put(`key-${round}-${at}`, "v")), WRITE);
+      const state = node.memory().find(({ name }) => name === "state");
+      const held = node.replicas.assigned().reduce((bytes, { machine }) => bytes + machine.memoryBytes, 0);
+      assert.is(state?.usedBytes, held, `after write ${round}`);
+    }
+  });
+});
+
 test("any of three nodes takes any call, and all end up with the same state", async () => {
   await withCluster(3, async (cluster) => {
     for (const id of [1, 2, 3]) {
@@ -90,6 +102,19 @@ test("writes go on when a node has stopped, and it catches up when it is back", 
     for (let at = 0; at < 40; at++) {
       assert.is(await text(cluster.node(2), `key-${at}`, { ...READ, consistency: "follower" }), "while away");
     }
+  });
+});
+
+test("a node that served and lost its majority says so, and does not call it a start", async () => {
+  await withCluster(3, async (cluster) => {
+    assert.is(cluster.node(1).status().state, "serving");
+    await cluster.stop(2);
+    await cluster.stop(3);
+    await until(() => cluster.node(1).status().state === "no quorum", "node 1 says that it has no quorum");
+    await cluster.start(2);
+    await cluster.start(3);
+    await cluster.ready();
+    await until(() => cluster.node(1).status().state === "serving", "node 1 serves again");
   });
 });
 
@@ -147,6 +172,42 @@ test("a repeated request takes effect once", async () => {
     assert.is(await text(cluster.node(3), "a"), "2");
   });
 });
+
+test("increments are counted once, whichever node is asked, and a repeated one hears its number", async () => {
+  await withCluster(3, async (cluster) => {
+    const numbers: number[] = [];
+    const count = async (id: number, sequence: number) => {
+      const requestId = { clientId: `000000000000000${id}`, sequence, acknowledgedBelow: sequence };
+      const ask = () => cluster.node(id).write([increment("n", "1")], { ...WRITE, requestId });
+      const [[result], [again]] = [await ask(), await ask()];
+      if (!result?.ok || result.number === undefined) throw new Error(`not counted: ${kindOf(result)}`);
+      assert.equal(again, result);
+      numbers.push(Number(result.number));
+    };
+    const rounds = Array.from({ length: 10 }, (_, round) => round + 1);
+    await Promise.all([1, 2, 3].map(async (id) => {
+      for (const round of rounds) await count(id, round);
+    }));
+    assert.equal(numbers.sort((a, b) => a - b), Array.from({ length: 30 }, (_, at) => at + 1));
+    for (const id of [1, 2, 3]) assert.is(await text(cluster.node(id), "n"), "30");
+  });
+});
+
+test("an increment that cannot be done is told by every node, with what it kept from being applied", async () => {
+  await withCluster(3, async (cluster) => {
+    await cluster.node(1).write([put("{n}text", "x")], WRITE);
+    for (const id of [1, 2, 3]) {
+      const mutations = [increment("{n}text", "1"), put("{n}other", "y")];
+      const results = await cluster.node(id).write(mutations, WRITE);
+      assert.equal(results.map(kindOf), ["notANumber", "batchAborted"]);
+      assert.is(await text(cluster.node(id), "{n}other"), undefined);
+    }
+  });
+});
+
+function increment(key: string, by: string): Mutation {
+  return { kind: "increment", key: utf8(key), by, ttlMs: 0, precondition: undefined };
+}
 
 test("what breaks a node that the cluster has removed is told when it is closed", async () => {
   await withCluster(1, async (cluster) => {

@@ -41,6 +41,7 @@ export class PeerDirectory implements NodeAddresses {
   readonly #said = new Map<NodeId, string>();
   /** Peers that have lost what they had promised to this node, and how that showed. */
   readonly #distrusted = new Map<NodeId, string>();
+  #hasHeard = false;
 
   constructor(options: PeerDirectoryOptions) {
     this.#options = options;
@@ -103,6 +104,25 @@ export class PeerDirectory implements NodeAddresses {
   /** Why nothing of what `id` says is believed, `undefined` if it is. */
   distrustOf(id: NodeId): string | undefined {
     return this.#distrusted.get(id);
+  }
+
+  /** Which members are not believed, and why; it is over when they have been removed from the cluster. */
+  get distrustTrouble(): string | undefined {
+    const { retired } = this.#options.cluster.state;
+    const present = [...this.#distrusted].filter(([id]) => !retired.has(id));
+    if (present.length === 0) return undefined;
+    return present.map(([id, reason]) => `Nothing is believed that node ${id} says: ${reason}`).join(". ");
+  }
+
+  /** A peer has spoken to this node. */
+  noteHeard(): void {
+    this.#hasHeard = true;
+  }
+
+  /** Where nobody has reached this node since its start, if that is so and somebody should have. */
+  get unreachedAt(): string | undefined {
+    const { place } = this.#options;
+    return this.#hasHeard || this.ids().length === 0 ? undefined : place?.address;
   }
 
   /**

@@ -6,7 +6,7 @@
 
 import { assert, suite } from "../../tests/harness.ts";
 import { LeaderTable } from "../calls/mod.ts";
-import { CLUSTER_GROUP, type ClusterState, foundingState } from "../cluster/mod.ts";
+import { CLUSTER_GROUP, type ClusterState, foundingState, type NodePlace } from "../cluster/mod.ts";
 import { Outbox, type PeerTransport } from "../ports/mod.ts";
 import { ClusterStateMachine } from "./cluster_state_machine.ts";
 import { PeerDirectory } from "./peer_directory.ts";
@@ -28,10 +28,11 @@ interface Knowledge {
   readonly state?: ClusterState;
   readonly leader?: number;
   readonly hasJoined?: boolean;
+  readonly place?: NodePlace;
 }
 
 /** The directory of node 3, which was told of nodes 1 to 3 at its start; and how often peers were set. */
-function directoryOfNode3({ state = stateOf(TOLD), leader = 0, hasJoined = false }: Knowledge) {
+function directoryOfNode3({ state = stateOf(TOLD), leader = 0, hasJoined = false, place }: Knowledge) {
   let connected = 0;
   let peers: ReadonlyMap<number, readonly string[]> = new Map();
   const setPeers = (given: typeof peers) => {
@@ -48,7 +49,7 @@ function directoryOfNode3({ state = stateOf(TOLD), leader = 0, hasJoined = false
     cluster: new ClusterStateMachine(state),
     leaders,
     outbox,
-    place: undefined,
+    place,
   });
   const places = () => {
     directory.connect();
@@ -136,6 +137,29 @@ test("a provisional peer that the cluster removes is a peer no more", () => {
   state.retired.add(9);
   assert.not(directory.admit(9, ADDRESS));
   assert.equal(directory.ids(), [1, 2]);
+});
+
+test("a peer that is not believed is told of until the cluster has removed it", () => {
+  const state = { ...stateOf(TOLD), retired: new Set<number>() };
+  const { directory } = directoryOfNode3({ state });
+  assert.is(directory.distrustTrouble, undefined);
+  for (const leader of [1, 2]) {
+    const there = { index: 7, term: 2 };
+    directory.distrust({ group: 4, leader, term: 5, here: { index: 7, term: 3 }, there });
+  }
+  assert.match(directory.distrustTrouble!, /node 1 says: Group 4 contradicts .* node 2 says: Group 4/);
+  state.retired.add(1);
+  assert.not(directory.distrustTrouble!.includes("that node 1 says"));
+  state.retired.add(2);
+  assert.is(directory.distrustTrouble, undefined);
+});
+
+test("while nobody has reached the node where it says that it is, that is known", () => {
+  const { directory } = directoryOfNode3({ place: { address: "mine:3", clientUrl: "" } });
+  assert.is(directory.unreachedAt, "mine:3");
+  directory.noteHeard();
+  assert.is(directory.unreachedAt, undefined);
+  assert.is(directoryOfNode3({}).directory.unreachedAt, undefined);
 });
 
 test.run();

@@ -51,6 +51,11 @@ export class ReplicaSet {
     return this.#all.get(group)?.role === "leader";
   }
 
+  /** Whether this node is to hold a replica of the group. */
+  holds(group: GroupId): boolean {
+    return group === CLUSTER_GROUP || this.#ofPartitions.get(group)?.isAssigned === true;
+  }
+
   /** Of the partitions this node is to hold, ascending. */
   assigned(): readonly KvReplica[] {
     return this.held().filter((replica) => replica.isAssigned);

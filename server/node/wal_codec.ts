@@ -25,7 +25,7 @@ import {
   type PeerPromise,
 } from "../../raft/mod.ts";
 import type { WalRecord } from "../../wal-wasm/mod.ts";
-import { allocateBytes } from "../kv/mod.ts";
+import { passingBytes } from "../kv/mod.ts";
 
 /** Kinds of records this node writes. */
 export const RecordKind = { entry: 1, hardState: 2, promise: 3 } as const;
@@ -80,7 +80,7 @@ export function decodeRecord(kind: number, payload: Uint8Array): DecodedRecord {
 }
 
 function encodeEntry(group: GroupId, entry: Entry): WalRecord {
-  const writer = new WireWriter(allocateBytes(varintSize(entry.index) + varintSize(entry.term) + 1));
+  const writer = new WireWriter(passingBytes(varintSize(entry.index) + varintSize(entry.term) + 1));
   writer.varint(entry.index);
   writer.varint(entry.term);
   writer.byte(entry.kind);
@@ -88,7 +88,7 @@ function encodeEntry(group: GroupId, entry: Entry): WalRecord {
 }
 
 function encodeHardState(group: GroupId, { term, vote, commit }: HardState): WalRecord {
-  const writer = new WireWriter(allocateBytes(varintSize(term) + varintSize(vote) + varintSize(commit)));
+  const writer = new WireWriter(passingBytes(varintSize(term) + varintSize(vote) + varintSize(commit)));
   writer.varint(term);
   writer.varint(vote);
   writer.varint(commit);
@@ -97,7 +97,7 @@ function encodeHardState(group: GroupId, { term, vote, commit }: HardState): Wal
 
 function encodePromise(group: GroupId, { node, term, index, indexTerm }: PeerPromise): WalRecord {
   const values = [node, term, index, indexTerm];
-  const writer = new WireWriter(allocateBytes(values.reduce((sum, value) => sum + varintSize(value), 0)));
+  const writer = new WireWriter(passingBytes(values.reduce((sum, value) => sum + varintSize(value), 0)));
   for (const value of values) writer.varint(value);
   return { group, kind: RecordKind.promise, head: writer.finishMeasured(), body: NO_BYTES };
 }

@@ -9,12 +9,23 @@
  */
 
 import type { Readiness } from "../api/mod.ts";
+import { type HttpRouter, type RequestLabel, webHandler } from "../http/mod.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** What the answers are made from. */
 interface OpsSource {
   readonly metrics: Metrics;
   readonly readiness: () => Readiness;
+}
+
+const PATHS = ["/metrics", "/healthz", "/readyz"];
+
+/** Answers operators. */
+export function opsRouter(source: OpsSource): HttpRouter {
+  const handlerOf = (label: RequestLabel) => webHandler((request) => handleOps(request, source), { label });
+  const handlers = new Map(PATHS.map((route) => [route, handlerOf({ route })]));
+  const unknown = handlerOf({});
+  return { route: ({ target }) => handlers.get(target.split("?", 1)[0]!) ?? unknown };
 }
 
 /** Answers one request of an operator. */

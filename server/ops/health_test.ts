@@ -42,4 +42,15 @@ test("what is full is ready for reads, and what has no leader is not", async () 
   assert.is((await ask("?for=writes", []))[0], 400);
 });
 
+test("what an operator must see to while calls succeed is told to who asks for all, after all else", async () => {
+  const distrust: NodeTrouble = { kind: "peerDistrusted", reason: "node 2 has lost something" };
+  assert.equal(await ask("", [distrust]), [200, "ok\n"]);
+  assert.equal(await ask("?for=reads", [distrust, FULL]), [200, "ok\n"]);
+  const told = "peerDistrusted: node 2 has lost something\n";
+  assert.equal(await ask("?verbose", [distrust]), [200, `ok\n${told}`]);
+  assert.equal(await ask("", [distrust, ORPHAN]), [503, `${ORPHAN.reason}\n`]);
+  const all = `not ready\nnoLeader: ${ORPHAN.reason}\n${told}`;
+  assert.equal(await ask("?verbose", [distrust, ORPHAN]), [503, all]);
+});
+
 test.run();

@@ -7,7 +7,9 @@
 
 import client from "prom-client";
 import { type DomainError, refusalReason } from "../api/mod.ts";
+import type { HttpLimit, HttpMeters } from "../http/mod.ts";
 import type { LoopMeters } from "../node/mod.ts";
+import { BucketCounts, CallCounts } from "./call_counts.ts";
 import {
   detailOf,
   type MetricsSource,
@@ -43,33 +45,16 @@ const LAG_INTERVAL_MS = 100;
 type ProposalResult = "accepted" | "refused";
 
 /** See the module comment. */
-export class Metrics implements LoopMeters {
+export class Metrics implements HttpMeters, LoopMeters {
   readonly #registry = new client.Registry();
-  readonly #requests = new client.Counter({
-    name: "prkdb_requests_total",
-    help: "Calls answered",
-    labelNames: ["method", "code"],
-    registers: [this.#registry],
-  });
-  readonly #duration = new client.Histogram({
-    name: "prkdb_request_duration_seconds",
-    help: "Time to answer a call",
-    labelNames: ["method"],
-    buckets: REQUEST_BUCKETS,
-    registers: [this.#registry],
-  });
+  readonly #calls = new CallCounts(REQUEST_BUCKETS);
   readonly #refusals = new client.Counter({
     name: "prkdb_refusals_total",
     help: "Calls that were refused, by what refused them",
     labelNames: ["reason"],
     registers: [this.#registry],
   });
-  readonly #turns = new client.Histogram({
-    name: "prkdb_turn_duration_seconds",
-    help: "Time of one turn, sync included",
-    buckets: REQUEST_BUCKETS,
-    registers: [this.#registry],
-  });
+  readonly #turns = new BucketCounts(REQUEST_BUCKETS);
   readonly #lag = new client.Histogram({
     name: "prkdb_event_loop_lag_seconds",
     help: "How late a timer fires",
@@ -82,10 +67,16 @@ export class Metrics implements LoopMeters {
     buckets: SYNC_BUCKETS,
     registers: [this.#registry],
   });
-  readonly #frames = new client.Histogram({
-    name: "prkdb_wal_frame_bytes",
-    help: "Size of one frame of the log",
-    buckets: FRAME_BUCKETS,
+  readonly #frames = new BucketCounts(FRAME_BUCKETS);
+  readonly #connections = new client.Gauge({
+    name: "prkdb_http_connections",
+    help: "Connections that are open, of clients, peers and operators",
+    registers: [this.#registry],
+  });
+  readonly #limits = new client.Counter({
+    name: "prkdb_http_limits_total",
+    help: "Requests and connections that a limit of the ports has ended, by the limit",
+    labelNames: ["limit"],
     registers: [this.#registry],
   });
   /** By partition, of this node's replicas past and present. */
@@ -93,9 +84,6 @@ export class Metrics implements LoopMeters {
   /** A failure passes several places that count. */
   readonly #counted = new WeakSet<DomainError>();
   readonly #detail: PartitionDetail | undefined;
-  // Looking a child up by its labels costs more than feeding it.
-  readonly #requestChildren = new Map<string, client.Counter.Internal>();
-  readonly #durationChildren = new Map<string, client.Histogram.Internal<string>>();
   #source: MetricsSource | undefined;
   #lagTimer: ReturnType<typeof setInterval> | undefined;
 
@@ -121,8 +109,7 @@ export class Metrics implements LoopMeters {
 
   /** One call to `method` was answered with `code` after `seconds`. */
   observe(method: string, code: string, seconds: number): void {
-    childOf(this.#requestChildren, `${method} ${code}`, () => this.#requests.labels({ method, code })).inc();
-    childOf(this.#durationChildren, method, () => this.#duration.labels({ method })).observe(seconds);
+    this.#calls.observe(method, code, seconds);
   }
 
   observeTurn(seconds: number): void {
@@ -148,13 +135,21 @@ export class Metrics implements LoopMeters {
     this.#refusals.inc({ reason });
   }
 
+  observeConnections(change: 1 | -1): void {
+    this.#connections.inc(change);
+  }
+
+  observeLimit(limit: HttpLimit): void {
+    this.#limits.inc({ limit });
+  }
+
   get contentType(): string {
     return this.#registry.contentType;
   }
 
   /** Everything in Prometheus' text format. */
   async render(): Promise<string> {
-    const counted = await this.#registry.metrics();
+    const counted = `${await this.#registry.metrics()}\n${this.#renderHot()}`;
     const source = this.#source;
     if (source === undefined) return counted;
     const status = source.status();
@@ -163,7 +158,14 @@ export class Metrics implements LoopMeters {
     const here = new Map(replicas.map((partitionId) => [partitionId, this.#proposalsOf(partitionId)]));
     // A total over all partitions must not fall when one moves away.
     const proposals = renderProposals(detail === "each" ? here : this.#proposals, detail);
-    return `${counted}\n${renderReadings({ source, status, detail })}${proposals}`;
+    return `${counted}${renderReadings({ source, status, detail })}${proposals}`;
+  }
+
+  /** What every call and every turn feeds. */
+  #renderHot(): string {
+    return this.#calls.render() +
+      this.#turns.render("prkdb_turn_duration_seconds", "Time of one turn, sync included") +
+      this.#frames.render("prkdb_wal_frame_bytes", "Size of one frame of the log");
   }
 
   #proposalsOf(partitionId: number): ProposalCounts {

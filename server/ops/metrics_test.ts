@@ -50,6 +50,7 @@ const STATUS: NodeStatus = {
   }],
   peers: [{ nodeId: 2, address: "h:1", connected: true, reached: true, queuedBytes: 17, droppedMessages: 3 }],
   walBytes: 1_000,
+  troubles: [],
 };
 
 /** Of a node that says `status`. */

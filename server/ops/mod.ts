@@ -38,6 +38,7 @@
  * @module
  */
 
-export { handleOps } from "./health.ts";
+export { opsRouter } from "./health.ts";
 export { Metrics } from "./metrics.ts";
+export type { MemoryFigures } from "./readings.ts";
 export { QuorumWatch } from "./quorum_watch.ts";

@@ -7,8 +7,8 @@
  * @module
  */
 
-import type { NodeStatus, PeerStatus, Readiness, ReplicaStatus } from "../api/mod.ts";
-import { type MemoryPart, RESOURCE_TROUBLE_KINDS, type ResourceTrouble } from "../node/mod.ts";
+import type { NodeStatus, PeerStatus, Readiness, ReplicaStatus, ServerMemoryLimits } from "../api/mod.ts";
+import { RESOURCE_TROUBLE_KINDS, type ResourceTrouble } from "../node/mod.ts";
 
 /** Above so many partitions their figures are added up, unless it is said otherwise. */
 const PARTITIONS_EACH_MAX = 256;
@@ -19,7 +19,11 @@ const ALL = "all";
 export type PartitionDetail = "each" | "aggregate";
 
 /** How much of a part of the memory budget is used. */
-export type MemoryFigures = Pick<MemoryPart, "name" | "limitBytes" | "usedBytes">;
+export interface MemoryFigures {
+  readonly name: keyof ServerMemoryLimits;
+  readonly limitBytes: number;
+  readonly usedBytes: number;
+}
 
 /** The log's size. */
 export interface WalSample {
@@ -44,7 +48,7 @@ export interface MetricsSource {
   leaderless(): readonly number[];
   sampleWal(): WalSample;
   callsInFlight(): number;
-  memory(): readonly MemoryPart[];
+  memory(): readonly MemoryFigures[];
   shortages(): readonly ResourceTrouble[];
 }
 

@@ -6,7 +6,8 @@
  */
 
 import { WireReader, WireWriter } from "../../proto/mod.ts";
-import { ENVELOPE_HEADER_BYTES, envelopeHeader, type EnvelopeKind } from "./envelope.ts";
+import { cutBytes } from "../http/mod.ts";
+import { ENVELOPE_HEADER_BYTES, type EnvelopeKind, putEnvelopeHeader } from "./envelope.ts";
 
 /** Why a stream was refused. */
 export interface StreamRefusal {
@@ -59,8 +60,8 @@ function decodeRefusal(text: string): StreamRefusal | undefined {
 }
 
 function enveloped(message: Uint8Array, kind: EnvelopeKind): Uint8Array<ArrayBuffer> {
-  const envelope = new Uint8Array(ENVELOPE_HEADER_BYTES + message.length);
-  envelope.set(envelopeHeader(message.length, kind));
+  const envelope = cutBytes(ENVELOPE_HEADER_BYTES + message.length);
+  putEnvelopeHeader(envelope, 0, { length: message.length, kind });
   envelope.set(message, ENVELOPE_HEADER_BYTES);
   return envelope;
 }

@@ -39,6 +39,7 @@ const EVERY_MESSAGE: readonly Message[] = [
   { kind: "readIndexResponse", ...envelope, readId: 5, readIndex: 13, granted: true },
   { kind: "timeoutNowRequest", ...envelope },
   { kind: "quietRequest", ...envelope, commit: BIG },
+  { kind: "commitNotice", ...envelope, commit: BIG },
   { kind: "nodeHeartbeat", group: 0, from: 1, to: 2, term: 0, isAnswer: false },
   { kind: "nodeHeartbeat", group: 0, from: 1, to: 2, term: 0, isAnswer: true },
 ];

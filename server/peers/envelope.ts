@@ -6,6 +6,8 @@
  * @module
  */
 
+import { joinChunks } from "../http/mod.ts";
+
 /** Bytes in front of each message. */
 export const ENVELOPE_HEADER_BYTES = 5;
 
@@ -21,10 +23,17 @@ export interface Envelope {
 /** What an envelope holds. */
 export type EnvelopeKind = "message" | "end";
 
-/** The header of an envelope that holds `length` bytes. */
-export function envelopeHeader(length: number, kind: EnvelopeKind = "message"): Uint8Array {
-  const flags = kind === "end" ? FLAG_END_STREAM : 0;
-  return Uint8Array.of(flags, length >>> 24, (length >>> 16) & 0xff, (length >>> 8) & 0xff, length & 0xff);
+/** Writes the header of an envelope that holds `length` bytes. */
+export function putEnvelopeHeader(
+  target: Uint8Array,
+  at: number,
+  { length, kind = "message" }: { readonly length: number; readonly kind?: EnvelopeKind },
+): void {
+  target[at] = kind === "end" ? FLAG_END_STREAM : 0;
+  target[at + 1] = length >>> 24;
+  target[at + 2] = length >>> 16;
+  target[at + 3] = length >>> 8;
+  target[at + 4] = length;
 }
 
 /** Cuts a byte stream that arrives in arbitrary chunks into envelopes. */
@@ -50,7 +59,7 @@ export class EnvelopeReader {
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;
     if (this.#waitingBytes < this.#wanted) return;
-    const bytes = this.#waiting.length === 1 ? chunk : concat(this.#waiting, this.#waitingBytes);
+    const bytes = this.#waiting.length === 1 ? chunk : joinChunks(this.#waiting, this.#waitingBytes);
     let at = 0;
     for (;;) {
       const length = this.#lengthAt(bytes, at);
@@ -69,7 +78,7 @@ export class EnvelopeReader {
   #lengthAt(bytes: Uint8Array, at: number): number | undefined {
     if (bytes.length - at < ENVELOPE_HEADER_BYTES) return undefined;
     if ((bytes[at]! & FLAG_COMPRESSED) !== 0) throw new RangeError("Cannot read a compressed message");
-    const length = new DataView(bytes.buffer, bytes.byteOffset + at + 1, 4).getUint32(0);
+    const length = bytes[at + 1]! * 2 ** 24 + (bytes[at + 2]! << 16 | bytes[at + 3]! << 8 | bytes[at + 4]!);
     if (length > this.bytesMax) {
       throw new RangeError(`Cannot read a message of ${length} bytes: the limit is ${this.bytesMax}`);
     }
@@ -80,14 +89,4 @@ export class EnvelopeReader {
     this.#waiting = rest.length === 0 ? [] : [rest];
     this.#waitingBytes = rest.length;
   }
-}
-
-function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
 }

@@ -25,7 +25,7 @@ import type { StreamAnswer } from "./answer_codec.ts";
 import { AnswerReader } from "./answer_reader.ts";
 import { AnswerWatch } from "./answer_watch.ts";
 import { encodeHello, encodePeerBatch } from "./codec.ts";
-import { ENVELOPE_HEADER_BYTES, envelopeHeader } from "./envelope.ts";
+import { ENVELOPE_HEADER_BYTES, putEnvelopeHeader } from "./envelope.ts";
 
 /** Bytes that may wait for the peer to read; more than all append windows of a busy node together. */
 const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
@@ -43,6 +43,9 @@ const REMOVED_CODE = "permission_denied";
 
 /** Chunk size line: eight hexadecimal digits, then CR LF. */
 const CHUNK_HEADER_BYTES = 10;
+const HEX_DIGITS = "0123456789abcdef";
+const BATCH_HEADER = new Uint8Array(CHUNK_HEADER_BYTES + ENVELOPE_HEADER_BYTES);
+BATCH_HEADER.set([0x0d, 0x0a], CHUNK_HEADER_BYTES - 2);
 const CHUNK_END = new TextEncoder().encode("\r\n");
 
 const NOTHING: PeerBatch = { messages: [], calls: [], replies: [], leaderships: [], reminders: [] };
@@ -199,11 +202,9 @@ export class PeerLink {
   #enqueue({ watch }: Stream, encode: (writer: WireWriter) => void): void {
     watch.noteSent(performance.now());
     const writer = this.#filling;
-    const start = writer.skip(CHUNK_HEADER_BYTES + ENVELOPE_HEADER_BYTES);
+    const start = writer.skip(BATCH_HEADER.length);
     encode(writer);
-    const length = writer.length - start - CHUNK_HEADER_BYTES - ENVELOPE_HEADER_BYTES;
-    writer.patch(start, chunkHeader(length + ENVELOPE_HEADER_BYTES));
-    writer.patch(start + CHUNK_HEADER_BYTES, envelopeHeader(length));
+    writer.patch(start, batchHeader(writer.length - start - BATCH_HEADER.length));
     writer.raw(CHUNK_END);
     this.#writeSoon();
   }
@@ -315,8 +316,14 @@ function requestHead({ hostname, port }: PeerAddress): Uint8Array {
   );
 }
 
-function chunkHeader(length: number): Uint8Array {
-  return new TextEncoder().encode(`${length.toString(16).padStart(CHUNK_HEADER_BYTES - 2, "0")}\r\n`);
+/** In front of a batch of `length` bytes: the head of its chunk, then that of its envelope. Used again. */
+function batchHeader(length: number): Uint8Array {
+  let rest = length + ENVELOPE_HEADER_BYTES;
+  for (let at = CHUNK_HEADER_BYTES - 3; at >= 0; at--, rest >>>= 4) {
+    BATCH_HEADER[at] = HEX_DIGITS.charCodeAt(rest & 0xf);
+  }
+  putEnvelopeHeader(BATCH_HEADER, CHUNK_HEADER_BYTES, { length });
+  return BATCH_HEADER;
 }
 
 async function connectWithin({ hostname, port }: PeerAddress, limitMs: number): Promise<Deno.TcpConn> {

@@ -2,10 +2,10 @@
  * The streams between nodes: how the batches of a turn get from one node to another. `ports/` says what is
  * exchanged, this room how.
  *
- * **What it owns.** One outgoing TCP connection per peer with a queue of at most 64 MiB, and the reader of
- * one incoming stream per peer; the timers for connecting again, for keep-alives, for answers and for judging
- * streams; and the bytes of `prkdb.v1.RaftService/Deliver` (`proto/prkdb/v1/raft.proto`). Nothing on disk:
- * which data directory a peer had is remembered in `data/`.
+ * **What it owns.** One outgoing TCP connection per peer with a queue of at most 64 MiB, and one incoming
+ * stream per peer, whose chunks `http/` hands in; the timers for connecting again, for keep-alives, for
+ * answers and for judging streams; and the bytes of `prkdb.v1.RaftService/Deliver`
+ * (`proto/prkdb/v1/raft.proto`). Nothing on disk: which data directory a peer had is remembered in `data/`.
  *
  * **How a batch travels.** Each node opens one stream to each peer: an ordinary Connect streaming call,
  * written by hand over a TCP connection with Nagle's algorithm off. Its first message is a hello with the
@@ -16,14 +16,14 @@
  *
  * ```
  * turn ─▶ StreamTransport.send ─▶ PeerLink: queue, one write for all that waits ═▶ TCP
- * TCP ═▶ PeerService.deliver: hello checked once, then batch by batch ─▶ the node's inbox
- *        AnswerStream: so much has arrived ═▶ TCP ═▶ AnswerReader ─▶ AnswerWatch of the PeerLink
+ * TCP ═▶ PeerService.open ─▶ PeerStream: hello checked once, then batch by batch ─▶ the node's inbox
+ *        PeerAnswers: so much has arrived ═▶ TCP ═▶ AnswerReader ─▶ AnswerWatch of the PeerLink
  * ```
  *
  * **Read in this order.** `envelope.ts`: messages in a byte stream. `codec.ts`, with `forward_codec.ts` and
  * `heartbeat_codec.ts`: batches as bytes. `answer_codec.ts`, `answer_reader.ts`: answers as bytes, and out of
  * them. `answer_watch.ts`: when a stream is given up. `link.ts`: one outgoing stream, its queue and its life.
- * `transport.ts`: the links to all peers. `answer_stream.ts`, `service.ts`: incoming streams, which are let
+ * `transport.ts`: the links to all peers. `peer_stream.ts`, `service.ts`: incoming streams, which are let
  * in, and what is answered. `who_is.ts`: a question to an address that may be anybody's.
  *
  * What this room has to ask the node is one small interface, `PeerHost`: whether the sender of a hello is a

@@ -6,7 +6,7 @@
  */
 
 import type { Entry, Message } from "../../raft/mod.ts";
-import { allocateBytes } from "../kv/mod.ts";
+import { keptBytes } from "../kv/mod.ts";
 import type { ForwardedCall, PeerBatch } from "../ports/mod.ts";
 
 /** A chunk that is used to half or more may be kept as it is: copying would save less than it holds. */
@@ -39,7 +39,7 @@ function ownCall(call: ForwardedCall): ForwardedCall {
 }
 
 function copyOf(bytes: Uint8Array): Uint8Array {
-  const copy = allocateBytes(bytes.length);
+  const copy = keptBytes(bytes.length);
   copy.set(bytes);
   return copy;
 }

@@ -1,7 +1,8 @@
 /**
  * The receiving end of the peers' streams: one long request body per peer, cut into batches that go to the
- * node's inbox. While too much waits there nothing more is read, and the peers feel it. What has arrived is
- * answered on the same call (`answer_stream.ts`), whose response begins before the request has ended.
+ * node's inbox, chunk by chunk. While too much waits there nothing more is read, and the peers feel it. What
+ * has arrived is answered on the same call (`peer_stream.ts`), whose response begins before the request has
+ * ended.
  *
  * A peer that opens a second stream ends its first one, which was lost on its side.
  *
@@ -10,21 +11,12 @@
 
 import type { NodeId } from "../../raft/mod.ts";
 import { type ClusterId, type Identity, isUndrawn, type PeerIdentities } from "../data/mod.ts";
+import type { AnswerStream, BodySink, RequestHead, StreamHandler } from "../http/mod.ts";
 import type { PeerHello, PeerInbox } from "../ports/mod.ts";
-import type { StreamRefusal } from "./answer_codec.ts";
-import { AnswerStream } from "./answer_stream.ts";
 import { decodePeerBatch } from "./codec.ts";
-import { EnvelopeReader } from "./envelope.ts";
 import { ownBatch } from "./owned.ts";
+import { PeerAnswers, PeerStream, RemovedPeerError } from "./peer_stream.ts";
 import { PEER_PROTOCOL_VERSION } from "./transport.ts";
-
-/** Above the bounds of everything a turn can hold for one peer. */
-const BATCH_BYTES_MAX = 256 * 1024 * 1024;
-
-/** A hello is never longer, and before it nothing else is read. */
-const HELLO_BYTES_MAX = 4 * 1024;
-/** A stream without a hello for so long is ended. */
-const HELLO_LIMIT_MS = 10_000;
 
 /** More inputs than this waiting: peers are read from again when the loop has caught up. */
 const INBOX_INPUTS_MAX = 20_000;
@@ -54,88 +46,45 @@ export interface PeerServiceOptions {
   readonly answerIntervalMs: number;
 }
 
-/** One stream while it lasts. */
-interface Incoming {
-  readonly reader: ReadableStreamDefaultReader<Uint8Array>;
-  readonly answers: AnswerStream;
-}
-
-/** The peer is one no more, and is told so (`peers/link.ts` reads the code). */
-class RemovedPeerError extends Error {
-  override readonly name = "RemovedPeerError";
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof RemovedPeerError) return "permission_denied";
-  return error instanceof RangeError ? "invalid_argument" : "unavailable";
-}
-
-function refusalOf(error: unknown): StreamRefusal {
-  return { code: codeOf(error), message: error instanceof Error ? error.message : String(error) };
-}
-
 /** See the module comment. */
-export class PeerService {
+export class PeerService implements StreamHandler {
+  readonly kind = "stream";
+  readonly isPatient = true;
   readonly #options: PeerServiceOptions;
-  readonly #streams = new Map<NodeId, ReadableStreamDefaultReader<Uint8Array>>();
+  readonly #streams = new Map<NodeId, PeerStream>();
+  #isClosed = false;
 
   constructor(options: PeerServiceOptions) {
     this.#options = options;
   }
 
   /** Answers `POST /prkdb.v1.RaftService/Deliver`: takes batches until the stream ends. */
-  deliver(request: Request): Promise<Response> {
-    const { body } = request;
-    const reader = (body ?? new ReadableStream<Uint8Array>()).getReader();
-    const answers = new AnswerStream(this.#options.answerIntervalMs, () => cancel(reader));
-    if (body === null) {
-      answers.end({ code: "invalid_argument", message: "Cannot deliver: the request has no body" });
-    } else void this.#serve({ reader, answers });
-    return Promise.resolve(answers.response());
+  open(_: RequestHead, answer: AnswerStream): BodySink {
+    const answers = new PeerAnswers(answer, this.#options.answerIntervalMs);
+    const stream: PeerStream = new PeerStream(answers, {
+      greet: (message) => this.#greet(message, stream),
+      take: (message, from) => this.#take(message, from),
+      room: () => this.#isInboxFull ? this.#untilRoom() : undefined,
+      forget: () => this.#forget(stream),
+    });
+    return stream;
+  }
+
+  /**
+   * The cluster is another one now: ends the streams of nodes that it has removed, and tells them why. One
+   * that was removed before its peers had brought it anything has nothing to say, and would wait for ever.
+   */
+  endRemoved(): void {
+    for (const [from, stream] of [...this.#streams]) {
+      if (this.#options.host.hasRemoved(from)) stream.close(removedError(from));
+    }
   }
 
   /** Ends all streams. */
   close(): void {
-    for (const reader of this.#streams.values()) cancel(reader);
+    this.#isClosed = true;
+    for (const stream of this.#streams.values()) stream.close();
     this.#streams.clear();
-  }
-
-  async #serve({ reader, answers }: Incoming): Promise<void> {
-    try {
-      await this.#read({ reader, answers });
-      answers.end();
-    } catch (error) {
-      answers.end(refusalOf(error));
-    } finally {
-      this.#forget(reader);
-      cancel(reader);
-    }
-  }
-
-  async #read({ reader, answers }: Incoming): Promise<void> {
-    const envelopes = new EnvelopeReader(HELLO_BYTES_MAX);
-    const helloLimit = setTimeout(() => cancel(reader), HELLO_LIMIT_MS);
-    let from: NodeId | undefined;
-    try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) return;
-        for (const { isEnd, message } of envelopes.read(value)) {
-          if (isEnd) return;
-          if (from !== undefined) this.#take(message, from);
-          else {
-            from = await this.#greet(message, reader);
-            envelopes.bytesMax = BATCH_BYTES_MAX;
-            clearTimeout(helloLimit);
-          }
-          answers.noteTaken();
-        }
-        answers.answerSoon();
-        if (this.#isInboxFull) await this.#untilRoom();
-      }
-    } finally {
-      clearTimeout(helloLimit);
-    }
   }
 
   get #isInboxFull(): boolean {
@@ -143,7 +92,9 @@ export class PeerService {
   }
 
   async #untilRoom(): Promise<void> {
-    while (this.#isInboxFull) await new Promise((resolve) => setTimeout(resolve, ROOM_CHECK_MS));
+    while (this.#isInboxFull && !this.#isClosed) {
+      await new Promise((resolve) => setTimeout(resolve, ROOM_CHECK_MS));
+    }
   }
 
   #take(message: Uint8Array, from: NodeId): void {
@@ -152,25 +103,28 @@ export class PeerService {
     inbox.push({ kind: "peerBatch", from, batch: ownBatch(batch, message) });
   }
 
-  async #greet(message: Uint8Array, reader: ReadableStreamDefaultReader<Uint8Array>): Promise<NodeId> {
+  async #greet(message: Uint8Array, stream: PeerStream): Promise<NodeId> {
     const { clusterId, host, identity: { nodeId }, inbox } = this.#options;
     const { hello } = decodePeerBatch(message, { from: 0, to: nodeId });
     if (hello === undefined) throw new RangeError("Cannot deliver: the first message has no hello");
     if (clusterId.matches(hello.clusterId) && host.hasRemoved(hello.fromNode)) {
-      throw new RemovedPeerError(`Cannot deliver: node ${hello.fromNode} was removed from this cluster`);
+      throw removedError(hello.fromNode);
     }
     const problem = this.#problemWith(hello) ?? await this.#problemWithDirectories(hello);
     if (problem !== undefined) throw new RangeError(`Cannot deliver: ${problem}`);
     // Before anything that it says is believed, this node is bound to the same cluster.
     if (!isUndrawn(hello.clusterId)) await clusterId.settle(hello.clusterId);
+    // All that took time, in which the node may have stopped, the stream ended, or the peer been removed.
+    if (this.#isClosed || stream.isOver) throw new RangeError("Cannot deliver: the stream has ended");
+    if (host.hasRemoved(hello.fromNode)) throw removedError(hello.fromNode);
     // What the peer had to say while it had no stream to here was dropped, answers to passed calls among it.
     const replaced = this.#streams.get(hello.fromNode);
     if (replaced === undefined) inbox.push({ kind: "peerLost", peer: hello.fromNode });
     else {
       this.#forget(replaced);
-      cancel(replaced);
+      replaced.close();
     }
-    this.#streams.set(hello.fromNode, reader);
+    this.#streams.set(hello.fromNode, stream);
     return hello.fromNode;
   }
 
@@ -186,9 +140,9 @@ export class PeerService {
   }
 
   /** Only the newest stream of a peer speaks for it. */
-  #forget(reader: ReadableStreamDefaultReader<Uint8Array>): void {
+  #forget(stream: PeerStream): void {
     for (const [from, current] of this.#streams) {
-      if (current !== reader) continue;
+      if (current !== stream) continue;
       this.#streams.delete(from);
       this.#options.inbox.push({ kind: "peerLost", peer: from });
     }
@@ -210,6 +164,6 @@ export class PeerService {
   }
 }
 
-function cancel(reader: ReadableStreamDefaultReader<Uint8Array>): void {
-  void reader.cancel().catch(() => {});
+function removedError(peer: NodeId): RemovedPeerError {
+  return new RemovedPeerError(`Cannot deliver: node ${peer} was removed from this cluster`);
 }

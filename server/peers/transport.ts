@@ -57,10 +57,10 @@ export interface StreamTransportOptions {
 export class StreamTransport implements PeerTransport, LinkOwner {
   readonly #options: StreamTransportOptions;
   readonly #ways = new Map<NodeId, Way>();
-  /** Why each peer did not let this node in, when that was said last. */
-  readonly #refusals = new Map<NodeId, string>();
-  /** Peers of which it was said that they cannot be reached. */
-  readonly #unreachable = new Set<NodeId>();
+  /** Why each peer did not let this node in, when that was said last, by the address where it did not. */
+  readonly #refusals = new Map<NodeId, Map<string, string>>();
+  /** At which addresses it was said of each peer that it cannot be reached. */
+  readonly #unreachable = new Map<NodeId, Set<string>>();
   #checks: ReturnType<typeof setInterval> | undefined;
   #checkedMs = 0;
 
@@ -156,12 +156,12 @@ export class StreamTransport implements PeerTransport, LinkOwner {
         return inbox.push({ kind: "peerLost", peer });
       }
       case "refused":
-        this.#tryNextAddress(event.peer);
-        return this.#noteRefusal(event.peer, event.reason);
+        this.#noteRefusal(event.peer, event.reason);
+        return this.#tryNextAddress(event.peer);
       case "unreachable": {
         const { peer, reason } = event;
-        this.#tryNextAddress(peer);
-        return this.#noteUnreachable(peer, reason);
+        this.#noteUnreachable(peer, reason);
+        return this.#tryNextAddress(peer);
       }
       case "removed":
         return inbox.push(event);
@@ -170,18 +170,33 @@ export class StreamTransport implements PeerTransport, LinkOwner {
     }
   }
 
-  /** It goes on trying, and says so once until the peer is reached again. */
+  /** It goes on trying, and says so once for each address until the peer is reached again. */
   #noteUnreachable(peer: NodeId, reason: string): void {
-    const level = this.#unreachable.has(peer) ? "debug" : "warn";
-    this.#unreachable.add(peer);
-    logger[level]("Node {peer} cannot be reached: {reason}", { peer, reason });
+    const address = this.#addressTried(peer);
+    const told = this.#unreachable.get(peer) ?? new Set();
+    this.#unreachable.set(peer, told);
+    const level = told.has(address) ? "debug" : "warn";
+    told.add(address);
+    logger[level]("Node {peer} cannot be reached at {address}: {reason}", { peer, address, reason });
   }
 
-  /** It goes on trying, and says so once for each reason. */
+  /** It goes on trying, and says so once for each address and reason. */
   #noteRefusal(peer: NodeId, reason: string): void {
-    const level = this.#refusals.get(peer) === reason ? "debug" : "warn";
-    this.#refusals.set(peer, reason);
-    logger[level]("Node {peer} refuses the stream from here: {reason}", { peer, reason });
+    const address = this.#addressTried(peer);
+    const told = this.#refusals.get(peer) ?? new Map();
+    this.#refusals.set(peer, told);
+    const level = told.get(address) === reason ? "debug" : "warn";
+    told.set(address, reason);
+    logger[level]("Node {peer} at {address} refuses the stream from here: {reason}", {
+      peer,
+      address,
+      reason,
+    });
+  }
+
+  #addressTried(peer: NodeId): string {
+    const way = this.#ways.get(peer);
+    return way === undefined ? "its last address" : addressOf(way);
   }
 
   /** A new stream; the old one is over, whatever was still to leave by it. */
@@ -215,6 +230,7 @@ export class StreamTransport implements PeerTransport, LinkOwner {
         link.close();
         this.#ways.delete(peer);
         this.#refusals.delete(peer);
+        this.#unreachable.delete(peer);
       }
     }
   }

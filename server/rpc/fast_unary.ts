@@ -7,96 +7,160 @@
  */
 
 import type { ConnectError } from "@connectrpc/connect";
+import { REQUEST_BYTES_MAX } from "../../proto/mod.ts";
 import { DomainError } from "../api/mod.ts";
+import type {
+  BodyRefusal,
+  ByteBudget,
+  Caller,
+  HeaderPairs,
+  RequestHead,
+  WholeAnswer,
+  WholeHandler,
+} from "../http/mod.ts";
+import { checkProtocolVersion, readCallOptions } from "./call_headers.ts";
+import { type GetQuery, messageOf } from "./connect_get.ts";
 import {
+  AnswerLease,
+  bodyRefused,
   checkCluster,
-  checkProtocolVersion,
   CLUSTER_HEADER,
   type ClusterMember,
-  readCallOptions,
-} from "./call_headers.ts";
-import { type GetQuery, messageOf } from "./connect_get.ts";
-import { toErrorAnswer, type UnaryMethod } from "./method/mod.ts";
-import { type BodyReader, decompress } from "./request_body.ts";
-import { noteFailure, noteSuccess, type RequestObserver } from "./request_observer.ts";
+  type ExchangeRoom,
+  noteFailure,
+  noteSuccess,
+  type RequestObserver,
+  toErrorAnswer,
+  type UnaryMethod,
+  withUnfolded,
+} from "./method/mod.ts";
 
-/** Lists of pairs are the form of headers that is cheapest to turn into a response. */
-const POST_INIT: ResponseInit = { headers: [["content-type", "application/proto"]] };
+/** Frozen: what they look like on the wire is worked out once. */
+const POST_HEADERS: HeaderPairs = Object.freeze([["content-type", "application/proto"] as const]);
 /** Reads are to be read again: an answer that a cache keeps would not be linearizable. */
-const GET_INIT: ResponseInit = {
-  headers: [["content-type", "application/proto"], ["cache-control", "no-store"]],
-};
+const GET_HEADERS: HeaderPairs = Object.freeze(
+  [["content-type", "application/proto"], ["cache-control", "no-store"]] as const,
+);
+const ERROR_HEADERS: HeaderPairs = Object.freeze([["content-type", "application/json"] as const]);
 
-/** What answering a POST takes. */
-export interface PostContext {
+/** What answering a method takes. */
+export interface FastContext {
   readonly method: UnaryMethod;
   readonly node: ClusterMember;
   readonly requests: RequestObserver;
-  readonly bodies: BodyReader;
+  readonly room: ExchangeRoom;
 }
 
-/** What answering a GET takes. */
-export interface GetContext {
-  readonly method: UnaryMethod;
-  readonly node: ClusterMember;
-  readonly requests: RequestObserver;
-  readonly query: GetQuery;
+/** One call, as its protocol's rules have read it. */
+interface FastCall {
+  readonly head: RequestHead;
+  readonly caller: Caller;
+  readonly version?: string;
+  readonly answerHeaders: HeaderPairs;
+  /** The bytes of the message, folded as `encoding` says. */
+  readonly message: () => Uint8Array;
+  /** Empty for none. */
+  readonly encoding: string;
 }
 
-/** Answers a POST whose content type is `application/proto`. Never rejects. */
-export async function servePost(
-  { method, node, requests, bodies }: PostContext,
-  request: Request,
-): Promise<Response> {
+/** Answers POSTs whose content type is `application/proto`. */
+export function postHandler(context: FastContext): WholeHandler {
+  return {
+    kind: "whole",
+    label: { route: context.method.path, protocol: "connect" },
+    bodyLimitBytes: REQUEST_BYTES_MAX,
+    answer: (head, body, caller) =>
+      answerCall(context, {
+        head,
+        caller,
+        answerHeaders: POST_HEADERS,
+        message: () => body,
+        encoding: head.headers.get("content-encoding") ?? "",
+      }),
+    refuse: (head, refusal) => answerError(context, bodyRefusedOf(head, refusal)),
+  };
+}
+
+/** Answers a GET whose query says `encoding=proto`. */
+export function getHandler(context: FastContext, query: GetQuery): WholeHandler {
+  return {
+    kind: "whole",
+    label: { route: context.method.path, protocol: "connect" },
+    bodyLimitBytes: REQUEST_BYTES_MAX,
+    answer: (head, _, caller) =>
+      answerCall(context, {
+        head,
+        caller,
+        version: query.version,
+        answerHeaders: GET_HEADERS,
+        message: () => messageOf(query),
+        encoding: query.compression,
+      }),
+    refuse: (head, refusal) => answerError(context, bodyRefusedOf(head, refusal)),
+  };
+}
+
+async function answerCall(context: FastContext, call: FastCall): Promise<WholeAnswer> {
+  const { method, node, requests, room } = context;
+  const { answerHeaders, caller, encoding, head, message, version } = call;
   const startedMs = performance.now();
+  const lease = new AnswerLease(room, 1);
   try {
-    const { headers } = request;
-    checkProtocolVersion(headers);
+    const { headers } = head;
+    checkProtocolVersion(headers, version);
     checkCluster(headers.get(CLUSTER_HEADER), node);
-    const encoding = headers.get("content-encoding");
-    const options = readCallOptions(headers);
-    const body = await bodies.read(request);
-    const bytes = encoding === null ? body : await unfold(body, encoding);
-    const answer = await method.answerBytes(bytes, options);
+    const options = { ...readCallOptions(headers, caller), lease };
+    const answer = (bytes: Uint8Array) => method.answerBytes(bytes, options);
+    const body = await (encoding === ""
+      ? answer(message())
+      : unfolded(message(), { encoding, bodies: room.bodies, answer }));
     noteSuccess({ requests, method: method.name, startedMs });
-    return new Response(answer, POST_INIT);
+    return { status: 200, headers: answerHeaders, body };
   } catch (error) {
-    return errorResponse(noteFailure({ requests, method: method.name, startedMs }, error));
+    return answerError(context, error, startedMs);
+  } finally {
+    lease.release();
   }
 }
 
-/** Answers a GET whose query says `encoding=proto`. Never rejects. */
-export async function serveGet(
-  { method, node, requests, query }: GetContext,
-  request: Request,
-): Promise<Response> {
-  const startedMs = performance.now();
-  try {
-    checkProtocolVersion(request.headers, query.version);
-    checkCluster(request.headers.get(CLUSTER_HEADER), node);
-    const options = readCallOptions(request.headers);
-    const message = messageOf(query);
-    const bytes = query.compression === "" ? message : await unfold(message, query.compression);
-    const answer = await method.answerBytes(bytes, options);
-    noteSuccess({ requests, method: method.name, startedMs });
-    return new Response(answer, GET_INIT);
-  } catch (error) {
-    return errorResponse(noteFailure({ requests, method: method.name, startedMs }, error));
-  }
+/** @param startedMs since when the call is under way */
+function answerError(
+  { method, requests }: FastContext,
+  error: unknown,
+  startedMs = performance.now(),
+): WholeAnswer {
+  return errorAnswer(noteFailure({ requests, method: method.name, startedMs }, error));
+}
+
+function bodyRefusedOf({ headers }: RequestHead, refusal: BodyRefusal): DomainError {
+  return bodyRefused(refusal, headers.get("content-length"));
 }
 
 /** An error as Connect's unary calls carry it: JSON, whatever the encoding of the request was. */
+export function errorAnswer(error: ConnectError): WholeAnswer {
+  const { status, body } = toErrorAnswer(error);
+  return { status, headers: ERROR_HEADERS, body };
+}
+
+/** The same, for the general path. */
 export function errorResponse(error: ConnectError): Response {
   const { status, body } = toErrorAnswer(error);
   return new Response(body, { status, headers: [["content-type", "application/json"]] });
 }
 
-async function unfold(bytes: Uint8Array, encoding: string): Promise<Uint8Array> {
+/** How the answer to a folded message is made. */
+interface Unfolding {
+  readonly encoding: string;
+  readonly bodies: ByteBudget;
+  readonly answer: (bytes: Uint8Array) => Promise<Uint8Array>;
+}
+
+async function unfolded(bytes: Uint8Array, { encoding, bodies, answer }: Unfolding): Promise<Uint8Array> {
   switch (encoding) {
     case "identity":
-      return bytes;
+      return await answer(bytes);
     case "gzip":
-      return await decompress(bytes);
+      return await withUnfolded(bytes, bodies, answer);
     default:
       throw new DomainError(
         { kind: "unimplemented" },

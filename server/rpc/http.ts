@@ -3,53 +3,74 @@
  * the listening socket and hands every request in.
  *
  * ```
- *                    ┌ POST application/proto, GET encoding=proto ─→ fast_unary ─┐
- * request ─→ path ─→ ┤                                                           ├─→ unary method ─→ NodeApi
- *                    ├ JSON, gRPC-Web, streams ─→ connect_router ────────────────┘
- *                    ├ /prkdb.v1.RaftService/Deliver ─→ the peers' service
- *                    └ else: 404, 405, 415
+ *                 ┌ POST application/proto, GET encoding=proto ─→ fast_unary ─┐
+ * head ─→ path ─→ ┤                                                           ├─→ unary method ─→ NodeApi
+ *                 ├ JSON ─→ json_unary ─→ connect_router ─────────────────────┤
+ *                 ├ streams, unusual types ─→ connect_router ─────────────────┤
+ *                 ├ gRPC, unary gRPC-Web ─→ grpc ─────────────────────────────┘
+ *                 ├ /prkdb.v1.RaftService/Deliver ─→ the peers' service
+ *                 └ else: 404, 405, 415
  * ```
  *
- * No request, however malformed, makes the handler throw.
+ * No request, however malformed, makes a handler throw.
  *
  * @module
  */
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { RaftService } from "../../proto/mod.ts";
-import type { NodeApi } from "../api/mod.ts";
-import { CorsPolicy } from "../http/mod.ts";
-import { clusterMethods, clusterStreams } from "./cluster/mod.ts";
-import { type GetQuery, parseGetQuery } from "./connect_get.ts";
+import type { NodeApi, Readiness } from "../api/mod.ts";
 import {
-  type RoutedHandler,
-  routedHandlers,
-  type RoutingContext,
+  answerWebText,
+  GrpcRouter,
+  isGrpc,
+  isGrpcWebText,
+  isWebProto,
+  unaryHandler,
+  WEB_FORM,
+} from "../grpc/mod.ts";
+import {
+  type HttpRouter,
+  type RequestHead,
+  type RequestLabel,
+  type StreamHandler,
+  type WebFetch,
+  type WebHandler,
+  webHandler,
+  type WholeHandler,
+} from "../http/mod.ts";
+import { type GetQuery, parseGetQuery } from "./connect_get.ts";
+import { routedHandlers, type RoutedMethod, type RoutingContext } from "./connect_router.ts";
+import { errorResponse, getHandler, postHandler } from "./fast_unary.ts";
+import { isJsonUnary, jsonHandler } from "./json_unary.ts";
+import {
+  type ExchangeRoom,
+  noteFailure,
+  type RequestObserver,
   type ServedMethods,
-} from "./connect_router.ts";
-import { errorResponse, serveGet, servePost } from "./fast_unary.ts";
-import { kvMethods, kvStreams } from "./kv/mod.ts";
-import type { UnaryMethod } from "./method/mod.ts";
+  type UnaryMethod,
+} from "./method/mod.ts";
 import { BodyReader } from "./request_body.ts";
-import { noteFailure, type RequestObserver } from "./request_observer.ts";
+import { servedMethods } from "./served_methods.ts";
 
-/** Behind `http://` and `https:/`, where the host begins. */
-const SCHEME_LENGTH_MIN = 7;
 const DELIVER_PATH = `/${RaftService.typeName}/${RaftService.method.deliver.name}`;
-const WEB_TYPES = ["application/grpc-web+proto", "application/grpc-web+json"];
+const WEB_TYPES = ["application/grpc-web+proto", "application/grpc-web+json", "application/grpc-web-text"];
 const UNARY_TYPES = ["application/proto", "application/json", ...WEB_TYPES];
+const GRPC_WEB = /^application\/grpc-web/i;
 const STREAM_TYPES = ["application/connect+proto", "application/connect+json", ...WEB_TYPES];
 
-/** What the handler serves and whom it tells. */
-export interface HttpHandlerOptions {
+/** What the router serves and whom it tells. */
+export interface RpcRouterOptions {
   readonly node: NodeApi;
-  /** Origins whose pages may call, `*` for all; loopback origins if `undefined`. */
-  readonly corsOrigins: readonly string[] | undefined;
+  /** What gRPC's health says. */
+  readonly readiness: () => Readiness;
+  /** Room for requests that arrive and answers that wait to be read. */
+  readonly room: ExchangeRoom;
   readonly requests: RequestObserver;
   /** Fires when the node stops, so that streams end and nobody waits for them; never unless given. */
   readonly closing?: AbortSignal;
   /** Answers the peers' calls. */
-  readonly streaming: { deliver(request: Request): Promise<Response> };
+  readonly peers: StreamHandler;
 }
 
 /** Of a node that is not stopped before its process ends. */
@@ -57,52 +78,81 @@ const NEVER = new AbortController().signal;
 
 /** One path. */
 interface Route {
-  readonly routed: RoutedHandler;
+  readonly routed: RoutedMethod;
   /** `undefined` for streaming methods, which have no fast path. */
   readonly method: UnaryMethod | undefined;
+  /** Answers POSTs of unary methods: binary ones, those in JSON and by gRPC-Web. */
+  readonly post: WholeHandler | undefined;
+  readonly postJson: WholeHandler | undefined;
+  readonly postWeb: WholeHandler | undefined;
   readonly allow: string;
 }
 
 /** What the general path needs of it. */
 type GeneralRoute = Pick<Route, "method" | "routed">;
 
-/** A handler for `Deno.serve`. It never throws and never rejects. */
-export function createHttpHandler(
-  options: HttpHandlerOptions,
-): (request: Request) => Response | Promise<Response> {
-  const server = new HttpServer(options);
-  return (request) => server.handle(request);
-}
-
 /** The routes of one node. */
-class HttpServer {
+export class RpcRouter implements HttpRouter {
   readonly #node: NodeApi;
   readonly #routes: ReadonlyMap<string, Route>;
-  readonly #bodies = new BodyReader();
-  readonly #cors: CorsPolicy;
   readonly #requests: RequestObserver;
-  readonly #streaming: HttpHandlerOptions["streaming"];
+  readonly #room: ExchangeRoom;
+  readonly #peers: StreamHandler;
+  readonly #grpc: GrpcRouter;
+  readonly #fetch: WebFetch = (request) => this.#answer(request);
+  /** For what is not there. */
+  readonly #unknown: WebHandler = webHandler(this.#fetch);
 
-  constructor({ node, corsOrigins, requests, streaming, closing = NEVER }: HttpHandlerOptions) {
-    const unary = [...kvMethods(node), ...clusterMethods(node)];
-    const streams = [...kvStreams(node), ...clusterStreams(node)];
+  constructor({ node, readiness, requests, room, peers, closing = NEVER }: RpcRouterOptions) {
+    const methods = servedMethods(node);
     this.#node = node;
-    this.#routes = buildRoutes({ unary, streams }, { node, requests, bodies: this.#bodies, closing });
-    this.#cors = new CorsPolicy(corsOrigins);
     this.#requests = requests;
-    this.#streaming = streaming;
+    this.#peers = peers;
+    const context = { node, requests, bodies: new BodyReader(room.bodies), room, closing };
+    this.#room = room;
+    this.#routes = buildRoutes(methods, context);
+    this.#grpc = new GrpcRouter({ methods, node, readiness, requests, room, closing });
   }
 
-  handle(request: Request): Response | Promise<Response> {
-    const origin = request.headers.get("origin");
-    if (origin === null) return this.#answer(request);
-    return Promise.resolve(this.#answer(request)).then((response) => this.#cors.admit(response, origin));
+  route(head: RequestHead): StreamHandler | WholeHandler {
+    const { method, target, headers } = head;
+    const queryMark = target.indexOf("?");
+    const path = queryMark < 0 ? target : target.slice(0, queryMark);
+    if (path === DELIVER_PATH && method === "POST") return this.#peers;
+    if (isGrpc(head)) return this.#grpc.route(head);
+    const route = this.#routes.get(path);
+    if (route === undefined) return this.#unknown;
+    if (method === "POST") return this.#routePost(route, headers);
+    if (method !== "GET") return webHandler(this.#fetch, { label: { route: path } });
+    if (route.method?.isSafe !== true) return this.#general(route);
+    const query = parseGetQuery(queryMark < 0 ? "" : target.slice(queryMark + 1));
+    const context = { node: this.#node, requests: this.#requests, room: this.#room };
+    if (query.encoding === "proto") return getHandler({ ...context, method: route.method }, query);
+    return query.encoding === "json"
+      ? jsonHandler({ ...context, method: route.routed }, query)
+      : this.#general(route);
   }
 
-  /** The fast path never rejects, so only what is not on it pays for a guard. */
-  #answer(request: Request): Response | Promise<Response> {
+  /** The path to everything; of it, `protocol` is the one that the call asks for. */
+  #general({ routed }: Route, protocol: RequestLabel["protocol"] = "connect"): WebHandler {
+    return webHandler(this.#fetch, { label: { route: routed.path, protocol } });
+  }
+
+  #routePost(route: Route, headers: RequestHead["headers"]): StreamHandler | WholeHandler {
+    const contentType = headers.get("content-type");
+    const { post, postJson, postWeb } = route;
+    if (post !== undefined && contentType === "application/proto") return post;
+    if (postJson !== undefined && isJsonUnary(contentType)) return postJson;
+    // A field of Connect in a call of gRPC-Web is rare, and judged by the general path.
+    const isWeb = isWebProto(contentType) && headers.get("connect-protocol-version") === null;
+    if (postWeb !== undefined && isWeb) return postWeb;
+    return this.#general(route, GRPC_WEB.test(contentType ?? "") ? "grpcWeb" : "connect");
+  }
+
+  /** Whatever is not on the fast path. Never rejects. */
+  async #answer(request: Request): Promise<Response> {
     try {
-      return this.#dispatch(request);
+      return await this.#dispatch(request);
     } catch (error) {
       return this.#defect(error);
     }
@@ -114,62 +164,38 @@ class HttpServer {
   }
 
   #dispatch(request: Request): Response | Promise<Response> {
-    const { url, method } = request;
-    const pathStart = url.indexOf("/", SCHEME_LENGTH_MIN + 1);
-    const queryMark = url.indexOf("?", pathStart);
-    const path = url.slice(pathStart, queryMark < 0 ? undefined : queryMark);
+    const { method } = request;
+    const { path, query } = partsOf(request.url);
     const route = this.#routes.get(path);
-    if (route === undefined) return this.#dispatchOther(request, path);
+    if (route === undefined) return refuseOther(path, method);
     switch (method) {
       case "POST":
-        return this.#post(route, request);
+        return this.#routed(route, request);
       case "GET":
-        return this.#get(route, request, queryMark < 0 ? "" : url.slice(queryMark + 1));
+        return this.#get(route, request, query);
       case "OPTIONS":
-        return this.#cors.preflight(request, route.allow);
+        return new Response(null, { status: 204, headers: [["allow", route.allow]] });
       default:
         return refuseMethod(route.allow, method);
     }
   }
 
-  #post({ method, routed }: Route, request: Request): Promise<Response> {
-    if (method !== undefined && request.headers.get("content-type") === "application/proto") {
-      const context = { method, node: this.#node, requests: this.#requests, bodies: this.#bodies };
-      return servePost(context, request);
-    }
-    return this.#general({ method, routed }, request);
-  }
-
   #get({ method, routed, allow }: Route, request: Request, queryText: string): Response | Promise<Response> {
     if (method === undefined || !method.isSafe) return refuseMethod(allow, "GET");
-    const query = parseGetQuery(queryText);
-    if (query.encoding === "proto") {
-      return serveGet({ method, node: this.#node, requests: this.#requests, query }, request);
-    }
-    return this.#general({ method, routed }, request, query);
+    return this.#routed({ method, routed }, request, parseGetQuery(queryText));
   }
 
-  async #general({ method, routed }: GeneralRoute, request: Request, query?: GetQuery): Promise<Response> {
+  async #routed({ method, routed }: GeneralRoute, request: Request, query?: GetQuery): Promise<Response> {
     try {
-      const response = await routed(request, query);
-      return response.status === 415 ? explainMediaType(request, method === undefined) : response;
+      const isText = isGrpcWebText(request.headers.get("content-type"));
+      const response = isText
+        ? await answerWebText(request, (plain) => routed.fetch(plain))
+        : await routed.fetch(request, query);
+      if (response.status !== 415) return response;
+      return query === undefined ? explainMediaType(request, method === undefined) : explainEncoding(query);
     } catch (error) {
       return this.#defect(error);
     }
-  }
-
-  #dispatchOther(request: Request, path: string): Response | Promise<Response> {
-    if (path !== DELIVER_PATH) {
-      return httpError(
-        404,
-        new ConnectError(
-          `Cannot find ${path}: this node has no such method: see proto/prkdb/v1 for those it has`,
-          Code.Unimplemented,
-        ),
-      );
-    }
-    if (request.method !== "POST") return refuseMethod("POST", request.method);
-    return this.#streaming.deliver(request).catch((error) => this.#defect(error));
   }
 }
 
@@ -181,10 +207,32 @@ function buildRoutes(methods: ServedMethods, context: RoutingContext): ReadonlyM
     routes.set(path, {
       routed,
       method,
+      post: method === undefined ? undefined : postHandler({ ...context, method }),
+      postJson: method === undefined ? undefined : jsonHandler({ ...context, method: routed }),
+      postWeb: method === undefined ? undefined : unaryHandler(method, context, WEB_FORM),
       allow: method?.isSafe === true ? "GET, POST, OPTIONS" : "POST, OPTIONS",
     });
   }
   return routes;
+}
+
+/** Path and query of a URL as the runtime writes it, without taking it apart further. */
+export function partsOf(url: string): { readonly path: string; readonly query: string } {
+  const pathStart = url.indexOf("/", url.indexOf("://") + 3);
+  const queryMark = url.indexOf("?", pathStart);
+  const path = url.slice(pathStart, queryMark < 0 ? undefined : queryMark);
+  return { path, query: queryMark < 0 ? "" : url.slice(queryMark + 1) };
+}
+
+function refuseOther(path: string, method: string): Response {
+  if (path === DELIVER_PATH) return refuseMethod("POST", method);
+  return httpError(
+    404,
+    new ConnectError(
+      `Cannot find ${path}: this node has no such method: see proto/prkdb/v1 for those it has`,
+      Code.Unimplemented,
+    ),
+  );
 }
 
 function refuseMethod(allow: string, method: string): Response {
@@ -202,6 +250,13 @@ function explainMediaType(request: Request, isStream: boolean): Response {
   const why = isStream ? "this method streams its answers, and every message stands in an envelope; " : "";
   const message = `Cannot read content type ${found}: ${why}it must be one of ${accepted}`;
   return httpError(415, new ConnectError(message, Code.Unimplemented), ["accept-post", accepted]);
+}
+
+/** Of a GET: its message stands in the query, and so does what it is written in. */
+function explainEncoding({ encoding }: GetQuery): Response {
+  const found = encoding === "" ? "it is missing" : `it is ${encoding}`;
+  const message = `Cannot read the query: encoding must be proto or json, ${found}`;
+  return httpError(415, new ConnectError(message, Code.Unimplemented));
 }
 
 /** An error outside the protocol, in the same form, so that people and programs can read it. */

@@ -8,7 +8,7 @@
  */
 
 import { invalidArgument } from "../api/mod.ts";
-import { decompress } from "./request_body.ts";
+import { decompress } from "./method/mod.ts";
 
 const JSON_TYPE = /^application\/(json|(connect|grpc-web)\+json)( *;.*)?$/i;
 

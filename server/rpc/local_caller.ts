@@ -6,10 +6,9 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { NodeApi } from "../api/mod.ts";
-import { checkCluster } from "./call_headers.ts";
 import { clusterMethods } from "./cluster/mod.ts";
 import { kvMethods } from "./kv/mod.ts";
-import { callOptions, toConnectError } from "./method/mod.ts";
+import { callOptions, checkCluster, toConnectError } from "./method/mod.ts";
 
 /** One call, encoded. */
 export interface LocalCall {
@@ -40,7 +39,7 @@ export function createLocalCaller(node: NodeApi): (call: LocalCall) => Promise<U
     }
     try {
       checkCluster(clusterId === "" ? null : clusterId, node);
-      return await method.answerBytes(body, callOptions(timeoutMs, direct));
+      return await method.answerBytes(body, callOptions({ timeoutMs, direct }));
     } catch (error) {
       throw toConnectError(error);
     }

@@ -5,29 +5,24 @@
  * @module
  */
 
-import { promisify } from "node:util";
-import { gunzip, gzip } from "node:zlib";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { REQUEST_BYTES_MAX } from "../../proto/mod.ts";
-import { DomainError, invalidArgument } from "../api/mod.ts";
-import { toConnectError } from "./method/mod.ts";
+import { DomainError } from "../api/mod.ts";
+import { type ByteBudget, joinChunks } from "../http/mod.ts";
+import { bodyRefused, compress, decompress, toConnectError } from "./method/mod.ts";
 
-const gunzipBytes = promisify(gunzip) as unknown as (
-  bytes: Uint8Array,
-  options: { readonly maxOutputLength: number },
-) => Promise<Uint8Array<ArrayBuffer>>;
-const gzipBytes = promisify(gzip) as unknown as (bytes: Uint8Array) => Promise<Uint8Array<ArrayBuffer>>;
-
-/** Bodies up to this size are not counted one by one: a connection can hold no more than one of them. */
+/** Bodies up to this size are read in one go. */
 const SMALL_BYTES_MAX = 64 * 1024;
-/** Bytes of larger bodies that a node reads at a time. */
-const UNDER_WAY_BYTES_MAX = 256 * 1024 * 1024;
-/** A larger body that takes longer to arrive is given up. */
+/** A body that takes longer to arrive is given up. */
 const BODY_LIMIT_MS = 30_000;
 
-/** Reads the bodies of one node's requests, and bounds what is held of those that are not complete. */
+/** Reads the bodies of requests of the web; what is held of them until they are complete has room taken. */
 export class BodyReader {
-  #underWayBytes = 0;
+  readonly #bodies: ByteBudget;
+
+  constructor(bodies: ByteBudget) {
+    this.#bodies = bodies;
+  }
 
   /**
    * The body of `request`.
@@ -36,28 +31,33 @@ export class BodyReader {
    *   already, `cancelled` when the caller breaks off or takes too long
    */
   async read(request: Request): Promise<Uint8Array<ArrayBuffer>> {
-    const announced = request.headers.get("content-length");
-    if (announced !== null && Number(announced) > REQUEST_BYTES_MAX) {
-      throw tooLarge(`it has ${announced} bytes`);
-    }
+    const { body, headers } = request;
+    const announced = headers.get("content-length");
+    const announcedBytes = Number(announced ?? 0);
+    if (announcedBytes > REQUEST_BYTES_MAX) throw bodyRefused("tooLarge", announced);
+    if (body === null) return new Uint8Array(0);
     try {
       // The HTTP layer delivers at most as many bytes as were announced.
-      if (announced !== null && Number(announced) <= SMALL_BYTES_MAX) return await request.bytes();
-      if (request.body === null) return new Uint8Array(0);
-      return await this.#readLarge(request.body, Number(announced ?? 0));
+      if (announced !== null && announcedBytes <= SMALL_BYTES_MAX) {
+        return await this.#readSmall(request, announcedBytes);
+      }
+      return await this.#readLarge(body, announcedBytes);
     } catch (error) {
       if (error instanceof DomainError) throw error;
-      throw new DomainError(
-        { kind: "cancelled" },
-        "Cannot read the request: its body broke off before its end: send it again",
-      );
+      throw bodyRefused("brokenOff");
     }
   }
 
-  /**
-   * Counted as announced, beyond that as it comes; all of it is given back when the body is complete or given
-   * up.
-   */
+  async #readSmall(request: Request, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    this.#take(bytes);
+    try {
+      return await request.bytes();
+    } finally {
+      this.#bodies.release(bytes);
+    }
+  }
+
+  /** Counted as it comes; all of it is given back when the body is complete or given up. */
   async #readLarge(body: ReadableStream<Uint8Array>, announced: number): Promise<Uint8Array<ArrayBuffer>> {
     const reader = body.getReader();
     let isLate = false;
@@ -67,74 +67,33 @@ export class BodyReader {
     }, BODY_LIMIT_MS);
     const chunks: Uint8Array[] = [];
     let size = 0;
-    let counted = 0;
-    const count = (bytes: number) => {
-      this.#take(bytes - counted);
-      counted = bytes;
-    };
     try {
-      count(announced);
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;
+        if (size + value.length > REQUEST_BYTES_MAX) throw bodyRefused("tooLarge");
+        this.#take(value.length);
         size += value.length;
-        if (size > REQUEST_BYTES_MAX) throw tooLarge("it has more bytes than it may");
-        if (size > counted) count(size);
         chunks.push(value);
       }
       if (isLate || size < announced) throw new Error("the body did not arrive whole");
-      return join(chunks, size);
+      return joinChunks(chunks, size);
     } finally {
       clearTimeout(timer);
-      this.#underWayBytes -= counted;
+      this.#bodies.release(size);
       void reader.cancel().catch(() => {});
     }
   }
 
   #take(bytes: number): void {
-    if (this.#underWayBytes + bytes > UNDER_WAY_BYTES_MAX) {
-      throw new DomainError(
-        { kind: "overloaded" },
-        `Cannot accept the request: too many bytes of requests are arriving (limit ${UNDER_WAY_BYTES_MAX}): ` +
-          "try again later",
-        "bodies_full",
-      );
-    }
-    this.#underWayBytes += bytes;
-  }
-}
-
-function join(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
-}
-
-/**
- * What `bytes` unfold to.
- *
- * @throws {DomainError} `invalidArgument` when that is too large, or `bytes` are not gzip
- */
-export async function decompress(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
-  if (bytes.length === 0) return new Uint8Array(0);
-  try {
-    return new Uint8Array(await gunzipBytes(bytes, { maxOutputLength: REQUEST_BYTES_MAX }));
-  } catch (error) {
-    if (error instanceof RangeError) throw tooLarge("decompressed it has more bytes than it may");
-    throw invalidArgument(
-      "Cannot decompress the request: it is not gzip: compress it with gzip or not at all",
-    );
+    if (!this.#bodies.take(bytes)) throw bodyRefused("noRoom");
   }
 }
 
 /** gzip, as the Connect router wants it. */
 export const GZIP: Compression = {
   name: "gzip",
-  compress: async (bytes) => new Uint8Array(await gzipBytes(bytes)),
+  compress: async (bytes) => await compress(bytes),
   decompress: async (bytes) => {
     try {
       return await decompress(bytes);
@@ -143,11 +102,3 @@ export const GZIP: Compression = {
     }
   },
 };
-
-/** @param found what is too large about it */
-function tooLarge(found: string): DomainError {
-  return invalidArgument(
-    `Cannot accept the request: ${found}, the limit is ${REQUEST_BYTES_MAX} (REQUEST_BYTES_MAX): ` +
-      "send several smaller ones",
-  );
-}

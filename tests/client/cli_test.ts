@@ -6,6 +6,7 @@
 
 import { Code } from "@connectrpc/connect";
 import { runCommand } from "../../client/cli/command.ts";
+import { TIMEOUT_MS_MAX } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { withoutColours } from "../support/environment.ts";
 import { FakeCluster } from "./fake_cluster.ts";
@@ -72,7 +73,30 @@ test("JSON on one line", async () => {
   assert.equal(JSON.parse((await run(["--json", "get", "j"])).output), { ...put, value: "x" });
   const { output } = await run(["get-many", "j", "nothing", "--json"]);
   assert.equal(JSON.parse(output), [{ key: "j", value: "x" }, { key: "nothing", value: null }]);
-  assert.is((await run(["get-many", "j", "nothing"])).output, "j\tx\n");
+  assert.is((await run(["get-many", "j"])).output, "j\tx\n");
+});
+
+test("a key that is missing is said in every form, and no form mixes with another", async () => {
+  await run(["put", "there", "x"]);
+  const error = "prkdb: no such key: m1\nprkdb: no such key: m2\n";
+  assert.equal(await run(["get-many", "m1", "there", "m2"]), { code: 1, output: "there\tx\n", error });
+  const json = await run(["get-many", "m1", "there", "--json"]);
+  assert.equal([json.code, json.error], [1, "prkdb: no such key: m1\n"]);
+  const one = await run(["get", "m1", "--json"]);
+  assert.equal(one, {
+    code: 1,
+    output: '{"key":"m1","value":null}\n',
+    error: "prkdb: no such key: m1\n",
+  });
+  assert.equal(await run(["get-many", "there"]), { code: 0, output: "there\tx\n", error: "" });
+  for (const args of [["--json", "get", "there", "--raw"], ["get", "there", "--raw", "--json"]]) {
+    const { code, output, error } = await run(args);
+    assert.equal([code, output], [2, ""]);
+    assert.match(error, /^prkdb: Cannot print a value both with --raw and with --json: leave one .*\n$/);
+  }
+  const removed = JSON.parse((await run(["delete", "there", "--json"])).output);
+  const again = await run(["delete", "there", "--json"]);
+  assert.equal([removed.existed, JSON.parse(again.output).existed, again.code], [true, false, 0]);
 });
 
 test("values that are no text are refused as text, and whole in every other form", async () => {
@@ -134,6 +158,20 @@ test("addresses may be repeated and have commas between them", async () => {
   assert.is(gone.code, 0, "one that answers is enough");
 });
 
+test("addresses of two clusters are wrong use", async () => {
+  const other = new FakeCluster({ nodes: 1 });
+  other.clusterId = "other";
+  try {
+    const both = ["-a", `${other.addresses[0]},${cluster.addresses[0]}`];
+    const { code, output, error } = await run([...both, "put", "which", "x"]);
+    assert.equal([code, output], [2, ""]);
+    assert.match(error, /^prkdb: Cannot connect to 2 clusters at once: [^\n]+ \(--address\)\n$/);
+    assert.equal([other.applied, cluster.applied.filter((key) => key === "which")], [[], []]);
+  } finally {
+    await other.close();
+  }
+});
+
 test("the version is that of deno.json", async () => {
   const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
   assert.equal(await run(["--version"]), { code: 0, output: `${version}\n`, error: "" });
@@ -147,6 +185,24 @@ test("preconditions", async () => {
   const { version } = JSON.parse((await run(["--json", "get", "c"])).output);
   assert.is((await run(["put", "c", "2", "--if-version", String(version)])).code, 0);
   assert.is((await run(["delete", "c", "--if-version", String(version)])).code, 1);
+});
+
+test("numbers are counted, up and down, and by more than JavaScript counts exactly", async () => {
+  assert.equal(await run(["increment", "n"]), { code: 0, output: "1\n", error: "" });
+  assert.is((await run(["increment", "n", "41"])).output, "42\n");
+  assert.is((await run(["increment", "n", "-43"])).output, "-1\n");
+  assert.is(
+    (await run(["--json", "increment", "n", "9007199254740993"])).output, // 2^53 + 1
+    '{"key":"n","value":"9007199254740992"}\n',
+  );
+  assert.is((await run(["get", "n"])).output, "9007199254740992\n");
+  assert.is((await run(["increment", "none", "--if-exists"])).code, 1);
+  assert.is((await run(["increment", "n", "-1", "--if-exists"])).code, 0);
+  await run(["put", "n", "x", "--if-exists"]);
+  const refused = await run(["increment", "n"]);
+  assert.is(refused.code, 1);
+  assert.match(refused.error, /number.*\(failed_precondition\)/);
+  assert.is((await run(["delete", "none", "--if-exists"])).code, 1);
 });
 
 test("stale and follower reads are asked of replicas", async () => {
@@ -311,6 +367,31 @@ test("a cluster that is not whole is exit code 1", async () => {
   }
 });
 
+test("health says whether calls can succeed, and in words what is wrong", async () => {
+  const watched = new FakeCluster();
+  try {
+    const address = watched.addresses.slice(0, 2).join(",");
+    assert.equal(await run(["health"], "", { address }), { code: 0, output: "ready\n", error: "" });
+    for (const partition of [2, 5]) watched.elect(partition, 0);
+    await watched.stopNode(2);
+    const less = await run(["health"], "", { address });
+    assert.is(less.code, 0);
+    assert.match(less.output, /^ready, but\n {2}the node at http:\S+ does not answer: [^\n]+\n$/);
+    watched.elect(4, -1);
+    const leaderless = await run(["health"], "", { address });
+    assert.is(leaderless.code, 1);
+    assert.match(leaderless.output, /^not ready\n {2}partition 4 has no leader\n/);
+    const { ready, findings } = JSON.parse((await run(["health", "--json"], "", { address })).output);
+    assert.equal([ready, findings[0]], [false, "partition 4 has no leader"]);
+    assert.match((await run(["cluster", "status"], "", { address })).output, /^wrong: partition 4 has no/m);
+    await watched.stopNode(0);
+    await watched.stopNode(1);
+    assert.is((await run(["health"], "", { address })).code, 3);
+  } finally {
+    await watched.close();
+  }
+});
+
 test("a wrong command line is exit code 2 with one clear message", async () => {
   for (
     const args of [
@@ -324,6 +405,12 @@ test("a wrong command line is exit code 2 with one clear message", async () => {
       ["--timeout-ms", "0", "get", "a"],
       ["--address", "ftp://x", "get", "a"],
       ["put", "", "x"],
+      ["put", "a", "b", "--if-absent", "--if-exists"],
+      ["increment"],
+      ["increment", "a", "x"],
+      ["increment", "a", "1.5"],
+      ["increment", "a", "9223372036854775808"],
+      ["increment", "a", "1", "2"],
       ["cluster"],
       ["cluster", "fly"],
       ["cluster", "add-node", "4"],
@@ -341,10 +428,83 @@ test("a wrong command line is exit code 2 with one clear message", async () => {
   }
 });
 
+test("addresses that would be taken for something else are refused, and no password is repeated", async () => {
+  for (
+    const [address, why] of [
+      ["127.0.0.1", /"127\.0\.0\.1" .*: the port is missing: it must be host:port/],
+      ["localhost,127.0.0.1:1", /"localhost" .*: the port is missing/],
+      ["[::1]", /the port is missing/],
+      ["http://u:secret@127.0.0.1:50051", /127\.0\.0\.1:50051 with a user or password: nodes take none/],
+      ["u:secret@127.0.0.1:50051", /with a user or password/],
+      ["http://127.0.0.1:1/?a=b", /it must be host:port/],
+    ] as const
+  ) {
+    const { code, output, error } = await run(["--address", address, "get", "a"]);
+    assert.equal([code, output], [2, ""], address);
+    assert.match(error, why);
+    assert.not.match(error, /secret/);
+  }
+});
+
+test("a number out of range is refused with the range that holds", async () => {
+  assert.is(TIMEOUT_MS_MAX, 300_000);
+  for (const limit of ["abc", "0", "300001", "-1", "1.5"]) {
+    const { code, error } = await run([`--timeout-ms=${limit}`, "get", "a"]);
+    assert.is(code, 2);
+    assert.match(error, /--timeout-ms.* is invalid\. It must be a whole number from 1 to 300000\.\n$/);
+  }
+});
+
+test("the help of a command shows the options of all commands too", async () => {
+  for (const command of [["put"], ["get"], ["delete"], ["cluster", "transfer"]]) {
+    const { code, output } = await run([...command, "--help"]);
+    assert.is(code, 0);
+    assert.match(output, /^Global Options:\n/m);
+    for (const option of ["--address", "--timeout-ms", "--json", "--hex"]) assert.match(output, option);
+  }
+  assert.match(
+    (await run(["put", "--help"])).output,
+    /--ttl-ms <ms> +for later versions: keys do not expire yet/,
+  );
+});
+
 test("help is no error", async () => {
   const { code, output } = await run(["--help"]);
   assert.is(code, 0);
   assert.match(output, /get-many/);
+  for (const exitCode of [0, 1, 2, 3]) assert.match(output, new RegExp(`^ {2}${exitCode} {2}\\w`, "m"));
+});
+
+test("a cluster that answers and is not founded yet is not ready, and its address is not doubted", async () => {
+  const young = new FakeCluster();
+  young.clusterId = "";
+  try {
+    const address = young.addresses[0]!;
+    const health = await run(["--timeout-ms", "300", "health"], "", { address });
+    assert.is(health.code, 1);
+    assert.match(health.output, /^not ready\n {2}The cluster is not founded yet: that takes a majority/);
+    assert.match(health.output, `${address}: its cluster is not founded yet`);
+    const json = await run(["--timeout-ms", "300", "health", "--json"], "", { address });
+    assert.equal([json.code, JSON.parse(json.output).ready], [1, false]);
+    const put = await run(["--timeout-ms", "300", "put", "a", "b"], "", { address });
+    assert.equal([put.code, put.output], [3, ""], "it may succeed later");
+    assert.not.match(put.error, /check its addresses/);
+  } finally {
+    await young.close();
+  }
+});
+
+test("a partition that has no leader in time is named, with the command that says why", async () => {
+  const leaderless = new FakeCluster({ partitions: 1 });
+  try {
+    leaderless.fault = () => ({ kind: "notLeader", leader: undefined });
+    const args = ["--timeout-ms", "500", "put", "a", "b"];
+    const { code, error } = await run(args, "", { address: leaderless.addresses[0]! });
+    assert.is(code, 3);
+    assert.match(error, /no leader of partition 0 .*\(deadline_exceeded\)\. See prkdb health\n$/);
+  } finally {
+    await leaderless.close();
+  }
 });
 
 test("a cluster that is not there is exit code 3, with the address and the reason", async () => {

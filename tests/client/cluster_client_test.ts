@@ -242,6 +242,19 @@ test("a change that ended undone, and one that does not end in time, are errors"
     assert.is(late.code, "deadline_exceeded");
   }));
 
+test("a change that does not exist is not waited for", () =>
+  inCluster(async (cluster, { cluster: changes }) => {
+    cluster.changes.knowsAll = true;
+    cluster.changes.tell({ changeId: "a", finished: true });
+    const error = await assertRejects(() => changes.waitForChange("no-such-id")) as PrkDbError;
+    assert.is(error.code, "invalid_argument");
+    assert.match(error.message, /no-such-id/);
+    assert.is((await changes.waitForChange("a")).isFinished, true);
+    for (const id of ["", 7 as unknown as string]) {
+      await assertRejects(() => changes.waitForChange(id), (thrown) => thrown instanceof TypeError);
+    }
+  }));
+
 test("closing the client ends its watches", async () => {
   const cluster = new FakeCluster();
   try {

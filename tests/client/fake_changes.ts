@@ -48,6 +48,8 @@ export class FakeChanges {
   fault: (what: string, node: number) => ChangeFault | undefined = () => undefined;
   /** Nodes that open watches and tell nothing. */
   readonly mute = new Set<number>();
+  /** Whether nodes are certain that there are no changes but those that were told. */
+  knowsAll = false;
   /** Watches opened so far. */
   watchesOpened = 0;
   /** Called when a change has been taken up, with its id. */
@@ -92,7 +94,14 @@ export class FakeChanges {
     { node, body }: { readonly node: number; readonly body: Uint8Array },
   ): Response | undefined {
     if (method === "WatchChanges") {
-      const { once } = fromBinary(WatchChangesRequestSchema, body.subarray(ENVELOPE_HEADER_BYTES));
+      const { once, changeId } = fromBinary(
+        WatchChangesRequestSchema,
+        body.subarray(ENVELOPE_HEADER_BYTES),
+      );
+      if (this.knowsAll && changeId !== "" && !this.#told.has(changeId)) {
+        const end = endOf(new ConnectError(`no change ${changeId}`, Code.InvalidArgument));
+        return new Response(end.slice(), { headers: { "content-type": STREAM_TYPE } });
+      }
       return once ? this.#list(node) : this.#watch(node);
     }
     const what = describe(method, body);

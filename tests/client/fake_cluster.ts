@@ -23,6 +23,8 @@ import {
   GetStatusResponseSchema,
   HASH_SPACE,
   hashRangeStart,
+  IncrementRequestSchema,
+  IncrementResponseSchema,
   KvService,
   type Mutation,
   NotLeaderSchema,
@@ -321,6 +323,8 @@ export class FakeCluster {
         return this.#put(call, body);
       case "Delete":
         return this.#delete(call, body);
+      case "Increment":
+        return this.#increment(call, body);
       case "WriteBatch":
         return this.#writeBatch(call, body, failing);
       case "Get": {
@@ -355,9 +359,22 @@ export class FakeCluster {
     return toBinary(DeleteResponseSchema, create(DeleteResponseSchema, { version, existed }));
   }
 
+  #increment(call: SeenCall, body: Uint8Array) {
+    const { key, by, precondition, requestId } = fromBinary(IncrementRequestSchema, body);
+    this.#mustLead(call, call.keys);
+    const mutation = { kind: { case: "increment", value: { key, by, ttlMs: 0n } }, precondition } as Mutation;
+    const { version = 0n, value = 0n } = this.#single(mutation, requestId);
+    return toBinary(IncrementResponseSchema, create(IncrementResponseSchema, { version, value }));
+  }
+
   #single(mutation: Mutation, requestId: RequestId | undefined): WriteResult {
     const partition = this.#partitions[this.partitionOf(keyOf(mutation))]!;
     const [result] = this.#apply(partition, [mutation], requestId);
+    if (result!.error?.code === "NOT_A_NUMBER") {
+      throw new ConnectError("That is no number", Code.FailedPrecondition, undefined, [
+        { desc: ErrorInfoSchema, value: { reason: "NOT_A_NUMBER" } },
+      ]);
+    }
     if (result!.error?.code !== "PRECONDITION") return result!;
     const currentVersion = partition.values.get(keyOf(mutation))?.version ?? 0n;
     throw new ConnectError("The key is not as demanded", Code.FailedPrecondition, undefined, [
@@ -419,13 +436,25 @@ export class FakeCluster {
     const failing = mutations.findIndex((mutation) =>
       !holds(mutation, partition.values.get(keyOf(mutation)))
     );
-    const results = failing < 0
-      ? mutations.map((mutation) => this.#applyOne(partition, mutation))
-      : mutations.map((_, position) => ({
-        error: { code: position === failing ? "PRECONDITION" : "aborted", message: "not as demanded" },
-      }));
+    const results = failing < 0 ? this.#applyNumbers(partition, mutations) : mutations.map((_, position) => ({
+      error: { code: position === failing ? "PRECONDITION" : "aborted", message: "not as demanded" },
+    }));
     if (requestId !== undefined) partition.sessions.set(name, results);
     return results;
+  }
+
+  /** As if nothing had happened if one of them cannot be incremented. */
+  #applyNumbers(partition: FakePartition, mutations: readonly Mutation[]): readonly WriteResult[] {
+    const before = new Map(partition.values);
+    const count = this.applied.length;
+    const results = mutations.map((mutation) => this.#applyOne(partition, mutation));
+    if (results.every(({ error }) => error === undefined)) return results;
+    partition.values.clear();
+    for (const [key, value] of before) partition.values.set(key, value);
+    this.applied.length = count;
+    return results.map(({ error }) => ({
+      error: error ?? { code: "aborted", message: "kept from applying" },
+    }));
   }
 
   #applyOne(partition: FakePartition, mutation: Mutation): WriteResult {
@@ -433,6 +462,14 @@ export class FakeCluster {
     const version = ++partition.lastIndex;
     const existed = partition.values.has(key);
     this.applied.push(key);
+    if (mutation.kind.case === "increment") {
+      const held = partition.values.get(key)?.value;
+      const text = held === undefined ? "0" : new TextDecoder().decode(held);
+      if (!/^-?\d+$/.test(text)) return { error: { code: "NOT_A_NUMBER", message: "that is no number" } };
+      const value = BigInt(text) + mutation.kind.value.by;
+      partition.values.set(key, { value: new TextEncoder().encode(String(value)), version });
+      return { version, value };
+    }
     if (mutation.kind.case === "put") {
       partition.values.set(key, { value: mutation.kind.value.value, version });
     } else partition.values.delete(key);
@@ -476,6 +513,10 @@ function parsed(
       const { key, requestId } = fromBinary(DeleteRequestSchema, body);
       return { keys: [textOf(key)], requestId };
     }
+    case "Increment": {
+      const { key, requestId } = fromBinary(IncrementRequestSchema, body);
+      return { keys: [textOf(key)], requestId };
+    }
     case "WriteBatch": {
       const { mutations, requestId } = fromBinary(WriteBatchRequestSchema, body);
       return { keys: mutations.map(keyOf), requestId };
@@ -505,6 +546,8 @@ function holds(
   switch (precondition?.expected.case) {
     case "absent":
       return stored === undefined;
+    case "exists":
+      return stored !== undefined;
     case "version":
       return (stored?.version ?? 0n) === precondition.expected.value;
     default:

@@ -55,6 +55,23 @@ test("a write that is refused unsent says at which version the key is", () =>
     assert.is(await client.getText("key"), "new");
   }));
 
+test("a write that came when another was on its way is judged by its node, whatever that one tells", () =>
+  inCluster(async (cluster, client) => {
+    const { version } = await client.put("key", "old");
+    let release = () => {};
+    const until = new Promise<void>((resolve) => release = resolve);
+    cluster.fault = () => ({ kind: "delay", until });
+    cluster.calls.length = 0;
+    const first = client.put("key", "new", { precondition: { version } });
+    while (cluster.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    const late = client.put("key", "late", { precondition: { version } });
+    release();
+    await first;
+    // Others may have changed the key since the first one was carried out, and before this one was asked for.
+    await assertRejects(() => late, (error) => error instanceof PreconditionError);
+    assert.is(cluster.calls.length, 2);
+  }));
+
 test("after a delete, what waited for the version before is refused and a new key can be made", () =>
   inCluster(async (_, client) => {
     const { version } = await client.put("key", "old");

@@ -119,19 +119,34 @@ test("answers of something that is no node become errors by their status", async
     [new Response(null, { status: 401 }), Code.Unauthenticated],
   ];
   for (const [response, code] of answers) {
-    const fetch: FetchFunction = () => Promise.resolve(response);
-    const call = fetchCaller({ fetch }).call({
-      address: "http://n",
-      path: "/x",
-      body: new Uint8Array(),
-      timeoutMs: 1_000,
-      direct: true,
-      clusterId: "",
-      readOnly: false,
-      signal: new AbortController().signal,
-    });
-    assert.is((await assertRejects(() => call) as ConnectError).code, code);
+    assert.is((await errorFor(response)).code, code);
   }
 });
+
+test("a node that is called by a name that is not its own says what helps", async () => {
+  const words = "Cannot serve the host db1:50051: start the node with --allowed-hosts db1 to allow it";
+  const headers = { "content-type": "text/plain; charset=utf-8" };
+  const { rawMessage } = await errorFor(new Response(`${words}\n`, { status: 421, headers }));
+  assert.ok(rawMessage.includes(words), rawMessage);
+  const page = await errorFor(
+    new Response("<html>", { status: 421, headers: { "content-type": "text/html" } }),
+  );
+  assert.ok(!page.rawMessage.includes("<html>"), page.rawMessage);
+});
+
+async function errorFor(response: Response): Promise<ConnectError> {
+  const fetch: FetchFunction = () => Promise.resolve(response);
+  const call = fetchCaller({ fetch }).call({
+    address: "http://n",
+    path: "/x",
+    body: new Uint8Array(),
+    timeoutMs: 1_000,
+    direct: true,
+    clusterId: "",
+    readOnly: false,
+    signal: new AbortController().signal,
+  });
+  return await assertRejects(() => call) as ConnectError;
+}
 
 test.run();

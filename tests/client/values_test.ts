@@ -106,11 +106,11 @@ test("a mutation of no known kind is refused with its position", () =>
   inCluster(async (cluster, client) => {
     const good: BatchMutation = { kind: "put", key: "a", value: "b" };
     const put = { key: "a", value: "b" as Bytes };
-    for (const bad of [{ ...put, kind: "increment" }, { ...put, kind: "Put" }, put, null, undefined, 7]) {
+    for (const bad of [{ ...put, kind: "append" }, { ...put, kind: "Put" }, put, null, undefined, 7]) {
       const batch = [good, bad as unknown as BatchMutation];
       await assertRejects(
         () => client.writeBatch(batch),
-        isTypeError(/kind of mutation 1 must be put or delete/),
+        isTypeError(/kind of mutation 1 must be put, delete or increment/),
       );
     }
     assert.is(cluster.calls.length, 0);

@@ -8,7 +8,7 @@
 import { Code } from "@connectrpc/connect";
 import { PrkDbClient, type PrkDbError } from "../../client/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
-import { freePorts } from "../support/cluster/free_port.ts";
+import { freePort, freePorts } from "../support/cluster/free_port.ts";
 import { FakeCluster } from "./fake_cluster.ts";
 import { inCluster } from "./in_cluster.ts";
 
@@ -79,6 +79,46 @@ test("when all of them are another cluster's, calls fail and say so", () =>
     cluster.clusterAt = () => "fake";
     await client.put("key", "x");
   }));
+
+test("addresses of two clusters are refused, with the cluster of each, whichever answers first", async () => {
+  const one = new FakeCluster();
+  const other = new FakeCluster({ nodes: 1 });
+  const gone = `http://127.0.0.1:${freePort()}`;
+  other.clusterId = "other";
+  try {
+    const [first, second] = one.addresses;
+    for (const addresses of [[first!, other.addresses[0]!, gone, second!], [other.addresses[0]!, first!]]) {
+      for (const random of [() => 0, () => 0.999]) {
+        const error = await assertRejects(() => PrkDbClient.connect(addresses, { random }));
+        assert.is((error as PrkDbError).code, "invalid_argument");
+        assert.match(error.message, `${other.addresses[0]} to cluster other`);
+        assert.match(error.message, /127\.0\.0\.1:\d+ to cluster fake/);
+        assert.not.match(error.message, gone);
+      }
+    }
+  } finally {
+    await Promise.all([one.close(), other.close()]);
+  }
+});
+
+test("addresses that answer nothing, and other names of a node, do not disturb", async () => {
+  const cluster = new FakeCluster();
+  const silent = new FakeCluster({ nodes: 1 });
+  silent.paused.add(0);
+  try {
+    const [first] = cluster.addresses;
+    const otherName = cluster.addresses[1]!.replace("127.0.0.1", "localhost");
+    const gone = `http://127.0.0.1:${freePort()}`;
+    const client = await PrkDbClient.connect([first!, gone, silent.addresses[0]!, otherName]);
+    await client.put("key", "x");
+    await client.close();
+    const before = cluster.metadataCalls;
+    await (await PrkDbClient.connect(cluster.addresses)).close();
+    assert.is(cluster.metadataCalls, before + 1, "members need not be asked");
+  } finally {
+    await Promise.all([cluster.close(), silent.close()]);
+  }
+});
 
 test("a client waits for a cluster that is being founded", async () => {
   const cluster = new FakeCluster();

@@ -7,7 +7,7 @@
 import { ClusterService, KvService } from "../../proto/mod.ts";
 import { base64, bytes, call, type Case, invalid, ok } from "./case.ts";
 
-const { put, get, delete: remove, getMany, writeBatch } = KvService.method;
+const { put, get, delete: remove, increment, getMany, writeBatch } = KvService.method;
 const BATCH = { keyBytes: 20, values: 8, valueBytes: 1024 * 1024 } as const;
 
 const PUT_A = call(put, { key: bytes("a"), value: bytes("1") });
@@ -71,6 +71,80 @@ const KEYS: readonly Case[] = [
   },
 ];
 
+const EXISTS = { expected: { case: "exists", value: true } } as const;
+
+const NUMBERS: readonly Case[] = [
+  {
+    name: "a key that is not there is incremented from 0",
+    call: call(increment, { key: bytes("n"), by: 5n }),
+    answer: ok({ value: "5", version: "1", partitionId: 3 }),
+  },
+  {
+    name: "an increment may go below 0",
+    before: [call(put, { key: bytes("n"), value: bytes("2") })],
+    call: call(increment, { key: bytes("n"), by: -5n }),
+    answer: ok({ value: "-3", version: "2", partitionId: 3 }),
+  },
+  {
+    name: "an increment that says nothing adds nothing",
+    call: call(increment, { key: bytes("n") }),
+    answer: ok({ version: "1", partitionId: 3 }),
+  },
+  {
+    name: "the new number is the value, in decimal text",
+    before: [call(increment, { key: bytes("n"), by: 41n }), call(increment, { key: bytes("n"), by: 1n })],
+    call: call(get, { key: bytes("n") }),
+    answer: ok({ value: base64("42"), version: "2" }),
+  },
+  ...[2n ** 63n - 1n, -(2n ** 63n)].map((by): Case => ({
+    name: `${by} survives`,
+    call: call(increment, { key: bytes("n"), by }),
+    answer: ok({ value: String(by), version: "1", partitionId: 3 }),
+  })),
+  {
+    name: "an increment of a key that must exist and does",
+    before: [PUT_A],
+    call: call(increment, {
+      key: bytes("a"),
+      by: 1n,
+      precondition: EXISTS,
+      requestId: { clientId: 1n, sequence: 1n, acknowledgedBelow: 1n },
+    }),
+    answer: ok({ value: "2", version: "2", partitionId: 3 }),
+  },
+  {
+    name: "a put of a key that must exist and does",
+    before: [PUT_A],
+    call: call(put, { key: bytes("a"), precondition: EXISTS }),
+    answer: ok({ version: "2", partitionId: 3 }),
+  },
+  {
+    name: "a delete of a key that must exist and does",
+    before: [PUT_A],
+    call: call(remove, { key: bytes("a"), precondition: EXISTS }),
+    answer: ok({ existed: true, version: "2", partitionId: 3 }),
+  },
+  {
+    name: "increments of a batch tell their numbers, also 0",
+    call: call(writeBatch, {
+      mutations: [
+        { kind: { case: "increment", value: { key: bytes("n"), by: 2n } } },
+        { kind: { case: "put", value: { key: bytes("a"), value: bytes("1") } } },
+        { kind: { case: "increment", value: { key: bytes("n"), by: -2n } }, precondition: EXISTS },
+        { kind: { case: "increment", value: { key: bytes("n"), by: -(2n ** 63n) } } },
+      ],
+    }),
+    answer: ok({
+      results: [
+        { version: "1", value: "2" },
+        { version: "2" },
+        { version: "3", value: "0" },
+        { version: "4", value: String(-(2n ** 63n)) },
+      ],
+    }),
+  },
+];
+
 const BATCHES: readonly Case[] = [
   {
     name: "a batch has a result a mutation",
@@ -87,6 +161,7 @@ const BATCHES: readonly Case[] = [
   },
   ...([
     "PRECONDITION",
+    "NOT_A_NUMBER",
     "NOT_LEADER",
     "OUTCOME_UNKNOWN",
     "aborted",
@@ -96,6 +171,7 @@ const BATCHES: readonly Case[] = [
     .map((code, at): Case => {
       const kind = [
         "precondition",
+        "notANumber",
         "notLeader",
         "outcomeUnknown",
         "batchAborted",
@@ -131,7 +207,7 @@ const BATCHES: readonly Case[] = [
   {
     name: "a batch names the mutation that is wrong",
     call: call(writeBatch, { mutations: [{ kind: { case: "put", value: { key: bytes("a") } } }, {}] }),
-    answer: invalid("Cannot accept mutations[1]: it is empty: make it a put or a delete"),
+    answer: invalid("Cannot accept mutations[1]: it is empty: make it a put, a delete or an increment"),
   },
   {
     name: "a batch names the key that is wrong",
@@ -233,6 +309,7 @@ const CLUSTER: readonly Case[] = [
         reached: true,
       }],
       walBytes: "4096",
+      troubles: [{ kind: "memoryFull", reason: "no memory is left" }],
     }),
   },
 ];
@@ -275,4 +352,4 @@ const CHANGES: readonly Case[] = [
 ];
 
 /** All of them. */
-export const ANSWERED_CASES: readonly Case[] = [...KEYS, ...BATCHES, ...CLUSTER, ...CHANGES];
+export const ANSWERED_CASES: readonly Case[] = [...KEYS, ...NUMBERS, ...BATCHES, ...CLUSTER, ...CHANGES];

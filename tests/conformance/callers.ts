@@ -1,6 +1,7 @@
 /**
  * The ways into a node, each as a function from a request message to an answer that can be compared: binary
- * POST, GET, gzip, JSON, gRPC-Web. They build requests by hand, so that nothing of the product checks itself.
+ * POST, GET, gzip, JSON, gRPC-Web in its three forms. They build requests by hand, so that nothing of the
+ * product checks itself. gRPC, whose answers need trailers, is in `grpc_caller.ts`.
  *
  * @module
  */
@@ -40,7 +41,7 @@ export interface ConformanceCall<I extends DescMessage = DescMessage> {
 }
 
 /** A way in. */
-export interface Caller {
+export interface ConformanceCaller {
   readonly name: string;
   /** Whether it serves methods without side effects only. */
   readonly isSafeOnly: boolean;
@@ -53,7 +54,8 @@ const ENVELOPE_HEADER_BYTES = 5;
 const GRPC_TRAILER_FLAG = 0x80;
 const STATUS_DETAILS = { code: 1, message: 2, details: 3 } as const;
 
-const CODES = [
+/** Names of the codes, each at its number in gRPC. */
+export const CODES: readonly string[] = [
   "ok",
   "canceled",
   "unknown",
@@ -94,7 +96,7 @@ const STATUS: Readonly<Record<string, number>> = {
 };
 
 /** All ways in, the lean ones first. */
-export const CALLERS: readonly Caller[] = [
+export const CALLERS: readonly ConformanceCaller[] = [
   {
     name: "binary POST",
     isSafeOnly: false,
@@ -147,6 +149,20 @@ export const CALLERS: readonly Caller[] = [
       post(call, base, { type: "application/grpc-web+proto", body: envelope(binary(call)) }),
     answer: grpcWebAnswer,
   },
+  {
+    name: "gRPC-Web, JSON",
+    isSafeOnly: false,
+    request: (call, base) =>
+      post(call, base, { type: "application/grpc-web+json", body: envelope(json(call)) }),
+    answer: grpcWebAnswer,
+  },
+  {
+    name: "gRPC-Web, text",
+    isSafeOnly: false,
+    request: (call, base) =>
+      post(call, base, { type: "application/grpc-web-text", body: textOf(envelope(binary(call))) }),
+    answer: grpcWebTextAnswer,
+  },
 ];
 
 /** Path of a method, from its name in the contract. */
@@ -190,13 +206,39 @@ export async function connectAnswer(call: ConformanceCall, response: Response): 
 
 /** The answer of gRPC-Web: a message and trailers in one body. */
 async function grpcWebAnswer(call: ConformanceCall, response: Response): Promise<Answer> {
+  return readGrpcWeb(call, response, await response.bytes());
+}
+
+/** The same in base64. */
+async function grpcWebTextAnswer(call: ConformanceCall, response: Response): Promise<Answer> {
+  const type = response.headers.get("content-type");
+  if (response.status === 200 && type !== "application/grpc-web-text+proto") {
+    throw new Error(`gRPC-Web as text was answered with ${type}`);
+  }
+  // Every part of a text may be padded.
+  const parts = (await response.text()).match(/[^=]+=*/g) ?? [];
+  const bytes = parts.flatMap((part) => [...base64Decode(part)]);
+  return readGrpcWeb(call, response, Uint8Array.from(bytes));
+}
+
+/** In two parts, both of which have padding, unless the length forbids it. */
+function textOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const text = base64Encode(bytes.subarray(0, 1)) + base64Encode(bytes.subarray(1));
+  return new TextEncoder().encode(text);
+}
+
+function readGrpcWeb(call: ConformanceCall, response: Response, body: Uint8Array): Answer {
   if (response.status !== 200) throw new Error(`gRPC-Web came with status ${response.status}`);
-  const { messages, trailers } = splitGrpcWeb(await response.bytes());
+  const isJson = response.headers.get("content-type")?.endsWith("json") === true;
+  const { messages, trailers } = splitGrpcWeb(body);
   // An error before the first message may stand in the headers alone.
   const status = Number(trailers.get("grpc-status") ?? response.headers.get("grpc-status"));
   if (status === 0) {
     if (messages.length !== 1) throw new Error(`gRPC-Web came with ${messages.length} messages`);
-    return { ok: true, message: toJson(call.desc.output, fromBinary(call.desc.output, messages[0]!)) };
+    const message = isJson
+      ? fromJson(call.desc.output, JSON.parse(new TextDecoder().decode(messages[0])))
+      : fromBinary(call.desc.output, messages[0]!);
+    return { ok: true, message: toJson(call.desc.output, message) };
   }
   const message = decodeURIComponent(
     trailers.get("grpc-message") ?? response.headers.get("grpc-message") ?? "",
@@ -228,7 +270,7 @@ function splitGrpcWeb(body: Uint8Array): { readonly messages: Uint8Array[]; read
 }
 
 /** The details of a `google.rpc.Status`: its field 3, each an `Any` of type URL and value. */
-function statusDetails(bytes: Uint8Array): { readonly type: string; readonly value: string }[] {
+export function statusDetails(bytes: Uint8Array): { readonly type: string; readonly value: string }[] {
   const details: { type: string; value: string }[] = [];
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {
@@ -249,7 +291,8 @@ function statusDetails(bytes: Uint8Array): { readonly type: string; readonly val
   return details;
 }
 
-function binary({ desc, input }: ConformanceCall): Uint8Array<ArrayBuffer> {
+/** The request message in protobuf's binary form. */
+export function binary({ desc, input }: ConformanceCall): Uint8Array<ArrayBuffer> {
   return toBinary(desc.input, create(desc.input, input));
 }
 

@@ -17,8 +17,9 @@ import {
 import { ClusterService, WatchChangesRequestSchema, WatchChangesResponseSchema } from "../../proto/mod.ts";
 import type { ClusterChange } from "../../server/cluster/mod.ts";
 import { CHANGE_WATCHERS_MAX } from "../../server/rpc/cluster/watch_changes.ts";
-import { createHttpHandler } from "../../server/rpc/http.ts";
 import { assert, suite } from "../harness.ts";
+import { OwnPort } from "../support/own_port.ts";
+import { handler, router } from "./asking.ts";
 import { envelope, pathOf } from "./callers.ts";
 import { bytes } from "./case.ts";
 import { FakeNode } from "./fake_node.ts";
@@ -47,24 +48,21 @@ class House {
   readonly node = new FakeNode();
   readonly closing = new AbortController();
   readonly noted: string[] = [];
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #listener: OwnPort;
 
   constructor() {
-    const handler = createHttpHandler({
+    this.#listener = new OwnPort(router({
       node: this.node,
-      corsOrigins: undefined,
       requests: {
         observe: (method, code) => void this.noted.push(`${method} ${code}`),
         observeRefusal: () => {},
       },
-      streaming: { deliver: () => Promise.resolve(new Response(null, { status: 500 })) },
       closing: this.closing.signal,
-    });
-    this.#server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, handler);
+    }));
   }
 
   async watch(options: RequestInit & { readonly client?: Deno.HttpClient } = {}): Promise<Watch> {
-    const response = await fetch(`http://127.0.0.1:${this.#server.addr.port}${PATH}`, {
+    const response = await fetch(`http://${this.#listener.address}${PATH}`, {
       method: "POST",
       body: envelope(new Uint8Array(0)),
       ...options,
@@ -80,7 +78,7 @@ class House {
 
   async close(): Promise<void> {
     this.closing.abort();
-    await this.#server.shutdown();
+    await this.#listener.close();
   }
 }
 
@@ -193,6 +191,38 @@ for (const [name, options] of [["HTTP/1.1", {}], ["HTTP/2", { client: http2 }]] 
     }));
 }
 
+function watchOf(changeId: string): RequestInit {
+  const message = create(WatchChangesRequestSchema, { changeId });
+  return { body: envelope(toBinary(WatchChangesRequestSchema, message)) };
+}
+
+test("who asks for one change gets that alone, to its end", () =>
+  inHouse(async (house) => {
+    house.node.showChanges([change("a"), change("b", { total: 1 })]);
+    const watch = await house.watch(watchOf("b"));
+    assert.equal(await watch.message(), { changeId: "b", description: "rebalance", total: 1 });
+    house.node.showChanges([change("a", { done: 1 }), change("b", { done: 1, total: 1, isFinished: true })]);
+    const end = { changeId: "b", description: "rebalance", done: 1, total: 1, finished: true };
+    assert.equal(await watch.message(), end);
+    assert.is(await watch.error(), undefined);
+    const late = await house.watch(watchOf("b"));
+    assert.equal(await late.message(), end);
+    assert.is(await late.error(), undefined);
+  }));
+
+test("a change that does not exist is an error as soon as the node is certain of it, and not before", () =>
+  inHouse(async (house) => {
+    house.node.showChanges([change("a")]);
+    const { code, message } = Object(await (await house.watch(watchOf("x"))).error());
+    assert.is(code, "invalid_argument");
+    assert.match(message, /Cannot watch change "x": none .* last 64 .*such as "2-/);
+    house.node.canRefresh = false;
+    const early = await house.watch(watchOf("begun elsewhere"));
+    await house.listeners(1);
+    house.node.showChanges([change("a"), change("begun elsewhere")]);
+    assert.equal(await early.message(), { changeId: "begun elsewhere", description: "rebalance" });
+  }));
+
 test("who asks for it once gets what is retained, and the end", () =>
   inHouse(async (house) => {
     const once = envelope(
@@ -285,14 +315,9 @@ test("what is no watch is refused in the words of its protocol", () =>
 
 test("watches are bounded, and one that ends makes room", async () => {
   const node = new FakeNode();
-  const handler = createHttpHandler({
-    node,
-    corsOrigins: undefined,
-    requests: { observe: () => {}, observeRefusal: () => {} },
-    streaming: { deliver: () => Promise.resolve(new Response(null, { status: 500 })) },
-  });
+  const ask = handler({ node });
   const open = async () =>
-    await handler(
+    await ask(
       new Request(`http://node.test${PATH}`, {
         method: "POST",
         headers: { "content-type": BINARY },

@@ -8,7 +8,7 @@
 import { ClusterService, KvService } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { BASE, handler } from "./asking.ts";
-import { type Answer, type Caller, CALLERS, type ConformanceCall, pathOf } from "./callers.ts";
+import { type Answer, CALLERS, type ConformanceCall, type ConformanceCaller, pathOf } from "./callers.ts";
 import { bytes, call, errorInfo, ok, refused } from "./case.ts";
 import { FakeNode } from "./fake_node.ts";
 
@@ -29,7 +29,7 @@ const FOREIGN = refused(
 /** Who asks whom. */
 interface Asking {
   readonly node: FakeNode;
-  readonly caller: Caller;
+  readonly caller: ConformanceCaller;
   readonly clusterId: string;
 }
 
@@ -42,7 +42,7 @@ async function answerFor(
   return await caller.answer(asked, await handler({ node })(request));
 }
 
-function callersOf({ desc }: ConformanceCall): readonly Caller[] {
+function callersOf({ desc }: ConformanceCall): readonly ConformanceCaller[] {
   const isSafe = desc.idempotency === 1;
   return CALLERS.filter(({ isSafeOnly }) => isSafe || !isSafeOnly);
 }

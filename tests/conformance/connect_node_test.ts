@@ -1,14 +1,14 @@
 /**
  * An ordinary client of somebody else: connect-es under Node.js, with its own generated-code runtime and its
- * own HTTP stack, against a real node. Connect and gRPC-Web, over HTTP/1.1 and HTTP/2, in protobuf and JSON.
- * Where there is no `node` on PATH this says so and is left out.
+ * own HTTP stack, against a real node. Connect and gRPC-Web, over HTTP/1.1 and HTTP/2, in protobuf and JSON;
+ * and gRPC. Where there is no `node` on PATH this says so and is left out.
  *
  * @module
  */
 
 import { buildPackage } from "../../client/npm/build.ts";
 import { hasNode, linkPackages, runInNode } from "../client/node_program.ts";
-import { assert, suite } from "../harness.ts";
+import { assert, noteSkipped, suite } from "../harness.ts";
 import { ProcessCluster } from "../support/cluster/process_cluster.ts";
 
 const test = suite("connect-node");
@@ -16,7 +16,7 @@ const PACKAGES = ["@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/conn
 
 const PROGRAM = `
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { ErrorInfoSchema, KvService, ClusterService } from "./prkdb/proto/mod.js";
 
 const baseUrl = process.argv[2];
@@ -30,6 +30,7 @@ for (const httpVersion of ["1.1", "2"]) {
     transports.push(["gRPC-Web " + name, createGrpcWebTransport(options)]);
   }
 }
+transports.push(["gRPC", createGrpcTransport({ baseUrl })]);
 const bytes = (text) => new TextEncoder().encode(text);
 const report = {};
 for (const [name, transport] of transports) {
@@ -91,7 +92,7 @@ const EXPECTED = {
 };
 
 test("speaks to a node in every way it knows", async () => {
-  if (!(await hasNode())) return console.log("no node on PATH: connect-node has not been tried");
+  if (!(await hasNode())) return noteSkipped("no node on PATH: connect-node has not been tried");
   await using cluster = await ProcessCluster.start({ nodes: 1 });
   const folder = await Deno.makeTempDir({ prefix: "prkdb-connect-node-" });
   try {
@@ -102,7 +103,7 @@ test("speaks to a node in every way it knows", async () => {
       string,
       unknown
     >;
-    assert.is(Object.keys(report).length, 12);
+    assert.is(Object.keys(report).length, 13);
     for (const [name, outcome] of Object.entries(report)) assert.equal(outcome, EXPECTED, name);
   } finally {
     await Deno.remove(folder, { recursive: true });

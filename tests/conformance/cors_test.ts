@@ -45,6 +45,8 @@ test("a preflight allows what calls send, and errors can be read by pages", asyn
       "connect-timeout-ms",
       "prkdb-route",
       "prkdb-cluster",
+      "traceparent",
+      "tracestate",
       "x-grpc-web",
     ]
   ) {
@@ -56,7 +58,26 @@ test("a preflight allows what calls send, and errors can be read by pages", asyn
   );
   assert.is(refused.status, 400);
   assert.is(refused.headers.get("access-control-allow-origin"), "http://localhost");
-  assert.match(refused.headers.get("access-control-expose-headers") ?? "", /grpc-status/i);
+  const exposed = (refused.headers.get("access-control-expose-headers") ?? "").toLowerCase().split(", ");
+  for (const name of ["grpc-status", "grpc-message", "grpc-status-details-bin"]) {
+    assert.ok(exposed.includes(name), name);
+  }
+});
+
+test("what is refused before a method is reached can be read by pages, too", async () => {
+  const origin = "http://localhost";
+  const refused: readonly (readonly [status: number, path: string, type: string])[] = [
+    [404, "/nothing", "application/json"],
+    [415, pathOf(put), "text/plain"],
+    [505, pathOf(put), "application/grpc"],
+  ];
+  for (const [status, path, type] of refused) {
+    const preflight = new Request(BASE + path, { method: "OPTIONS", headers: { origin } });
+    assert.is((await ask(preflight)).status, 204);
+    const response = await ask(post(path, type, bytes("{}"), { origin }));
+    assert.is(response.status, status);
+    assert.is(response.headers.get("access-control-allow-origin"), origin);
+  }
 });
 
 test("named origins replace the loopback ones", async () => {

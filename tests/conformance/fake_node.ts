@@ -45,6 +45,7 @@ export const BUG_NODE = 666;
 const FAILURES: { readonly [K in Failure["kind"]]: Failure & { readonly kind: K } } = {
   invalidArgument: { kind: "invalidArgument" },
   precondition: { kind: "precondition", currentVersion: 7 },
+  notANumber: { kind: "notANumber" },
   batchAborted: { kind: "batchAborted" },
   notLeader: { kind: "notLeader", leaderId: 3, leaderAddress: "127.0.0.1:50053", term: 5, epoch: 9 },
   wrongCluster: { kind: "wrongCluster" },
@@ -95,6 +96,13 @@ export class FakeNode implements NodeApi {
     if (nodeId !== MEMBER_NODE) return Promise.resolve(`change-${this.seen.length}`);
     const message = `Cannot do it: node ${nodeId} stands in the way`;
     return Promise.reject(new DomainError({ kind: "invalidArgument" }, message));
+  }
+
+  /** Whether it can learn what was committed; a test may let it. */
+  canRefresh = true;
+
+  refreshCluster(): Promise<boolean> {
+    return Promise.resolve(this.canRefresh);
   }
 
   clusterChanges(): readonly ClusterChange[] {
@@ -155,6 +163,7 @@ export class FakeNode implements NodeApi {
       state: "serving",
       uptimeMs: 12.5,
       walBytes: 4096,
+      troubles: [{ kind: "memoryFull", reason: "no memory is left" }],
       peers: [{
         nodeId: 2,
         address: "127.0.0.1:50052",
@@ -200,19 +209,39 @@ export class FakeNode implements NodeApi {
     const error = await failureOf(key, options.timeoutMs) ?? this.#preconditionError(mutation, key);
     if (error !== undefined) return { ok: false, error };
     const existed = this.#values.has(key);
+    if (mutation.kind === "increment") return this.#increment(key, mutation.by);
     const version = ++this.#version;
     if (mutation.kind === "put") this.#values.set(key, { value: mutation.value, version });
     else this.#values.delete(key);
     return { ok: true, version, existed: mutation.kind === "delete" && existed, partitionId: 3 };
   }
 
+  #increment(key: string, by: string): WriteResult {
+    const held = this.#values.get(key)?.value;
+    const before = held === undefined ? "0" : textOf(held);
+    const sum = BigInt(before) + BigInt(by);
+    const isNumber = before === String(BigInt(before)) && sum === BigInt.asIntN(64, sum);
+    if (!isNumber) {
+      const message = "Cannot increment: that is no number";
+      return { ok: false, error: new DomainError({ kind: "notANumber" }, message) };
+    }
+    const version = ++this.#version;
+    this.#values.set(key, { value: new TextEncoder().encode(String(sum)), version });
+    return { ok: true, version, existed: false, partitionId: 3, number: String(sum) };
+  }
+
   #preconditionError({ precondition }: Mutation, key: string): DomainError | undefined {
     const currentVersion = this.#values.get(key)?.version ?? 0;
+    if (precondition?.kind === "exists") return currentVersion > 0 ? undefined : missing();
     const wanted = precondition?.kind === "version" ? precondition.version : 0;
     if (precondition === undefined || wanted === currentVersion) return undefined;
     const message = `Cannot write: the key must be at version ${wanted}, it is at ${currentVersion}`;
     return new DomainError({ kind: "precondition", currentVersion }, message);
   }
+}
+
+function missing(): DomainError {
+  return new DomainError({ kind: "precondition", currentVersion: 0 }, "Cannot write: the key must exist");
 }
 
 async function failureOf(key: string, timeoutMs: number): Promise<DomainError | undefined> {
@@ -233,4 +262,17 @@ async function failureOf(key: string, timeoutMs: number): Promise<DomainError | 
 
 function textOf(key: Uint8Array): string {
   return new TextDecoder().decode(key);
+}
+
+/** A change that has just begun. */
+export function begunChange(changeId: string): ClusterChange {
+  return {
+    changeId,
+    request: { kind: "rebalance" },
+    description: "rebalance",
+    done: 0,
+    total: 0,
+    isFinished: false,
+    error: "",
+  };
 }

@@ -6,6 +6,7 @@
  */
 
 import { KvService } from "../../proto/mod.ts";
+import { webHandler } from "../../server/http/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { ask, askBy, BASE, handler, post } from "./asking.ts";
 import { CALLERS, envelope, pathOf } from "./callers.ts";
@@ -53,9 +54,8 @@ test("a wrong method is refused and the right ones are named", async () => {
 test("an unknown content type is refused and the known ones are named", async () => {
   const types = [
     "text/plain",
-    "application/grpc",
-    "application/grpc+proto",
     "application/connect+proto",
+    "application/json; charset=latin1",
     "",
     "proto",
   ];
@@ -68,6 +68,7 @@ test("an unknown content type is refused and the known ones are named", async ()
       }),
     );
     assert.is(response.status, 415, type);
+    assert.ok((await response.json()).message.includes(type), type);
     assert.match(response.headers.get("accept-post") ?? "", /application\/proto, application\/json/);
   }
   const unary = await ask(post(pathOf(scan), "application/proto", new Uint8Array(0)));
@@ -79,6 +80,10 @@ test("an unknown content type is refused and the known ones are named", async ()
   assert.not.match(json.headers.get("accept-post")!, /application\/json/);
   const encoding = await ask(new Request(`${BASE}${pathOf(get)}?connect=v1&encoding=xml&message=`));
   assert.is(encoding.status, 415);
+  assert.match((await encoding.json()).message, /encoding must be proto or json, it is xml/);
+  const none = await ask(new Request(`${BASE}${pathOf(get)}?connect=v1&message=`));
+  assert.is(none.status, 415);
+  assert.match((await none.json()).message, /encoding must be proto or json, it is missing/);
 });
 
 test("a content type with a charset or in capitals is understood", async () => {
@@ -107,7 +112,7 @@ test("a version of the protocol that is not spoken is refused", async () => {
 });
 
 test("a deadline that is no number is refused", async () => {
-  for (const caller of CALLERS.filter((each) => each.name !== "gRPC-Web")) {
+  for (const caller of CALLERS.filter((each) => !each.name.startsWith("gRPC-Web"))) {
     for (const timeout of ["abc", "-1", "1.5", "12345678901", "1e3"]) {
       const answer = await askBy(caller, { ...GET_A, headers: { "connect-timeout-ms": timeout } });
       assert.equal(answer, {
@@ -121,16 +126,17 @@ test("a deadline that is no number is refused", async () => {
 });
 
 test("the longest deadline that can be written is served", async () => {
-  for (const caller of CALLERS.filter((each) => each.name !== "gRPC-Web")) {
+  for (const caller of CALLERS.filter((each) => !each.name.startsWith("gRPC-Web"))) {
     const answer = await askBy(caller, { ...GET_A, headers: { "connect-timeout-ms": "9999999999" } });
     assert.ok(answer.ok, caller.name);
   }
-  for (const timeout of ["99999999H", "99999999S", "99999999m", "1n"]) {
-    const { headers, body } = await CALLERS.at(-1)!.request(GET_A, BASE);
+  for (const timeout of ["99999999H", "99999999S", "99999999m"]) {
+    const grpcWeb = CALLERS.find((each) => each.name === "gRPC-Web")!;
+    const { headers, body } = await grpcWeb.request(GET_A, BASE);
     headers.set("grpc-timeout", timeout);
     const response = await ask(new Request(BASE + pathOf(get), { method: "POST", headers, body }));
-    const answer = await CALLERS.at(-1)!.answer(GET_A, response);
-    assert.is(answer.ok, timeout !== "1n", timeout);
+    const answer = await grpcWeb.answer(GET_A, response);
+    assert.ok(answer.ok, timeout);
   }
 });
 
@@ -172,19 +178,13 @@ test("the peers' path goes to the peers' service", async () => {
   const path = "/prkdb.v1.RaftService/Deliver";
   const delivered: string[] = [];
   const peers = handler({
-    streaming: {
-      deliver: async (request) => {
-        const body = await request.text();
-        if (body === "bug") throw new Error("secret detail of the inside");
-        delivered.push(body);
-        return new Response("done");
-      },
-    },
+    peers: webHandler(async (request) => {
+      delivered.push(await request.text());
+      return new Response("done");
+    }),
   });
   assert.is(await (await peers(post(path, "application/connect+proto", bytes("batch")))).text(), "done");
   assert.equal(delivered, ["batch"]);
-  const failed = await peers(post(path, "application/connect+proto", bytes("bug")));
-  assert.equal(await failed.json(), { code: "internal", message: "internal error" });
   assert.is((await peers(new Request(BASE + path))).status, 405);
 });
 

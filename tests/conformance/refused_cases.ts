@@ -10,7 +10,7 @@ import type { Failure } from "../../server/api/error.ts";
 import type { Answer } from "./callers.ts";
 import { bytes, call, type Case, errorInfo, invalid, notLeader, refused } from "./case.ts";
 
-const { put, get, delete: remove, getMany, transact } = KvService.method;
+const { put, get, delete: remove, increment, getMany, transact } = KvService.method;
 const SAFE_MAX = 2n ** 53n - 1n;
 
 const SAFE_MAX_TEXT = "the limit is 9007199254740991 (2^53-1): choose a smaller number";
@@ -79,12 +79,19 @@ const INVALID: readonly Case[] = [
   {
     name: "no empty precondition",
     call: call(put, { key: bytes("a"), precondition: {} }),
-    answer: invalid("Cannot accept precondition: it is empty: expect `absent` or a version, or leave it out"),
+    answer: invalid(
+      "Cannot accept precondition: it is empty: expect `absent`, `exists` or a version, or leave it out",
+    ),
   },
   {
     name: "no precondition that expects not absent",
     call: call(remove, { key: bytes("a"), precondition: { expected: { case: "absent", value: false } } }),
-    answer: invalid("Cannot accept precondition.absent: it is false: make it true, or expect a version"),
+    answer: invalid("Cannot accept precondition.absent: it is false: make it true, or expect `exists`"),
+  },
+  {
+    name: "no precondition that expects not to exist",
+    call: call(remove, { key: bytes("a"), precondition: { expected: { case: "exists", value: false } } }),
+    answer: invalid("Cannot accept precondition.exists: it is false: make it true, or expect `absent`"),
   },
   {
     name: "no version that cannot be",
@@ -103,6 +110,19 @@ const INVALID: readonly Case[] = [
       "unimplemented",
       "Cannot accept ttl_ms 5: keys do not expire yet: leave it out and delete the key when it is due",
     ),
+  },
+  {
+    name: "no time to live of a number yet",
+    call: call(increment, { key: bytes("a"), by: 1n, ttlMs: 5n }),
+    answer: refused(
+      "unimplemented",
+      "Cannot accept ttl_ms 5: keys do not expire yet: leave it out and delete the key when it is due",
+    ),
+  },
+  {
+    name: "no number without a key",
+    call: call(increment, { by: 1n }),
+    answer: invalid("Cannot accept key: it is empty: give it 1 byte or more"),
   },
   {
     name: "no time to live beyond numbers",
@@ -134,6 +154,7 @@ const FAILURES: {
 } = {
   invalidArgument: ["invalid_argument"],
   precondition: ["failed_precondition", errorInfo("PRECONDITION", 7n)],
+  notANumber: ["failed_precondition", errorInfo("NOT_A_NUMBER")],
   batchAborted: ["aborted"],
   notLeader: [
     "failed_precondition",
@@ -156,7 +177,7 @@ const FAILURES: {
 
 const FAILED: readonly Case[] = [
   ...Object.entries(FAILURES).flatMap(([kind, [code, ...details]]): Case[] =>
-    [put, remove, get].map((desc) => ({
+    [put, remove, increment, get].map((desc) => ({
       name: `${kind} in ${desc.name}`,
       call: call(desc as typeof get, { key: bytes(`fail:${kind}`) }),
       answer: refused(code, `Cannot do it: ${kind}`, details),
@@ -174,6 +195,23 @@ const FAILED: readonly Case[] = [
     answer: refused("failed_precondition", "Cannot write: the key must be at version 5, it is at 1", [
       errorInfo("PRECONDITION", 1n),
     ]),
+  },
+  {
+    name: "what is no number is not incremented",
+    before: [call(put, { key: bytes("a"), value: bytes("007") })],
+    call: call(increment, { key: bytes("a"), by: 1n }),
+    answer: refused("failed_precondition", "Cannot increment: that is no number", [
+      errorInfo("NOT_A_NUMBER"),
+    ]),
+  },
+  {
+    name: "a key that must exist and does not",
+    call: call(increment, {
+      key: bytes("a"),
+      by: 1n,
+      precondition: { expected: { case: "exists", value: true } },
+    }),
+    answer: refused("failed_precondition", "Cannot write: the key must exist", [errorInfo("PRECONDITION")]),
   },
   {
     name: "a defect tells nothing of the inside",

@@ -7,12 +7,15 @@
 
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { ClusterService, KvService } from "../../proto/mod.ts";
-import { createHttpHandler } from "../../server/rpc/http.ts";
+import type { HttpRouter } from "../../server/http/mod.ts";
 import { assert, suite } from "../harness.ts";
+import { OwnPort } from "../support/own_port.ts";
+import { handler, router } from "./asking.ts";
 import { ANSWERED_CASES } from "./answered_cases.ts";
-import { type Answer, type Ask, type Caller, CALLERS, type ConformanceCall } from "./callers.ts";
+import { type Answer, type Ask, CALLERS, type ConformanceCall, type ConformanceCaller } from "./callers.ts";
 import { bytes, call, type Case } from "./case.ts";
 import { FakeNode } from "./fake_node.ts";
+import { grpcRequest, Http2Client, readGrpcAnswer } from "./grpc_caller.ts";
 import { REFUSED_CASES } from "./refused_cases.ts";
 
 const test = suite("services");
@@ -106,44 +109,59 @@ test("a call that names no deadline gets the default, a long one the longest", a
   }
 });
 
-test("every case over HTTP/1.1 and HTTP/2 sockets", async () => {
-  const served: { ask: Ask } = { ask: () => new Response(null, { status: 500 }) };
-  const server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    (request) => served.ask(request),
-  );
+test("every case by every way in on one port: HTTP/1.1 and HTTP/2 sockets, gRPC with them", async () => {
+  const served: { router: HttpRouter } = { router: router() };
+  const listener = new OwnPort({ route: (head) => served.router.route(head) });
   const client = Deno.createHttpClient({ http1: false, http2: true });
-  const base = `http://127.0.0.1:${server.addr.port}`;
-  const asks: readonly Ask[] = [(request) => fetch(request), (request) => fetch(request, { client })];
+  const ways: readonly Way[] = [
+    { base: `http://${listener.address}`, ask: fetch, callers: CALLERS },
+    { base: `http://${listener.address}`, ask: (request) => fetch(request, { client }), callers: CALLERS },
+  ];
   try {
-    for (const caller of CALLERS.slice(0, 3)) {
-      for (const each of CASES) {
-        if (!isPossible(caller, each, await caller.request(each.call, base))) continue;
-        for (const ask of asks) {
-          served.ask = askOf(new FakeNode());
+    for (const { base, ask, callers } of ways) {
+      for (const caller of callers) {
+        for (const each of CASES) {
+          if (!isPossible(caller, each, await caller.request(each.call, base))) continue;
+          served.router = router();
           assert.equal(await play(each, caller, ask, base), each.answer, `${caller.name}: ${each.name}`);
         }
       }
     }
+    await playGrpc(`http://${listener.address}`, () => served.router = router());
   } finally {
     client.close();
-    await server.shutdown();
+    await listener.close();
   }
 });
 
 test.run();
 
-function askOf(node: FakeNode): Ask {
-  const streaming = { deliver: () => Promise.resolve(new Response(null, { status: 500 })) };
-  return createHttpHandler({
-    node,
-    corsOrigins: undefined,
-    requests: { observe: () => {}, observeRefusal: () => {} },
-    streaming,
-  });
+/** Plays every case by gRPC. */
+async function playGrpc(base: string, startAnew: () => void): Promise<void> {
+  const client = new Http2Client(base);
+  for (const sending of ["plain", "gzip"] as const) {
+    for (const each of CASES) {
+      startAnew();
+      for (const earlier of each.before ?? []) await client.ask(await grpcRequest(earlier));
+      const answer = await client.ask(await grpcRequest(each.call, sending));
+      assert.equal(await readGrpcAnswer(each.call, answer), each.answer, `gRPC, ${sending}: ${each.name}`);
+    }
+  }
+  client.close();
 }
 
-function isPossible(caller: Caller, { call }: Case, request: Request): boolean {
+/** A server, a version of HTTP, and who calls by it. */
+interface Way {
+  readonly base: string;
+  readonly ask: Ask;
+  readonly callers: readonly ConformanceCaller[];
+}
+
+function askOf(node: FakeNode): Ask {
+  return handler({ node });
+}
+
+function isPossible(caller: ConformanceCaller, { call }: Case, request: Request): boolean {
   if (request.url.length > GET_BYTES_MAX && request.method === "GET") return false;
   return !caller.isSafeOnly || isSafe(call);
 }
@@ -152,7 +170,7 @@ function isSafe({ desc }: ConformanceCall): boolean {
   return desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
-async function play(each: Case, caller: Caller, ask: Ask, base = BASE): Promise<Answer> {
+async function play(each: Case, caller: ConformanceCaller, ask: Ask, base = BASE): Promise<Answer> {
   // What comes before is not what is tried here: it goes in the plainest way.
   for (const earlier of each.before ?? []) {
     await (await ask(await CALLERS[0]!.request(earlier, base))).bytes();

@@ -66,9 +66,30 @@ test("the bundle is a node and a command line, in an empty directory", async () 
     "a word behind it: no cluster is started",
   );
   assert.equal(await command("--version"), [0, `${version}\n`]);
+  assert.match((await command("--help"))[1], /prkdb cluster \[flags\].*\n.*prkdb server \[flags\]/);
   second.signal("SIGTERM");
   assert.is((await second.ended).code, 0, second.standardError);
   assert.equal([...Deno.readDirSync(empty)].map(({ name }) => name), ["data"]);
+});
+
+test("the bundle starts its own nodes, and tells about that once", async () => {
+  const run = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-config", "--cached-only", "-A", bundle, "cluster", ...args],
+      cwd: empty,
+    }).output();
+    return [code, new TextDecoder().decode(stdout), new TextDecoder().decode(stderr)] as const;
+  };
+  const [code, help] = await run("--help");
+  assert.is(code, 0);
+  assert.is(help.split("Usage: ").length, 2, help);
+  assert.match(help, `deno run -A ${bundle} server --help`);
+  assert.is((await run("--version"))[1].trim().split("\n").length, 1);
+  // Nodes that refuse at once: they were found, and no port is taken.
+  const [refused, , why] = await run("--num-partitions=0");
+  assert.is(refused, 2);
+  assert.match(why, /--num-partitions|nothing was started/);
+  assert.not.match(why, "Module not found");
 });
 
 test.run();

@@ -40,7 +40,7 @@ test("more connections than a node may have end neither it nor its service", asy
       await eventually(() => callNode(address, KvService.method.put, { input: { key: KEY, value } }));
       const connections = await tryOpenMany(port, CONNECTIONS);
       await until(
-        () => !node.isRunning || openDescriptors(node) >= DESCRIPTORS_MAX - 10,
+        () => !node.isRunning || node.openDescriptors >= DESCRIPTORS_MAX - 10,
         "no descriptor is left",
       );
       await pause(1_000);
@@ -76,12 +76,12 @@ test("without a descriptor left, the log still begins its next files", async () 
       await callNode(address, KvService.method.put, { input: { key: KEY, value: LARGE } });
       if (puts++ === 0) {
         connections.push(...await tryOpenMany(port, SILENT_CONNECTIONS));
-        await until(() => !node.isRunning || openDescriptors(node) >= FEW_DESCRIPTORS - 2, "none is left");
+        await until(() => !node.isRunning || node.openDescriptors >= FEW_DESCRIPTORS - 2, "none is left");
       }
       assert.ok(node.isRunning, `the node ended: ${node.standardError}`);
     }
     assert.ok(segments(`${folder}/node/wal`) >= PUTS * LARGE.length / MEBIBYTE);
-    assert.ok(openDescriptors(node) >= FEW_DESCRIPTORS - 10, "the connections were there all the time");
+    assert.ok(node.openDescriptors >= FEW_DESCRIPTORS - 10, "the connections were there all the time");
     closeAll(connections);
     const key = new TextEncoder().encode("after");
     await eventually(() => callNode(address, KvService.method.put, { input: { key, value: KEY } }));
@@ -94,12 +94,28 @@ test("without a descriptor left, the log still begins its next files", async () 
   }
 });
 
+test("a database inside a program that has used up its descriptors begins its log's next files", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "prkdb-descriptors-" });
+  const entry = new URL("../support/cluster/embedding_program.ts", import.meta.url).pathname;
+  const program = ProcessNode.start({
+    args: [`${folder}/node`],
+    program: ["--no-check", entry],
+    descriptorsMax: FEW_DESCRIPTORS,
+  });
+  try {
+    const { code } = await program.ended;
+    assert.is(code, 0, program.standardError);
+    assert.is(program.standardOutput.trim(), "true 150");
+    assert.ok(segments(`${folder}/node/wal`) > 2);
+  } finally {
+    program.signal("SIGKILL");
+    await program.ended;
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 function segments(walDirectory: string): number {
   return [...Deno.readDirSync(walDirectory)].filter(({ name }) => name.endsWith(".wal")).length;
-}
-
-function openDescriptors(node: ProcessNode): number {
-  return [...Deno.readDirSync(`/proc/${node.pid}/fd`)].length;
 }
 
 test.run();

@@ -90,7 +90,15 @@ test("a node on a full disk stops when asked, and starts", async () => {
   const input = { key: keys.at(-1)! };
   const got = await eventually(() => callNode(cluster.address(1), KvService.method.get, { input }));
   assert.equal(got.value, VALUE);
+  // No put has been refused since the start: what calls will meet is told all the same.
+  await eventually(async () => {
+    const { status, text } = await readiness(cluster);
+    assert.is(status, 503);
+    assert.match(text, /log is full/);
+  });
+  assert.ok((await metrics(cluster)).includes('prkdb_trouble{kind="log_full"} 1'));
   await disk.makeRoom(wal);
+  await cluster.waitReady();
 });
 
 test("a write that no file of the log takes is refused, and the node lives", async () => {

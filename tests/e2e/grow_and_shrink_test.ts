@@ -79,9 +79,10 @@ test("two of three founders go while the third is down, which then comes back an
     });
     for (const id of [1, 2]) assert.is((await cluster.process(id).ended).code, 0, cluster.output(id));
     await cluster.restart(3);
+    // A node that is not heard is left out, and the change says so.
+    await cluster.waitReady([3]);
     await step("everything is evened out", () => client.cluster.rebalance().then(() => 1));
     await replicasMustBeEven(cluster, [3, 4, 5, 6]);
-    await cluster.waitReady([3]);
   });
 });
 

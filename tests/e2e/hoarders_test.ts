@@ -36,6 +36,7 @@ for (const framing of ["announced", "chunked"] as const) {
     const connections = await tryOpenMany(port, CONNECTIONS);
     const peak = await peakWhile(node, async () => {
       await hoard(connections, framing);
+      assert.ok(await bodyBytes(cluster) > MEBIBYTE, "the node holds parts of the requests");
       await client.makesFurther(CALLS_MIN);
     });
     const service = await client.stop();
@@ -56,7 +57,8 @@ async function hoard(connections: readonly Deno.TcpConn[], framing: "announced" 
     ? `Content-Length: ${REQUEST_BYTES_MAX}\r\n\r\n`
     : `Transfer-Encoding: chunked\r\n\r\n${REQUEST_BYTES_MAX.toString(16)}\r\n`;
   const head = ascii(
-    "POST /prkdb.v1.KvService/Put HTTP/1.1\r\nHost: x\r\nContent-Type: application/proto\r\n" + length,
+    "POST /prkdb.v1.KvService/Put HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/proto\r\n" +
+      length,
   );
   const body = new Uint8Array(REQUEST_BYTES_MAX - 1);
   const sent = Promise.all(connections.map(async (connection) => {
@@ -65,6 +67,12 @@ async function hoard(connections: readonly Deno.TcpConn[], framing: "announced" 
   // A node that has enough may just stop reading.
   await Promise.race([sent, pause(HELD_LIMIT_MS)]);
   await pause(500);
+}
+
+/** What the node says that it holds of requests that are arriving. */
+async function bodyBytes(cluster: ProcessCluster): Promise<number> {
+  const text = await (await fetch(`${cluster.metricsAddress(1)}/metrics`)).text();
+  return Number(/^prkdb_memory_bytes\{part="bodies"\} (\d+)$/m.exec(text)?.[1] ?? 0);
 }
 
 /** The most memory seen; looking ends early when it is far too much, for the sake of the machine. */

@@ -54,6 +54,32 @@ test("a node with an empty disk does not help to forget an acknowledged write", 
   for (const id of [leader, absent]) assert.is(await getEventually(cluster.address(id)), "after");
 });
 
+test("a directory that is taken away from under a running node ends it, whatever comes in its place", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1 });
+  await eventually(() => put(cluster.address(1), "kept"));
+  const directory = cluster.dataDirectory(1);
+  await Deno.rename(directory, `${directory}-away`);
+  await mustEndFor(cluster, 1);
+  await Deno.rename(`${directory}-away`, directory);
+  await cluster.restart(1);
+  await cluster.waitReady();
+  await Deno.remove(cluster.dataDirectory(2), { recursive: true });
+  await mustEndFor(cluster, 2);
+  const wal = `${cluster.dataDirectory(1)}/wal`;
+  await Deno.rename(wal, `${wal}-old`);
+  await Deno.mkdir(wal);
+  for (const { name } of Deno.readDirSync(`${wal}-old`)) {
+    await Deno.copyFile(`${wal}-old/${name}`, `${wal}/${name}`);
+  }
+  await mustEndFor(cluster, 1);
+});
+
+async function mustEndFor(cluster: ProcessCluster, id: number): Promise<void> {
+  assert.is((await cluster.process(id).ended).code, 1);
+  const directory = cluster.dataDirectory(id);
+  assert.ok(cluster.output(id).includes(`"${directory}" was removed, moved away or replaced`));
+}
+
 async function put(address: string, value: string): Promise<void> {
   const input = { key: KEY, value: new TextEncoder().encode(value) };
   await callNode(address, KvService.method.put, { input });

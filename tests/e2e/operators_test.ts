@@ -9,8 +9,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { KvService } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
+import { freePort } from "../support/cluster/free_port.ts";
 import { callNode } from "../support/cluster/node_call.ts";
 import { ProcessCluster } from "../support/cluster/process_cluster.ts";
+import { ProcessNode } from "../support/cluster/process_node.ts";
 import { eventually, PATIENCE_MS, pause, until } from "../support/patience.ts";
 
 const test = suite("operators");
@@ -41,7 +43,8 @@ test("a full log: writes are refused and counted, and the node is ready for read
 test("a peer that cannot be reached is named once, however often it is tried", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1, flags: FLAGS });
   await waitForQuietStart(cluster);
-  const named = () => cluster.output(1).split("\n").filter((line) => /Node 3 cannot be reached: /.test(line));
+  const named = () =>
+    cluster.output(1).split("\n").filter((line) => /Node 3 cannot be reached at /.test(line));
   // It may have been started after node 1.
   const before = named().length;
   await cluster.kill(3);
@@ -50,6 +53,74 @@ test("a peer that cannot be reached is named once, however often it is tried", a
   await pause(5_000);
   assert.is(named().length, before + 1);
   assert.not(cluster.output(1).includes("left out"));
+});
+
+for (const kind of ["closed", "silent"] as const) {
+  test(`a node that joins with a ${kind} port for its address is named with it, and says so itself`, async () => {
+    await using cluster = await ProcessCluster.start({ nodes: 1, partitions: 1, replicationFactor: 1 });
+    await cluster.waitReady();
+    using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const port = kind === "silent" ? (silent.addr as Deno.NetAddr).port : freePort();
+    const metricsPort = freePort();
+    const node = ProcessNode.start({
+      args: [
+        "--node-id=2",
+        `--grpc-port=${freePort()}`,
+        `--metrics-port=${metricsPort}`,
+        `--data-dir=${cluster.dataDirectory(1)}-joining`,
+        `--join=${cluster.address(1)}`,
+        `--advertise=127.0.0.1:${port}`,
+      ],
+    });
+    try {
+      const named = () =>
+        cluster.output(1).split("\n").filter((line) =>
+          line.includes(`[WRN] node 1: Node 2 cannot be reached at 127.0.0.1:${port}: `)
+        );
+      await until(() => named().length > 0, "node 1 names node 2, its address and the cause");
+      await eventually(async () => {
+        const response = await fetch(`http://127.0.0.1:${metricsPort}/readyz`);
+        assert.match(
+          await response.text(),
+          new RegExp(`not a member yet, and no other node has reached it at 127.0.0.1:${port} .*--advertise`),
+        );
+        assert.is(response.status, 503);
+      });
+      await pause(3_000);
+      assert.is(named().length, 1, "it is said once");
+    } finally {
+      node.signal("SIGKILL");
+      await node.ended;
+    }
+  });
+}
+
+test("a founder that is up alone asks whether the others are up, before it doubts its own address", async () => {
+  const ports = [freePort(), freePort(), freePort(), freePort()] as const;
+  const members = ports.slice(0, 3).map((port, at) => `${at + 1}@127.0.0.1:${port}`);
+  const directory = await Deno.makeTempDir({ prefix: "prkdb-alone-" });
+  const node = ProcessNode.start({
+    args: [
+      "--node-id=1",
+      `--grpc-port=${ports[0]}`,
+      `--metrics-port=${ports[3]}`,
+      `--data-dir=${directory}/data`,
+      `--cluster-nodes=${members.join(",")}`,
+    ],
+  });
+  try {
+    await eventually(async () => {
+      const text = await (await fetch(`http://127.0.0.1:${ports[3]}/readyz?verbose`)).text();
+      assert.match(
+        text,
+        new RegExp(`\\(node 2 at 127.0.0.1:${ports[1]}, 3 at 127.0.0.1:${ports[2]}\\): are they up\\?`),
+      );
+    });
+  } finally {
+    node.signal("SIGKILL");
+    await node.ended;
+    await Deno.remove(directory, { recursive: true });
+  }
 });
 
 test("bytes written to the log are counted, not those of its files", async () => {

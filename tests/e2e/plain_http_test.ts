@@ -9,6 +9,7 @@
 
 import { assert, suite } from "../harness.ts";
 import { ProcessCluster } from "../support/cluster/process_cluster.ts";
+import { ascii, exchange } from "../support/cluster/raw_socket.ts";
 import { eventually, PATIENCE_MS } from "../support/patience.ts";
 
 const PARTITIONS = 6;
@@ -30,7 +31,8 @@ test("curl's JSON: put on one node, get and delete on each", async () => {
     const key = btoa(`json-${number}`);
     const value = btoa(`value ${number}`);
     const putAt = cluster.ids[number % 3]!;
-    const { version, partitionId = 0 } = await json(putAt, "Put", { key, value }) as {
+    // A leader may change at any time, and whoever speaks by hand has to ask again.
+    const { version, partitionId = 0 } = await eventually(() => json(putAt, "Put", { key, value })) as {
       version: string;
       partitionId?: number;
     };
@@ -110,6 +112,18 @@ interface Posted {
   readonly type: string;
   readonly body: Uint8Array<ArrayBuffer>;
 }
+
+test("who calls a node by a name that is not its own is refused, on both ports", async () => {
+  const ask = (address: string, path: string) =>
+    exchange(Number(new URL(address).port), {
+      bytes: ascii(`GET ${path} HTTP/1.1\r\nHost: rebound.example\r\n\r\n`),
+      quietMs: 1_000,
+    });
+  const message = "?connect=v1&encoding=json&message=%7B%7D";
+  const main = await ask(cluster.address(1), `/prkdb.v1.ClusterService/GetMetadata${message}`);
+  assert.match(main, /^HTTP\/1\.1 421 [^]*--allowed-hosts rebound\.example/);
+  assert.match(await ask(cluster.metricsAddress(1), "/metrics"), /^HTTP\/1\.1 421 /);
+});
 
 /** What a caller may well be told while leaders change: to ask again. */
 const ASK_AGAIN: ReadonlySet<number> = new Set([503, 504]);

@@ -44,6 +44,8 @@ const BAD_FLAGS: readonly (readonly [flags: readonly string[], names: RegExp])[]
   [["--node-id=1", "--num-partitions=4097"], /--num-partitions/],
   [["--node-id=1", "--host=0.0.0.0"], /--insecure/],
   [["--node-id=1", "--grpc-port=65536"], /--grpc-port/],
+  [["--node-id=1", "--grpc-port=6000"], /--grpc-port cannot be port 6000/],
+  [["--node-id=4", "--join=http://localhost:50054"], /--join .* is the address of this node itself/],
   [["--node-id=1", "--wal-sync=sometimes"], /--wal-sync/],
   [["--node-id=1", "--wal-segment-bytes=1048577"], /--wal-segment-bytes/],
   [["--node-id=1", "--election-timeout-ms=200", "--heartbeat-ms=100"], /--election-timeout-ms 200/],
@@ -63,8 +65,17 @@ test("a port that is taken", async () => {
   for (const flag of ["--grpc-port", "--metrics-port"]) {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr as Deno.NetAddr;
-    await mustRefuse([...soundFlags(), `${flag}=${port}`], new RegExp(`cannot listen.*${port}.* is taken`));
+    await mustRefuse(
+      [...soundFlags(), `${flag}=${port}`],
+      new RegExp(`cannot listen: [^ ]*:${port} \\(${flag}\\) is taken`),
+    );
   }
+});
+
+test("one port for two things", async () => {
+  const port = freePort();
+  const flags = [...soundFlags(), `--grpc-port=${port}`, `--metrics-port=${port}`];
+  await mustRefuse(flags, new RegExp(`--grpc-port and --metrics-port are both ${port}`));
 });
 
 test("a data directory that is not one", async () => {
@@ -73,7 +84,36 @@ test("a data directory that is not one", async () => {
   await Deno.writeTextFile(`${other}/thesis.txt`, "years of work");
   await mustRefuse([...soundFlags(), `--data-dir=${other}`], /thesis\.txt/);
   await mustRefuse([...soundFlags(), `--data-dir=${other}/thesis.txt`], /thesis\.txt/);
-  await mustRefuse([...soundFlags(), `--data-dir=${other}/thesis.txt/below`], /thesis\.txt/);
+  const below = [...soundFlags(), `--data-dir=${other}/thesis.txt/below`];
+  await mustRefuse(below, /thesis\.txt.* a part of that path is no directory .*; choose another place/);
+  if (Deno.build.os !== "linux") return;
+  for (const place of ["/proc/prkdb", "/proc/self/prkdb", "/sys/prkdb"]) {
+    const names = new RegExp(`Cannot use data directory "${place}": .*; choose a place on a disk\n`);
+    await mustRefuse([...soundFlags(), `--data-dir=${place}`], names);
+  }
+});
+
+test("an address that the machine does not have", async () => {
+  const unknown = [...soundFlags(), "--host=node.invalid", "--insecure", "--log-level=error"];
+  await mustRefuse(unknown, /the name node\.invalid is not known here; name an address/);
+  const foreign = [...soundFlags(), "--host=192.0.2.1", "--insecure", "--log-level=error"];
+  await mustRefuse(foreign, /this machine has no address 192\.0\.2\.1; name one of its own with --host/);
+});
+
+test("with --log-format json the refusal is a line of JSON like those of the log", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const json = "--log-format=json";
+  const cases: readonly (readonly [args: readonly string[], node: number | undefined, names: RegExp])[] = [
+    [[json], undefined, /--node-id/],
+    [[json, "--node-id=one"], undefined, /--node-id/],
+    [["--log-format", "json", "--node-id", "7", "--no-such-flag"], 7, /--no-such-flag/],
+    [[...soundFlags(), json, `--grpc-port=${port}`], 1, /is taken/],
+    [[...soundFlags(), json, "--data-dir=/dev/null"], 1, /Cannot use data directory "\/dev\/null"/],
+  ];
+  for (const [args, node, names] of cases) await mustRefuseInJson({ args, node, names });
+  const env = { PRKDB_LOG_FORMAT: "json", PRKDB_NODE_ID: "3" };
+  await mustRefuseInJson({ args: ["--no-such-flag"], env, node: 3, names: /--no-such-flag/ });
 });
 
 test("a data directory that is in use, or belongs to another node, cluster or shape", async () => {
@@ -155,6 +195,25 @@ async function mustRefuse(
   assert.match(node.standardError, names, told);
   assert.is(node.standardOutput, "", told);
   if (untouched) assert.equal(await folderState(root), before, told);
+}
+
+/** A refusal in JSON; `node` is the id that the line names. */
+interface JsonRefusal {
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly node: number | undefined;
+  readonly names: RegExp;
+}
+
+async function mustRefuseInJson({ args, env = {}, node, names }: JsonRefusal): Promise<void> {
+  const process = ProcessNode.start({ args, env, directory: root });
+  assert.is((await process.ended).code, EXIT_UNUSABLE, process.standardError);
+  const told = `${args.join(" ")}: ${process.standardError}`;
+  assert.match(process.standardError, /^\{[^\n]+\}\n$/, told);
+  const line = JSON.parse(process.standardError);
+  assert.equal([line.level, line.logger, line.node], ["FATAL", "prkdb.server", node], told);
+  assert.match(line.message, names, told);
+  assert.ok(Date.parse(line["@timestamp"]) > 0, told);
 }
 
 async function started(node: ProcessNode): Promise<void> {

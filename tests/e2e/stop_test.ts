@@ -49,6 +49,17 @@ test("leaderships are handed over before a node ends", async () => {
   }
 });
 
+test("a node that is to stop says so while it still serves", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 1, flags: ["--drain-ms=3000"] });
+  await using client = await PrkDbClient.connect(cluster.addresses());
+  const ending = cluster.kill(1, "SIGTERM");
+  const readyz = async () => (await fetch(`${cluster.metricsAddress(1)}/readyz`)).status;
+  await eventually(async () => assert.is(await readyz(), 503));
+  await client.put("late", "but in time");
+  assert.is(await client.getText("late"), "but in time");
+  assert.is((await ending)?.code, 0, cluster.output(1));
+});
+
 test("leaders are even again after a killed node has come back", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 9 });
   await cluster.kill(2, "SIGKILL");

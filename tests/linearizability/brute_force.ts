@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Condition, History, Operation } from "./history.ts";
+import type { Condition, History, Operation, RegisterAction } from "./history.ts";
 
 /** Definite at all times. */
 interface Register {
@@ -34,7 +34,7 @@ function contradict(a: Operation, b: Operation): boolean {
     if (isSame && a.outcome.value !== b.outcome.value) return true;
   }
   const known = mentionedByOutcome(a);
-  const isWrite = b.outcome.kind === "written" || b.outcome.kind === "deleted";
+  const isWrite = ["written", "deleted", "incremented"].includes(b.outcome.kind);
   return isWrite && isBefore(a, b) && known.some((version) => mentionedByOutcome(b).includes(version));
 }
 
@@ -82,11 +82,25 @@ function results(operation: Operation, register: Register, versions: readonly nu
       return changes(operation, register, [outcome.version]);
     case "written":
       return changes(operation, register, [outcome.version]);
+    case "incremented":
+      return changes(operation, register, told(outcome.version, { version, versions }))
+        .filter((after) => after.value === outcome.value);
+    case "notANumber":
+      if (action.kind !== "increment" || valueAfter(action, value) !== "impossible") return [];
+      return action.condition === undefined || holds(action.condition, current) ? [register] : [];
     case "unknown":
-      return [register, ...changes(operation, register, [...versions, version + FRESH])];
+      return [register, ...changes(operation, register, told(undefined, { version, versions }))];
     case "failed":
       return [];
   }
+}
+
+/** The versions that a write may have got: the one that was told, or any. */
+function told(
+  version: number | undefined,
+  any: { readonly version: number; readonly versions: readonly number[] },
+): readonly number[] {
+  return version === undefined ? [...any.versions, any.version + FRESH] : [version];
 }
 
 function changes({ action }: Operation, register: Register, versions: readonly number[]): Register[] {
@@ -94,12 +108,25 @@ function changes({ action }: Operation, register: Register, versions: readonly n
   const { value, version } = register;
   const isConditional = action.condition !== undefined;
   if (isConditional && !holds(action.condition, value === undefined ? 0 : version)) return [];
-  const mustGrow = isConditional && value !== undefined;
+  const mustGrow = action.condition?.kind === "version" && value !== undefined;
+  const after = valueAfter(action, value);
+  if (after === "impossible") return [];
   return versions.filter((next) => mustGrow ? next > version : next >= version)
-    .map((next) => ({ value: action.kind === "put" ? action.value : undefined, version: next }));
+    .map((next) => ({ value: after, version: next }));
+}
+
+function valueAfter(
+  action: Exclude<RegisterAction, { readonly kind: "get" }>,
+  value: string | undefined,
+): string | undefined {
+  if (action.kind === "put") return action.value;
+  if (action.kind === "delete") return undefined;
+  const before = Number(value ?? "0");
+  return Number.isInteger(before) ? String(before + action.by) : "impossible";
 }
 
 function holds(condition: Condition, current: number): boolean {
+  if (condition.kind === "exists") return current > 0;
   return current === (condition.kind === "absent" ? 0 : condition.version);
 }
 
@@ -112,11 +139,12 @@ function mentionedVersions(operation: Operation): number[] {
 
 function mentionedByOutcome({ outcome }: Operation): number[] {
   switch (outcome.kind) {
-    case "found":
-      return outcome.version === undefined ? [] : [outcome.version];
     case "written":
     case "deleted":
       return [outcome.version];
+    case "found":
+    case "incremented":
+      return outcome.version === undefined ? [] : [outcome.version];
     case "refused":
       return outcome.currentVersion === 0 ? [] : [outcome.currentVersion];
     default:

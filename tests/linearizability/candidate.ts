@@ -5,6 +5,7 @@
  * - What certainly never happened and reads that got no answer are left out.
  * - A put without an answer whose value nobody else writes, and which somebody read, did happen, and before
  *   that read ended; at the version that was read, if the read was told one. So it is not optional.
+ * - Where there are increments, any number may be their work: puts of numbers stay as they are.
  * - What is left without an answer is optional. Optional operations that do the same are interchangeable,
  *   save that the earlier one can be used earlier, so they share a `twinKey` and the search uses the first.
  *
@@ -12,7 +13,7 @@
  */
 
 import { type Condition, endOf, type Operation, type RegisterAction } from "./history.ts";
-import { isBlind, versionTold } from "./register.ts";
+import { isBlind, isNumber, versionTold } from "./register.ts";
 
 /** One operation as the search sees it. */
 export interface Candidate {
@@ -47,6 +48,7 @@ const UNREAD = "\u0000unread";
 /** The candidates of one key, by invocation. */
 export function candidatesOf(operations: readonly Operation[]): readonly Candidate[] {
   const sightings = sightingsOf(operations);
+  if (operations.some(({ action }) => action.kind === "increment")) forgetNumbers(sightings);
   return operations.filter(matters)
     .sort((a, b) => a.invokedAt - b.invokedAt)
     .map((operation, id) => candidateOf(operation, { id, sightings }));
@@ -116,6 +118,13 @@ function sightingsOf(operations: readonly Operation[]): ReadonlyMap<string, Sigh
   return byValue;
 }
 
+/** What is not known to be unread, nor to have one writer, is left as it is. */
+function forgetNumbers(sightings: ReadonlyMap<string, Sightings>): void {
+  for (const [value, seen] of sightings) {
+    if (isNumber(value)) Object.assign(seen, { writers: Infinity, readings: Infinity });
+  }
+}
+
 function settled(
   operation: Operation,
   sightings: ReadonlyMap<string, Sightings>,
@@ -138,11 +147,12 @@ function withoutUnread(action: RegisterAction, sightings: ReadonlyMap<string, Si
 
 function twinKeyOf(action: RegisterAction): string {
   if (action.kind === "get") return "get";
-  const value = action.kind === "put" ? action.value : "";
-  return `${action.kind} ${conditionKey(action.condition)} ${value}`;
+  const what = action.kind === "put" ? action.value : action.kind === "increment" ? action.by : "";
+  return `${action.kind} ${conditionKey(action.condition)} ${what}`;
 }
 
 function conditionKey(condition: Condition | undefined): string {
   if (condition === undefined) return "any";
+  if (condition.kind === "exists") return "exists";
   return condition.kind === "absent" ? "0" : String(condition.version);
 }

@@ -11,12 +11,15 @@
 /** What must hold for a write to be applied; version 0 is the same as `absent`. */
 export type Condition =
   | { readonly kind: "absent" }
-  | { readonly kind: "version"; readonly version: number };
+  | { readonly kind: "version"; readonly version: number }
+  | { readonly kind: "exists" };
 
 /** What was asked. */
 export type RegisterAction =
   | { readonly kind: "put"; readonly value: string; readonly condition?: Condition | undefined }
   | { readonly kind: "delete"; readonly condition?: Condition | undefined }
+  /** Adds to the number that the key holds as decimal text, 0 where there is no such key. */
+  | { readonly kind: "increment"; readonly by: number; readonly condition?: Condition | undefined }
   | { readonly kind: "get" };
 
 /** What a read was told. */
@@ -32,6 +35,10 @@ export type OperationOutcome =
   | { readonly kind: "written"; readonly version: number }
   /** Of a delete. */
   | { readonly kind: "deleted"; readonly existed: boolean; readonly version: number }
+  /** Of an increment: the new number; `version` is missing where the call tells numbers only. */
+  | { readonly kind: "incremented"; readonly value: string; readonly version?: number | undefined }
+  /** Of an increment: the key held no number. Nothing was changed. */
+  | { readonly kind: "notANumber" }
   /** The condition did not hold: the key was at `currentVersion`, 0 for no such key. Nothing was changed. */
   | { readonly kind: "refused"; readonly currentVersion: number }
   /** No answer, or one that leaves it open: it may take effect at any time after `invokedAt`, or never. */
@@ -84,6 +91,8 @@ function describeAction(action: RegisterAction): string {
       return `put ${JSON.stringify(action.value)}${describeCondition(action.condition)}`;
     case "delete":
       return `delete${describeCondition(action.condition)}`;
+    case "increment":
+      return `increment by ${action.by}${describeCondition(action.condition)}`;
     case "get":
       return "get";
     default:
@@ -93,7 +102,7 @@ function describeAction(action: RegisterAction): string {
 
 function describeCondition(condition: Condition | undefined): string {
   if (condition === undefined) return "";
-  return condition.kind === "absent" ? " if absent" : ` if at version ${condition.version}`;
+  return condition.kind === "version" ? ` if at version ${condition.version}` : ` if ${condition.kind}`;
 }
 
 function describeOutcome(outcome: OperationOutcome): string {
@@ -108,6 +117,10 @@ function describeOutcome(outcome: OperationOutcome): string {
       return `written at version ${outcome.version}`;
     case "deleted":
       return `${outcome.existed ? "deleted" : "nothing to delete"} at version ${outcome.version}`;
+    case "incremented":
+      return outcome.version === undefined ? outcome.value : `${outcome.value} at version ${outcome.version}`;
+    case "notANumber":
+      return "no number";
     case "refused":
       return `refused at version ${outcome.currentVersion}`;
     case "unknown":

@@ -56,6 +56,35 @@ const EXAMPLES: readonly Example[] = [
     by(3, [5, 6], found("a")),
     by(2, [7, 8], found("b")),
   ]),
+  good("increments add up, from nothing and across numbers that were put", [
+    by(1, [0, 1], counted("1", 1)),
+    by(2, [2, 3], put("10", 2)),
+    by(1, [4, 5], counted("11", 3)),
+    by(2, [6, 7], found("11", 3)),
+  ]),
+  good("an increment without an answer is counted once, or never", [
+    by(1, [0, 1], openCount()),
+    by(2, [2, 3], counted("2", 5)),
+    by(1, [4, 5], openCount()),
+    by(2, [6, 7], found("2", 5)),
+  ]),
+  bad("an increment without an answer is counted twice", [
+    by(1, [0, 1], openCount()),
+    by(2, [2, 3], counted("3", 5)),
+  ]),
+  bad("two increments hear the same number", [
+    by(1, [0, 5], counted("1", 1)),
+    by(2, [0, 5], counted("1", 2)),
+  ]),
+  good("what is no number is not counted, and goes on being what it was", [
+    by(1, [0, 1], put("a", 1)),
+    by(2, [2, 3], countedNothing()),
+    by(2, [4, 5], found("a", 1)),
+  ]),
+  bad("a number is called none", [
+    by(1, [0, 1], counted("1", 1)),
+    by(2, [2, 3], countedNothing()),
+  ]),
   bad("a read finds what was overwritten before it began", [
     by(1, [0, 1], put("a", 1)),
     by(1, [2, 3], put("b", 2)),
@@ -360,6 +389,18 @@ function removedNothing(version: number): Body {
 
 function openRemove(): Body {
   return { action: { kind: "delete" }, outcome: UNKNOWN };
+}
+
+function counted(value: string, version: number): Body {
+  return { action: { kind: "increment", by: 1 }, outcome: { kind: "incremented", value, version } };
+}
+
+function openCount(): Body {
+  return { action: { kind: "increment", by: 1 }, outcome: UNKNOWN };
+}
+
+function countedNothing(): Body {
+  return { action: { kind: "increment", by: 1 }, outcome: { kind: "notANumber" } };
 }
 
 function found(value: string, version?: number): Body {

@@ -7,6 +7,7 @@
  */
 
 import type { Candidate } from "./candidate.ts";
+import { isNumber } from "./register.ts";
 
 interface Account {
   readsLeft: number;
@@ -16,8 +17,11 @@ interface Account {
 /** Counts of what has not been put in order. */
 export class OperationLedger {
   readonly #accounts = new Map<string, Account>();
+  /** Then any number may come again. */
+  readonly #hasIncrements: boolean;
 
   constructor(candidates: readonly Candidate[]) {
+    this.#hasIncrements = candidates.some(({ action }) => action.kind === "increment");
     for (const candidate of candidates) this.putBack(candidate);
   }
 
@@ -31,6 +35,7 @@ export class OperationLedger {
 
   /** Whether `value`, which the key holds now, must not be replaced yet. */
   isNeeded(value: string): boolean {
+    if (this.#hasIncrements && isNumber(value)) return false;
     const account = this.#accounts.get(value);
     return account !== undefined && account.readsLeft > 0 && account.writesLeft === 0;
   }

@@ -21,6 +21,10 @@ export interface RandomHistoryOptions {
   readonly unversionedPercent: number;
   /** How many values there are; `Infinity` if every put has its own. */
   readonly values: number;
+  /**
+   * Of 100 operations, how many are increments; with any, half of the puts put numbers. None unless given.
+   */
+  readonly incrementPercent?: number;
 }
 
 /** What a client is about. */
@@ -104,15 +108,23 @@ class Scene {
 
   #action(client: number, key: string): RegisterAction {
     const random = this.#random;
-    const { values } = this.#options;
+    const { values, incrementPercent = 0 } = this.#options;
     const number = values === Infinity ? this.#calls.length : random.below(values);
-    const value = `value-${number}`;
+    const isNumber = incrementPercent > 0 && random.chance(50);
+    const value = isNumber ? String(number) : `value-${number}`;
     const condition = this.#condition(client, key);
+    if (incrementPercent > 0 && random.chance(incrementPercent)) return this.#increment(condition);
     const dice = random.below(100);
     if (dice < 45) return { kind: "get" };
     if (dice < 70) return { kind: "put", value };
     if (dice < 85) return { kind: "put", value, condition };
     return dice < 95 ? { kind: "delete" } : { kind: "delete", condition };
+  }
+
+  #increment(condition: Condition): RegisterAction {
+    const by = this.#random.pick([1, 2, -1]);
+    const exists: Condition = { kind: "exists" };
+    return { kind: "increment", by, condition: this.#random.pick([undefined, undefined, condition, exists]) };
   }
 
   #condition(client: number, key: string): Condition {
@@ -136,15 +148,27 @@ class Scene {
     this.#items.set(key, item);
     if (action.kind === "get") return this.#read(call, item);
     const current = item.value === undefined ? 0 : item.version;
-    if (action.condition !== undefined && current !== wanted(action.condition)) {
+    if (action.condition !== undefined && !holds(action.condition, current)) {
       this.#heard.set(`${call.client} ${key}`, current);
       return { kind: "refused", currentVersion: current };
     }
+    if (action.kind === "increment") return this.#add(call, { item, by: action.by });
     const existed = item.value !== undefined;
     item.value = action.kind === "put" ? action.value : undefined;
     const version = this.#takeVersion(call, item);
     this.#heard.set(`${call.client} ${key}`, action.kind === "put" ? version : 0);
     return action.kind === "put" ? { kind: "written", version } : { kind: "deleted", existed, version };
+  }
+
+  #add(call: Call, { item, by }: { readonly item: Item; readonly by: number }): OperationOutcome {
+    const before = Number(item.value ?? "0");
+    if (!Number.isInteger(before)) return { kind: "notANumber" };
+    const value = String(before + by);
+    item.value = value;
+    const version = this.#takeVersion(call, item);
+    this.#heard.set(`${call.client} ${call.key}`, version);
+    const isUnversioned = this.#random.chance(this.#options.unversionedPercent);
+    return { kind: "incremented", value, version: isUnversioned ? undefined : version };
   }
 
   #read(call: Call, item: Item): OperationOutcome {
@@ -173,8 +197,9 @@ function isPlain({ action, isAnswered }: Call): boolean {
   return isAnswered && action.kind !== "get" && action.condition === undefined;
 }
 
-function wanted(condition: Condition): number {
-  return condition.kind === "absent" ? 0 : condition.version;
+function holds(condition: Condition, current: number): boolean {
+  if (condition.kind === "exists") return current > 0;
+  return current === (condition.kind === "absent" ? 0 : condition.version);
 }
 
 function toOperation({ client, key, action, outcome, invokedAt, returnedAt }: Call): Operation {
@@ -225,6 +250,7 @@ function shifted(outcome: OperationOutcome, by: number): OperationOutcome {
     case "deleted":
       return { ...outcome, version: Math.max(1, outcome.version + by) };
     case "found":
+    case "incremented":
       return outcome.version === undefined
         ? outcome
         : { ...outcome, version: Math.max(1, outcome.version + by) };

@@ -1,6 +1,7 @@
 /**
- * What one key may do: a register with version numbers, as the contract promises it. `apply` says whether an
- * operation could have had its outcome in a given state, and what the state is afterwards.
+ * What one key may do: a register with version numbers, which adds to its value where that is a number, as
+ * the contract promises it. `apply` says whether an operation could have had its outcome in a given state,
+ * and what the state is afterwards.
  *
  * The version a write got is not known when its answer was lost. The state then has a version that is only
  * known to be at least `floor`, until some later answer tells it:
@@ -60,6 +61,10 @@ export function apply(
       return written(state, action, outcome.version);
     case "deleted":
       return deleted(state, action, outcome);
+    case "incremented":
+      return incremented(state, action, outcome);
+    case "notANumber":
+      return notANumber(state, action);
     case "refused":
       return refused(state, action, outcome.currentVersion);
     case "unknown":
@@ -74,7 +79,12 @@ export function apply(
 /** Whether the operation fits any state and leaves nothing of it but its floor. */
 export function isBlind({ action, outcome }: Pick<Operation, "action" | "outcome">): boolean {
   if (action.kind === "get" || action.condition !== undefined) return false;
-  return action.kind === "put" || outcome.kind === "unknown";
+  return action.kind === "put" || (action.kind === "delete" && outcome.kind === "unknown");
+}
+
+/** Whether `value` is a number, which an increment may have written. */
+export function isNumber(value: string): boolean {
+  return /^(?:0|-?[1-9]\d{0,18})$/.test(value);
 }
 
 /** The version the key is at during or right after the operation, where its answer tells it. */
@@ -83,6 +93,7 @@ export function versionTold(outcome: OperationOutcome): number | undefined {
     case "found":
     case "written":
     case "deleted":
+    case "incremented":
       return outcome.version;
     case "refused":
       return outcome.currentVersion === 0 ? undefined : outcome.currentVersion;
@@ -109,19 +120,55 @@ function deleted(
   return { value: undefined, version: undefined, floor: version };
 }
 
+function incremented(
+  state: State,
+  action: RegisterAction,
+  { value, version }: Extract<OperationOutcome, { readonly kind: "incremented" }>,
+): State | undefined {
+  if (action.kind !== "increment" || sumOf(state, action.by) !== value) return undefined;
+  const before = meeting(state, action.condition);
+  if (before === undefined) return undefined;
+  if (version === undefined) return { value, version, floor: before.floor };
+  return version < before.floor ? undefined : { value, version, floor: version };
+}
+
+function notANumber(state: State, action: RegisterAction): State | undefined {
+  if (action.kind !== "increment" || sumOf(state, action.by) !== undefined) return undefined;
+  const { condition } = action;
+  if (condition?.kind === "version") return pinned(state, condition.version);
+  return condition?.kind === "absent" ? undefined : state;
+}
+
+/** The new number, `undefined` when the key holds none or it would have more than 64 bits. */
+function sumOf({ value = "0" }: State, by: number): string | undefined {
+  if (!isNumber(value)) return undefined;
+  const sum = BigInt(value) + BigInt(by);
+  return sum === BigInt.asIntN(64, sum) ? String(sum) : undefined;
+}
+
 function refused(state: State, action: RegisterAction, currentVersion: number): State | undefined {
   if (action.kind === "get" || action.condition === undefined) return undefined;
-  if (currentVersion === wantedVersion(action.condition)) return undefined;
+  const isMet = action.condition.kind === "exists"
+    ? currentVersion > 0
+    : currentVersion === wantedVersion(action.condition);
+  if (isMet) return undefined;
   if (currentVersion === 0) return state.value === undefined ? state : undefined;
   return state.value === undefined ? undefined : pinned(state, currentVersion);
 }
 
-/** A delete of nothing leaves everything as it is, so it need not take effect. */
+/**
+ * A delete of nothing, and an increment of what is no number, leave everything as it is, so it need not take
+ * effect.
+ */
 function takenEffect(state: State, action: RegisterAction): State | undefined {
   if (action.kind === "get") return undefined;
   const before = meeting(state, action.condition);
   if (before === undefined) return undefined;
   if (action.kind === "put") return { value: action.value, version: undefined, floor: before.floor };
+  if (action.kind === "increment") {
+    const value = sumOf(state, action.by);
+    return value === undefined ? undefined : { value, version: undefined, floor: before.floor };
+  }
   if (state.value === undefined) return undefined;
   return { value: undefined, version: undefined, floor: before.floor };
 }
@@ -129,6 +176,7 @@ function takenEffect(state: State, action: RegisterAction): State | undefined {
 /** The state if the condition holds in it, with a floor above the version that was asked for. */
 function meeting(state: State, condition: Condition | undefined): State | undefined {
   if (condition === undefined) return state;
+  if (condition.kind === "exists") return state.value === undefined ? undefined : state;
   const wanted = wantedVersion(condition);
   if (wanted === 0) return state.value === undefined ? state : undefined;
   if (state.value === undefined) return undefined;
@@ -136,7 +184,7 @@ function meeting(state: State, condition: Condition | undefined): State | undefi
   return known === undefined ? undefined : { ...known, floor: wanted + 1 };
 }
 
-function wantedVersion(condition: Condition): number {
+function wantedVersion(condition: Exclude<Condition, { readonly kind: "exists" }>): number {
   return condition.kind === "absent" ? 0 : condition.version;
 }
 

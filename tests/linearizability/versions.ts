@@ -49,7 +49,7 @@ function fallingVersions(operations: readonly Operation[]): string[] {
 
 function mayFollow(later: Told, earlier: Told): boolean {
   const { kind } = later.operation.outcome;
-  const isWrite = kind === "written" || kind === "deleted";
+  const isWrite = kind === "written" || kind === "deleted" || kind === "incremented";
   return isWrite ? later.version > earlier.version : later.version >= earlier.version;
 }
 

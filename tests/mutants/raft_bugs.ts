@@ -154,13 +154,31 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     }],
   },
   {
+    name: "what is committed is told by heartbeats only",
+    caughtBy: "scripts",
+    edits: [{
+      file: "replication.ts",
+      find: "else if (progress.commitSent < tellableCommit(state) &&",
+      replace: "else if (progress.commitSent < 0 &&",
+    }],
+  },
+  {
+    name: "a notice tells more than its receiver is known to hold",
+    caughtBy: "schedules",
+    edits: [{
+      file: "replication.ts",
+      find: "&& progress.matchIndex === log.lastIndex) {",
+      replace: "&& progress.nextIndex > log.firstIndex) {",
+    }],
+  },
+  {
     name: "a heartbeat lets a follower commit its own divergent tail",
     caughtBy: "schedules",
     edits: [
       {
         file: "replication.ts",
-        find: "commit: Math.min(follower.matchIndex, tellableCommit(state)),",
-        replace: "commit: state.log.committed,",
+        find: "const commit = Math.min(follower.matchIndex, tellableCommit(state));",
+        replace: "const commit = state.log.committed;",
       },
       {
         file: "follower.ts",
@@ -401,6 +419,15 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       file: "multi_raft.ts",
       find:
         "this.#nodeHeartbeats.push(nodeHeartbeat({ from: this.#config.nodeId, to: from, isAnswer: true }));",
+      replace: "",
+    }],
+  },
+  {
+    name: "a learner that holds no membership gets a vote",
+    caughtBy: "scripts",
+    edits: [{
+      file: "reconfiguration.ts",
+      find: "if (follower === undefined || follower.matchIndex < state.membershipIndex) return false;",
       replace: "",
     }],
   },

@@ -111,6 +111,14 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     }],
   },
   {
+    name: "an increment is counted again when it is retried",
+    edits: [{
+      file: "server/kv/state_machine.ts",
+      find: "if (known !== undefined) return known;",
+      replace: "if (known !== undefined && !hasIncrement(mutations)) return known;",
+    }],
+  },
+  {
     name: "commands are stamped with the wall clock",
     edits: [{
       file: "server/calls/dispatcher.ts",

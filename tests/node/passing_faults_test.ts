@@ -125,6 +125,57 @@ test("a cluster whose id cannot be kept acknowledges nothing, says why, and serv
   await node.close();
 });
 
+for (const ends of ["there is room again", "it is killed"] as const) {
+  test(`a turn larger than what the log has left is told to nobody as done, until ${ends}`, async () => {
+    let isFull = false;
+    const fault = ({ operation, path }: DiskCall) =>
+      isFull && operation === "create" && path.includes("/wal/") ? new Error("no space left") : undefined;
+    const disk = new MemoryDisk({ random: new SeededRandom(3), fault });
+    const node = await openNode(disk);
+    await ready(node);
+    assert.equal((await node.write([put("before", VALUE)], WRITE)).map(kindOf), ["ok"]);
+    await until(() => segmentsOn(disk) === 2, "the next segment lies ready");
+    isFull = true;
+    // All in one turn, and more than the rest of this segment and the next one.
+    const impatient = { ...WRITE, timeoutMs: 400 };
+    const keys = Array.from({ length: 30 }, (_, at) => `key ${at}`);
+    const first = node.write([put("order", "first")], impatient);
+    const many = keys.map((key) => node.write([put(key, VALUE)], impatient));
+    const last = node.write([put("order", "last")], impatient);
+    const told = (await Promise.all([first, ...many, last])).map(([result]) => kindOf(result));
+    assert.equal(new Set(told), new Set(["deadline"]));
+    assert.is(await text(node, "before", READ), VALUE);
+    assert.is(await text(node, "order", READ), undefined);
+    const [refused] = await node.write([put("small", "1")], impatient);
+    assert.is(kindOf(refused), "overloaded");
+    assert.match(String(refused?.ok === false && refused.error.message), /log is full.*no space left/);
+    await until(() => !node.readiness().isReady, "calls are told of");
+    assert.equal(node.readiness().troubles.map(({ kind }) => kind), ["diskFull"]);
+    assert.ok(node.readiness().isReadyForReads);
+    isFull = false;
+    if (ends === "it is killed") {
+      disk.crash({ lostPercent: 0, garbledPercent: 0 });
+      node.close().catch(() => {});
+    } else {
+      await ready(node);
+      assert.equal((await node.write([put("small", "1")], WRITE)).map(kindOf), ["ok"]);
+      for (const key of keys) assert.is(await text(node, key, READ), VALUE, key);
+      assert.is(await text(node, "order", READ), "last");
+      await node.close();
+    }
+    const again = await openNode(disk);
+    await ready(again);
+    assert.is(await text(again, "before", READ), VALUE);
+    const kept = ends === "it is killed" ? [undefined, undefined] : [VALUE, "last"];
+    assert.equal([await text(again, "key 29", READ), await text(again, "order", READ)], kept);
+    await again.close();
+  });
+}
+
+function segmentsOn(disk: MemoryDisk): number {
+  return disk.paths().filter((path) => path.endsWith(".wal")).length;
+}
+
 /** Writes one key after the other while the disk is troubled; each that is refused is written again. */
 async function writeThrough(
   trouble: TroubledDisk,

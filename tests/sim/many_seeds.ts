@@ -27,6 +27,8 @@ export interface Totals {
   simulatedMs: number;
   elections: number;
   acknowledged: number;
+  increments: number;
+  notNumbers: number;
   unknown: number;
   reads: number;
   restarts: number;
@@ -66,6 +68,8 @@ function noTotals(): Totals {
     simulatedMs: 0,
     elections: 0,
     acknowledged: 0,
+    increments: 0,
+    notNumbers: 0,
     unknown: 0,
     reads: 0,
     restarts: 0,
@@ -116,6 +120,8 @@ function add(totals: Totals, answer: WorkerAnswer): void {
   totals.simulatedMs += result.simulatedMs;
   totals.elections += result.elections;
   totals.acknowledged += result.acknowledged;
+  totals.increments += result.increments;
+  totals.notNumbers += result.notNumbers;
   totals.unknown += result.unknown;
   totals.reads += result.reads;
   totals.restarts += result.restarts;

@@ -47,6 +47,8 @@ export interface SimulationResult {
   readonly nodes: number;
   readonly elections: number;
   readonly acknowledged: number;
+  readonly increments: number;
+  readonly notNumbers: number;
   readonly unknown: number;
   readonly reads: number;
   readonly faults: Readonly<Record<string, number>>;
@@ -294,7 +296,7 @@ class Simulation {
   }
 
   #result(): SimulationResult {
-    const { acknowledged, unknown, reads } = this.#records;
+    const { acknowledged, increments, notNumbers, unknown, reads } = this.#records;
     return {
       seed: this.#options.seed,
       traceHash: this.#world.trace.hash,
@@ -303,6 +305,8 @@ class Simulation {
       nodes: this.#fleet.machines.length,
       elections: this.#observer.elections,
       acknowledged,
+      increments,
+      notNumbers,
       unknown,
       reads,
       faults: Object.fromEntries([

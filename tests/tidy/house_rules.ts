@@ -35,8 +35,12 @@ const STAIRCASE: readonly Step[] = [
   ["client/codec", ["proto"]],
   ["client/transport", ["proto"]],
   ["server", [
+    "server/stops",
     "server/ops",
     "server/rpc",
+    "server/http/h1",
+    "server/http/h2",
+    "server/http/tracing",
     "server/http",
     "server/peers",
     "server/node",
@@ -49,20 +53,43 @@ const STAIRCASE: readonly Step[] = [
     "raft",
     "wal-wasm",
   ]],
-  ["server/ops", ["server/node", "server/api"]],
+  ["server/stops", [
+    "server/http",
+    "server/node",
+    "server/ports",
+    "server/api",
+    "server/cluster",
+    "raft",
+    "wal-wasm",
+  ]],
+  ["server/ops", ["server/http", "server/node", "server/api"]],
   ["server/rpc", [
     "server/rpc/cluster",
     "server/rpc/kv",
     "server/rpc/method",
+    "server/grpc",
     "server/http",
     "server/api",
     "proto",
   ]],
+  ["server/grpc", ["server/rpc/method", "server/http", "server/api", "proto"]],
   ["server/rpc/cluster", ["server/rpc/method", "server/api", "server/cluster", "proto", "raft"]],
   ["server/rpc/kv", ["server/rpc/method", "server/api", "server/kv", "proto"]],
-  ["server/rpc/method", ["server/api", "proto"]],
-  ["server/http", []],
-  ["server/peers", ["server/ports", "server/data", "server/api", "server/kv", "proto", "raft"]],
+  ["server/rpc/method", ["server/api", "server/http", "proto"]],
+  ["server/http/h1", ["server/http/h1/message", "server/http"]],
+  ["server/http/h1/message", ["server/http"]],
+  ["server/http/h2", ["server/http/hpack", "server/http"]],
+  ["server/http/hpack", []],
+  ["server/http/tracing", ["server/http"]],
+  ["server/peers", [
+    "server/http",
+    "server/ports",
+    "server/data",
+    "server/api",
+    "server/kv",
+    "proto",
+    "raft",
+  ]],
   ["server/node", [
     "server/calls",
     "server/ports",
@@ -77,10 +104,20 @@ const STAIRCASE: readonly Step[] = [
   ["server/calls", ["server/ports", "server/api", "server/cluster", "server/kv", "proto", "raft"]],
   ["server/ports", ["server/api", "server/kv", "raft", "wal-wasm"]],
   ["server/data", ["server/cluster", "proto", "raft", "wal-wasm"]],
-  ["server/config", ["server/api", "server/cluster", "proto", "raft", "wal-wasm"]],
+  ["server/config", ["server/api", "server/cluster", "server/http", "proto", "raft", "wal-wasm"]],
   ["server/api", ["server/cluster", "server/kv", "raft"]],
   ["server/cluster", ["proto", "raft"]],
   ["server/kv", ["proto", "raft"]],
+  ["server/storage", [
+    "server/storage/memtable",
+    "server/storage/manifest",
+    "server/storage/table",
+    "wal-wasm",
+  ]],
+  ["server/storage/memtable", ["server/storage/table"]],
+  ["server/storage/manifest", ["server/storage/table", "proto", "wal-wasm"]],
+  ["server/storage/table", ["proto", "wal-wasm"]],
+  ["server/http", []],
   ["proto", []],
   ["raft", []],
   ["wal-wasm", []],
@@ -91,8 +128,12 @@ const ROOMS: ReadonlyMap<string, readonly string[]> = new Map(STAIRCASE);
 
 /** Files that a room may have at most, tests not counted: more are two rooms. */
 export const ROOM_FILES_MAX = 14;
-/** Rooms that `server/` may have at most, itself included. */
+/**
+ * Rooms that `server/` may have at most, itself included. Those inside a library count with it.
+ */
 export const SERVER_ROOMS_MAX = 20;
+/** Rooms with rooms inside that are one library, which knows nothing of prkdb. */
+const LIBRARIES = ["server/http/", "server/storage/"];
 
 /** Rooms whose files may import anything, and that nobody imports. */
 const OUTSIDE = /^(tests|bench|examples|docs)\//;
@@ -104,6 +145,8 @@ const ENTRIES: ReadonlySet<string> = new Set([
   "client/mod.ts",
   "client/cli/main.ts",
   "proto/services.ts",
+  // Not part of the node yet.
+  "server/storage/mod.ts",
   // Compiled to `wal-wasm/build/wal.wasm.b64`.
   "wal-wasm/assembly/mod.ts",
 ]);
@@ -167,7 +210,9 @@ export function roomSizeComplaints(graph: ModuleGraph): string[] {
   for (const path of inside) sizes.set(roomOf(path), (sizes.get(roomOf(path)) ?? 0) + 1);
   const large = [...sizes].filter(([room, files]) => room.startsWith("server") && files > ROOM_FILES_MAX)
     .map(([room, files]) => `${room} has ${files} files: at most ${ROOM_FILES_MAX}`);
-  const rooms = [...sizes.keys()].filter((room) => room.startsWith("server")).length;
+  const isInside = (room: string) => LIBRARIES.some((library) => room.startsWith(library));
+  const isCounted = (room: string) => room.startsWith("server") && !isInside(room);
+  const rooms = [...sizes.keys()].filter(isCounted).length;
   return rooms > SERVER_ROOMS_MAX
     ? [...large, `server has ${rooms} rooms: at most ${SERVER_ROOMS_MAX}`]
     : large;

@@ -188,6 +188,20 @@ test("a log whose next segment cannot be made says so, takes what fits, and goes
   assert.is(lines.length, count + 5);
 });
 
+test("a segment is made in pieces, and none waits for its sync with another", async () => {
+  const calls: string[] = [];
+  const fault = ({ operation, path }: DiskCall) => {
+    if (path.endsWith("2.wal.tmp") || path.includes("0002")) calls.push(operation);
+    return undefined;
+  };
+  const disk = new MemoryDisk({ random: new SeededRandom(1), fault });
+  const { wal } = await recoverWal(disk, { segmentBytes: 3 * 1024 * 1024 });
+  await wal.whenSpareReady();
+  const made = calls.filter((operation) => operation === "write" || operation === "syncData");
+  assert.equal(made, ["write", "syncData", "write", "syncData", "write", "syncData"]);
+  await wal.close();
+});
+
 test("a log on a full disk can be closed; what waited for a segment is refused", async () => {
   let isFull = false;
   const fault = ({ operation }: DiskCall) =>

@@ -100,6 +100,23 @@ const CHECKS: readonly Check[] = [
     assert.ok(next);
     next.release();
   }],
+
+  ["a lock tells whether its file was removed, moved away or replaced", async ({ fileSystem, directory }) => {
+    const path = joinPath(directory, "LOCK");
+    const lock = await fileSystem.lock(path);
+    assert.ok(lock);
+    assert.is(await lock.isInPlace(), true);
+    const moved = joinPath(directory, "moved");
+    await fileSystem.rename(path, moved);
+    assert.is(await lock.isInPlace(), false);
+    (await fileSystem.create(path)).close();
+    assert.is(await lock.isInPlace(), false);
+    await fileSystem.rename(moved, path);
+    assert.is(await lock.isInPlace(), true);
+    await fileSystem.remove(path);
+    assert.is(await lock.isInPlace(), false);
+    lock.release();
+  }],
 ];
 
 conformance("memory", () => ({

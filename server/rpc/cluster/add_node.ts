@@ -17,10 +17,10 @@ const PORT_MAX = 65_535;
 /** See the module comment. */
 export const addNodeMethod = defineUnary({
   desc: ClusterService.method.addNode,
-  answer: (node) => async ({ nodeId, address }, { timeoutMs }) => {
+  answer: (node) => async ({ nodeId, address }, options) => {
     checkNodeId(nodeId, "node_id");
     checkAddress(address);
-    return await node.changeCluster({ kind: "addNode", nodeId, address }, { timeoutMs });
+    return await node.changeCluster({ kind: "addNode", nodeId, address }, options);
   },
   reply: toChangeResponse,
 });

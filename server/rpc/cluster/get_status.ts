@@ -46,6 +46,7 @@ function toGetStatusResponse(status: NodeStatus): MessageInitShape<typeof GetSta
       reached: peer.reached,
     })),
     walBytes: toBigint(status.walBytes),
+    troubles: status.troubles.map(({ kind, reason }) => ({ kind, reason })),
   };
 }
 

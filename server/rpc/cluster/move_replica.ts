@@ -12,13 +12,13 @@ import { checkNodeId, checkPartition, toChangeResponse } from "./fields.ts";
 /** See the module comment. */
 export const moveReplicaMethod = defineUnary({
   desc: ClusterService.method.moveReplica,
-  answer: (node) => async ({ partitionId, fromNode, toNode }, { timeoutMs }) => {
+  answer: (node) => async ({ partitionId, fromNode, toNode }, options) => {
     checkPartition(node, partitionId);
     checkNodeId(fromNode, "from_node");
     checkNodeId(toNode, "to_node");
     if (fromNode === toNode) throw sameNode(toNode);
     const change = { kind: "moveReplica", partitionId, from: fromNode, to: toNode } as const;
-    return await node.changeCluster(change, { timeoutMs });
+    return await node.changeCluster(change, options);
   },
   reply: toChangeResponse,
 });

@@ -11,7 +11,6 @@ import { toChangeResponse } from "./fields.ts";
 /** See the module comment. */
 export const rebalanceMethod = defineUnary({
   desc: ClusterService.method.rebalance,
-  answer: (node) => async (_, { timeoutMs }) =>
-    await node.changeCluster({ kind: "rebalance" }, { timeoutMs }),
+  answer: (node) => async (_, options) => await node.changeCluster({ kind: "rebalance" }, options),
   reply: toChangeResponse,
 });

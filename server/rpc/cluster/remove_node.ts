@@ -11,9 +11,9 @@ import { checkNodeId, toChangeResponse } from "./fields.ts";
 /** See the module comment. */
 export const removeNodeMethod = defineUnary({
   desc: ClusterService.method.removeNode,
-  answer: (node) => async ({ nodeId }, { timeoutMs }) => {
+  answer: (node) => async ({ nodeId }, options) => {
     checkNodeId(nodeId, "node_id");
-    return await node.changeCluster({ kind: "removeNode", nodeId }, { timeoutMs });
+    return await node.changeCluster({ kind: "removeNode", nodeId }, options);
   },
   reply: toChangeResponse,
 });

@@ -11,11 +11,11 @@ import { checkNodeId, checkPartition, toChangeResponse } from "./fields.ts";
 /** See the module comment. */
 export const transferLeadershipMethod = defineUnary({
   desc: ClusterService.method.transferLeadership,
-  answer: (node) => async ({ partitionId, toNode }, { timeoutMs }) => {
+  answer: (node) => async ({ partitionId, toNode }, options) => {
     checkPartition(node, partitionId);
     checkNodeId(toNode, "to_node");
     const change = { kind: "transferLeadership", partitionId, to: toNode } as const;
-    return await node.changeCluster(change, { timeoutMs });
+    return await node.changeCluster(change, options);
   },
   reply: toChangeResponse,
 });

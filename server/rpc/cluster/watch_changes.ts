@@ -10,23 +10,26 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ClusterService, type WatchChangesResponseSchema } from "../../../proto/mod.ts";
-import { DomainError, type NodeApi } from "../../api/mod.ts";
-import type { ClusterChange } from "../../cluster/mod.ts";
+import { DomainError, invalidArgument, type NodeApi } from "../../api/mod.ts";
+import { type ClusterChange, FINISHED_CHANGES_MAX } from "../../cluster/mod.ts";
 import { defineStream } from "../method/mod.ts";
 
 /** Callers that may watch one node at a time: operators and their tools, not every client. */
 export const CHANGE_WATCHERS_MAX = 1_000;
+/** How long one question lasts whether this node knows all of the cluster, and how long until the next. */
+const REFRESH_MS = 5_000;
+const REFRESH_PAUSE_MS = 200;
 
 /** See the module comment. */
 export const watchChangesStream = defineStream({
   desc: ClusterService.method.watchChanges,
   answer: (node) => {
     let watchers = 0;
-    return async function* ({ once }, signal) {
+    return async function* ({ once, changeId }, signal) {
       if (watchers >= CHANGE_WATCHERS_MAX) throw tooManyWatchers();
       watchers++;
       try {
-        yield* news(node, { signal, once });
+        yield* news(node, { signal, once, changeId });
       } finally {
         watchers--;
       }
@@ -40,33 +43,88 @@ interface NewsOptions {
   readonly signal: AbortSignal;
   /** With the last of what is known when it begins. */
   readonly once: boolean;
+  /** Of all changes if it is empty; else with the end of this one. */
+  readonly changeId: string;
 }
 
 /** What has not been sent yet; ends when `signal` fires, or with `once` when nothing is left. */
 async function* news(
   node: NodeApi,
-  { signal, once }: NewsOptions,
+  { signal, once, changeId }: NewsOptions,
 ): AsyncGenerator<ClusterChange, void> {
   const sent = new Map<string, ClusterChange>();
   const bell = new Bell(signal);
   const stopListening = node.onClusterChange(() => bell.ring());
+  const freshness = new Freshness(node, { signal, onFresh: () => bell.ring() });
+  const isWanted = (change: ClusterChange) => changeId === "" || change.changeId === changeId;
   try {
     while (!signal.aborted) {
-      const retained = node.clusterChanges();
+      const retained = node.clusterChanges().filter(isWanted);
       const next = retained.find((change) => isNews(change, sent.get(change.changeId)));
-      if (next === undefined) {
-        if (once) return;
-        forgetOthers(sent, retained);
-        await bell.rung();
-      } else {
+      if (next !== undefined) {
         sent.set(next.changeId, next);
         yield next;
+        if (changeId !== "" && next.isFinished) return;
+        continue;
       }
+      if (once) return;
+      if (changeId !== "" && retained.length === 0) {
+        if (freshness.isFresh) throw noSuchChange(changeId);
+        freshness.want();
+      }
+      forgetOthers(sent, retained);
+      await bell.rung();
     }
   } finally {
     stopListening();
     bell.close();
   }
+}
+
+/** What a freshness needs besides the node. */
+interface FreshnessOptions {
+  readonly signal: AbortSignal;
+  readonly onFresh: () => void;
+}
+
+/**
+ * Whether the node knows all that was committed when the stream began: one that lags, or is cut off, may not
+ * have heard yet of a change that has begun.
+ */
+class Freshness {
+  readonly #node: NodeApi;
+  readonly #options: FreshnessOptions;
+  #isWanted = false;
+  isFresh = false;
+
+  constructor(node: NodeApi, options: FreshnessOptions) {
+    this.#node = node;
+    this.#options = options;
+  }
+
+  /** Begins to ask, unless that has been done. */
+  want(): void {
+    if (this.#isWanted) return;
+    this.#isWanted = true;
+    void this.#ask();
+  }
+
+  async #ask(): Promise<void> {
+    const { signal, onFresh } = this.#options;
+    while (!signal.aborted) {
+      this.isFresh = await this.#node.refreshCluster({ timeoutMs: REFRESH_MS });
+      if (this.isFresh) return onFresh();
+      await new Promise((resolve) => setTimeout(resolve, REFRESH_PAUSE_MS));
+    }
+  }
+}
+
+function noSuchChange(changeId: string): DomainError {
+  return invalidArgument(
+    `Cannot watch change "${changeId}": none with this id is under way or among the last ` +
+      `${FINISHED_CHANGES_MAX} that have ended; check it: it is the id that the request for the change was ` +
+      'answered with, such as "2-1f3a9c4e-1"',
+  );
 }
 
 /** Rings for news and for the end; what rang before somebody waited is not lost. */

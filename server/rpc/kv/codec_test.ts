@@ -21,6 +21,8 @@ import {
   GetManyResponseSchema,
   GetRequestSchema,
   GetResponseSchema,
+  IncrementRequestSchema,
+  IncrementResponseSchema,
   PutRequestSchema,
   PutResponseSchema,
   WriteBatchRequestSchema,
@@ -32,6 +34,7 @@ import type { ReadResult, WriteResult } from "../../api/node_api.ts";
 import { deleteMethod } from "./delete.ts";
 import { getMethod } from "./get.ts";
 import { getManyMethod } from "./get_many.ts";
+import { incrementMethod } from "./increment.ts";
 import type { Written } from "./node_calls.ts";
 import { putMethod } from "./put.ts";
 import { writeBatchMethod } from "./write_batch.ts";
@@ -66,6 +69,7 @@ const CODECS = [
       consistency: random.pick([Consistency.LINEARIZABLE, Consistency.STALE]),
     }),
   }),
+  codec({ schema: IncrementRequestSchema, decode: incrementMethod.decode!, random: randomIncrement }),
   codec({ schema: WriteBatchRequestSchema, decode: writeBatchMethod.decode!, random: randomBatch }),
 ];
 
@@ -89,7 +93,9 @@ test("responses are the bytes of the generated encoder", () => {
     const reads = random.list(30, () => randomRead(random));
     const writes = random.list(30, () => randomResult(random));
     sameBytes(putMethod.encode!(written), PutResponseSchema, putMethod.reply(written));
-    sameBytes(getMethod.encode!(read), GetResponseSchema, getMethod.reply(read));
+    const number = { ...written, number: String(random.signed()) };
+    sameBytes(incrementMethod.encode!(number), IncrementResponseSchema, incrementMethod.reply(number));
+    sameBytes(getMethod.encode!([read]), GetResponseSchema, getMethod.reply([read]));
     sameBytes(getManyMethod.encode!(reads), GetManyResponseSchema, getManyMethod.reply(reads));
     sameBytes(writeBatchMethod.encode!(writes), WriteBatchResponseSchema, writeBatchMethod.reply(writes));
   }
@@ -149,12 +155,26 @@ function randomPut(random: Random): MessageInitShape<typeof PutRequestSchema> {
   };
 }
 
+function randomIncrement(random: Random): MessageInitShape<typeof IncrementRequestSchema> {
+  return {
+    key: random.bytes(40),
+    by: random.signed(),
+    ttlMs: random.bigint(),
+    ...(random.below(2) === 0 ? {} : { precondition: randomPrecondition(random) }),
+    ...(random.below(2) === 0 ? {} : { requestId: randomRequestId(random) }),
+  };
+}
+
 function randomBatch(random: Random): MessageInitShape<typeof WriteBatchRequestSchema> {
   return {
     mutations: random.list(20, () => ({
       kind: random.pick([
         { case: "put", value: { key: random.bytes(20), value: random.bytes(200), ttlMs: random.bigint() } },
         { case: "delete", value: { key: random.bytes(20) } },
+        {
+          case: "increment",
+          value: { key: random.bytes(20), by: random.signed(), ttlMs: random.bigint() },
+        },
         { case: undefined },
       ]),
       ...(random.below(4) === 0 ? { precondition: randomPrecondition(random) } : {}),
@@ -168,6 +188,7 @@ function randomPrecondition(random: Random) {
     expected: random.pick([
       { case: "absent" as const, value: random.below(2) === 0 },
       { case: "version" as const, value: random.bigint() },
+      { case: "exists" as const, value: random.below(2) === 0 },
       { case: undefined },
     ]),
   };
@@ -187,7 +208,10 @@ function randomWritten(random: Random): Written {
 }
 
 function randomResult(random: Random): WriteResult {
-  if (random.below(3) > 0) return randomWritten(random);
+  if (random.below(3) > 0) {
+    const written = randomWritten(random);
+    return random.below(3) > 0 ? written : { ...written, number: String(random.signed()) };
+  }
   const message = random.pick(["", "Cannot: ü€😀", "x".repeat(random.below(300))]);
   return {
     ok: false,
@@ -252,6 +276,11 @@ class Random {
   bigint(): bigint {
     const bits = BigInt(this.below(65));
     return ((BigInt(this.below(2 ** 32)) << 32n) | BigInt(this.below(2 ** 32))) & ((1n << bits) - 1n);
+  }
+
+  /** 64 bits with a sign. */
+  signed(): bigint {
+    return BigInt.asIntN(64, this.below(2) === 0 ? this.bigint() : -this.bigint());
   }
 
   /** 0 to 2^53 − 1. */

@@ -39,6 +39,7 @@ export function readPrecondition(reader: WireReader): Precondition {
   while (reader.next()) {
     if (reader.field === 1) precondition.expected = { case: "absent", value: reader.boolean() };
     else if (reader.field === 2) precondition.expected = { case: "version", value: reader.bigint() };
+    else if (reader.field === 3) precondition.expected = { case: "exists", value: reader.boolean() };
     else giveUp();
   }
   return precondition;

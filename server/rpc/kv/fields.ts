@@ -14,7 +14,7 @@ import {
   type Precondition as PreconditionMessage,
   type RequestId as RequestIdMessage,
 } from "../../../proto/mod.ts";
-import { type DomainError, invalidArgument, type ReadConsistency } from "../../api/mod.ts";
+import { DomainError, invalidArgument, type ReadConsistency } from "../../api/mod.ts";
 import type { Precondition, RequestId } from "../../kv/mod.ts";
 
 const SAFE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
@@ -75,6 +75,16 @@ export function toNumber(value: bigint, field: string): number {
   );
 }
 
+/** @throws {DomainError} `invalidArgument` for one out of range, `unimplemented` for any other but 0 */
+export function toTtl(ttl: bigint, path: string): number {
+  const ttlMs = toNumber(ttl, `${path}ttl_ms`);
+  if (ttlMs === 0) return 0;
+  throw new DomainError(
+    { kind: "unimplemented" },
+    `Cannot accept ${path}ttl_ms ${ttlMs}: keys do not expire yet: leave it out and delete the key when it is due`,
+  );
+}
+
 /** @throws {DomainError} `invalidArgument` when it expects nothing, or a version out of range */
 export function toPrecondition(
   message: PreconditionMessage | undefined,
@@ -86,13 +96,19 @@ export function toPrecondition(
     case "absent":
       if (expected.value) return { kind: "absent" };
       throw invalidArgument(
-        `Cannot accept ${path}precondition.absent: it is false: make it true, or expect a version`,
+        `Cannot accept ${path}precondition.absent: it is false: make it true, or expect \`exists\``,
+      );
+    case "exists":
+      if (expected.value) return { kind: "exists" };
+      throw invalidArgument(
+        `Cannot accept ${path}precondition.exists: it is false: make it true, or expect \`absent\``,
       );
     case "version":
       return { kind: "version", version: toNumber(expected.value, `${path}precondition.version`) };
     case undefined:
       throw invalidArgument(
-        `Cannot accept ${path}precondition: it is empty: expect \`absent\` or a version, or leave it out`,
+        `Cannot accept ${path}precondition: it is empty: expect \`absent\`, \`exists\` or a version, or ` +
+          "leave it out",
       );
   }
 }

@@ -15,6 +15,7 @@ import {
   WireWriter,
 } from "../../../proto/mod.ts";
 import type { ReadResult } from "../../api/mod.ts";
+import { passingBytes } from "../../kv/mod.ts";
 import { defineUnary } from "../method/mod.ts";
 import { decodeOrGiveUp, giveUp, NO_BYTES, readConsistency } from "./fast_decode.ts";
 import { checkKey, toFreshness } from "./fields.ts";
@@ -23,15 +24,14 @@ import { readMany } from "./node_calls.ts";
 /** See the module comment. */
 export const getMethod = defineUnary({
   desc: KvService.method.get,
-  answer: (node) => async (message, options) => {
+  answer: (node) => (message, options) => {
     checkKey(message.key, "key");
     const freshness = toFreshness(message.consistency, message.maxStalenessMs);
-    const [result] = await readMany(node, [message.key], { ...options, ...freshness });
-    return result;
+    return readMany(node, [message.key], { ...options, ...freshness });
   },
-  reply: toGetResponse,
+  reply: ([result]) => toGetResponse(result),
   decode: (bytes) => decodeOrGiveUp(bytes, readGetRequest),
-  encode: encodeGetResponse,
+  encode: ([result]) => encodeGetResponse(result),
 });
 
 /** What a key holds as a message, alone or among many. */
@@ -56,7 +56,7 @@ function readGetRequest(reader: WireReader): GetRequest {
 }
 
 function encodeGetResponse(result: ReadResult): Uint8Array<ArrayBuffer> {
-  const writer = new WireWriter(new Uint8Array(getResponseSize(result)));
+  const writer = new WireWriter(passingBytes(getResponseSize(result)));
   writeGetResponse(writer, result);
   return writer.finishMeasured();
 }

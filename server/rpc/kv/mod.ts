@@ -8,10 +8,10 @@
  * batches up to 10,000 mutations and 8 MiB, answers up to 64 MiB. No state: two calls share nothing.
  *
  * **Read in this order.** `fields.ts`: the parts that methods share: keys, values, preconditions, request
- * ids, freshness of reads. Then `put.ts`, the model of the others; `get.ts`; `delete.ts`, `get_many.ts`,
- * `write_batch.ts`. `fast_decode.ts`: what the fast decoders share. `node_calls.ts`: how the methods ask the
- * node. This file lists what the service has; methods of the contract that are not there yet (`Scan`,
- * `Transact`, `Watch`) answer `unimplemented`.
+ * ids, freshness of reads. Then `put.ts`, the model of the others; `get.ts`; `delete.ts`, `increment.ts`,
+ * `get_many.ts`, `write_batch.ts`. `fast_decode.ts`: what the fast decoders share. `node_calls.ts`: how the
+ * methods ask the node. This file lists what the service has; methods of the contract that are not there yet
+ * (`Scan`, `Transact`, `Watch`) answer `unimplemented`.
  *
  * **To add a method,** describe it in `kv.proto`, write one file beside `put.ts`, and name it in the list. It
  * is served on every way in, measured and tested by the conformance suite from then on.
@@ -47,6 +47,7 @@ import {
 import { deleteMethod } from "./delete.ts";
 import { getMethod } from "./get.ts";
 import { getManyMethod } from "./get_many.ts";
+import { incrementMethod } from "./increment.ts";
 import { putMethod } from "./put.ts";
 import { writeBatchMethod } from "./write_batch.ts";
 
@@ -56,6 +57,7 @@ export function kvMethods(node: NodeApi): readonly UnaryMethod[] {
     serveUnary(putMethod, node),
     serveUnary(getMethod, node),
     serveUnary(deleteMethod, node),
+    serveUnary(incrementMethod, node),
     serveUnary(getManyMethod, node),
     serveUnary(writeBatchMethod, node),
     serveUnary(unservedUnary(KvService.method.transact), node),

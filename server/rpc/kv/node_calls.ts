@@ -12,11 +12,19 @@ import {
   type NodeWriteOptions,
   type ReadResult,
   type WriteResult,
+  type WrittenResult,
 } from "../../api/mod.ts";
 import type { Mutation } from "../../kv/mod.ts";
+import type { MethodOptions } from "../method/mod.ts";
 
 /** A mutation that was applied. */
-export type Written = WriteResult & { readonly ok: true };
+export type Written = WrittenResult;
+
+/** The new number of an increment that was applied. */
+export function numberOf({ number }: Written): bigint {
+  if (number === undefined) throw new Error("the node gave no number for an increment");
+  return BigInt(number);
+}
 
 /**
  * Applies one mutation.
@@ -54,7 +62,7 @@ export async function writeMany(
 export async function readMany(
   node: NodeApi,
   keys: readonly Uint8Array[],
-  options: NodeReadOptions,
+  options: NodeReadOptions & MethodOptions,
 ): Promise<readonly ReadResult[]> {
   if (keys.length === 0) return [];
   const results = await node.read(keys, options);
@@ -67,6 +75,7 @@ export async function readMany(
         "(RESPONSE_BYTES_MAX): read fewer keys at a time",
     );
   }
+  options.lease?.take(bytes);
   return results;
 }
 

@@ -15,11 +15,11 @@ import {
   type WireReader,
   WireWriter,
 } from "../../../proto/mod.ts";
-import { DomainError } from "../../api/mod.ts";
-import type { Mutation } from "../../kv/mod.ts";
+import type { DomainError } from "../../api/mod.ts";
+import { type Mutation, passingBytes } from "../../kv/mod.ts";
 import { defineUnary } from "../method/mod.ts";
 import { decodeOrGiveUp, giveUp, NO_BYTES, readPrecondition, readRequestId } from "./fast_decode.ts";
-import { checkKey, toNumber, tooManyBytes, toPrecondition, toRequestId } from "./fields.ts";
+import { checkKey, tooManyBytes, toPrecondition, toRequestId, toTtl } from "./fields.ts";
 import { writeOne, type Written } from "./node_calls.ts";
 
 /** See the module comment. */
@@ -50,13 +50,7 @@ export function toPutMutation(put: PutFields, precondition: Precondition | undef
   const { key, value } = put;
   checkKey(key, `${path}key`);
   if (value.length > VALUE_BYTES_MAX) throw tooLarge(value, `${path}value`);
-  const ttlMs = toNumber(put.ttlMs, `${path}ttl_ms`);
-  if (ttlMs > 0) {
-    throw new DomainError(
-      { kind: "unimplemented" },
-      `Cannot accept ${path}ttl_ms ${ttlMs}: keys do not expire yet: leave it out and delete the key when it is due`,
-    );
-  }
+  const ttlMs = toTtl(put.ttlMs, path);
   return { kind: "put", key, value, ttlMs, precondition: toPrecondition(precondition, path) };
 }
 
@@ -89,7 +83,7 @@ function readPutRequest(reader: WireReader): PutRequest {
 }
 
 function encodePutResponse({ version, partitionId }: Written): Uint8Array<ArrayBuffer> {
-  const writer = new WireWriter(new Uint8Array(numberFieldSize(version) + numberFieldSize(partitionId)));
+  const writer = new WireWriter(passingBytes(numberFieldSize(version) + numberFieldSize(partitionId)));
   writer.number(1, version);
   writer.number(2, partitionId);
   return writer.finishMeasured();

@@ -15,19 +15,21 @@ import {
   type Mutation_Put,
   numberFieldSize,
   type Precondition,
+  signedFieldSize,
   VALUE_BYTES_MAX,
   type WireReader,
   WireWriter,
   type WriteBatchRequest,
   type WriteBatchResponseSchema,
 } from "../../../proto/mod.ts";
-import { type DomainError, invalidArgument, type WriteResult } from "../../api/mod.ts";
+import { type DomainError, invalidArgument, type WriteResult, type WrittenResult } from "../../api/mod.ts";
 import type { Mutation } from "../../kv/mod.ts";
 import { defineUnary, resultCode } from "../method/mod.ts";
 import { toDeleteMutation } from "./delete.ts";
 import { decodeOrGiveUp, giveUp, NO_BYTES, readPrecondition, readRequestId } from "./fast_decode.ts";
 import { checkCount, toRequestId } from "./fields.ts";
-import { writeMany } from "./node_calls.ts";
+import { readIncrement, toIncrementMutation } from "./increment.ts";
+import { numberOf, writeMany } from "./node_calls.ts";
 import { type PutFields, toPutMutation } from "./put.ts";
 
 /** See the module comment. */
@@ -72,8 +74,12 @@ function toMutation({ kind, precondition }: MutationMessage, at: number): Mutati
         : toPutMutation(kind.value, precondition, `mutations[${at}].`);
     case "delete":
       return toDeleteMutation(kind.value.key, precondition, `mutations[${at}].`);
+    case "increment":
+      return toIncrementMutation(kind.value, precondition, `mutations[${at}].`);
     case undefined:
-      throw invalidArgument(`Cannot accept mutations[${at}]: it is empty: make it a put or a delete`);
+      throw invalidArgument(
+        `Cannot accept mutations[${at}]: it is empty: make it a put, a delete or an increment`,
+      );
   }
 }
 
@@ -89,10 +95,14 @@ function toWriteBatchResponse(
   return {
     results: results.map((result) =>
       result.ok
-        ? { version: BigInt(result.version), existed: result.existed }
+        ? { version: BigInt(result.version), existed: result.existed, ...valueOf(result) }
         : { error: { code: resultCode(result.error), message: result.error.message } }
     ),
   };
+}
+
+function valueOf(result: WrittenResult): { readonly value?: bigint } {
+  return result.number === undefined ? {} : { value: numberOf(result) };
 }
 
 // ---- fast decode ----
@@ -117,6 +127,8 @@ function readMutation(reader: WireReader): MutationMessage {
       mutation.kind = { case: "delete", value: reader.message(readDelete) };
     } else if (reader.field === 3 && mutation.precondition === undefined) {
       mutation.precondition = reader.message(readPrecondition);
+    } else if (reader.field === 4 && mutation.kind.case === undefined) {
+      mutation.kind = { case: "increment", value: reader.message(readIncrement) };
     } else giveUp();
   }
   return mutation;
@@ -168,13 +180,15 @@ function encodeWriteBatchResponse(results: readonly WriteResult[]): Bytes {
 
 function resultSize(result: WriteResult, errors: EncodedErrors): number {
   if (!result.ok) return bytesFieldSize(errors.get(result)!.length);
-  return numberFieldSize(result.version) + (result.existed ? 2 : 0);
+  const valueSize = result.number === undefined ? 0 : signedFieldSize(numberOf(result));
+  return numberFieldSize(result.version) + (result.existed ? 2 : 0) + valueSize;
 }
 
 function writeResult(writer: WireWriter, result: WriteResult, errors: EncodedErrors): void {
   if (!result.ok) return writer.bytes(2, errors.get(result)!);
   writer.number(1, result.version);
   writer.boolean(3, result.existed);
+  if (result.number !== undefined) writer.signedBigint(4, numberOf(result));
 }
 
 function encodeError({ error }: WriteResult & { readonly ok: false }): Bytes {

@@ -5,24 +5,27 @@
  */
 
 import { DEFAULT_TIMEOUT_MS, TIMEOUT_MS_MAX } from "../../../proto/mod.ts";
-import { DomainError, type NodeCallOptions } from "../../api/mod.ts";
+import { type CallerPresence, DomainError, type NodeCallOptions } from "../../api/mod.ts";
 
-const DEFAULT_DIRECT: NodeCallOptions = { timeoutMs: DEFAULT_TIMEOUT_MS, direct: true };
-const DEFAULT_FORWARDED: NodeCallOptions = { timeoutMs: DEFAULT_TIMEOUT_MS, direct: false };
+/** What a caller says of its call. */
+export interface CallWishes {
+  /** From 0; longer than five minutes counts as five minutes. Ten seconds unless given. */
+  readonly timeoutMs: number | undefined;
+  readonly direct: boolean;
+  readonly caller?: CallerPresence | undefined;
+}
 
 /**
  * The options of a call.
  *
- * @param timeoutMs what the caller asked for, from 0; longer than five minutes counts as five minutes
  * @throws {DomainError} `deadline` when no time is left
  */
-export function callOptions(timeoutMs: number | undefined, direct: boolean): NodeCallOptions {
-  if (timeoutMs === undefined) return direct ? DEFAULT_DIRECT : DEFAULT_FORWARDED;
+export function callOptions({ timeoutMs = DEFAULT_TIMEOUT_MS, direct, caller }: CallWishes): NodeCallOptions {
   if (timeoutMs <= 0) {
     throw new DomainError(
       { kind: "deadline" },
       "Cannot begin the call: its deadline has passed already: allow it more time",
     );
   }
-  return { timeoutMs: Math.min(Math.ceil(timeoutMs), TIMEOUT_MS_MAX), direct };
+  return { timeoutMs: Math.min(Math.ceil(timeoutMs), TIMEOUT_MS_MAX), direct, caller };
 }

@@ -13,10 +13,13 @@ import { codeToHttpStatus, codeToString, errorToJsonBytes } from "@connectrpc/co
 import { ErrorInfoSchema, NotLeaderSchema } from "../../../proto/mod.ts";
 import { DomainError, type Failure } from "../../api/mod.ts";
 
+/** Reasons of the contract. */
+type Reason = "PRECONDITION" | "NOT_A_NUMBER" | "NOT_LEADER" | "OUTCOME_UNKNOWN" | "WRONG_CLUSTER";
+
 /** What a failure is on the wire. `reason` stands where one code means several things. */
 export interface WireFailure {
   readonly code: Code;
-  readonly reason: "PRECONDITION" | "NOT_LEADER" | "OUTCOME_UNKNOWN" | "WRONG_CLUSTER" | undefined;
+  readonly reason: Reason | undefined;
 }
 
 /** An error as the body of a Connect unary answer. */
@@ -29,6 +32,7 @@ export interface ErrorAnswer {
 const TABLE: { readonly [K in Failure["kind"]]: WireFailure } = {
   invalidArgument: { code: Code.InvalidArgument, reason: undefined },
   precondition: { code: Code.FailedPrecondition, reason: "PRECONDITION" },
+  notANumber: { code: Code.FailedPrecondition, reason: "NOT_A_NUMBER" },
   batchAborted: { code: Code.Aborted, reason: undefined },
   notLeader: { code: Code.FailedPrecondition, reason: "NOT_LEADER" },
   wrongCluster: { code: Code.FailedPrecondition, reason: "WRONG_CLUSTER" },

@@ -3,8 +3,8 @@
  * long it may take. The services in `rpc/kv` and `rpc/cluster` build their methods with this room, and `rpc/`
  * serves what comes out.
  *
- * **The idea.** A node is called in two ways: binary Connect calls go straight from bytes to bytes, JSON,
- * gRPC-Web and streams go through the Connect router, from message to message. A method is written once, as
+ * **The idea.** A node is called in two ways: binary unary calls go straight from bytes to bytes, JSON and
+ * streams go through the Connect router, from message to message. A method is written once, as
  * "validate and ask the node" and "make the answer", and this room makes both ways of it, so that the two
  * cannot drift apart. A method may bring a faster decoder and encoder of its own; the decoder may give up on
  * anything unusual, and then the generated one decides, so that there is one opinion about every input.
@@ -19,14 +19,16 @@
  * and details; the limits of a deadline: 10 s unless the caller names one, five minutes at most.
  *
  * **Read in this order.** `connect_error.ts`: what a caller sees when something goes wrong.
- * `call_options.ts`: deadline and route of a call. `generated.ts`: the generated codec, with the domain's
- * errors. `unary.ts`: a method with one answer. `stream.ts`: a method with many answers, whose headers leave
+ * `request_observer.ts`: how each call ended, for metrics and the log. `call_options.ts`: deadline and route
+ * of a call. `call_target.ts`: the two header fields that mean the same in every protocol, route and cluster.
+ * `generated.ts`: the generated codec, with the domain's errors. `gzip.ts`: what is compressed, bounded as it
+ * unfolds. `unary.ts`: a method with one answer. `stream.ts`: a method with many answers, whose headers leave
  * at once because its first message may be hours away (`docs/decisions/0013-…`). `unserved.ts`: methods that
  * are not there yet.
  *
- * **What it never does.** It knows no service, no field of a message, no header and no URL. It catches
- * nothing that it cannot name: whatever is not a `DomainError` is a defect, of which the caller learns only
- * that it happened.
+ * **What it never does.** It knows no service, no field of a message, no header of one protocol alone and no
+ * URL. It catches nothing that it cannot name: whatever is not a `DomainError` is a defect, of which the
+ * caller learns only that it happened.
  *
  * **Invariants**
  *
@@ -41,9 +43,21 @@
  * @module
  */
 
+export { AnswerLease, type ExchangeRoom, type MethodOptions } from "./answer_lease.ts";
 export { callOptions } from "./call_options.ts";
+export {
+  type CallHeaders,
+  checkCluster,
+  CLUSTER_HEADER,
+  type ClusterMember,
+  isDirect,
+} from "./call_target.ts";
 export { isExpected, resultCode, toConnectError, toErrorAnswer } from "./connect_error.ts";
 export { decodeGenerated } from "./generated.ts";
-export { defineStream, earlyResponse, serveStream, type StreamMethod } from "./stream.ts";
+export { compress, decompress, requestTooLarge, takeRoom, withRoomToUnfold, withUnfolded } from "./gzip.ts";
+export { type NotedCall, noteFailure, noteSuccess, type RequestObserver } from "./request_observer.ts";
+export { bodyRefused } from "./refused_body.ts";
+export type { ServedMethods } from "./served.ts";
+export { defineStream, earlyResponse, serveStream, type StreamMethod, streamStopped } from "./stream.ts";
 export { defineUnary, serveUnary, type UnaryMethod } from "./unary.ts";
 export { unservedStream, unservedUnary } from "./unserved.ts";

@@ -68,6 +68,15 @@ export function serveStream<I extends DescMessage, O extends DescMessage, Result
   };
 }
 
+/** Why a stream ends when its node stops. */
+export function streamStopped(): DomainError {
+  return new DomainError(
+    { kind: "unavailable" },
+    "Cannot go on with the stream: the node is stopping: ask another node",
+    "stopping",
+  );
+}
+
 /** How an answer is begun early. */
 export interface EarlyResponseOptions {
   /** Content type of the request, `application/connect+proto` or the like. */

@@ -15,14 +15,15 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import type { NodeApi, NodeCallOptions } from "../../api/mod.ts";
+import type { NodeApi } from "../../api/mod.ts";
+import type { MethodOptions } from "./answer_lease.ts";
 import { decodeGenerated } from "./generated.ts";
 
 /** What a method is made of. `Result` is the domain's. */
 export interface UnaryDefinition<I extends DescMessage, O extends DescMessage, Result> {
   readonly desc: DescMethodUnary<I, O>;
   /** Given a node, the function that validates, translates and asks it. */
-  readonly answer: (node: NodeApi) => (message: MessageShape<I>, options: NodeCallOptions) => Promise<Result>;
+  readonly answer: (node: NodeApi) => (message: MessageShape<I>, options: MethodOptions) => Promise<Result>;
   readonly reply: (result: Result) => MessageInitShape<O>;
   /**
    * The generated decoder unless given; a faster one gives up with `undefined`, and the generated one
@@ -47,11 +48,11 @@ export interface UnaryMethod {
    *
    * @throws {DomainError} as the service's contract says
    */
-  readonly answerBytes: (bytes: Uint8Array, options: NodeCallOptions) => Promise<Uint8Array<ArrayBuffer>>;
+  readonly answerBytes: (bytes: Uint8Array, options: MethodOptions) => Promise<Uint8Array<ArrayBuffer>>;
   /** From request message to response message; for the router, which knows the types by `desc` only. */
   readonly answerMessage: (
     input: MessageShape<DescMessage>,
-    options: NodeCallOptions,
+    options: MethodOptions,
   ) => Promise<MessageInitShape<DescMessage>>;
 }
 

@@ -48,6 +48,7 @@ function detail(message: Message): string {
     case "readIndexResponse":
       return message.granted ? ` index=${message.readIndex}` : " refused";
     case "quietRequest":
+    case "commitNotice":
       return ` commit=${message.commit}`;
     case "nodeHeartbeat":
       return message.isAnswer ? " answer" : "";

@@ -71,6 +71,7 @@ export class CalmPhase {
     await this.#await(this.#options.workers, "every call of a client has come to an end");
     // Before anything is written: a new leader must be able to serve without it.
     await this.#await(this.#readAll(), "a new client reads every key");
+    await this.#until(() => this.#hasRoom(), "every node has noticed that its disk has room");
     await this.#await(this.#write(), "a new client writes every key");
     await this.#changeOver();
     await this.#equalize();
@@ -165,6 +166,13 @@ export class CalmPhase {
       records.operations.push({ client: 0, key, action: { kind: "put", value }, ...fate });
     }
     await client.close();
+  }
+
+  /** A node whose disk was full refuses puts until it has tried again, which it does by itself. */
+  #hasRoom(): boolean {
+    return this.#options.fleet.serving().every(({ node }) =>
+      node!.status().troubles.every(({ kind }) => kind !== "diskFull")
+    );
   }
 
   #isSettled(): boolean {

@@ -1,11 +1,12 @@
 /**
  * What the commands of one group must do, said as plainly as possible and without a look at the product's
- * state machine: a map, preconditions, and a memory of requests that forgets nothing but what clients allow.
+ * state machine: a map, preconditions, numbers, and a memory of requests that forgets nothing but what
+ * clients allow.
  *
  * @module
  */
 
-import { decodeCommand, type Mutation, type RequestId } from "../../../server/kv/mod.ts";
+import { decodeCommand, type Mutation, type Precondition, type RequestId } from "../../../server/kv/mod.ts";
 
 /** What a key holds. */
 export interface ModelItem {
@@ -24,7 +25,10 @@ interface ModelClient {
   below: number;
 }
 
+const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+/** As an increment writes it. */
+const NUMBER = /^(0|-?[1-9]\d{0,18})$/;
 
 /** Keys of the simulated clients are text. */
 export function keyText(key: Uint8Array): string {
@@ -33,7 +37,7 @@ export function keyText(key: Uint8Array): string {
 
 /** See the module comment. */
 export class Model {
-  readonly #items = new Map<string, ModelItem>();
+  #items = new Map<string, ModelItem>();
   readonly #clients = new Map<string, ModelClient>();
 
   /** The keys that the command at `index` changes. */
@@ -41,13 +45,21 @@ export class Model {
     const { mutations, requestId } = decodeCommand(bytes);
     if (requestId !== undefined && !this.#isNew(requestId)) return [];
     if (!mutations.every((mutation) => this.#mayRun(mutation))) return [];
-    return mutations.map((mutation): ModelChange => {
+    const before = new Map(this.#items);
+    const changes: ModelChange[] = [];
+    for (const mutation of mutations) {
+      const value = this.#valueAfter(mutation);
+      if (value === "impossible") {
+        this.#items = before;
+        return [];
+      }
       const key = keyText(mutation.key);
-      const item = mutation.kind === "put" ? { value: mutation.value.slice(), version: index } : undefined;
+      const item = value && { value, version: index };
       if (item === undefined) this.#items.delete(key);
       else this.#items.set(key, item);
-      return { key, item };
-    });
+      changes.push({ key, item });
+    }
+    return changes;
   }
 
   /** What every key holds at the end. */
@@ -65,8 +77,22 @@ export class Model {
   }
 
   #mayRun({ key, precondition }: Mutation): boolean {
-    if (precondition === undefined) return true;
-    const version = this.#items.get(keyText(key))?.version ?? 0;
-    return version === (precondition.kind === "absent" ? 0 : precondition.version);
+    return precondition === undefined || holds(precondition, this.#items.get(keyText(key))?.version ?? 0);
   }
+
+  /** What the key of `mutation` holds after it; `undefined` for no such key. */
+  #valueAfter(mutation: Mutation): Uint8Array | "impossible" | undefined {
+    if (mutation.kind === "put") return mutation.value.slice();
+    if (mutation.kind === "delete") return undefined;
+    const held = this.#items.get(keyText(mutation.key))?.value;
+    const text = held === undefined ? "0" : decoder.decode(held);
+    if (!NUMBER.test(text)) return "impossible";
+    const sum = BigInt(text) + BigInt(mutation.by);
+    return sum === BigInt.asIntN(64, sum) ? encoder.encode(String(sum)) : "impossible";
+  }
+}
+
+function holds(precondition: Precondition, version: number): boolean {
+  if (precondition.kind === "exists") return version > 0;
+  return version === (precondition.kind === "absent" ? 0 : precondition.version);
 }

@@ -19,6 +19,8 @@ import { balanced, type ClientLink } from "./client_link.ts";
 import { PROBE_TIMEOUT_MS, type ProbeTarget, SplitBrainProbe } from "./split_brain_probe.ts";
 import { type Records, Workload, type WorkloadOptions } from "./workload.ts";
 
+/** Keys that are incremented; few, so that increments meet. */
+const COUNTERS: readonly string[] = ["count-0", "count-1"];
 /** How long ordinary clients wait for an answer, one of these in milliseconds. */
 const TIMEOUTS_MS: readonly number[] = [500, 2_000, 5_000];
 /** Pause after no node would tell a client anything. */
@@ -122,7 +124,17 @@ export class Clients {
 
   #workload(who: WorkerIdentity): Workload {
     const { world, judge, ledger, records, keys, plan: { paddingMax, partitionCount } } = this.#options;
-    return new Workload({ ...who, world, judge, ledger, records, keys, paddingMax, partitionCount });
+    return new Workload({
+      ...who,
+      world,
+      judge,
+      ledger,
+      records,
+      keys,
+      paddingMax,
+      partitionCount,
+      counters: COUNTERS,
+    });
   }
 
   async #connect(number: number, caller: UnaryCaller): Promise<PrkDbClient> {

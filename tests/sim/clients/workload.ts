@@ -8,7 +8,7 @@
 import type { BatchMutation, BatchResult } from "../../../client/arguments/batch.ts";
 import type { CallOptions } from "../../../client/arguments/options.ts";
 import type { PrkDbClient } from "../../../client/mod.ts";
-import { PreconditionError, PrkDbError } from "../../../client/transport/error.ts";
+import { NotANumberError, PreconditionError, PrkDbError } from "../../../client/transport/error.ts";
 import { partitionOfKey } from "../../../proto/mod.ts";
 import type {
   Condition,
@@ -31,6 +31,8 @@ export interface WorkloadOptions {
   readonly clientNumber: number;
   readonly random: SeededRandom;
   readonly keys: readonly string[];
+  /** Keys that are incremented. */
+  readonly counters: readonly string[];
   readonly partitionCount: number;
   /** Longest filling of a value, in bytes. */
   readonly paddingMax: number;
@@ -48,6 +50,9 @@ export class Records {
   /** Writes of which nobody knows what became. */
   unknown = 0;
   reads = 0;
+  /** Increments that were acknowledged, and those of what was no number. */
+  increments = 0;
+  notNumbers = 0;
   #lastValue = 0;
 
   /** A value nobody has written before. */
@@ -122,6 +127,21 @@ export class Workload {
     await this.#write({ key, action });
   }
 
+  /**
+   * Mostly counts; now and then the number is replaced by another, or by what is none, or removed, which
+   * increments that travel with others must survive.
+   */
+  async count(): Promise<void> {
+    const { random, counters } = this.#options;
+    const key = random.pick(counters);
+    const dice = random.below(100);
+    if (dice < 70) await this.#write({ key, action: this.#increment() });
+    else if (dice < 90) await this.#readEntry(key);
+    else if (dice < 94) await this.#write({ key, action: { kind: "put", value: String(random.below(9)) } });
+    else if (dice < 96) await this.#write({ key, action: { kind: "put", value: this.#value() } });
+    else await this.#write({ key, action: { kind: "delete" } });
+  }
+
   async read(): Promise<void> {
     await this.#readEntry(this.#key());
   }
@@ -179,6 +199,8 @@ export class Workload {
       key,
       action: random.chance(20) ? { kind: "delete" } : { kind: "put", value: this.#value() },
     }));
+    // A batch with what is no number would be refused as a whole, and say little.
+    if (random.chance(30)) writes.push({ key: random.pick(this.#options.counters), action: ADD_ONE });
     if (writes.length === 0) return;
     const invokedAt = world.nowMs;
     const results = await this.#answerOf(() => client.writeBatch(writes.map(mutationOf), this.#limits()));
@@ -189,14 +211,20 @@ export class Workload {
   }
 
   async #write(write: Write): Promise<void> {
-    const { client, world } = this.#options;
+    const { client, ledger, world } = this.#options;
     const { key, action } = write;
+    const floor = ledger.floor(key);
     const invokedAt = world.nowMs;
     const limits = { ...this.#limits(), ...preconditionOf(action.condition) };
     let outcome: OperationOutcome;
     try {
       if (action.kind === "put") {
         outcome = { kind: "written", version: (await client.put(key, action.value, limits)).version };
+      } else if (action.kind === "increment") {
+        const value = String(await client.increment(key, action.by, limits));
+        // It tells no version, but must have been there since the call.
+        ledger.seen({ key, value, floor });
+        outcome = { kind: "incremented", value };
       } else {
         outcome = { kind: "deleted", ...await client.delete(key, limits) };
       }
@@ -231,7 +259,12 @@ export class Workload {
     const { world, ledger, records } = this.#options;
     const { key, action } = write;
     const { outcome } = fate;
-    if (outcome.kind === "written" || outcome.kind === "deleted") {
+    if (outcome.kind === "notANumber") records.notNumbers++;
+    if (outcome.kind === "incremented") {
+      records.increments++;
+      const { value, version } = outcome;
+      if (version !== undefined) ledger.acknowledged(world.nowMs, { key, value, version });
+    } else if (outcome.kind === "written" || outcome.kind === "deleted") {
       records.acknowledged++;
       const value = action.kind === "put" ? action.value : undefined;
       ledger.acknowledged(world.nowMs, { key, value, version: outcome.version });
@@ -258,11 +291,20 @@ export class Workload {
     }
   }
 
+  #increment(): RegisterAction & { readonly kind: "increment" } {
+    const { random } = this.#options;
+    const by = random.pick([1, 1, 1, 2, -1]);
+    return random.chance(10)
+      ? { kind: "increment", by, condition: { kind: "exists" } }
+      : { kind: "increment", by };
+  }
+
   #outcomeOf(error: unknown): OperationOutcome {
     if (error instanceof PreconditionError) {
       const { currentVersion } = error;
       return currentVersion === undefined ? { kind: "failed" } : { kind: "refused", currentVersion };
     }
+    if (error instanceof NotANumberError) return { kind: "notANumber" };
     const isExpected = error instanceof PrkDbError && EXPECTED_CODES.has(error.code);
     if (!isExpected) this.#options.judge.fail("a client got an error it must not get", error);
     return { kind: "unknown" };
@@ -271,7 +313,8 @@ export class Workload {
   #outcomeOfResult(action: RegisterAction, result: BatchResult | undefined): OperationOutcome {
     if (result === undefined) return { kind: "unknown" };
     if (result.kind === "failed") return this.#outcomeOf(result.error);
-    const { version, existed } = result;
+    const { version, existed, value } = result;
+    if (value !== undefined) return { kind: "incremented", value: String(value), version };
     return action.kind === "put" ? { kind: "written", version } : { kind: "deleted", existed, version };
   }
 
@@ -290,8 +333,11 @@ export class Workload {
 }
 
 /** Each with the number out of 100 below which it is chosen. */
+const ADD_ONE = { kind: "increment", by: 1 } as const;
+
 const STEPS: readonly (readonly [below: number, step: Step])[] = [
-  [28, Workload.prototype.put],
+  [18, Workload.prototype.put],
+  [28, Workload.prototype.count],
   [35, Workload.prototype.remove],
   [40, Workload.prototype.create],
   [54, Workload.prototype.exchange],
@@ -312,13 +358,25 @@ const EXPECTED_CODES: ReadonlySet<string> = new Set([
 
 function preconditionOf(condition: Condition | undefined) {
   if (condition === undefined) return {};
-  return {
-    precondition: condition.kind === "absent" ? { absent: true as const } : { version: condition.version },
-  };
+  switch (condition.kind) {
+    case "absent":
+      return { precondition: { absent: true as const } };
+    case "exists":
+      return { precondition: { exists: true as const } };
+    case "version":
+      return { precondition: { version: condition.version } };
+  }
 }
 
 function mutationOf({ key, action }: Write): BatchMutation {
-  return action.kind === "put" ? { kind: "put", key, value: action.value } : { kind: "delete", key };
+  switch (action.kind) {
+    case "put":
+      return { kind: "put", key, value: action.value };
+    case "increment":
+      return { kind: "increment", key, by: action.by };
+    case "delete":
+      return { kind: "delete", key };
+  }
 }
 
 function textOf(value: Uint8Array | undefined): string | undefined {

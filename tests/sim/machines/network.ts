@@ -277,19 +277,35 @@ export class Network {
     });
   }
 
-  /** A node hears its peers; to one that was removed it says so. */
-  #isAdmitted({ from, to }: Route, { host }: Station): boolean {
-    if (host.admits(from, addressOf(from))) return true;
-    const sender = this.#stations.get(from);
-    if (host.hasRemoved(from) && sender !== undefined) {
-      const delayMs = this.#world.random.below(NOTICE_MS_MAX);
-      sender.process.plan(
-        delayMs,
-        "hears of its removal",
-        () => sender.inbox.push({ kind: "removed", by: to }),
-      );
+  /** The cluster that node `to` sees is another one: it tells those whose streams it takes no more. */
+  endRemoved(to: NodeId): void {
+    const host = this.#stations.get(to)?.host;
+    for (const from of this.#stations.keys()) {
+      if (from === to || host?.hasRemoved(from) !== true || !this.#streams.has(nameOf({ from, to }))) {
+        continue;
+      }
+      this.#tellRemoved({ from, to });
     }
+  }
+
+  /** A node hears its peers; to one that was removed it says so. */
+  #isAdmitted(route: Route, { host }: Station): boolean {
+    const { from } = route;
+    if (host.admits(from, addressOf(from))) return true;
+    if (host.hasRemoved(from)) this.#tellRemoved(route);
     return false;
+  }
+
+  #tellRemoved({ from, to }: Route): void {
+    const sender = this.#stations.get(from);
+    // With the notice the stream ends.
+    this.#streams.delete(nameOf({ from, to }));
+    const delayMs = this.#world.random.below(NOTICE_MS_MAX);
+    sender?.process.plan(
+      delayMs,
+      "hears of its removal",
+      () => sender.inbox.push({ kind: "removed", by: to }),
+    );
   }
 
   #connect(one: NodeId, other: NodeId): void {
@@ -315,6 +331,7 @@ export class Network {
     const { process } = this.#stations.get(route.from)!;
     process.plan(this.#world.random.below(RECONNECT_MS_MAX), `opens ${nameOf(route)}`, () => {
       if (!this.#canOpen(route)) return;
+      if (this.#stations.get(route.to)!.host.hasRemoved(route.from)) return this.#tellRemoved(route);
       this.#streams.set(nameOf(route), new SimStream(this.#answerLimitMs, this.#world.nowMs));
       this.#stations.get(route.from)?.inbox.push({ kind: "peerConnected", peer: route.to });
     });

@@ -34,6 +34,7 @@ export class SimulatedTransport implements PeerTransport {
 
   setPeers(peers: ReadonlyMap<NodeId, readonly string[]>): void {
     for (const peer of peers.keys()) this.#peers.add(peer);
+    this.#network.endRemoved(this.#nodeId);
   }
 
   whoIsAt(address: string): Promise<Answerer> {

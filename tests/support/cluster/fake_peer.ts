@@ -10,7 +10,7 @@ import { PeerBatchSchema } from "../../../proto/mod.ts";
 import { ascii, tryWrite } from "./raw_socket.ts";
 
 const HEAD = ascii(
-  "POST /prkdb.v1.RaftService/Deliver HTTP/1.1\r\nHost: x\r\nContent-Type: application/connect+proto\r\n" +
+  "POST /prkdb.v1.RaftService/Deliver HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/connect+proto\r\n" +
     "Connect-Protocol-Version: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
 );
 

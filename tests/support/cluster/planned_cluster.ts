@@ -93,7 +93,8 @@ export class PlannedCluster {
   plan(facts: Partial<PlannerFacts> = {}): ClusterCommand | undefined {
     const leaderOf = (partitionId: number) => this.state.partitions[partitionId]!.replicas[0]!;
     const isSilent = (nodeId: NodeId) => this.silent.has(nodeId);
-    return planNext(this.state, { leaderOf, votes: () => false, isSilent, ageMs: () => 0, ...facts });
+    const rest = { votes: () => false, isSilent, ageMs: () => 0, restMs: 0 };
+    return planNext(this.state, { leaderOf, ...rest, ...facts });
   }
 
   /** @returns whether anything changed */
@@ -129,7 +130,8 @@ export class PlannedCluster {
     const commands: ClusterCommand[] = [];
     const most = 100 + 20 * this.state.partitions.length * (this.state.changes.length + 1);
     while (commands.length < most) {
-      const command = this.plan() ?? this.#nextReport() ?? this.plan({ ageMs: () => Infinity });
+      const command = this.plan() ?? this.#nextReport() ??
+        this.plan({ ageMs: () => Infinity, restMs: Infinity });
       if (command === undefined) return commands;
       if (!this.apply(command)) throw new Error(`planned in vain: ${JSON.stringify(command)}`);
       commands.push(command);

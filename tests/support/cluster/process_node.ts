@@ -96,8 +96,22 @@ export class ProcessNode {
 
   /** Memory it uses, in bytes, as Linux counts it. */
   get residentBytes(): number {
+    return this.#statusBytes("VmRSS");
+  }
+
+  /** The most memory that it has used since it began. */
+  get peakResidentBytes(): number {
+    return this.#statusBytes("VmHWM");
+  }
+
+  /** Files and connections that it has open. */
+  get openDescriptors(): number {
+    return [...Deno.readDirSync(`/proc/${this.pid}/fd`)].length;
+  }
+
+  #statusBytes(name: string): number {
     const status = Deno.readTextFileSync(`/proc/${this.pid}/status`);
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+    return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) * 1024;
   }
 
   /** Whether it has said that it serves. */

@@ -5,10 +5,29 @@
  */
 
 const ANSWER_BYTES_MAX = 64 * 1024;
+const AT_A_TIME = 250;
 
 /** Opens `count` connections to `port` of this machine. */
 export function openMany(port: number, count: number): Promise<Deno.TcpConn[]> {
   return Promise.all(Array.from({ length: count }, () => Deno.connect({ hostname: "127.0.0.1", port })));
+}
+
+/**
+ * The same for many thousands, some hundreds at a time, so that none waits for the system to try again. Those
+ * that are refused are left out.
+ */
+export async function openCrowd(port: number, count: number): Promise<Deno.TcpConn[]> {
+  const crowd: Deno.TcpConn[] = [];
+  for (let tried = 0; tried < count; tried += AT_A_TIME) {
+    crowd.push(...await tryOpenMany(port, Math.min(AT_A_TIME, count - tried)));
+  }
+  return crowd;
+}
+
+/** How many descriptors this program may have, as Linux says. */
+export function descriptorLimit(): number {
+  const limits = Deno.readTextFileSync("/proc/self/limits");
+  return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? 1_024);
 }
 
 /** The same, but those that are refused are left out. */
@@ -57,7 +76,7 @@ export async function exchange(port: number, { bytes, quietMs }: RawExchange): P
     // Both at once: a node that refuses answers before it has been told everything.
     const written = tryWrite(connection, bytes);
     const answer = await readUntilQuiet(connection, quietMs);
-    await Promise.race([written, new Promise((resolve) => setTimeout(resolve, quietMs))]);
+    await orSilence(written, quietMs);
     return answer;
   } finally {
     closeQuietly(connection);
@@ -69,13 +88,20 @@ async function readUntilQuiet(connection: Deno.TcpConn, quietMs: number): Promis
   const buffer = new Uint8Array(ANSWER_BYTES_MAX);
   let answer = "";
   for (;;) {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const quiet = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), quietMs));
-    const read = connection.read(buffer).catch(() => null);
-    const length = await Promise.race([read, quiet]);
-    clearTimeout(timer);
+    const length = await orSilence(connection.read(buffer).catch(() => null), quietMs);
     if (length === null || answer.length > ANSWER_BYTES_MAX) return answer;
     answer += String.fromCharCode(...buffer.subarray(0, length));
+  }
+}
+
+/** What `pending` comes to, or `null` after `quietMs`. */
+async function orSilence<Value>(pending: Promise<Value>, quietMs: number): Promise<Value | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const quiet = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), quietMs));
+  try {
+    return await Promise.race([pending, quiet]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -208,7 +208,9 @@ export class MemoryDisk {
     if (this.#locks.has(path)) return undefined;
     this.#locks.add(path);
     const mountNumber = this.#mountNumber;
+    const inode = this.#inodes.get(path);
     return {
+      isInPlace: () => Promise.resolve(this.#inodes.get(path) === inode),
       release: () => {
         if (mountNumber === this.#mountNumber) this.#locks.delete(path);
       },

@@ -17,6 +17,7 @@
  * @module
  */
 
+import type { PreconditionOption } from "../../../client/arguments/argument.ts";
 import type { GetOptions } from "../../../client/arguments/options.ts";
 import type { PrkDbClient } from "../../../client/mod.ts";
 import { PreconditionError, PrkDbError } from "../../../client/transport/error.ts";
@@ -262,8 +263,9 @@ export function outcomeOfError(error: unknown): OperationOutcome {
 
 function preconditionOf(
   condition: Condition | undefined,
-): { readonly precondition?: { readonly absent: true } | { readonly version: number } } {
+): { readonly precondition?: PreconditionOption } {
   if (condition === undefined) return {};
+  if (condition.kind === "exists") return { precondition: { exists: true } };
   return { precondition: condition.kind === "absent" ? { absent: true } : { version: condition.version } };
 }
 

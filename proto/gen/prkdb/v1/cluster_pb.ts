@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file prkdb/v1/cluster.proto.
  */
 export const file_prkdb_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("ChZwcmtkYi92MS9jbHVzdGVyLnByb3RvEghwcmtkYi52MSIUChJHZXRNZXRhZGF0YVJlcXVlc3QiPAoETm9kZRIPCgdub2RlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSEgoKY2xpZW50X3VybBgDIAEoCSJ6CglQYXJ0aXRpb24SFAoMcGFydGl0aW9uX2lkGAEgASgNEhIKCmhhc2hfc3RhcnQYAiABKA0SEAoIaGFzaF9lbmQYAyABKAQSEQoJbGVhZGVyX2lkGAQgASgNEgwKBHRlcm0YBSABKAQSEAoIcmVwbGljYXMYBiADKA0inAEKE0dldE1ldGFkYXRhUmVzcG9uc2USEgoKY2x1c3Rlcl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIdCgVub2RlcxgDIAMoCzIOLnBya2RiLnYxLk5vZGUSJwoKcGFydGl0aW9ucxgEIAMoCzITLnBya2RiLnYxLlBhcnRpdGlvbhIaChJyZXBsaWNhdGlvbl9mYWN0b3IYBSABKA0iEgoQR2V0U3RhdHVzUmVxdWVzdCJ6Cg5Gb2xsb3dlclN0YXR1cxIPCgdub2RlX2lkGAEgASgNEhMKC21hdGNoX2luZGV4GAIgASgEEgsKA2xhZxgDIAEoBBIWCg5pbmZsaWdodF9ieXRlcxgEIAEoBBINCgVzdGF0ZRgFIAEoCRIOCgZhY3RpdmUYBiABKAgilAIKDVJlcGxpY2FTdGF0dXMSFAoMcGFydGl0aW9uX2lkGAEgASgNEiMKBHJvbGUYAiABKA4yFS5wcmtkYi52MS5SZXBsaWNhUm9sZRIMCgR0ZXJtGAMgASgEEhEKCWxlYWRlcl9pZBgEIAEoDRIUCgxjb21taXRfaW5kZXgYBSABKAQSFQoNYXBwbGllZF9pbmRleBgGIAEoBBISCgpsYXN0X2luZGV4GAcgASgEEhEKCWtleV9jb3VudBgIIAEoBBITCgtzdGF0ZV9ieXRlcxgJIAEoBBIRCglsb2dfYnl0ZXMYCiABKAQSKwoJZm9sbG93ZXJzGAsgAygLMhgucHJrZGIudjEuRm9sbG93ZXJTdGF0dXMiggEKClBlZXJTdGF0dXMSDwoHbm9kZV9pZBgBIAEoDRIPCgdhZGRyZXNzGAIgASgJEhEKCWNvbm5lY3RlZBgDIAEoCBIUCgxxdWV1ZWRfYnl0ZXMYBCABKAQSGAoQZHJvcHBlZF9tZXNzYWdlcxgFIAEoBBIPCgdyZWFjaGVkGAYgASgIIs4BChFHZXRTdGF0dXNSZXNwb25zZRIPCgdub2RlX2lkGAEgASgNEhIKCmNsdXN0ZXJfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRINCgVzdGF0ZRgEIAEoCRIRCgl1cHRpbWVfbXMYBSABKAQSKQoIcmVwbGljYXMYBiADKAsyFy5wcmtkYi52MS5SZXBsaWNhU3RhdHVzEiMKBXBlZXJzGAcgAygLMhQucHJrZGIudjEuUGVlclN0YXR1cxIRCgl3YWxfYnl0ZXMYCCABKAQiMgoOQWRkTm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoDRIPCgdhZGRyZXNzGAIgASgJIiQKEVJlbW92ZU5vZGVSZXF1ZXN0Eg8KB25vZGVfaWQYASABKA0iTgoSTW92ZVJlcGxpY2FSZXF1ZXN0EhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIRCglmcm9tX25vZGUYAiABKA0SDwoHdG9fbm9kZRgDIAEoDSJCChlUcmFuc2ZlckxlYWRlcnNoaXBSZXF1ZXN0EhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIPCgd0b19ub2RlGAIgASgNIhIKEFJlYmFsYW5jZVJlcXVlc3QiIwoOQ2hhbmdlUmVzcG9uc2USEQoJY2hhbmdlX2lkGAEgASgJIiMKE1dhdGNoQ2hhbmdlc1JlcXVlc3QSDAoEb25jZRgBIAEoCCJ8ChRXYXRjaENoYW5nZXNSZXNwb25zZRIRCgljaGFuZ2VfaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSDAoEZG9uZRgDIAEoDRINCgV0b3RhbBgEIAEoDRIQCghmaW5pc2hlZBgFIAEoCBINCgVlcnJvchgGIAEoCSp7CgtSZXBsaWNhUm9sZRIcChhSRVBMSUNBX1JPTEVfVU5TUEVDSUZJRUQQABIXChNSRVBMSUNBX1JPTEVfTEVBREVSEAESGQoVUkVQTElDQV9ST0xFX0ZPTExPV0VSEAISGgoWUkVQTElDQV9ST0xFX0NBTkRJREFURRADMuAECg5DbHVzdGVyU2VydmljZRJPCgtHZXRNZXRhZGF0YRIcLnBya2RiLnYxLkdldE1ldGFkYXRhUmVxdWVzdBodLnBya2RiLnYxLkdldE1ldGFkYXRhUmVzcG9uc2UiA5ACARJJCglHZXRTdGF0dXMSGi5wcmtkYi52MS5HZXRTdGF0dXNSZXF1ZXN0GhsucHJrZGIudjEuR2V0U3RhdHVzUmVzcG9uc2UiA5ACARI9CgdBZGROb2RlEhgucHJrZGIudjEuQWRkTm9kZVJlcXVlc3QaGC5wcmtkYi52MS5DaGFuZ2VSZXNwb25zZRJDCgpSZW1vdmVOb2RlEhsucHJrZGIudjEuUmVtb3ZlTm9kZVJlcXVlc3QaGC5wcmtkYi52MS5DaGFuZ2VSZXNwb25zZRJFCgtNb3ZlUmVwbGljYRIcLnBya2RiLnYxLk1vdmVSZXBsaWNhUmVxdWVzdBoYLnBya2RiLnYxLkNoYW5nZVJlc3BvbnNlElMKElRyYW5zZmVyTGVhZGVyc2hpcBIjLnBya2RiLnYxLlRyYW5zZmVyTGVhZGVyc2hpcFJlcXVlc3QaGC5wcmtkYi52MS5DaGFuZ2VSZXNwb25zZRJBCglSZWJhbGFuY2USGi5wcmtkYi52MS5SZWJhbGFuY2VSZXF1ZXN0GhgucHJrZGIudjEuQ2hhbmdlUmVzcG9uc2USTwoMV2F0Y2hDaGFuZ2VzEh0ucHJrZGIudjEuV2F0Y2hDaGFuZ2VzUmVxdWVzdBoeLnBya2RiLnYxLldhdGNoQ2hhbmdlc1Jlc3BvbnNlMAFiBnByb3RvMw");
+  fileDesc("ChZwcmtkYi92MS9jbHVzdGVyLnByb3RvEghwcmtkYi52MSIUChJHZXRNZXRhZGF0YVJlcXVlc3QiPAoETm9kZRIPCgdub2RlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSEgoKY2xpZW50X3VybBgDIAEoCSJ6CglQYXJ0aXRpb24SFAoMcGFydGl0aW9uX2lkGAEgASgNEhIKCmhhc2hfc3RhcnQYAiABKA0SEAoIaGFzaF9lbmQYAyABKAQSEQoJbGVhZGVyX2lkGAQgASgNEgwKBHRlcm0YBSABKAQSEAoIcmVwbGljYXMYBiADKA0inAEKE0dldE1ldGFkYXRhUmVzcG9uc2USEgoKY2x1c3Rlcl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIdCgVub2RlcxgDIAMoCzIOLnBya2RiLnYxLk5vZGUSJwoKcGFydGl0aW9ucxgEIAMoCzITLnBya2RiLnYxLlBhcnRpdGlvbhIaChJyZXBsaWNhdGlvbl9mYWN0b3IYBSABKA0iEgoQR2V0U3RhdHVzUmVxdWVzdCJ6Cg5Gb2xsb3dlclN0YXR1cxIPCgdub2RlX2lkGAEgASgNEhMKC21hdGNoX2luZGV4GAIgASgEEgsKA2xhZxgDIAEoBBIWCg5pbmZsaWdodF9ieXRlcxgEIAEoBBINCgVzdGF0ZRgFIAEoCRIOCgZhY3RpdmUYBiABKAgilAIKDVJlcGxpY2FTdGF0dXMSFAoMcGFydGl0aW9uX2lkGAEgASgNEiMKBHJvbGUYAiABKA4yFS5wcmtkYi52MS5SZXBsaWNhUm9sZRIMCgR0ZXJtGAMgASgEEhEKCWxlYWRlcl9pZBgEIAEoDRIUCgxjb21taXRfaW5kZXgYBSABKAQSFQoNYXBwbGllZF9pbmRleBgGIAEoBBISCgpsYXN0X2luZGV4GAcgASgEEhEKCWtleV9jb3VudBgIIAEoBBITCgtzdGF0ZV9ieXRlcxgJIAEoBBIRCglsb2dfYnl0ZXMYCiABKAQSKwoJZm9sbG93ZXJzGAsgAygLMhgucHJrZGIudjEuRm9sbG93ZXJTdGF0dXMiggEKClBlZXJTdGF0dXMSDwoHbm9kZV9pZBgBIAEoDRIPCgdhZGRyZXNzGAIgASgJEhEKCWNvbm5lY3RlZBgDIAEoCBIUCgxxdWV1ZWRfYnl0ZXMYBCABKAQSGAoQZHJvcHBlZF9tZXNzYWdlcxgFIAEoBBIPCgdyZWFjaGVkGAYgASgIIisKC05vZGVUcm91YmxlEgwKBGtpbmQYASABKAkSDgoGcmVhc29uGAIgASgJIvcBChFHZXRTdGF0dXNSZXNwb25zZRIPCgdub2RlX2lkGAEgASgNEhIKCmNsdXN0ZXJfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRINCgVzdGF0ZRgEIAEoCRIRCgl1cHRpbWVfbXMYBSABKAQSKQoIcmVwbGljYXMYBiADKAsyFy5wcmtkYi52MS5SZXBsaWNhU3RhdHVzEiMKBXBlZXJzGAcgAygLMhQucHJrZGIudjEuUGVlclN0YXR1cxIRCgl3YWxfYnl0ZXMYCCABKAQSJwoIdHJvdWJsZXMYCSADKAsyFS5wcmtkYi52MS5Ob2RlVHJvdWJsZSIyCg5BZGROb2RlUmVxdWVzdBIPCgdub2RlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkiJAoRUmVtb3ZlTm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoDSJOChJNb3ZlUmVwbGljYVJlcXVlc3QSFAoMcGFydGl0aW9uX2lkGAEgASgNEhEKCWZyb21fbm9kZRgCIAEoDRIPCgd0b19ub2RlGAMgASgNIkIKGVRyYW5zZmVyTGVhZGVyc2hpcFJlcXVlc3QSFAoMcGFydGl0aW9uX2lkGAEgASgNEg8KB3RvX25vZGUYAiABKA0iEgoQUmViYWxhbmNlUmVxdWVzdCIjCg5DaGFuZ2VSZXNwb25zZRIRCgljaGFuZ2VfaWQYASABKAkiNgoTV2F0Y2hDaGFuZ2VzUmVxdWVzdBIMCgRvbmNlGAEgASgIEhEKCWNoYW5nZV9pZBgCIAEoCSJ8ChRXYXRjaENoYW5nZXNSZXNwb25zZRIRCgljaGFuZ2VfaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSDAoEZG9uZRgDIAEoDRINCgV0b3RhbBgEIAEoDRIQCghmaW5pc2hlZBgFIAEoCBINCgVlcnJvchgGIAEoCSp7CgtSZXBsaWNhUm9sZRIcChhSRVBMSUNBX1JPTEVfVU5TUEVDSUZJRUQQABIXChNSRVBMSUNBX1JPTEVfTEVBREVSEAESGQoVUkVQTElDQV9ST0xFX0ZPTExPV0VSEAISGgoWUkVQTElDQV9ST0xFX0NBTkRJREFURRADMuAECg5DbHVzdGVyU2VydmljZRJPCgtHZXRNZXRhZGF0YRIcLnBya2RiLnYxLkdldE1ldGFkYXRhUmVxdWVzdBodLnBya2RiLnYxLkdldE1ldGFkYXRhUmVzcG9uc2UiA5ACARJJCglHZXRTdGF0dXMSGi5wcmtkYi52MS5HZXRTdGF0dXNSZXF1ZXN0GhsucHJrZGIudjEuR2V0U3RhdHVzUmVzcG9uc2UiA5ACARI9CgdBZGROb2RlEhgucHJrZGIudjEuQWRkTm9kZVJlcXVlc3QaGC5wcmtkYi52MS5DaGFuZ2VSZXNwb25zZRJDCgpSZW1vdmVOb2RlEhsucHJrZGIudjEuUmVtb3ZlTm9kZVJlcXVlc3QaGC5wcmtkYi52MS5DaGFuZ2VSZXNwb25zZRJFCgtNb3ZlUmVwbGljYRIcLnBya2RiLnYxLk1vdmVSZXBsaWNhUmVxdWVzdBoYLnBya2RiLnYxLkNoYW5nZVJlc3BvbnNlElMKElRyYW5zZmVyTGVhZGVyc2hpcBIjLnBya2RiLnYxLlRyYW5zZmVyTGVhZGVyc2hpcFJlcXVlc3QaGC5wcmtkYi52MS5DaGFuZ2VSZXNwb25zZRJBCglSZWJhbGFuY2USGi5wcmtkYi52MS5SZWJhbGFuY2VSZXF1ZXN0GhgucHJrZGIudjEuQ2hhbmdlUmVzcG9uc2USTwoMV2F0Y2hDaGFuZ2VzEh0ucHJrZGIudjEuV2F0Y2hDaGFuZ2VzUmVxdWVzdBoeLnBya2RiLnYxLldhdGNoQ2hhbmdlc1Jlc3BvbnNlMAFiBnByb3RvMw");
 
 /**
  * @generated from message prkdb.v1.GetMetadataRequest
@@ -326,6 +326,34 @@ export const PeerStatusSchema: GenMessage<PeerStatus> = /*@__PURE__*/
   messageDesc(file_prkdb_v1_cluster, 7);
 
 /**
+ * What calls through a node suffer from, as the node itself says.
+ *
+ * @generated from message prkdb.v1.NodeTrouble
+ */
+export type NodeTrouble = Message<"prkdb.v1.NodeTrouble"> & {
+  /**
+   * Stable, for programs: `noLeader`, `diskFull`, `memoryFull` and the others of `/readyz?verbose`.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * For people: one line.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message prkdb.v1.NodeTrouble.
+ * Use `create(NodeTroubleSchema)` to create a new message.
+ */
+export const NodeTroubleSchema: GenMessage<NodeTrouble> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_cluster, 8);
+
+/**
  * @generated from message prkdb.v1.GetStatusResponse
  */
 export type GetStatusResponse = Message<"prkdb.v1.GetStatusResponse"> & {
@@ -345,7 +373,7 @@ export type GetStatusResponse = Message<"prkdb.v1.GetStatusResponse"> & {
   version: string;
 
   /**
-   * `starting`, `serving` or `stopping`.
+   * `starting`, `serving`, `no quorum`, `degraded` (not ready for another reason) or `stopping`.
    *
    * @generated from field: string state = 4;
    */
@@ -370,6 +398,13 @@ export type GetStatusResponse = Message<"prkdb.v1.GetStatusResponse"> & {
    * @generated from field: uint64 wal_bytes = 8;
    */
   walBytes: bigint;
+
+  /**
+   * Why it is not `serving`, most pressing first; also what an operator must see to though calls succeed.
+   *
+   * @generated from field: repeated prkdb.v1.NodeTrouble troubles = 9;
+   */
+  troubles: NodeTrouble[];
 };
 
 /**
@@ -377,7 +412,7 @@ export type GetStatusResponse = Message<"prkdb.v1.GetStatusResponse"> & {
  * Use `create(GetStatusResponseSchema)` to create a new message.
  */
 export const GetStatusResponseSchema: GenMessage<GetStatusResponse> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster, 8);
+  messageDesc(file_prkdb_v1_cluster, 9);
 
 /**
  * @generated from message prkdb.v1.AddNodeRequest
@@ -399,7 +434,7 @@ export type AddNodeRequest = Message<"prkdb.v1.AddNodeRequest"> & {
  * Use `create(AddNodeRequestSchema)` to create a new message.
  */
 export const AddNodeRequestSchema: GenMessage<AddNodeRequest> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster, 9);
+  messageDesc(file_prkdb_v1_cluster, 10);
 
 /**
  * @generated from message prkdb.v1.RemoveNodeRequest
@@ -416,7 +451,7 @@ export type RemoveNodeRequest = Message<"prkdb.v1.RemoveNodeRequest"> & {
  * Use `create(RemoveNodeRequestSchema)` to create a new message.
  */
 export const RemoveNodeRequestSchema: GenMessage<RemoveNodeRequest> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster, 10);
+  messageDesc(file_prkdb_v1_cluster, 11);
 
 /**
  * @generated from message prkdb.v1.MoveReplicaRequest
@@ -443,7 +478,7 @@ export type MoveReplicaRequest = Message<"prkdb.v1.MoveReplicaRequest"> & {
  * Use `create(MoveReplicaRequestSchema)` to create a new message.
  */
 export const MoveReplicaRequestSchema: GenMessage<MoveReplicaRequest> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster, 11);
+  messageDesc(file_prkdb_v1_cluster, 12);
 
 /**
  * @generated from message prkdb.v1.TransferLeadershipRequest
@@ -465,7 +500,7 @@ export type TransferLeadershipRequest = Message<"prkdb.v1.TransferLeadershipRequ
  * Use `create(TransferLeadershipRequestSchema)` to create a new message.
  */
 export const TransferLeadershipRequestSchema: GenMessage<TransferLeadershipRequest> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster, 12);
+  messageDesc(file_prkdb_v1_cluster, 13);
 
 /**
  * @generated from message prkdb.v1.RebalanceRequest
@@ -478,7 +513,7 @@ export type RebalanceRequest = Message<"prkdb.v1.RebalanceRequest"> & {
  * Use `create(RebalanceRequestSchema)` to create a new message.
  */
 export const RebalanceRequestSchema: GenMessage<RebalanceRequest> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster, 13);
+  messageDesc(file_prkdb_v1_cluster, 14);
 
 /**
  * The change goes on when the call has returned.
@@ -497,7 +532,7 @@ export type ChangeResponse = Message<"prkdb.v1.ChangeResponse"> & {
  * Use `create(ChangeResponseSchema)` to create a new message.
  */
 export const ChangeResponseSchema: GenMessage<ChangeResponse> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster, 14);
+  messageDesc(file_prkdb_v1_cluster, 15);
 
 /**
  * @generated from message prkdb.v1.WatchChangesRequest
@@ -509,6 +544,14 @@ export type WatchChangesRequest = Message<"prkdb.v1.WatchChangesRequest"> & {
    * @generated from field: bool once = 1;
    */
   once: boolean;
+
+  /**
+   * Only this change is sent, and the stream ends when the change has. `invalid_argument` when there is none with this
+   * id, neither under way nor among the last that have ended. Empty: all changes.
+   *
+   * @generated from field: string change_id = 2;
+   */
+  changeId: string;
 };
 
 /**
@@ -516,7 +559,7 @@ export type WatchChangesRequest = Message<"prkdb.v1.WatchChangesRequest"> & {
  * Use `create(WatchChangesRequestSchema)` to create a new message.
  */
 export const WatchChangesRequestSchema: GenMessage<WatchChangesRequest> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster, 15);
+  messageDesc(file_prkdb_v1_cluster, 16);
 
 /**
  * @generated from message prkdb.v1.WatchChangesResponse
@@ -558,7 +601,7 @@ export type WatchChangesResponse = Message<"prkdb.v1.WatchChangesResponse"> & {
  * Use `create(WatchChangesResponseSchema)` to create a new message.
  */
 export const WatchChangesResponseSchema: GenMessage<WatchChangesResponse> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster, 16);
+  messageDesc(file_prkdb_v1_cluster, 17);
 
 /**
  * @generated from enum prkdb.v1.ReplicaRole

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file prkdb/v1/kv.proto.
  */
 export const file_prkdb_v1_kv: GenFile = /*@__PURE__*/
-  fileDesc("ChFwcmtkYi92MS9rdi5wcm90bxIIcHJrZGIudjEiTAoJUmVxdWVzdElkEhEKCWNsaWVudF9pZBgBIAEoBBIQCghzZXF1ZW5jZRgCIAEoBBIaChJhY2tub3dsZWRnZWRfYmVsb3cYAyABKAQiPwoMUHJlY29uZGl0aW9uEhAKBmFic2VudBgBIAEoCEgAEhEKB3ZlcnNpb24YAiABKARIAEIKCghleHBlY3RlZCKPAQoKUHV0UmVxdWVzdBILCgNrZXkYASABKAwSDQoFdmFsdWUYAiABKAwSDgoGdHRsX21zGAMgASgEEiwKDHByZWNvbmRpdGlvbhgEIAEoCzIWLnBya2RiLnYxLlByZWNvbmRpdGlvbhInCgpyZXF1ZXN0X2lkGAUgASgLMhMucHJrZGIudjEuUmVxdWVzdElkIjQKC1B1dFJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAQSFAoMcGFydGl0aW9uX2lkGAIgASgNIl8KCkdldFJlcXVlc3QSCwoDa2V5GAEgASgMEioKC2NvbnNpc3RlbmN5GAIgASgOMhUucHJrZGIudjEuQ29uc2lzdGVuY3kSGAoQbWF4X3N0YWxlbmVzc19tcxgDIAEoBCJqCgtHZXRSZXNwb25zZRISCgV2YWx1ZRgBIAEoDEgAiAEBEg8KB3ZlcnNpb24YAiABKAQSGgoNZXhwaXJlc19hdF9tcxgDIAEoBEgBiAEBQggKBl92YWx1ZUIQCg5fZXhwaXJlc19hdF9tcyJzCg1EZWxldGVSZXF1ZXN0EgsKA2tleRgBIAEoDBIsCgxwcmVjb25kaXRpb24YAiABKAsyFi5wcmtkYi52MS5QcmVjb25kaXRpb24SJwoKcmVxdWVzdF9pZBgDIAEoCzITLnBya2RiLnYxLlJlcXVlc3RJZCJICg5EZWxldGVSZXNwb25zZRIPCgdleGlzdGVkGAEgASgIEg8KB3ZlcnNpb24YAiABKAQSFAoMcGFydGl0aW9uX2lkGAMgASgNIkoKDkdldE1hbnlSZXF1ZXN0EgwKBGtleXMYASADKAwSKgoLY29uc2lzdGVuY3kYAiABKA4yFS5wcmtkYi52MS5Db25zaXN0ZW5jeSI5Cg9HZXRNYW55UmVzcG9uc2USJgoHcmVzdWx0cxgBIAMoCzIVLnBya2RiLnYxLkdldFJlc3BvbnNlIt4BCghNdXRhdGlvbhIlCgNwdXQYASABKAsyFi5wcmtkYi52MS5NdXRhdGlvbi5QdXRIABIrCgZkZWxldGUYAiABKAsyGS5wcmtkYi52MS5NdXRhdGlvbi5EZWxldGVIABIsCgxwcmVjb25kaXRpb24YAyABKAsyFi5wcmtkYi52MS5QcmVjb25kaXRpb24aMQoDUHV0EgsKA2tleRgBIAEoDBINCgV2YWx1ZRgCIAEoDBIOCgZ0dGxfbXMYAyABKAQaFQoGRGVsZXRlEgsKA2tleRgBIAEoDEIGCgRraW5kImMKEVdyaXRlQmF0Y2hSZXF1ZXN0EiUKCW11dGF0aW9ucxgBIAMoCzISLnBya2RiLnYxLk11dGF0aW9uEicKCnJlcXVlc3RfaWQYAiABKAsyEy5wcmtkYi52MS5SZXF1ZXN0SWQi4AEKEldyaXRlQmF0Y2hSZXNwb25zZRI0CgdyZXN1bHRzGAEgAygLMiMucHJrZGIudjEuV3JpdGVCYXRjaFJlc3BvbnNlLlJlc3VsdBomCgVFcnJvchIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkabAoGUmVzdWx0Eg8KB3ZlcnNpb24YASABKAQSNgoFZXJyb3IYAiABKAsyIi5wcmtkYi52MS5Xcml0ZUJhdGNoUmVzcG9uc2UuRXJyb3JIAIgBARIPCgdleGlzdGVkGAMgASgIQggKBl9lcnJvciLaAQoLU2NhblJlcXVlc3QSDgoGcHJlZml4GAEgASgMEg0KBXN0YXJ0GAIgASgMEgsKA2VuZBgDIAEoDBINCgVsaW1pdBgEIAEoDRIPCgdyZXZlcnNlGAUgASgIEhEKCWtleXNfb25seRgGIAEoCBIqCgtjb25zaXN0ZW5jeRgHIAEoDjIVLnBya2RiLnYxLkNvbnNpc3RlbmN5EhkKDHBhcnRpdGlvbl9pZBgIIAEoDUgAiAEBEhQKDHJlc3VtZV90b2tlbhgJIAEoDEIPCg1fcGFydGl0aW9uX2lkIokBCgxTY2FuUmVzcG9uc2USLQoHZW50cmllcxgBIAMoCzIcLnBya2RiLnYxLlNjYW5SZXNwb25zZS5FbnRyeRIUCgxyZXN1bWVfdG9rZW4YAiABKAwaNAoFRW50cnkSCwoDa2V5GAEgASgMEg0KBXZhbHVlGAIgASgMEg8KB3ZlcnNpb24YAyABKAQi5QEKD1RyYW5zYWN0UmVxdWVzdBIvCgZjaGVja3MYASADKAsyHy5wcmtkYi52MS5UcmFuc2FjdFJlcXVlc3QuQ2hlY2sSJQoJbXV0YXRpb25zGAIgAygLMhIucHJrZGIudjEuTXV0YXRpb24SDQoFcmVhZHMYAyADKAwSJwoKcmVxdWVzdF9pZBgEIAEoCzITLnBya2RiLnYxLlJlcXVlc3RJZBpCCgVDaGVjaxILCgNrZXkYASABKAwSLAoMcHJlY29uZGl0aW9uGAIgASgLMhYucHJrZGIudjEuUHJlY29uZGl0aW9uInQKEFRyYW5zYWN0UmVzcG9uc2USEQoJY29tbWl0dGVkGAEgASgIEhUKDWZhaWxlZF9jaGVja3MYAiADKA0SJAoFcmVhZHMYAyADKAsyFS5wcmtkYi52MS5HZXRSZXNwb25zZRIQCgh2ZXJzaW9ucxgEIAMoBCJqCgxXYXRjaFJlcXVlc3QSDgoGcHJlZml4GAEgASgMEg0KBXN0YXJ0GAIgASgMEgsKA2VuZBgDIAEoDBIUCgxyZXN1bWVfdG9rZW4YBCABKAwSGAoQaW5jbHVkZV9leGlzdGluZxgFIAEoCCKHAgoNV2F0Y2hSZXNwb25zZRItCgZldmVudHMYASADKAsyHS5wcmtkYi52MS5XYXRjaFJlc3BvbnNlLkV2ZW50EhQKDHJlc3VtZV90b2tlbhgCIAEoDBIQCghwcm9ncmVzcxgDIAEoCBp2CgVFdmVudBIqCgRraW5kGAEgASgOMhwucHJrZGIudjEuV2F0Y2hSZXNwb25zZS5LaW5kEgsKA2tleRgCIAEoDBINCgV2YWx1ZRgDIAEoDBIPCgd2ZXJzaW9uGAQgASgEEhQKDHBhcnRpdGlvbl9pZBgFIAEoDSInCgRLaW5kEgcKA1BVVBAAEgoKBkRFTEVURRABEgoKBkVYUElSRRACIlMKCU5vdExlYWRlchIRCglsZWFkZXJfaWQYASABKA0SFgoObGVhZGVyX2FkZHJlc3MYAiABKAkSDAoEdGVybRgDIAEoBBINCgVlcG9jaBgEIAEoBCI0CglFcnJvckluZm8SDgoGcmVhc29uGAEgASgJEhcKD2N1cnJlbnRfdmVyc2lvbhgCIAEoBCo4CgtDb25zaXN0ZW5jeRIQCgxMSU5FQVJJWkFCTEUQABIMCghGT0xMT1dFUhABEgkKBVNUQUxFEAIy+wMKCUt2U2VydmljZRIyCgNQdXQSFC5wcmtkYi52MS5QdXRSZXF1ZXN0GhUucHJrZGIudjEuUHV0UmVzcG9uc2USNwoDR2V0EhQucHJrZGIudjEuR2V0UmVxdWVzdBoVLnBya2RiLnYxLkdldFJlc3BvbnNlIgOQAgESOwoGRGVsZXRlEhcucHJrZGIudjEuRGVsZXRlUmVxdWVzdBoYLnBya2RiLnYxLkRlbGV0ZVJlc3BvbnNlEkMKB0dldE1hbnkSGC5wcmtkYi52MS5HZXRNYW55UmVxdWVzdBoZLnBya2RiLnYxLkdldE1hbnlSZXNwb25zZSIDkAIBEkcKCldyaXRlQmF0Y2gSGy5wcmtkYi52MS5Xcml0ZUJhdGNoUmVxdWVzdBocLnBya2RiLnYxLldyaXRlQmF0Y2hSZXNwb25zZRI3CgRTY2FuEhUucHJrZGIudjEuU2NhblJlcXVlc3QaFi5wcmtkYi52MS5TY2FuUmVzcG9uc2UwARJBCghUcmFuc2FjdBIZLnBya2RiLnYxLlRyYW5zYWN0UmVxdWVzdBoaLnBya2RiLnYxLlRyYW5zYWN0UmVzcG9uc2USOgoFV2F0Y2gSFi5wcmtkYi52MS5XYXRjaFJlcXVlc3QaFy5wcmtkYi52MS5XYXRjaFJlc3BvbnNlMAFiBnByb3RvMw");
+  fileDesc("ChFwcmtkYi92MS9rdi5wcm90bxIIcHJrZGIudjEiTAoJUmVxdWVzdElkEhEKCWNsaWVudF9pZBgBIAEoBBIQCghzZXF1ZW5jZRgCIAEoBBIaChJhY2tub3dsZWRnZWRfYmVsb3cYAyABKAQiUQoMUHJlY29uZGl0aW9uEhAKBmFic2VudBgBIAEoCEgAEhEKB3ZlcnNpb24YAiABKARIABIQCgZleGlzdHMYAyABKAhIAEIKCghleHBlY3RlZCKPAQoKUHV0UmVxdWVzdBILCgNrZXkYASABKAwSDQoFdmFsdWUYAiABKAwSDgoGdHRsX21zGAMgASgEEiwKDHByZWNvbmRpdGlvbhgEIAEoCzIWLnBya2RiLnYxLlByZWNvbmRpdGlvbhInCgpyZXF1ZXN0X2lkGAUgASgLMhMucHJrZGIudjEuUmVxdWVzdElkIjQKC1B1dFJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAQSFAoMcGFydGl0aW9uX2lkGAIgASgNIl8KCkdldFJlcXVlc3QSCwoDa2V5GAEgASgMEioKC2NvbnNpc3RlbmN5GAIgASgOMhUucHJrZGIudjEuQ29uc2lzdGVuY3kSGAoQbWF4X3N0YWxlbmVzc19tcxgDIAEoBCJqCgtHZXRSZXNwb25zZRISCgV2YWx1ZRgBIAEoDEgAiAEBEg8KB3ZlcnNpb24YAiABKAQSGgoNZXhwaXJlc19hdF9tcxgDIAEoBEgBiAEBQggKBl92YWx1ZUIQCg5fZXhwaXJlc19hdF9tcyJzCg1EZWxldGVSZXF1ZXN0EgsKA2tleRgBIAEoDBIsCgxwcmVjb25kaXRpb24YAiABKAsyFi5wcmtkYi52MS5QcmVjb25kaXRpb24SJwoKcmVxdWVzdF9pZBgDIAEoCzITLnBya2RiLnYxLlJlcXVlc3RJZCJICg5EZWxldGVSZXNwb25zZRIPCgdleGlzdGVkGAEgASgIEg8KB3ZlcnNpb24YAiABKAQSFAoMcGFydGl0aW9uX2lkGAMgASgNIpIBChBJbmNyZW1lbnRSZXF1ZXN0EgsKA2tleRgBIAEoDBIKCgJieRgCIAEoEhIOCgZ0dGxfbXMYAyABKAQSLAoMcHJlY29uZGl0aW9uGAQgASgLMhYucHJrZGIudjEuUHJlY29uZGl0aW9uEicKCnJlcXVlc3RfaWQYBSABKAsyEy5wcmtkYi52MS5SZXF1ZXN0SWQiSQoRSW5jcmVtZW50UmVzcG9uc2USDQoFdmFsdWUYASABKBISDwoHdmVyc2lvbhgCIAEoBBIUCgxwYXJ0aXRpb25faWQYAyABKA0iSgoOR2V0TWFueVJlcXVlc3QSDAoEa2V5cxgBIAMoDBIqCgtjb25zaXN0ZW5jeRgCIAEoDjIVLnBya2RiLnYxLkNvbnNpc3RlbmN5IjkKD0dldE1hbnlSZXNwb25zZRImCgdyZXN1bHRzGAEgAygLMhUucHJrZGIudjEuR2V0UmVzcG9uc2UixwIKCE11dGF0aW9uEiUKA3B1dBgBIAEoCzIWLnBya2RiLnYxLk11dGF0aW9uLlB1dEgAEisKBmRlbGV0ZRgCIAEoCzIZLnBya2RiLnYxLk11dGF0aW9uLkRlbGV0ZUgAEjEKCWluY3JlbWVudBgEIAEoCzIcLnBya2RiLnYxLk11dGF0aW9uLkluY3JlbWVudEgAEiwKDHByZWNvbmRpdGlvbhgDIAEoCzIWLnBya2RiLnYxLlByZWNvbmRpdGlvbhoxCgNQdXQSCwoDa2V5GAEgASgMEg0KBXZhbHVlGAIgASgMEg4KBnR0bF9tcxgDIAEoBBoVCgZEZWxldGUSCwoDa2V5GAEgASgMGjQKCUluY3JlbWVudBILCgNrZXkYASABKAwSCgoCYnkYAiABKBISDgoGdHRsX21zGAMgASgEQgYKBGtpbmQiYwoRV3JpdGVCYXRjaFJlcXVlc3QSJQoJbXV0YXRpb25zGAEgAygLMhIucHJrZGIudjEuTXV0YXRpb24SJwoKcmVxdWVzdF9pZBgCIAEoCzITLnBya2RiLnYxLlJlcXVlc3RJZCL/AQoSV3JpdGVCYXRjaFJlc3BvbnNlEjQKB3Jlc3VsdHMYASADKAsyIy5wcmtkYi52MS5Xcml0ZUJhdGNoUmVzcG9uc2UuUmVzdWx0GiYKBUVycm9yEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRqKAQoGUmVzdWx0Eg8KB3ZlcnNpb24YASABKAQSNgoFZXJyb3IYAiABKAsyIi5wcmtkYi52MS5Xcml0ZUJhdGNoUmVzcG9uc2UuRXJyb3JIAIgBARIPCgdleGlzdGVkGAMgASgIEhIKBXZhbHVlGAQgASgSSAGIAQFCCAoGX2Vycm9yQggKBl92YWx1ZSLaAQoLU2NhblJlcXVlc3QSDgoGcHJlZml4GAEgASgMEg0KBXN0YXJ0GAIgASgMEgsKA2VuZBgDIAEoDBINCgVsaW1pdBgEIAEoDRIPCgdyZXZlcnNlGAUgASgIEhEKCWtleXNfb25seRgGIAEoCBIqCgtjb25zaXN0ZW5jeRgHIAEoDjIVLnBya2RiLnYxLkNvbnNpc3RlbmN5EhkKDHBhcnRpdGlvbl9pZBgIIAEoDUgAiAEBEhQKDHJlc3VtZV90b2tlbhgJIAEoDEIPCg1fcGFydGl0aW9uX2lkIokBCgxTY2FuUmVzcG9uc2USLQoHZW50cmllcxgBIAMoCzIcLnBya2RiLnYxLlNjYW5SZXNwb25zZS5FbnRyeRIUCgxyZXN1bWVfdG9rZW4YAiABKAwaNAoFRW50cnkSCwoDa2V5GAEgASgMEg0KBXZhbHVlGAIgASgMEg8KB3ZlcnNpb24YAyABKAQi5QEKD1RyYW5zYWN0UmVxdWVzdBIvCgZjaGVja3MYASADKAsyHy5wcmtkYi52MS5UcmFuc2FjdFJlcXVlc3QuQ2hlY2sSJQoJbXV0YXRpb25zGAIgAygLMhIucHJrZGIudjEuTXV0YXRpb24SDQoFcmVhZHMYAyADKAwSJwoKcmVxdWVzdF9pZBgEIAEoCzITLnBya2RiLnYxLlJlcXVlc3RJZBpCCgVDaGVjaxILCgNrZXkYASABKAwSLAoMcHJlY29uZGl0aW9uGAIgASgLMhYucHJrZGIudjEuUHJlY29uZGl0aW9uInQKEFRyYW5zYWN0UmVzcG9uc2USEQoJY29tbWl0dGVkGAEgASgIEhUKDWZhaWxlZF9jaGVja3MYAiADKA0SJAoFcmVhZHMYAyADKAsyFS5wcmtkYi52MS5HZXRSZXNwb25zZRIQCgh2ZXJzaW9ucxgEIAMoBCJqCgxXYXRjaFJlcXVlc3QSDgoGcHJlZml4GAEgASgMEg0KBXN0YXJ0GAIgASgMEgsKA2VuZBgDIAEoDBIUCgxyZXN1bWVfdG9rZW4YBCABKAwSGAoQaW5jbHVkZV9leGlzdGluZxgFIAEoCCKHAgoNV2F0Y2hSZXNwb25zZRItCgZldmVudHMYASADKAsyHS5wcmtkYi52MS5XYXRjaFJlc3BvbnNlLkV2ZW50EhQKDHJlc3VtZV90b2tlbhgCIAEoDBIQCghwcm9ncmVzcxgDIAEoCBp2CgVFdmVudBIqCgRraW5kGAEgASgOMhwucHJrZGIudjEuV2F0Y2hSZXNwb25zZS5LaW5kEgsKA2tleRgCIAEoDBINCgV2YWx1ZRgDIAEoDBIPCgd2ZXJzaW9uGAQgASgEEhQKDHBhcnRpdGlvbl9pZBgFIAEoDSInCgRLaW5kEgcKA1BVVBAAEgoKBkRFTEVURRABEgoKBkVYUElSRRACIlMKCU5vdExlYWRlchIRCglsZWFkZXJfaWQYASABKA0SFgoObGVhZGVyX2FkZHJlc3MYAiABKAkSDAoEdGVybRgDIAEoBBINCgVlcG9jaBgEIAEoBCI0CglFcnJvckluZm8SDgoGcmVhc29uGAEgASgJEhcKD2N1cnJlbnRfdmVyc2lvbhgCIAEoBCo4CgtDb25zaXN0ZW5jeRIQCgxMSU5FQVJJWkFCTEUQABIMCghGT0xMT1dFUhABEgkKBVNUQUxFEAIywQQKCUt2U2VydmljZRIyCgNQdXQSFC5wcmtkYi52MS5QdXRSZXF1ZXN0GhUucHJrZGIudjEuUHV0UmVzcG9uc2USNwoDR2V0EhQucHJrZGIudjEuR2V0UmVxdWVzdBoVLnBya2RiLnYxLkdldFJlc3BvbnNlIgOQAgESOwoGRGVsZXRlEhcucHJrZGIudjEuRGVsZXRlUmVxdWVzdBoYLnBya2RiLnYxLkRlbGV0ZVJlc3BvbnNlEkQKCUluY3JlbWVudBIaLnBya2RiLnYxLkluY3JlbWVudFJlcXVlc3QaGy5wcmtkYi52MS5JbmNyZW1lbnRSZXNwb25zZRJDCgdHZXRNYW55EhgucHJrZGIudjEuR2V0TWFueVJlcXVlc3QaGS5wcmtkYi52MS5HZXRNYW55UmVzcG9uc2UiA5ACARJHCgpXcml0ZUJhdGNoEhsucHJrZGIudjEuV3JpdGVCYXRjaFJlcXVlc3QaHC5wcmtkYi52MS5Xcml0ZUJhdGNoUmVzcG9uc2USNwoEU2NhbhIVLnBya2RiLnYxLlNjYW5SZXF1ZXN0GhYucHJrZGIudjEuU2NhblJlc3BvbnNlMAESQQoIVHJhbnNhY3QSGS5wcmtkYi52MS5UcmFuc2FjdFJlcXVlc3QaGi5wcmtkYi52MS5UcmFuc2FjdFJlc3BvbnNlEjoKBVdhdGNoEhYucHJrZGIudjEuV2F0Y2hSZXF1ZXN0GhcucHJrZGIudjEuV2F0Y2hSZXNwb25zZTABYgZwcm90bzM");
 
 /**
  * Makes a retried write take effect once.
@@ -72,6 +72,14 @@ export type Precondition = Message<"prkdb.v1.Precondition"> & {
      */
     value: bigint;
     case: "version";
+  } | {
+    /**
+     * The key must exist, at any version.
+     *
+     * @generated from field: bool exists = 3;
+     */
+    value: boolean;
+    case: "exists";
   } | { case: undefined; value?: undefined };
 };
 
@@ -264,6 +272,81 @@ export const DeleteResponseSchema: GenMessage<DeleteResponse> = /*@__PURE__*/
   messageDesc(file_prkdb_v1_kv, 7);
 
 /**
+ * A key holds a number if its value is a whole number from -2^63 to 2^63-1 in decimal text, as an increment
+ * writes it: no sign but a `-`, no zeros in front, nothing around it. A key that does not exist counts as 0.
+ * If it holds something else, or the new number would be out of range, the call fails with
+ * `failed_precondition`, reason `NOT_A_NUMBER`, and nothing changes.
+ *
+ * @generated from message prkdb.v1.IncrementRequest
+ */
+export type IncrementRequest = Message<"prkdb.v1.IncrementRequest"> & {
+  /**
+   * @generated from field: bytes key = 1;
+   */
+  key: Uint8Array;
+
+  /**
+   * May be negative. 0, which is also what is meant where it is left out, writes the number as it is.
+   *
+   * @generated from field: sint64 by = 2;
+   */
+  by: bigint;
+
+  /**
+   * Milliseconds until the key expires; 0 leaves that as it is.
+   *
+   * @generated from field: uint64 ttl_ms = 3;
+   */
+  ttlMs: bigint;
+
+  /**
+   * @generated from field: prkdb.v1.Precondition precondition = 4;
+   */
+  precondition?: Precondition | undefined;
+
+  /**
+   * @generated from field: prkdb.v1.RequestId request_id = 5;
+   */
+  requestId?: RequestId | undefined;
+};
+
+/**
+ * Describes the message prkdb.v1.IncrementRequest.
+ * Use `create(IncrementRequestSchema)` to create a new message.
+ */
+export const IncrementRequestSchema: GenMessage<IncrementRequest> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_kv, 8);
+
+/**
+ * @generated from message prkdb.v1.IncrementResponse
+ */
+export type IncrementResponse = Message<"prkdb.v1.IncrementResponse"> & {
+  /**
+   * The new number.
+   *
+   * @generated from field: sint64 value = 1;
+   */
+  value: bigint;
+
+  /**
+   * @generated from field: uint64 version = 2;
+   */
+  version: bigint;
+
+  /**
+   * @generated from field: uint32 partition_id = 3;
+   */
+  partitionId: number;
+};
+
+/**
+ * Describes the message prkdb.v1.IncrementResponse.
+ * Use `create(IncrementResponseSchema)` to create a new message.
+ */
+export const IncrementResponseSchema: GenMessage<IncrementResponse> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_kv, 9);
+
+/**
  * @generated from message prkdb.v1.GetManyRequest
  */
 export type GetManyRequest = Message<"prkdb.v1.GetManyRequest"> & {
@@ -285,7 +368,7 @@ export type GetManyRequest = Message<"prkdb.v1.GetManyRequest"> & {
  * Use `create(GetManyRequestSchema)` to create a new message.
  */
 export const GetManyRequestSchema: GenMessage<GetManyRequest> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 8);
+  messageDesc(file_prkdb_v1_kv, 10);
 
 /**
  * @generated from message prkdb.v1.GetManyResponse
@@ -302,7 +385,7 @@ export type GetManyResponse = Message<"prkdb.v1.GetManyResponse"> & {
  * Use `create(GetManyResponseSchema)` to create a new message.
  */
 export const GetManyResponseSchema: GenMessage<GetManyResponse> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 9);
+  messageDesc(file_prkdb_v1_kv, 11);
 
 /**
  * @generated from message prkdb.v1.Mutation
@@ -323,9 +406,17 @@ export type Mutation = Message<"prkdb.v1.Mutation"> & {
      */
     value: Mutation_Delete;
     case: "delete";
+  } | {
+    /**
+     * @generated from field: prkdb.v1.Mutation.Increment increment = 4;
+     */
+    value: Mutation_Increment;
+    case: "increment";
   } | { case: undefined; value?: undefined };
 
   /**
+   * About the state before the first mutation.
+   *
    * @generated from field: prkdb.v1.Precondition precondition = 3;
    */
   precondition?: Precondition | undefined;
@@ -336,7 +427,7 @@ export type Mutation = Message<"prkdb.v1.Mutation"> & {
  * Use `create(MutationSchema)` to create a new message.
  */
 export const MutationSchema: GenMessage<Mutation> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 10);
+  messageDesc(file_prkdb_v1_kv, 12);
 
 /**
  * @generated from message prkdb.v1.Mutation.Put
@@ -363,7 +454,7 @@ export type Mutation_Put = Message<"prkdb.v1.Mutation.Put"> & {
  * Use `create(Mutation_PutSchema)` to create a new message.
  */
 export const Mutation_PutSchema: GenMessage<Mutation_Put> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 10, 0);
+  messageDesc(file_prkdb_v1_kv, 12, 0);
 
 /**
  * @generated from message prkdb.v1.Mutation.Delete
@@ -380,7 +471,37 @@ export type Mutation_Delete = Message<"prkdb.v1.Mutation.Delete"> & {
  * Use `create(Mutation_DeleteSchema)` to create a new message.
  */
 export const Mutation_DeleteSchema: GenMessage<Mutation_Delete> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 10, 1);
+  messageDesc(file_prkdb_v1_kv, 12, 1);
+
+/**
+ * As `IncrementRequest`. One that fails keeps all mutations of its partition from being applied. Mutations
+ * are applied in their order, so it sees what those before it have done.
+ *
+ * @generated from message prkdb.v1.Mutation.Increment
+ */
+export type Mutation_Increment = Message<"prkdb.v1.Mutation.Increment"> & {
+  /**
+   * @generated from field: bytes key = 1;
+   */
+  key: Uint8Array;
+
+  /**
+   * @generated from field: sint64 by = 2;
+   */
+  by: bigint;
+
+  /**
+   * @generated from field: uint64 ttl_ms = 3;
+   */
+  ttlMs: bigint;
+};
+
+/**
+ * Describes the message prkdb.v1.Mutation.Increment.
+ * Use `create(Mutation_IncrementSchema)` to create a new message.
+ */
+export const Mutation_IncrementSchema: GenMessage<Mutation_Increment> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_kv, 12, 2);
 
 /**
  * @generated from message prkdb.v1.WriteBatchRequest
@@ -404,7 +525,7 @@ export type WriteBatchRequest = Message<"prkdb.v1.WriteBatchRequest"> & {
  * Use `create(WriteBatchRequestSchema)` to create a new message.
  */
 export const WriteBatchRequestSchema: GenMessage<WriteBatchRequest> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 11);
+  messageDesc(file_prkdb_v1_kv, 13);
 
 /**
  * @generated from message prkdb.v1.WriteBatchResponse
@@ -423,7 +544,7 @@ export type WriteBatchResponse = Message<"prkdb.v1.WriteBatchResponse"> & {
  * Use `create(WriteBatchResponseSchema)` to create a new message.
  */
 export const WriteBatchResponseSchema: GenMessage<WriteBatchResponse> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 12);
+  messageDesc(file_prkdb_v1_kv, 14);
 
 /**
  * @generated from message prkdb.v1.WriteBatchResponse.Error
@@ -431,7 +552,8 @@ export const WriteBatchResponseSchema: GenMessage<WriteBatchResponse> = /*@__PUR
 export type WriteBatchResponse_Error = Message<"prkdb.v1.WriteBatchResponse.Error"> & {
   /**
    * A Connect code, or the reason of an `ErrorInfo` where there is one: `PRECONDITION`, `NOT_LEADER`,
-   * `OUTCOME_UNKNOWN`, `unavailable`, `resource_exhausted` …
+   * `OUTCOME_UNKNOWN`, `NOT_A_NUMBER`, `unavailable`, `resource_exhausted` …; `aborted`: another mutation
+   * of the same partition has failed, and this one was not applied either.
    *
    * @generated from field: string code = 1;
    */
@@ -448,7 +570,7 @@ export type WriteBatchResponse_Error = Message<"prkdb.v1.WriteBatchResponse.Erro
  * Use `create(WriteBatchResponse_ErrorSchema)` to create a new message.
  */
 export const WriteBatchResponse_ErrorSchema: GenMessage<WriteBatchResponse_Error> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 12, 0);
+  messageDesc(file_prkdb_v1_kv, 14, 0);
 
 /**
  * @generated from message prkdb.v1.WriteBatchResponse.Result
@@ -472,6 +594,13 @@ export type WriteBatchResponse_Result = Message<"prkdb.v1.WriteBatchResponse.Res
    * @generated from field: bool existed = 3;
    */
   existed: boolean;
+
+  /**
+   * Of an increment: the new number.
+   *
+   * @generated from field: optional sint64 value = 4;
+   */
+  value?: bigint | undefined;
 };
 
 /**
@@ -479,7 +608,7 @@ export type WriteBatchResponse_Result = Message<"prkdb.v1.WriteBatchResponse.Res
  * Use `create(WriteBatchResponse_ResultSchema)` to create a new message.
  */
 export const WriteBatchResponse_ResultSchema: GenMessage<WriteBatchResponse_Result> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 12, 1);
+  messageDesc(file_prkdb_v1_kv, 14, 1);
 
 /**
  * @generated from message prkdb.v1.ScanRequest
@@ -540,7 +669,7 @@ export type ScanRequest = Message<"prkdb.v1.ScanRequest"> & {
  * Use `create(ScanRequestSchema)` to create a new message.
  */
 export const ScanRequestSchema: GenMessage<ScanRequest> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 13);
+  messageDesc(file_prkdb_v1_kv, 15);
 
 /**
  * @generated from message prkdb.v1.ScanResponse
@@ -562,7 +691,7 @@ export type ScanResponse = Message<"prkdb.v1.ScanResponse"> & {
  * Use `create(ScanResponseSchema)` to create a new message.
  */
 export const ScanResponseSchema: GenMessage<ScanResponse> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 14);
+  messageDesc(file_prkdb_v1_kv, 16);
 
 /**
  * @generated from message prkdb.v1.ScanResponse.Entry
@@ -589,7 +718,7 @@ export type ScanResponse_Entry = Message<"prkdb.v1.ScanResponse.Entry"> & {
  * Use `create(ScanResponse_EntrySchema)` to create a new message.
  */
 export const ScanResponse_EntrySchema: GenMessage<ScanResponse_Entry> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 14, 0);
+  messageDesc(file_prkdb_v1_kv, 16, 0);
 
 /**
  * @generated from message prkdb.v1.TransactRequest
@@ -621,7 +750,7 @@ export type TransactRequest = Message<"prkdb.v1.TransactRequest"> & {
  * Use `create(TransactRequestSchema)` to create a new message.
  */
 export const TransactRequestSchema: GenMessage<TransactRequest> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 15);
+  messageDesc(file_prkdb_v1_kv, 17);
 
 /**
  * @generated from message prkdb.v1.TransactRequest.Check
@@ -643,7 +772,7 @@ export type TransactRequest_Check = Message<"prkdb.v1.TransactRequest.Check"> & 
  * Use `create(TransactRequest_CheckSchema)` to create a new message.
  */
 export const TransactRequest_CheckSchema: GenMessage<TransactRequest_Check> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 15, 0);
+  messageDesc(file_prkdb_v1_kv, 17, 0);
 
 /**
  * @generated from message prkdb.v1.TransactResponse
@@ -677,7 +806,7 @@ export type TransactResponse = Message<"prkdb.v1.TransactResponse"> & {
  * Use `create(TransactResponseSchema)` to create a new message.
  */
 export const TransactResponseSchema: GenMessage<TransactResponse> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 16);
+  messageDesc(file_prkdb_v1_kv, 18);
 
 /**
  * @generated from message prkdb.v1.WatchRequest
@@ -714,7 +843,7 @@ export type WatchRequest = Message<"prkdb.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 17);
+  messageDesc(file_prkdb_v1_kv, 19);
 
 /**
  * @generated from message prkdb.v1.WatchResponse
@@ -741,7 +870,7 @@ export type WatchResponse = Message<"prkdb.v1.WatchResponse"> & {
  * Use `create(WatchResponseSchema)` to create a new message.
  */
 export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 18);
+  messageDesc(file_prkdb_v1_kv, 20);
 
 /**
  * @generated from message prkdb.v1.WatchResponse.Event
@@ -778,7 +907,7 @@ export type WatchResponse_Event = Message<"prkdb.v1.WatchResponse.Event"> & {
  * Use `create(WatchResponse_EventSchema)` to create a new message.
  */
 export const WatchResponse_EventSchema: GenMessage<WatchResponse_Event> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 18, 0);
+  messageDesc(file_prkdb_v1_kv, 20, 0);
 
 /**
  * @generated from enum prkdb.v1.WatchResponse.Kind
@@ -804,7 +933,7 @@ export enum WatchResponse_Kind {
  * Describes the enum prkdb.v1.WatchResponse.Kind.
  */
 export const WatchResponse_KindSchema: GenEnum<WatchResponse_Kind> = /*@__PURE__*/
-  enumDesc(file_prkdb_v1_kv, 18, 0);
+  enumDesc(file_prkdb_v1_kv, 20, 0);
 
 /**
  * Error detail of calls sent to a node that does not lead the partition.
@@ -844,7 +973,7 @@ export type NotLeader = Message<"prkdb.v1.NotLeader"> & {
  * Use `create(NotLeaderSchema)` to create a new message.
  */
 export const NotLeaderSchema: GenMessage<NotLeader> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 19);
+  messageDesc(file_prkdb_v1_kv, 21);
 
 /**
  * Error detail that names the exact reason where one Connect code stands for several.
@@ -853,7 +982,7 @@ export const NotLeaderSchema: GenMessage<NotLeader> = /*@__PURE__*/
  */
 export type ErrorInfo = Message<"prkdb.v1.ErrorInfo"> & {
   /**
-   * `PRECONDITION`, `NOT_LEADER`, `OUTCOME_UNKNOWN`, `WRONG_CLUSTER`.
+   * `PRECONDITION`, `NOT_A_NUMBER`, `NOT_LEADER`, `OUTCOME_UNKNOWN`, `WRONG_CLUSTER`.
    *
    * @generated from field: string reason = 1;
    */
@@ -872,7 +1001,7 @@ export type ErrorInfo = Message<"prkdb.v1.ErrorInfo"> & {
  * Use `create(ErrorInfoSchema)` to create a new message.
  */
 export const ErrorInfoSchema: GenMessage<ErrorInfo> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_kv, 20);
+  messageDesc(file_prkdb_v1_kv, 22);
 
 /**
  * How fresh a read must be.
@@ -944,6 +1073,16 @@ export const KvService: GenService<{
     methodKind: "unary";
     input: typeof DeleteRequestSchema;
     output: typeof DeleteResponseSchema;
+  },
+  /**
+   * Adds to a key that holds a number, and answers the new one.
+   *
+   * @generated from rpc prkdb.v1.KvService.Increment
+   */
+  increment: {
+    methodKind: "unary";
+    input: typeof IncrementRequestSchema;
+    output: typeof IncrementResponseSchema;
   },
   /**
    * Reads many keys; the results stand in the order of the keys.

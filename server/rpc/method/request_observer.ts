@@ -7,8 +7,8 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { getLogger } from "@logtape/logtape";
-import { DomainError, type RefusalMeters } from "../api/mod.ts";
-import { isExpected, toConnectError } from "./method/mod.ts";
+import { DomainError, type RefusalMeters } from "../../api/mod.ts";
+import { isExpected, toConnectError } from "./connect_error.ts";
 
 const logger = getLogger(["prkdb", "rpc"]);
 

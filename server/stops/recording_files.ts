@@ -1,0 +1,95 @@
+/**
+ * The disk, with a record of what is written at once and of the syncs: those of the log's frames, and what
+ * goes on beside them in the same way.
+ *
+ * @module
+ */
+
+import type { FileLock, FileSystem, StoredFile } from "../../wal-wasm/mod.ts";
+import type { StopRecorder } from "./stop_recorder.ts";
+
+/** See the module comment. */
+export class RecordingFileSystem implements FileSystem {
+  readonly #files: FileSystem;
+  readonly #recorder: StopRecorder;
+
+  constructor(files: FileSystem, recorder: StopRecorder) {
+    this.#files = files;
+    this.#recorder = recorder;
+  }
+
+  async open(path: string): Promise<StoredFile> {
+    return new RecordingFile(await this.#files.open(path), this.#recorder);
+  }
+
+  async create(path: string): Promise<StoredFile> {
+    return new RecordingFile(await this.#files.create(path), this.#recorder);
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#files.rename(from, to);
+  }
+
+  remove(path: string): Promise<void> {
+    return this.#files.remove(path);
+  }
+
+  list(directory: string): Promise<readonly string[]> {
+    return this.#files.list(directory);
+  }
+
+  createDirectory(path: string): Promise<void> {
+    return this.#files.createDirectory(path);
+  }
+
+  syncDirectory(directory: string): Promise<void> {
+    return this.#files.syncDirectory(directory);
+  }
+
+  lock(path: string): Promise<FileLock | undefined> {
+    return this.#files.lock(path);
+  }
+}
+
+class RecordingFile implements StoredFile {
+  readonly #stored: StoredFile;
+  readonly #recorder: StopRecorder;
+  readonly #name: string;
+
+  constructor(stored: StoredFile, recorder: StopRecorder) {
+    this.#stored = stored;
+    this.#recorder = recorder;
+    this.#name = stored.path.slice(stored.path.lastIndexOf("/") + 1);
+  }
+
+  get path(): string {
+    return this.#stored.path;
+  }
+
+  size(): Promise<number> {
+    return this.#stored.size();
+  }
+
+  readSync(into: Uint8Array, position: number): number {
+    return this.#stored.readSync(into, position);
+  }
+
+  writeSync(bytes: Uint8Array, position: number): void {
+    this.#stored.writeSync(bytes, position);
+    this.#recorder.note("frame", { file: this.#name });
+  }
+
+  write(bytes: Uint8Array, position: number): Promise<void> {
+    return this.#stored.write(bytes, position);
+  }
+
+  async syncData(): Promise<void> {
+    this.#recorder.note("syncBegun", { file: this.#name });
+    await this.#stored.syncData();
+    this.#recorder.note("synced", { file: this.#name });
+  }
+
+  close(): void {
+    this.#stored.close();
+  }
+}
