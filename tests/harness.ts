@@ -18,6 +18,9 @@
  * signal that it was given. While it has not ended, what it has changed may still be so: the other tests of
  * the file are not run then, and each says which test is to blame.
  *
+ * **A file ends when its tests have.** What they left open, a server for one, is not waited for: the process
+ * ends, and has failed.
+ *
  * @module
  */
 
@@ -32,6 +35,8 @@ const DEFAULT_LIMIT_MS = 600_000;
 const END_LIMIT_MS = 3_000;
 /** The report is printed at once when the last test has ended; then there is nothing to wait for. */
 const EXIT_DELAY_MS = 1_000;
+/** How long what tests have left open, as one that failed may have, can keep the process from ending. */
+const LEFT_OPEN_LIMIT_MS = 30_000;
 
 /** The machine's own timers: a test may have put others in their place when its limit is over. */
 const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
@@ -74,10 +79,26 @@ export function suite(name: string): Suite {
     afterEach: (hook: TestHook) => inner.after.each(hook),
     after: (hook: TestHook) => inner.after(hook),
     run: () => {
-      inner.after(() => exitSoonIf(unended.size > 0));
+      inner.before(() => stopTimer(leftOpenTimer));
+      inner.after(() => {
+        exitSoonIf(unended.size > 0);
+        endWhatIsLeftOpen();
+      });
       inner.run();
     },
   });
+}
+
+/** Runs from the end of a suite to the beginning of the next. */
+let leftOpenTimer: ReturnType<typeof startTimer> | undefined;
+
+/** The timer itself keeps no process from ending. */
+function endWhatIsLeftOpen(): void {
+  leftOpenTimer = startTimer(() => {
+    console.log("The tests are over, but something that they left open keeps the process from ending.");
+    Deno.exit(1);
+  }, LEFT_OPEN_LIMIT_MS);
+  Deno.unrefTimer(leftOpenTimer);
 }
 
 /** What is still running would keep the process from ending. */

@@ -47,6 +47,12 @@ test("what a test throws is what is reported", async () => {
   assert.match(report, /Passed:\s+1/);
 });
 
+test("what a test has left open ends with the file, which has failed", async () => {
+  const report = await run(`test("opens", () => void Deno.listen({ port: 0 }).accept());`, FINE);
+  assert.match(report, /Passed:\s+2/);
+  assert.match(report, /something that they left open keeps the process from ending/);
+});
+
 /** What a file of `tests` prints; it must end by itself, and with exit code 1. */
 async function run(...tests: readonly string[]): Promise<string> {
   const file = await Deno.makeTempFile({ suffix: ".ts" });
