@@ -162,7 +162,8 @@ export class Node implements NodeApi {
     const gate = new WriteGate({ space: wal, memory });
     const base = { ...own, wal, multiRaft, leaders, outbox, memory, gate };
     const cluster = new GroupZero({ ...base, machine });
-    const peers = new PeerDirectory({ ...base, cluster: machine });
+    const leaderFollowed = () => multiRaft.status(CLUSTER_GROUP)!.leader;
+    const peers = new PeerDirectory({ ...base, cluster: machine, leaderFollowed });
     const replicas = new ReplicaSet({ ...base, cluster: cluster.replica });
     for (const group of restoreGroups(multiRaft, own, collector)) {
       if (group !== CLUSTER_GROUP) replicas.add(group);

@@ -4,16 +4,17 @@
  *
  * A node that was away may come back to a cluster in which everybody it knows has been replaced. The others
  * know it and open streams to it; if it refused them as unknown, it would never learn of them. So while
- * it knows no leader of the cluster's own group, it takes in as a provisional peer any node that knows the
- * cluster's id, and answers at the address in that node's hello.
+ * its own replica of the cluster's group follows no leader, it takes in as a provisional peer any node that
+ * knows the cluster's id, and answers at the address in that node's hello. What others say about who leads
+ * does not count: it may name a node that this one does not know.
  *
  * @module
  */
 
 import { NODE_ID_MAX } from "../../proto/mod.ts";
 import { type Contradiction, describeContradiction, NO_NODE, type NodeId } from "../../raft/mod.ts";
-import type { LeaderTable, NodeAddresses } from "../calls/mod.ts";
-import { CLUSTER_GROUP, type ClusterShape, isAddress, type NodePlace, NODES_MAX } from "../cluster/mod.ts";
+import type { NodeAddresses } from "../calls/mod.ts";
+import { type ClusterShape, isAddress, type NodePlace, NODES_MAX } from "../cluster/mod.ts";
 import type { Outbox } from "../ports/mod.ts";
 import type { ClusterStateMachine } from "./cluster_state_machine.ts";
 
@@ -26,7 +27,8 @@ export interface PeerDirectoryOptions {
   readonly hasJoined: boolean;
   /** What it knows of the cluster now. */
   readonly cluster: ClusterStateMachine;
-  readonly leaders: LeaderTable;
+  /** Whom this node's own replica of the cluster's group follows; `NO_NODE` while that is nobody. */
+  readonly leaderFollowed: () => NodeId;
   readonly outbox: Outbox;
   /** Where this node itself is, if it can be reached. */
   readonly place?: NodePlace | undefined;
@@ -87,8 +89,7 @@ export class PeerDirectory implements NodeAddresses {
    */
   admit(id: NodeId, address: string): boolean {
     if (!this.ids().includes(id)) {
-      const hasNoLeader = this.#options.leaders.get(CLUSTER_GROUP).leader === NO_NODE;
-      if (!hasNoLeader || this.#provisional.size >= NODES_MAX) return false;
+      if (this.#options.leaderFollowed() !== NO_NODE || this.#provisional.size >= NODES_MAX) return false;
       if (!this.#mayBeMember(id) || !isAddress(address)) return false;
       this.#provisional.add(id);
     }

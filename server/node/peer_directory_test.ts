@@ -5,8 +5,7 @@
  */
 
 import { assert, suite } from "../../tests/harness.ts";
-import { LeaderTable } from "../calls/mod.ts";
-import { CLUSTER_GROUP, type ClusterState, foundingState, type NodePlace } from "../cluster/mod.ts";
+import { type ClusterState, foundingState, type NodePlace } from "../cluster/mod.ts";
 import { Outbox, type PeerTransport } from "../ports/mod.ts";
 import { ClusterStateMachine } from "./cluster_state_machine.ts";
 import { PeerDirectory } from "./peer_directory.ts";
@@ -40,14 +39,12 @@ function directoryOfNode3({ state = stateOf(TOLD), leader = 0, hasJoined = false
     peers = given;
   };
   const outbox = new Outbox({ ...NO_TRANSPORT, setPeers });
-  const leaders = new LeaderTable();
-  leaders.noteRemote(CLUSTER_GROUP, { leader, term: 1 });
   const directory = new PeerDirectory({
     nodeId: 3,
     shape: { nodes: TOLD, partitionCount: 1, replicationFactor: 1 },
     hasJoined,
     cluster: new ClusterStateMachine(state),
-    leaders,
+    leaderFollowed: () => leader,
     outbox,
     place,
   });
@@ -98,7 +95,7 @@ test("where a peer says that it is comes behind what the state says, and not bef
   assert.equal(founder.places(), { 1: ["told:1"], 2: ["told:2"], 4: ["now:4", "says:4"] });
 });
 
-test("while a leader of the cluster's own group is known, unknown nodes are refused", () => {
+test("while a leader of the cluster's own group is followed, unknown nodes are refused", () => {
   const { directory, connected } = directoryOfNode3({ leader: 1 });
   assert.not(directory.admit(9, ADDRESS));
   assert.equal(directory.ids(), [1, 2]);
