@@ -34,6 +34,7 @@ export interface BootstrapOptions {
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
   readonly leaseReads?: boolean;
+  readonly writeBytesMax?: number;
 }
 
 /** A core without replicas. */
@@ -49,6 +50,7 @@ export function createMultiRaft(options: BootstrapOptions): MultiRaft {
     readsWaitingMax: READS_WAITING_MAX,
     quietAfterTicks: electionTimeoutTicks * QUIET_AFTER_TIMEOUTS,
     leaseReads: options.leaseReads ?? false,
+    ...(options.writeBytesMax === undefined ? {} : { writeBytesMax: options.writeBytesMax }),
   });
 }
 

@@ -49,6 +49,7 @@ export interface SimMachineOptions {
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
   readonly leaseReads: boolean;
+  readonly writeBytesMax: number;
   readonly walSegmentBytes: number;
   readonly syncMsMax: number;
   readonly clockRate: number;
@@ -248,7 +249,8 @@ export class SimMachine {
   }
 
   async #open(process: SimProcess, inbox: Inbox): Promise<Node> {
-    const { origin, electionTimeoutMs, heartbeatMs, leaseReads, walSegmentBytes } = this.#options;
+    const { origin, electionTimeoutMs, heartbeatMs, leaseReads, walSegmentBytes, writeBytesMax } =
+      this.#options;
     const troubles = new Troubles();
     const clock = new ProcessClock(this.#world, { process, machine: this.clock, random: this.#world.fork() });
     const fileSystem = new DescriptorReserve({
@@ -278,6 +280,7 @@ export class SimMachine {
       electionTimeoutMs,
       heartbeatMs,
       leaseReads,
+      writeBytesMax,
       walSync: { kind: "always" },
       walSegmentBytes,
       memory: MEMORY,
