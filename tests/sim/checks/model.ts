@@ -84,6 +84,7 @@ export class Model {
   #valueAfter(mutation: Mutation): Uint8Array | "impossible" | undefined {
     if (mutation.kind === "put") return mutation.value.slice();
     if (mutation.kind === "delete") return undefined;
+    if (mutation.kind === "expire") throw new Error("Cannot remove a key as expired: no key has a time yet");
     const held = this.#items.get(keyText(mutation.key))?.value;
     const text = held === undefined ? "0" : decoder.decode(held);
     if (!NUMBER.test(text)) return "impossible";
