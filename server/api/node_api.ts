@@ -59,7 +59,12 @@ export type WriteResult =
   | { readonly ok: false; readonly error: DomainError };
 
 /** What a key holds; `undefined` for no such key. */
-export type ReadResult = { readonly value: Uint8Array; readonly version: number } | undefined;
+export type ReadResult = {
+  readonly value: Uint8Array;
+  readonly version: number;
+  /** Milliseconds that are left until the key expires; `undefined` for never. */
+  readonly expiresInMs?: number;
+} | undefined;
 
 /** One partition as this node knows it. */
 interface PartitionMetadata {
