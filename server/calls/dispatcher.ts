@@ -16,7 +16,7 @@ import {
   groupOfPartition,
   partitionOfGroup,
 } from "../cluster/mod.ts";
-import { decodeCommand, stampCommand } from "../kv/mod.ts";
+import { hasExpire, stampCommand } from "../kv/mod.ts";
 import type { Clock, ForwardedCall, ForwardedReply, Outbox } from "../ports/mod.ts";
 import { type Call, failCall, failOver, type ReadCall, type WriteCall } from "./call.ts";
 import { Forwarding, replyOf } from "./forwarding.ts";
@@ -328,7 +328,7 @@ export function refuseCall(call: Call): void {
 function problemWith({ group, command }: ForwardedWrite): DomainError | undefined {
   try {
     if (group === CLUSTER_GROUP) decodeClusterCommand(command);
-    else decodeCommand(command);
+    else if (hasExpire(command)) return expireRefused();
     return undefined;
   } catch (error) {
     return new DomainError(
@@ -336,6 +336,13 @@ function problemWith({ group, command }: ForwardedWrite): DomainError | undefine
       error instanceof Error ? error.message : String(error),
     );
   }
+}
+
+/** Leaders remove what has expired by their own hand; what was passed on came from a client. */
+function expireRefused(): DomainError {
+  return invalidArgument(
+    "Cannot accept a write with the removal of expired keys: only the leader of their partition proposes it",
+  );
 }
 
 function interrupted({ kind, partitionId }: Call): DomainError {
