@@ -59,12 +59,14 @@ export type WriteResult =
   | { readonly ok: false; readonly error: DomainError };
 
 /** What a key holds; `undefined` for no such key. */
-export type ReadResult = {
-  readonly value: Uint8Array;
-  readonly version: number;
-  /** Milliseconds that are left until the key expires; `undefined` for never. */
-  readonly expiresInMs?: number;
-} | undefined;
+export type ReadResult =
+  | {
+    readonly value: Uint8Array;
+    readonly version: number;
+    /** Milliseconds the key has left as far as the node knows, at least 1; absent if it never expires. */
+    readonly expiresInMs?: number;
+  }
+  | undefined;
 
 /** One partition as this node knows it. */
 interface PartitionMetadata {
@@ -99,7 +101,10 @@ export interface ReplicaStatus extends RaftStatus {
   readonly partitionId: number;
   /** Append requests sent since the start. */
   readonly appendsSent: number;
+  /** With those that have expired and are not removed yet. */
   readonly keyCount: number;
+  /** Keys that were removed since the start because they had expired. */
+  readonly expiredKeys: number;
   /** Bytes of keys and values. */
   readonly stateBytes: number;
 }

@@ -193,6 +193,7 @@ export class FakeNode implements NodeApi {
         membership: { voters: [1], votersOutgoing: [], learners: [], learnersNext: [] },
         appendsSent: 6,
         keyCount: 5,
+        expiredKeys: 0,
         stateBytes: 100,
         followers: [{
           node: 2,

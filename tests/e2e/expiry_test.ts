@@ -71,7 +71,7 @@ test("keys are there until their time, gone after it on every node, and free the
   await Promise.all(many.map((key) => client.put(key, "x".repeat(100), { ttlMs: SHORT_MS })));
   const written: Expiring[] = [];
   for (const key of keysOf("short")) written.push(await putExpiring(client, key));
-  console.log(`expiry: ${await goneInTime(cluster, written)} reads before the end, none in vain`);
+  console.log(`expiry: ${await goneInTime(cluster, written)} reads before the end, none early`);
   for (const id of cluster.ids) {
     await eventually(async () => assert.is(await keyCountOf(cluster, id), kept.length, `keys of node ${id}`));
   }
