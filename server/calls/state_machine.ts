@@ -28,8 +28,8 @@ export interface StateMachine {
   /** Replicated time, above that of the state, at which `key` expires; `undefined` if it never does. */
   expiresAtMs(key: Uint8Array): number | undefined;
   /**
-   * The latest time, above that of the state and up to `nowMs`, at which any key expires; `undefined` if there
-   * is none. With many keys that are due it may say `nowMs` for either.
+   * The latest time, above that of the state and up to `nowMs`, at which any key expires; `undefined` if
+   * there is none. With many keys that are due it may say `nowMs` for either.
    */
   latestDueMs(nowMs: number): number | undefined;
   /** Keys whose time is `nowMs` or before, the earliest first, up to the first that is beyond the limits. */

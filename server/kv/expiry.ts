@@ -126,8 +126,8 @@ export class Expiry {
   }
 
   /**
-   * The latest time above `afterMs` and up to `throughMs`; `undefined` if there is none. Where it would have to
-   * look at too many it says `throughMs`, whether or not there is any.
+   * The latest time above `afterMs` and up to `throughMs`; `undefined` if there is none. Where it would have
+   * to look at too many it says `throughMs`, whether or not there is any.
    */
   latestIn({ afterMs, throughMs }: TimeRange): number | undefined {
     let latestMs: number | undefined;
