@@ -143,6 +143,8 @@ export interface NodeStatus {
 export interface NodeApi {
   /** Of the cluster it belongs to; empty while it does not know. */
   readonly clusterId: string;
+  /** This machine's time of day, milliseconds since 1970. Decides nothing: callers are told times by it. */
+  wallMs(): number;
   /**
    * Applies `mutations`: those of one partition all or none, each partition for itself. Resolves with one
    * result per mutation, in their order; failures are in the results, it never rejects.

@@ -204,6 +204,10 @@ export class Node implements NodeApi {
     return this.#options.data.clusterId.settledValue;
   }
 
+  wallMs(): number {
+    return this.#options.clock.wallMs();
+  }
+
   /** Whose data this node holds. */
   get identity(): Identity {
     return this.#options.data.identity;

@@ -69,6 +69,11 @@ const FAILURES: { readonly [K in Failure["kind"]]: Failure & { readonly kind: K 
 export class FakeNode implements NodeApi {
   readonly seen: Seen[] = [];
   clusterId = "test-cluster";
+
+  wallMs(): number {
+    return Date.now();
+  }
+
   readonly #listeners = new Set<() => void>();
   #changes: readonly ClusterChange[] = [];
   readonly #values = new Map<string, Held>();

@@ -139,7 +139,7 @@ test.run();
 
 /** What callers are told when the node has read `results`. */
 function readAs(results: readonly ReadResult[]): Promise<readonly Found[]> {
-  const node = { read: () => Promise.resolve(results) } as unknown as NodeApi;
+  const node = { read: () => Promise.resolve(results), wallMs: Date.now } as unknown as NodeApi;
   const keys = results.map(() => new Uint8Array(1));
   const options = { timeoutMs: 1, direct: false, consistency: "linearizable", maxStalenessMs: 0 } as const;
   return readMany(node, keys, options);

@@ -91,7 +91,7 @@ export async function readMany(
     );
   }
   options.lease?.take(bytes);
-  return expires ? withTimes(results, Date.now()) : results;
+  return expires ? withTimes(results, node.wallMs()) : results;
 }
 
 /**
