@@ -69,15 +69,14 @@ const FAILURES: { readonly [K in Failure["kind"]]: Failure & { readonly kind: K 
 export class FakeNode implements NodeApi {
   readonly seen: Seen[] = [];
   clusterId = "test-cluster";
-
-  wallMs(): number {
-    return Date.now();
-  }
-
   readonly #listeners = new Set<() => void>();
   #changes: readonly ClusterChange[] = [];
   readonly #values = new Map<string, Held>();
   #version = 0;
+
+  wallMs(): number {
+    return Date.now();
+  }
 
   async write(mutations: readonly Mutation[], options: NodeWriteOptions): Promise<readonly WriteResult[]> {
     this.seen.push({ kind: "write", mutations, options });
