@@ -271,8 +271,8 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "a node that knows nobody any more refuses everybody",
     edits: [{
       file: "server/node/peer_directory.ts",
-      find: "const hasNoLeader = this.#options.leaders.get(CLUSTER_GROUP).leader === NO_NODE;",
-      replace: "const hasNoLeader = this.#options.leaders.get(CLUSTER_GROUP).leader < NO_NODE;",
+      find: "if (this.#options.leaderFollowed() !== NO_NODE ||",
+      replace: "if (this.#options.leaderFollowed() >= NO_NODE ||",
     }],
   },
   {
