@@ -237,7 +237,8 @@ export class CallDispatcher {
     const { multiRaft, replicas } = this.#options;
     const replica = replicas.get(group);
     if (!replica?.hasConfirmedReads) return;
-    for (const call of replica.takeConfirmedAbove(multiRaft.status(group)!.commit)) this.start(call);
+    const commit = multiRaft.status(group)?.commit ?? 0;
+    for (const call of replica.takeConfirmedAbove(commit)) this.start(call);
   }
 
   #startWrite(call: WriteCall): void {

@@ -27,6 +27,11 @@ export interface StateMachine {
   get(key: Uint8Array): ReadResult;
   /** Replicated time, above that of the state, at which `key` expires; `undefined` if it never does. */
   expiresAtMs(key: Uint8Array): number | undefined;
+  /**
+   * The latest time, above that of the state and up to `nowMs`, at which any key expires; `undefined` if
+   * there is none. With many keys that are due it may say `nowMs` for either.
+   */
+  latestDueMs(nowMs: number): number | undefined;
   /** Keys whose time is `nowMs` or before, the earliest first, up to the first that is beyond the limits. */
   expiredKeys(nowMs: number, limits: ExpiredLimits): readonly Uint8Array[];
 }

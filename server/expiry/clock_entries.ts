@@ -62,8 +62,9 @@ export class ClockEntries {
     const { multiRaft } = this.#options;
     const { own, hasPassedOn } = multiRaft.waitingReads(replica.group);
     // Followers do not say which keys they are asked for: it may be any.
-    const arePassedOnDue = hasPassedOn && replica.machine.timeMs < nowMs;
-    const mustShowMs = arePassedOnDue ? nowMs : replica.dueTimeMs(own, nowMs);
+    const passedOnDueMs = hasPassedOn ? replica.machine.latestDueMs(nowMs) : undefined;
+    const arePassedOnDue = passedOnDueMs !== undefined;
+    const mustShowMs = passedOnDueMs ?? replica.dueTimeMs(own, nowMs);
     if (mustShowMs === undefined) return;
     const index = replica.entryStampedFrom(mustShowMs) ??
       this.#propose(replica, { own, arePassedOnDue, nowMs });

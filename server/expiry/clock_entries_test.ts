@@ -84,6 +84,24 @@ test("reads of other keys cost no entry", () => {
   assert.is(leader.lastIndex, lastIndex);
 });
 
+test("a key that the state knows to have expired costs no further entry before it is removed", () => {
+  const [nodes, leader] = cluster();
+  leader.write(timedPut("later", 150));
+  nodes.settle();
+  nodes.pass(100);
+  const { lastIndex } = leader;
+  const ask = () => {
+    const asked = nodes.node(2).read(["a", "later"], "follower");
+    nodes.settle();
+    return [valuesOf(asked), leader.lastIndex - lastIndex];
+  };
+  assert.equal(ask(), [[undefined, "later"], 1]);
+  nodes.pass(40);
+  assert.equal(ask(), [[undefined, "later"], 1]);
+  nodes.pass(10);
+  assert.equal(ask(), [[undefined, undefined], 2]);
+});
+
 test("a write of the same turn carries the time as well", () => {
   const [nodes, leader] = cluster();
   nodes.pass(100);

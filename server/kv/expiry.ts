@@ -28,11 +28,20 @@ import { stringBytes } from "./byte_string.ts";
  */
 const TIME_MEMORY_BYTES = 144;
 
+/** Places of the heap that one question may look at: microseconds. */
+const LOOKS_MAX = 256;
+
 /** How much of what is due is asked for. */
 export interface ExpiredLimits {
   readonly keysMax: number;
   /** Of all the keys together. */
   readonly bytesMax: number;
+}
+
+/** Replicated times. */
+export interface TimeRange {
+  readonly afterMs: number;
+  readonly throughMs: number;
 }
 
 /** What a heap holds. */
@@ -114,6 +123,24 @@ export class Expiry {
       keys.push(stringBytes(name));
     }
     return keys;
+  }
+
+  /**
+   * The latest time above `afterMs` and up to `throughMs`; `undefined` if there is none. Where it would have
+   * to look at too many it says `throughMs`, whether or not there is any.
+   */
+  latestIn({ afterMs, throughMs }: TimeRange): number | undefined {
+    let latestMs: number | undefined;
+    const places = [0];
+    for (let looks = 0; places.length > 0; looks++) {
+      if (looks === LOOKS_MAX) return throughMs;
+      const place = places.pop()!;
+      const expiresAtMs = this.#heap.at(place)?.expiresAtMs ?? Infinity;
+      if (expiresAtMs > throughMs) continue;
+      if (expiresAtMs > afterMs) latestMs = Math.max(latestMs ?? 0, expiresAtMs);
+      places.push(2 * place + 1, 2 * place + 2);
+    }
+    return latestMs;
   }
 
   /** Every key that has a time, reached or not, in no order. */

@@ -61,6 +61,22 @@ test("what is due is handed out up to the limits, none of which is passed", () =
   assert.equal(dueNames(expiry, 9, { keysMax: 9, bytesMax: 9 }), ["aaaa", "bb"], "and not d, which is later");
 });
 
+test("the latest time of a range is told, or the end of it where there are too many to look at", () => {
+  const expiry = new Expiry();
+  for (const timeMs of [10, 20, 30]) expiry.set(`${timeMs}`, timeMs);
+  const latest = (afterMs: number, throughMs: number) => expiry.latestIn({ afterMs, throughMs });
+  assert.equal([latest(0, 9), latest(0, 10), latest(10, 19), latest(10, 25), latest(0, 99)], [
+    undefined,
+    10,
+    undefined,
+    20,
+    30,
+  ]);
+  for (let at = 0; at < 1_000; at++) expiry.set(`k${at}`, 5);
+  assert.is(latest(10, 19), 19);
+  assert.is(latest(10, 4), undefined);
+});
+
 test("keys come back as the bytes that they were", () => {
   const everyByte = Uint8Array.from({ length: 256 }, (_, byte) => byte);
   assert.equal(stringBytes(byteString(everyByte)), everyByte);
@@ -125,6 +141,10 @@ function agreeOnDue({ expiry, times, random }: Compared): void {
   const first = dueNames(expiry, nowMs, { keysMax, bytesMax: Infinity });
   assert.is(new Set(first).size, first.length);
   assert.equal(first.map((name) => times.get(name)), sorted.slice(0, keysMax));
+  const afterMs = random.pick([...sorted, 0]);
+  const latest = expiry.latestIn({ afterMs, throughMs: nowMs });
+  const isFew = due.length < 80;
+  if (isFew || latest !== nowMs) assert.is(latest, sorted.findLast((timeMs) => timeMs > afterMs));
 }
 
 test.run();

@@ -99,6 +99,14 @@ export class KvStateMachine {
   }
 
   /**
+   * The latest time up to `nowMs` at which any key expires that is there by the state's own time; `undefined`
+   * if there is none. With many keys that are due it may say `nowMs` for either.
+   */
+  latestDueMs(nowMs: number): number | undefined {
+    return this.#expiry.latestIn({ afterMs: this.#timeMs, throughMs: nowMs });
+  }
+
+  /**
    * Keys whose time is `nowMs` or before, the earliest first, for a command that removes them.
    *
    * @param nowMs replicated time, which may be beyond that of the state

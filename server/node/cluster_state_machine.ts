@@ -82,6 +82,10 @@ export class ClusterStateMachine implements StateMachine {
     return undefined;
   }
 
+  latestDueMs(): undefined {
+    return undefined;
+  }
+
   expiredKeys(): readonly Uint8Array[] {
     return [];
   }
