@@ -11,6 +11,9 @@ export const KEY_BYTES_MAX = 4_096;
 /** Largest value in bytes (1 MiB). */
 export const VALUE_BYTES_MAX = 1_048_576;
 
+/** Longest time to live of a key, in milliseconds (a hundred years). Any time plus this is a safe integer. */
+export const TTL_MS_MAX = 3_155_760_000_000;
+
 /** Largest sum of key and value bytes in one batch (8 MiB). */
 export const BATCH_BYTES_MAX = 8_388_608;
 

@@ -13,11 +13,18 @@ import type { MembershipTarget } from "./membership.ts";
 import type { Message, NodeHeartbeat } from "./message.ts";
 import { isWellFormed } from "./message_check.ts";
 import { NodeState } from "./node_state.ts";
-import type { ProposeResult, RaftStatus, ReadReady, ReadyBatch, RequestResult } from "./ready.ts";
+import type {
+  ProposeResult,
+  RaftStatus,
+  ReadReady,
+  ReadyBatch,
+  RequestResult,
+  WaitingReads,
+} from "./ready.ts";
 import { Replica } from "./replica.ts";
 import type { ReadyParts } from "./replica_ready.ts";
 import type { GroupOptions } from "./state.ts";
-import { type GroupId, NO_NODE, type NodeId, type Reminder } from "./types.ts";
+import { type GroupId, type LogIndex, NO_NODE, type NodeId, type Reminder } from "./types.ts";
 import { bytesOf, WriteTurns } from "./write_turns.ts";
 
 interface BatchOut {
@@ -28,6 +35,8 @@ interface BatchOut {
 
 const NOBODY: readonly Replica[] = [];
 const UNKNOWN_GROUP = { accepted: false, refusal: "unknownGroup", leader: NO_NODE } as const;
+
+const NO_READS: WaitingReads = { own: [], hasPassedOn: false };
 
 /** Of a group that is not here, though a promise was made in it. */
 const NOTHING_HERE = { term: 0, lastIndex: 0, lastTerm: 0 };
@@ -150,6 +159,48 @@ export class MultiRaft {
     const result = replica.readIndex(readId);
     this.#note(replica);
     return result;
+  }
+
+  /**
+   * The groups led from here in which the next batch opens a round of reads, asked by this node or by
+   * followers, ascending: the last moment to raise the floor for them.
+   */
+  groupsToRead(): readonly GroupId[] {
+    const groups: GroupId[] = [];
+    for (let position = 0; position < this.#dirty.length; position++) {
+      const replica = this.#dirty[position]!;
+      if (replica.isRoundDue) groups.push(replica.group);
+    }
+    for (let position = 0; position < this.#waiting.length; position++) {
+      const replica = this.#waiting[position]!;
+      if (!replica.isDirty && replica.isRoundDue) groups.push(replica.group);
+    }
+    return groups.length < 2 ? groups : groups.sort((a, b) => a - b);
+  }
+
+  /**
+   * From now on, as long as this leadership of `group` lasts, no round of reads that is opened is answered
+   * from a state below `index`, which the log here holds. Does nothing when this node does not lead. Reads
+   * above what is committed may never be answered if the leadership ends: a host that sees it end asks them
+   * again.
+   *
+   * @throws {InvariantViolation} when the log does not hold `index`
+   */
+  raiseReadFloor(group: GroupId, index: LogIndex): void {
+    this.#byGroup.get(group)?.raiseReadFloor(index);
+  }
+
+  /** Of one of {@linkcode groupsToRead}: the reads that the round is to be opened for. */
+  waitingReads(group: GroupId): WaitingReads {
+    return this.#byGroup.get(group)?.waitingReads() ?? NO_READS;
+  }
+
+  /** Refuses those of {@linkcode waitingReads} that followers have passed on: they may ask again. */
+  refusePassedOnReads(group: GroupId): void {
+    const replica = this.#byGroup.get(group);
+    if (replica === undefined) return;
+    replica.refusePassedOnReads();
+    this.#note(replica);
   }
 
   /**

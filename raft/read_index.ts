@@ -8,13 +8,20 @@
  * after it was asked; a round's number is never used again, so no late answer confirms anything newer than it
  * was asked for. A leader with a lease (`lease.ts`) needs no round.
  *
+ * A host that has proposed something which the next reads must see raises the floor of their index to it.
+ * That only makes them wait longer: the index is above what is committed, so a leadership that ends before it
+ * is reached leaves reads behind that are granted and that nobody may ever be able to answer. It is for the
+ * host to ask those again.
+ *
  * @module
  */
 
+import { violated } from "./invariant.ts";
 import { isLeaseValid } from "./lease.ts";
 import type { ReadIndexRequest, ReadIndexResponse } from "./message.ts";
 import type { ProgressTable } from "./progress_table.ts";
 import type { ReadOrigin, ReadRound } from "./read_state.ts";
+import type { WaitingReads } from "./ready.ts";
 import { broadcastHeartbeats } from "./replication.ts";
 import type { ReplicaState } from "./state.ts";
 import type { LogIndex } from "./types.ts";
@@ -36,13 +43,18 @@ export function onReadIndexRequest(state: ReplicaState, message: ReadIndexReques
   if (!isTaken) answer(state, { origin, granted: false, readIndex: 0 });
 }
 
+/** Whether the end of this turn opens a round: reads wait at a leader that may answer them. */
+export function isRoundDue({ reads, log, term }: ReplicaState): boolean {
+  return reads.waiting.length > 0 && log.termAt(log.committed) === term;
+}
+
 /** Opens a round for all reads that wait, once the leader may; called at the end of a turn. */
 export function maybeOpenRound(state: ReplicaState, progress: ProgressTable): void {
-  const { reads, log } = state;
-  if (reads.waiting.length === 0 || log.termAt(log.committed) !== state.term) return;
+  const { reads } = state;
+  if (!isRoundDue(state)) return;
   if (isLeaseValid(state, progress)) return answerByLease(state);
   reads.lastRound++;
-  reads.rounds.push({ round: reads.lastRound, readIndex: log.committed, origins: reads.waiting });
+  reads.rounds.push({ round: reads.lastRound, readIndex: newestIndex(state), origins: reads.waiting });
   reads.waiting = [];
   if (progress.own !== undefined) progress.own.readRound = reads.lastRound;
   broadcastHeartbeats(state, progress);
@@ -51,10 +63,45 @@ export function maybeOpenRound(state: ReplicaState, progress: ProgressTable): vo
 
 /** Nobody else leads: the commit index of this turn is the newest there is. */
 function answerByLease(state: ReplicaState): void {
-  const { reads, log } = state;
+  const { reads } = state;
   const origins = reads.waiting;
   reads.waiting = [];
-  finishRound(state, { round: reads.lastRound, readIndex: log.committed, origins });
+  finishRound(state, { round: reads.lastRound, readIndex: newestIndex(state), origins });
+}
+
+/** What a read that is asked now must see. */
+function newestIndex({ reads, log }: ReplicaState): LogIndex {
+  return Math.max(log.committed, reads.floor);
+}
+
+/**
+ * From now on, as long as this leadership lasts, no round is answered from a state below `index`. A replica
+ * that does not lead answers none.
+ *
+ * @throws {InvariantViolation} when the log does not hold `index`
+ */
+export function raiseReadFloor(state: ReplicaState, index: LogIndex): void {
+  const { reads, log, role } = state;
+  if (role !== "leader") return;
+  if (index > log.lastIndex) {
+    violated("reads wait for entries that are held", { index, last: log.lastIndex });
+  }
+  reads.floor = Math.max(reads.floor, index);
+}
+
+/** The reads that are in no round yet. */
+export function waitingReads({ reads, self }: ReplicaState): WaitingReads {
+  const own = reads.waiting.filter(({ node }) => node === self).map(({ readId }) => readId);
+  return { own, hasPassedOn: own.length < reads.waiting.length };
+}
+
+/** Refuses those reads of followers that are in no round yet. */
+export function refusePassedOnReads(state: ReplicaState): void {
+  const { reads, self } = state;
+  const refused = reads.waiting.filter(({ node }) => node !== self);
+  reads.waiting = reads.waiting.filter(({ node }) => node === self);
+  reads.count -= refused.length;
+  failOrigins(state, refused);
 }
 
 /** Answers the reads of all rounds that a majority has confirmed. */
@@ -74,6 +121,7 @@ export function failLeaderReads(state: ReplicaState): void {
   reads.rounds = [];
   reads.waiting = [];
   reads.count = 0;
+  reads.floor = 0;
 }
 
 /** Takes a read at a follower; false when too many wait. */

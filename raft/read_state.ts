@@ -18,7 +18,7 @@ export interface ReadOrigin {
 /** Reads that wait for the same confirmation of leadership. */
 export interface ReadRound {
   readonly round: number;
-  /** The commit index when the round was opened. */
+  /** The commit index when the round was opened, or the floor if that is higher. */
   readonly readIndex: LogIndex;
   readonly origins: readonly ReadOrigin[];
 }
@@ -33,6 +33,11 @@ export class LeaderReads {
   lastRound = 0;
   /** Reads in `waiting` and `rounds`. */
   count = 0;
+  /**
+   * No round opened from now on is answered from a state below this index; the host may raise it above what
+   * is committed. 0 at the start of a leadership. Invariant: within one, it only grows, and the log holds it.
+   */
+  floor: LogIndex = 0;
 }
 
 /** One question to the leader, for all reads of a turn. */

@@ -59,6 +59,14 @@ export interface ReadReady {
   readonly readIndex: LogIndex;
 }
 
+/** Reads that wait for the round that the end of the turn opens. */
+export interface WaitingReads {
+  /** Asked at the leader itself. */
+  readonly own: readonly number[];
+  /** Whether there are any that followers have passed on. */
+  readonly hasPassedOn: boolean;
+}
+
 /**
  * A membership of one group that has taken effect here. They come in the order of their entries; after a
  * restart those come again whose entries do.

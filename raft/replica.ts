@@ -24,14 +24,18 @@ import {
   askLeader,
   failForwardedReads,
   failLeaderReads,
+  isRoundDue,
   onReadIndexRequest,
+  raiseReadFloor,
+  refusePassedOnReads,
+  waitingReads,
 } from "./read_index.ts";
-import type { ProposeResult, RaftStatus, ReadReady, RequestResult } from "./ready.ts";
+import type { ProposeResult, RaftStatus, ReadReady, RequestResult, WaitingReads } from "./ready.ts";
 import { changeMembership } from "./reconfiguration.ts";
 import { collectReady, type ReadyParts, type Reported, statusOf } from "./replica_ready.ts";
 import { type GroupOptions, type NodeContext, ReplicaState } from "./state.ts";
 import { checkInvariants, type CheckMemory } from "./state_check.ts";
-import { type GroupId, NO_NODE, type NodeId, type Reminder } from "./types.ts";
+import { type GroupId, type LogIndex, NO_NODE, type NodeId, type Reminder } from "./types.ts";
 
 /** See the module comment. */
 export class Replica {
@@ -129,6 +133,24 @@ export class Replica {
       ? addLeaderRead(state, { node: self, readId })
       : addForwardedRead(state, readId);
     return isTaken ? { accepted: true } : { accepted: false, refusal: "overloaded", leader };
+  }
+
+  /** Whether the next `ready` opens a round of reads. */
+  get isRoundDue(): boolean {
+    return isRoundDue(this.#state);
+  }
+
+  raiseReadFloor(index: LogIndex): void {
+    raiseReadFloor(this.#state, index);
+    this.#check();
+  }
+
+  waitingReads(): WaitingReads {
+    return waitingReads(this.#state);
+  }
+
+  refusePassedOnReads(): void {
+    refusePassedOnReads(this.#state);
   }
 
   transferLeadership(to: NodeId): RequestResult {

@@ -58,6 +58,10 @@ function checkLeader(state: ReplicaState, memory: CheckMemory): void {
   if (state.reads.lastRound < memory.readRound) {
     violated("rounds of reads only grow", { before: memory.readRound, lastRound: state.reads.lastRound });
   }
+  const { floor } = state.reads;
+  if (floor > (leads ? state.log.lastIndex : 0)) {
+    violated("reads of a leader wait for entries that it holds", { floor, lastIndex: state.log.lastIndex });
+  }
   const { uncommittedBytes, log } = state;
   const isAllCommitted = !leads || log.committed === log.lastIndex;
   if (uncommittedBytes < 0 || isAllCommitted !== (uncommittedBytes === 0)) {

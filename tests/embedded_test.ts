@@ -54,6 +54,32 @@ test("it has the client's methods and keeps its data", async () => {
   assert.equal([await again.getText("n"), await again.get("{n}a")], ["-6", undefined]);
 });
 
+test("keys expire in their time, and an hour is an hour when it is opened again", async () => {
+  const dataDir = `${folder}/expiring`;
+  const hourMs = 3_600_000;
+  const openedAtMs = Date.now();
+  {
+    await using db = await PrkDb.open({ dataDir });
+    await db.put("hour", "x", { ttlMs: hourMs });
+    const sentMs = performance.now();
+    await db.put("short", "x", { ttlMs: 500 });
+    await db.increment("count", 5, { ttlMs: 500 });
+    while (await db.get("short") !== undefined) await pause(20);
+    // Times of commands are whole milliseconds.
+    assert.ok(performance.now() - sentMs >= 500 - 5, `${performance.now() - sentMs} ms`);
+    await db.put("short", "new", { precondition: { absent: true } });
+    while (await db.get("count") !== undefined) await pause(20);
+    assert.is(await db.increment("count"), 1n);
+    await assertRejects(() => db.put("a", "1", { ttlMs: 0 }), (error) => error instanceof RangeError);
+  }
+  await using again = await PrkDb.open({ dataDir });
+  assert.equal([await again.getText("short"), await again.getText("count")], ["new", "1"]);
+  const { expiresAtMs } = (await again.getEntry("hour"))!;
+  const slackMs = 60_000;
+  assert.ok(expiresAtMs! >= openedAtMs + hourMs - slackMs, `${expiresAtMs}`);
+  assert.ok(expiresAtMs! <= Date.now() + hourMs + slackMs, `${expiresAtMs}`);
+});
+
 test("it stays where it was opened when its program goes to another directory", async () => {
   const before = Deno.cwd();
   const elsewhere = Deno.makeTempDirSync({ dir: folder });

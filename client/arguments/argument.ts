@@ -6,9 +6,8 @@
  * @module
  */
 
-import { KEY_BYTES_MAX, TIMEOUT_MS_MAX, VALUE_BYTES_MAX } from "../../proto/mod.ts";
+import { KEY_BYTES_MAX, TIMEOUT_MS_MAX, TTL_MS_MAX, VALUE_BYTES_MAX } from "../../proto/mod.ts";
 import type { EncodablePrecondition } from "../codec/mod.ts";
-import { PrkDbError } from "../transport/mod.ts";
 import { copyOf } from "./copy.ts";
 import { checkNames, describeKind, type OptionNames } from "./object_check.ts";
 
@@ -103,19 +102,14 @@ export function addendOf(by: number | bigint): bigint {
 }
 
 /**
- * A time to live; 0 when none is given. Any other is refused here, as nodes would: there it would take all
+ * A time to live; 0 when none is given. One that nodes would refuse is refused here: there it would take all
  * calls with it that are joined into the same batch.
  *
- * @throws {PrkDbError} `unimplemented` when one is given
+ * @throws {TypeError} when it is no number
+ * @throws {RangeError} when it is not whole, 0 or less, or more than a hundred years
  */
 export function ttlOf(ttlMs: number | undefined): number {
-  if (ttlMs === undefined) return 0;
-  wholeNumber(ttlMs, { name: "ttlMs", min: 1 });
-  throw new PrkDbError(
-    "unimplemented",
-    "Cannot write with a time to live (ttlMs): keys do not expire yet. Leave it out, and delete the key when " +
-      "it is due",
-  );
+  return ttlMs === undefined ? 0 : wholeNumber(ttlMs, { name: "ttlMs", min: 1, max: TTL_MS_MAX });
 }
 
 /** A deadline in milliseconds. */

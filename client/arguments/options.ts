@@ -60,14 +60,18 @@ export interface DeleteOptions extends CallOptions {
 
 /** Of a `put`. */
 export interface PutOptions extends DeleteOptions {
-  /** Milliseconds until the key expires, 1 or more; never unless given. Refused so far: `unimplemented`. */
+  /**
+   * Milliseconds until the key expires, 1 to 3,155,760,000,000 (a hundred years). Unless given it never does,
+   * whatever an earlier write has said.
+   */
   readonly ttlMs?: number | undefined;
 }
 
 /** Of an `increment`. */
 export interface IncrementOptions extends DeleteOptions {
   /**
-   * Milliseconds until the key expires, 1 or more; as before unless given. Refused so far: `unimplemented`.
+   * Milliseconds until the key expires, 1 to 3,155,760,000,000 (a hundred years). Unless given that stays as
+   * it is; a key that is made by the increment then never expires.
    */
   readonly ttlMs?: number | undefined;
 }

@@ -6,12 +6,12 @@
 
 import type { Consistency, NodeReport, PreconditionOption } from "../mod.ts";
 import type { ActionContext, CliAction } from "./context.ts";
+import { type TimeToLive, ttlMsOf } from "./duration.ts";
 import { type Encoding, formatBytes, parseBytes, tryText } from "./encoding.ts";
 import { print, printJson, printLine } from "./output.ts";
 
 /** Options of writes. */
-export interface CliWriteOptions {
-  readonly ttlMs?: number;
+export interface CliWriteOptions extends TimeToLive {
   readonly ifAbsent?: boolean;
   readonly ifExists?: boolean;
   readonly ifVersion?: number;
@@ -30,7 +30,7 @@ export function putKey(key: string, value: string, options: CliWriteOptions): Cl
     const keyBytes = parseBytes(key, context.encoding);
     const bytes = value === "-" ? await context.readInput() : parseBytes(value, context.encoding);
     const precondition = preconditionOf(options);
-    const limits = { ttlMs: options.ttlMs, precondition, timeoutMs: context.leftMs() };
+    const limits = { ttlMs: ttlMsOf(options), precondition, timeoutMs: context.leftMs() };
     const { version } = await context.client.put(keyBytes, bytes, limits);
     print(context, { json: { key, version }, text: `version ${version}` });
     return 0;
@@ -53,7 +53,8 @@ export function deleteKey(key: string, options: CliWriteOptions): CliAction {
 export function incrementKey(key: string, by: string, options: CliWriteOptions): CliAction {
   return async (context) => {
     const keyBytes = parseBytes(key, context.encoding);
-    const limits = { precondition: preconditionOf(options), timeoutMs: context.leftMs() };
+    const precondition = preconditionOf(options);
+    const limits = { ttlMs: ttlMsOf(options), precondition, timeoutMs: context.leftMs() };
     const number = await context.client.increment(keyBytes, BigInt(by), limits);
     // As text in JSON, too: few readers of JSON have numbers of 64 bits.
     print(context, { json: { key, value: String(number) }, text: String(number) });
@@ -71,10 +72,9 @@ export function getKey(key: string, options: CliReadOptions): CliAction {
       if (context.json) printJson(context, jsonEntry({ key, value: undefined }, context.encoding));
       return tellMissing([key], context);
     }
-    const { value, version } = entry;
-    if (options.raw) context.writeOutput(value);
-    else if (context.json) printJson(context, jsonEntry({ key, value, version }, context.encoding));
-    else printLine(context, formatBytes(value, context.encoding, `the value of ${key}`));
+    if (options.raw) context.writeOutput(entry.value);
+    else if (context.json) printJson(context, jsonEntry({ key, ...entry }, context.encoding));
+    else printLine(context, formatBytes(entry.value, context.encoding, `the value of ${key}`));
     return 0;
   };
 }
@@ -108,6 +108,8 @@ interface FoundEntry {
   /** `undefined`: no such key. */
   readonly value: Uint8Array | undefined;
   readonly version?: number;
+  /** `undefined`: never, or not asked for. Left out of JSON then. */
+  readonly expiresAtMs?: number | undefined;
 }
 
 function printEntries(context: ActionContext, entries: readonly FoundEntry[]): void {
@@ -118,12 +120,12 @@ function printEntries(context: ActionContext, entries: readonly FoundEntry[]): v
 }
 
 /** A value that is no text stands in another field, so that no text can be taken for it. */
-function jsonEntry({ key, value, version }: FoundEntry, encoding: Encoding): unknown {
+function jsonEntry({ key, value, version, expiresAtMs }: FoundEntry, encoding: Encoding): unknown {
   if (value === undefined) return { key, value: null };
   const text = encoding === "text" ? tryText(value) : formatBytes(value, encoding, key);
   return text === undefined
-    ? { key, valueBase64: formatBytes(value, "base64", key), version }
-    : { key, value: text, version };
+    ? { key, valueBase64: formatBytes(value, "base64", key), version, expiresAtMs }
+    : { key, value: text, version, expiresAtMs };
 }
 
 /** Prints a table of nodes and replicas; exit code 1 when a node does not answer. */

@@ -16,6 +16,7 @@ import { deleteKey, getKey, getMany, incrementKey, putKey, showStatus } from "./
 import { showHealth, tellUnfounded } from "./cluster_actions.ts";
 import { addCluster } from "./cluster_command.ts";
 import type { ActionContext, CliAction, CommandContext } from "./context.ts";
+import { ttlOptions } from "./duration.ts";
 import { type Encoding, UsageError } from "./encoding.ts";
 
 /** Where a node listens when it is started with node id 1 and nothing else. */
@@ -173,16 +174,12 @@ function timeoutHelp(): string {
 }
 
 function addWrites(program: Command, choose: (action: CliAction) => void): void {
-  program.command("put").description(
+  const put = program.command("put").description(
     "set KEY to VALUE; VALUE - reads it from standard input (printf - | prkdb put KEY - sets the value -)",
   )
-    .argument("<key>").argument("<value>")
-    .option(
-      "--ttl-ms <ms>",
-      "for later versions: keys do not expire yet, so it is refused",
-      wholeNumber({ min: 1 }),
-    )
-    .addOption(ifAbsent())
+    .argument("<key>").argument("<value>");
+  for (const option of ttlOptions("without it the key never expires")) put.addOption(option);
+  put.addOption(ifAbsent())
     .addOption(ifExists())
     .addOption(ifVersion())
     .action((key, value, options) => choose(putKey(key, value, options)));
@@ -192,19 +189,22 @@ function addWrites(program: Command, choose: (action: CliAction) => void): void 
     .addOption(ifExists())
     .addOption(ifVersion())
     .action((key, options) => choose(deleteKey(key, options)));
-  program.command("increment")
+  const increment = program.command("increment")
     .description(
       "add BY to the number that KEY holds, 0 if there is no such key, and print it; BY may be negative",
     )
-    .argument("<key>").argument("[by]", "whole number of 64 bits", numberText, "1")
-    .addOption(ifAbsent())
+    .argument("<key>").argument("[by]", "whole number of 64 bits", numberText, "1");
+  for (const option of ttlOptions("without it that stays as it is")) increment.addOption(option);
+  increment.addOption(ifAbsent())
     .addOption(ifExists())
     .addOption(ifVersion())
     .action((key, by, options) => choose(incrementKey(key, by, options)));
 }
 
 function addReads(program: Command, choose: (action: CliAction) => void): void {
-  program.command("get").description("print the value of KEY; exit code 1 when there is no such key")
+  program.command("get").description(
+    "print the value of KEY; exit code 1 when there is no such key; --json tells its version and when it expires",
+  )
     .argument("<key>")
     .option("--raw", "print the bytes of the value as they are, without a line feed; not with --json")
     .addOption(new Option("--stale", "any replica may answer from its own state").conflicts("follower"))

@@ -59,7 +59,14 @@ export type WriteResult =
   | { readonly ok: false; readonly error: DomainError };
 
 /** What a key holds; `undefined` for no such key. */
-export type ReadResult = { readonly value: Uint8Array; readonly version: number } | undefined;
+export type ReadResult =
+  | {
+    readonly value: Uint8Array;
+    readonly version: number;
+    /** Milliseconds the key has left as far as the node knows, at least 1; absent if it never expires. */
+    readonly expiresInMs?: number;
+  }
+  | undefined;
 
 /** One partition as this node knows it. */
 interface PartitionMetadata {
@@ -94,7 +101,10 @@ export interface ReplicaStatus extends RaftStatus {
   readonly partitionId: number;
   /** Append requests sent since the start. */
   readonly appendsSent: number;
+  /** With those that have expired and are not removed yet. */
   readonly keyCount: number;
+  /** Keys that were removed since the start because they had expired. */
+  readonly expiredKeys: number;
   /** Bytes of keys and values. */
   readonly stateBytes: number;
 }
@@ -133,6 +143,8 @@ export interface NodeStatus {
 export interface NodeApi {
   /** Of the cluster it belongs to; empty while it does not know. */
   readonly clusterId: string;
+  /** This machine's time of day, milliseconds since 1970. Decides nothing: callers are told times by it. */
+  wallMs(): number;
   /**
    * Applies `mutations`: those of one partition all or none, each partition for itself. Resolves with one
    * result per mutation, in their order; failures are in the results, it never rejects.

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Entry, GroupId, MultiRaft, NodeId, ReadReady } from "../../raft/mod.ts";
+import type { Entry, GroupId, LogIndex, MultiRaft, NodeId, ReadReady, Term } from "../../raft/mod.ts";
 import { DomainError, type Failure, invalidArgument, type RefusalMeters } from "../api/mod.ts";
 import {
   CLUSTER_GROUP,
@@ -16,7 +16,7 @@ import {
   groupOfPartition,
   partitionOfGroup,
 } from "../cluster/mod.ts";
-import { decodeCommand, stampCommand } from "../kv/mod.ts";
+import { hasExpire, stampCommand } from "../kv/mod.ts";
 import type { Clock, ForwardedCall, ForwardedReply, Outbox } from "../ports/mod.ts";
 import { type Call, failCall, failOver, type ReadCall, type WriteCall } from "./call.ts";
 import { Forwarding, replyOf } from "./forwarding.ts";
@@ -32,6 +32,11 @@ export const UNCOMMITTED_BYTES_MAX = 32 * 1024 * 1024;
 export const READS_WAITING_MAX = 65_536;
 
 type ForwardedWrite = Extract<ForwardedCall, { readonly kind: "write" }>;
+/** What came of a proposal; without an error, this node does not lead any more or is handing over. */
+export type Proposed =
+  | { readonly accepted: true; readonly index: LogIndex; readonly term: Term }
+  | { readonly accepted: false; readonly error: DomainError | undefined };
+
 type NotLeaderFailure = Extract<Failure, { readonly kind: "notLeader" }>;
 
 /** Counts what becomes of proposals. */
@@ -191,26 +196,64 @@ export class CallDispatcher {
     this.#forwarding.close();
   }
 
+  /**
+   * Proposes `command` in a group that this node leads, with its time: a caller's, or the node's own, which
+   * nobody waits for. Not larger than the gate's limit.
+   */
+  propose(replica: HostedReplica, command: Uint8Array): Proposed {
+    const { clock, gate, multiRaft } = this.#options;
+    const { group, partitionId } = replica;
+    const reason = gate.refusalOf(group, command);
+    if (reason !== undefined) {
+      return { accepted: false, error: new DomainError({ kind: "overloaded" }, reason, "log_full") };
+    }
+    const timeMs = group === CLUSTER_GROUP ? 0 : replica.stampMs(clock.monotonicMs());
+    if (group !== CLUSTER_GROUP) stampCommand(command, timeMs);
+    const result = multiRaft.propose(group, command);
+    if (result.accepted) {
+      gate.noteTaken(command.length);
+      replica.noteStamped({ index: result.index, timeMs });
+      return result;
+    }
+    return {
+      accepted: false,
+      error: result.refusal === "overloaded" ? tooManyWrites(partitionId) : undefined,
+    };
+  }
+
+  /** Fails the reads for which what they would have to see first cannot be proposed. */
+  refuseReads(calls: readonly ReadCall[], error: DomainError | undefined): void {
+    for (const call of calls) {
+      if (error === undefined) this.#route(call);
+      else failCall(call, error);
+    }
+  }
+
+  /**
+   * The group's leader, or its term, is another one: reads that were confirmed for what is not committed are
+   * asked again, for it may never be.
+   */
+  followLeader(group: GroupId): void {
+    const { multiRaft, replicas } = this.#options;
+    const replica = replicas.get(group);
+    if (!replica?.hasConfirmedReads) return;
+    const commit = multiRaft.status(group)?.commit ?? 0;
+    for (const call of replica.takeConfirmedAbove(commit)) this.start(call);
+  }
+
   #startWrite(call: WriteCall): void {
-    const { clock, gate, meters, multiRaft, replicas } = this.#options;
+    const { gate, meters, replicas } = this.#options;
     const replica = replicas.get(groupOfPartition(call.partitionId));
     if (replica === undefined || replica.role !== "leader") return this.#route(call);
-    const isOfCluster = replica.group === CLUSTER_GROUP;
     if (call.command.length > gate.commandBytesMax) {
       return failCall(call, tooLarge(call, gate.commandBytesMax));
     }
-    const reason = gate.refusalOf(replica.group, call.command);
-    if (reason !== undefined) {
-      if (!isOfCluster) meters.observeProposal(call.partitionId, "refused");
-      return failCall(call, new DomainError({ kind: "overloaded" }, reason, "log_full"));
+    const result = this.propose(replica, call.command);
+    if (replica.group !== CLUSTER_GROUP) {
+      meters.observeProposal(call.partitionId, result.accepted ? "accepted" : "refused");
     }
-    if (!isOfCluster) stampCommand(call.command, replica.stampMs(clock.monotonicMs()));
-    const result = multiRaft.propose(replica.group, call.command);
-    if (!isOfCluster) meters.observeProposal(call.partitionId, result.accepted ? "accepted" : "refused");
-    if (result.accepted) {
-      gate.noteTaken(call.command.length);
-      replica.awaitWrite(call, result);
-    } else if (result.refusal === "overloaded") failCall(call, tooManyWrites(call.partitionId));
+    if (result.accepted) replica.awaitWrite(call, result);
+    else if (result.error !== undefined) failCall(call, result.error);
     else this.#route(call);
   }
 
@@ -286,7 +329,7 @@ export function refuseCall(call: Call): void {
 function problemWith({ group, command }: ForwardedWrite): DomainError | undefined {
   try {
     if (group === CLUSTER_GROUP) decodeClusterCommand(command);
-    else decodeCommand(command);
+    else if (hasExpire(command)) return expireRefused();
     return undefined;
   } catch (error) {
     return new DomainError(
@@ -294,6 +337,13 @@ function problemWith({ group, command }: ForwardedWrite): DomainError | undefine
       error instanceof Error ? error.message : String(error),
     );
   }
+}
+
+/** Leaders remove what has expired by their own hand; what was passed on came from a client. */
+function expireRefused(): DomainError {
+  return invalidArgument(
+    "Cannot accept a write with the removal of expired keys: only the leader of their partition proposes it",
+  );
 }
 
 function interrupted({ kind, partitionId }: Call): DomainError {

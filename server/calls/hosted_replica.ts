@@ -3,6 +3,9 @@
  * named by index and term; reads wait for their round to be confirmed, then for the state to reach the
  * round's index.
  *
+ * Whether a key is there, the state alone decides, whose time is what was applied. What it has left, an
+ * answer says by the time that goes on.
+ *
  * @module
  */
 
@@ -16,8 +19,9 @@ import {
   type Term,
   type Transition,
 } from "../../raft/mod.ts";
-import type { DomainError } from "../api/mod.ts";
+import type { DomainError, ReadResult } from "../api/mod.ts";
 import { KvStateMachine, ReplicatedClock } from "../kv/mod.ts";
+import type { Clock } from "../ports/mod.ts";
 import { type Call, failCall, isOver, type ReadCall, type WriteCall } from "./call.ts";
 import { outcomeUnknown } from "./refusal.ts";
 import type { StateMachine } from "./state_machine.ts";
@@ -40,10 +44,25 @@ export interface ReplicaPlace {
   readonly group: GroupId;
 }
 
+/** This machine's clock. */
+type HostClock = Pick<Clock, "monotonicMs">;
+
+/** What a replica works with. */
+export interface ReplicaParts<M extends StateMachine> {
+  readonly machine: M;
+  readonly clock: HostClock;
+}
+
 /** Where an entry that was proposed stands. */
-interface EntryPlace {
+export interface EntryPlace {
   readonly index: LogIndex;
   readonly term: Term;
+}
+
+/** An entry of this leadership, and the replicated time that it raises the state to. */
+interface StampedEntry {
+  readonly index: LogIndex;
+  readonly timeMs: number;
 }
 
 /** A round that is confirmed and waits for the state to reach its index. */
@@ -71,15 +90,22 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   /** Of the leadership of term `#ledTerm`. */
   #clock: ReplicatedClock | undefined;
   #ledTerm: Term = 0;
+  /** The last that this leadership has proposed. */
+  #stamped: StampedEntry | undefined;
+  readonly #hostClock: HostClock;
+  /** When the state's time was last raised; monotonic. */
+  #raisedMs: number;
   /** The highest index that a leader has said to be committed. */
   #knownCommit: LogIndex = 0;
   /** Since when the state does not get on though it is behind; `undefined` while it is not. */
   #behindSinceMs: number | undefined;
 
-  constructor(place: ReplicaPlace, machine: M) {
+  constructor(place: ReplicaPlace, { machine, clock }: ReplicaParts<M>) {
     this.partitionId = place.partitionId;
     this.group = place.group;
     this.machine = machine;
+    this.#hostClock = clock;
+    this.#raisedMs = clock.monotonicMs();
   }
 
   /** Calls waiting here. */
@@ -94,7 +120,9 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
 
   /** Applies committed entries and answers the writes and reads that waited for them. */
   apply(entries: readonly Entry[]): void {
+    const { timeMs } = this.machine;
     for (const entry of entries) this.#applyEntry(entry);
+    if (this.machine.timeMs > timeMs) this.#raisedMs = this.#hostClock.monotonicMs();
     this.#behindSinceMs = undefined;
     if (this.#confirmed.length > 0) this.#answerConfirmed();
   }
@@ -145,7 +173,53 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
 
   /** Answers from the state as it is. */
   answer(call: ReadCall): void {
-    call.settle({ ok: true, value: call.keys.map((key) => this.machine.get(key)) });
+    const { machine } = this;
+    const value = machine.earliestExpiryMs === undefined
+      ? call.keys.map((key) => machine.get(key))
+      : this.#readTimed(call.keys);
+    call.settle({ ok: true, value });
+  }
+
+  /**
+   * The latest replicated time up to `nowMs` at which any key of these rounds expires that the state still
+   * has.
+   */
+  dueTimeMs(readIds: readonly number[], nowMs: number): number | undefined {
+    let dueMs: number | undefined;
+    for (const key of readIds.flatMap((readId) => this.#keysOf(readId))) {
+      const expiresAtMs = this.machine.expiresAtMs(key);
+      if (expiresAtMs !== undefined && expiresAtMs <= nowMs) dueMs = Math.max(dueMs ?? 0, expiresAtMs);
+    }
+    return dueMs;
+  }
+
+  /** Takes those reads out of these rounds that ask for a key which {@linkcode dueTimeMs} counts. */
+  takeDue(readIds: readonly number[], nowMs: number): readonly ReadCall[] {
+    const due: ReadCall[] = [];
+    const isDue = (key: Uint8Array) => (this.machine.expiresAtMs(key) ?? Infinity) <= nowMs;
+    for (const readId of readIds) {
+      const round = this.#rounds.get(readId);
+      if (round === undefined) continue;
+      const calls = round.calls.filter((call) => !call.keys.some(isDue) || (due.push(call), false));
+      this.#rounds.set(readId, { ...round, calls });
+    }
+    return due;
+  }
+
+  /** Notes an entry that was stamped and proposed here. */
+  noteStamped(entry: StampedEntry): void {
+    this.#stamped = entry;
+  }
+
+  /** The last entry that this leadership has proposed, applied or not, if it raises the time to `timeMs`. */
+  entryStampedFrom(timeMs: number): LogIndex | undefined {
+    const stamped = this.#stamped;
+    return stamped !== undefined && stamped.timeMs >= timeMs ? stamped.index : undefined;
+  }
+
+  /** Whether the entry, which was proposed here, may still be applied and is not yet. */
+  isUnderWay({ index, term }: EntryPlace): boolean {
+    return this.role === "leader" && this.#ledTerm === term && this.machine.appliedIndex < index;
   }
 
   /** Replicated time now, for what is proposed here: this replica leads. */
@@ -161,6 +235,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
    */
   follow(transition: Transition, monotonicMs: number): void {
     this.role = transition.role;
+    if (transition.role !== "leader" || transition.term !== this.#ledTerm) this.#stamped = undefined;
     if (transition.role === "leader" && transition.term !== this.#ledTerm) {
       this.#ledTerm = transition.term;
       this.#clock = new ReplicatedClock({ appliedMs: this.machine.timeMs, monotonicMs });
@@ -170,6 +245,21 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
       this.#writes.delete(index);
       failCall(call, leadershipLost(this.partitionId));
     }
+  }
+
+  /** Whether reads that a leader has confirmed wait for the state. */
+  get hasConfirmedReads(): boolean {
+    return this.#confirmed.length > 0;
+  }
+
+  /**
+   * Takes out the reads that a leader has confirmed for an index above `commit`. Once it leads no more, it
+   * may be that nothing ever comes at that index.
+   */
+  takeConfirmedAbove(commit: LogIndex): readonly ReadCall[] {
+    const above = this.#confirmed.filter(({ readIndex }) => readIndex > commit);
+    if (above.length > 0) this.#confirmed = this.#confirmed.filter(({ readIndex }) => readIndex <= commit);
+    return above.flatMap(({ calls }) => calls);
   }
 
   /** Takes out all calls that nobody waits for any more. */
@@ -212,6 +302,32 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     else pending.call.settle({ ok: true, value: outcome });
   }
 
+  #keysOf(readId: number): readonly Uint8Array[] {
+    return this.#rounds.get(readId)?.calls.flatMap(({ keys }) => keys) ?? [];
+  }
+
+  #readTimed(keys: readonly Uint8Array[]): readonly ReadResult[] {
+    const { machine } = this;
+    const nowMs = this.#timeNowMs();
+    return keys.map((key) => {
+      const item = machine.get(key);
+      const expiresAtMs = item === undefined ? undefined : machine.expiresAtMs(key);
+      if (item === undefined || expiresAtMs === undefined) return item;
+      const { value, version } = item;
+      return { value, version, expiresInMs: Math.max(1, expiresAtMs - nowMs) };
+    });
+  }
+
+  /**
+   * Replicated time as this node knows it. One that does not lead counts on from when the state's time was
+   * raised: in a quiet group that may be long ago, and keys would seem to have more left than they have.
+   */
+  #timeNowMs(): number {
+    const monotonicMs = this.#hostClock.monotonicMs();
+    if (this.role === "leader") return this.stampMs(monotonicMs);
+    return this.machine.timeMs + Math.floor(monotonicMs - this.#raisedMs);
+  }
+
   #answerConfirmed(): void {
     const applied = this.machine.appliedIndex;
     const waiting = this.#confirmed;
@@ -229,8 +345,8 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
 export type KvReplica = HostedReplica<KvStateMachine>;
 
 /** An empty replica of a partition of keys and values. */
-export function createKvReplica(place: ReplicaPlace): KvReplica {
-  return new HostedReplica(place, new KvStateMachine());
+export function createKvReplica(place: ReplicaPlace, clock: HostClock): KvReplica {
+  return new HostedReplica(place, { machine: new KvStateMachine(), clock });
 }
 
 function leadershipLost(partitionId: number): DomainError {

@@ -19,6 +19,8 @@
  *
  * A read goes the same way; at the leader all linearizable reads of a partition in one turn share one
  * confirmation of its leadership, and are answered when the state has reached the index of that confirmation.
+ * That may be an entry which is not committed yet (`server/expiry`); if it is lost with the leadership, its
+ * reads are asked again.
  *
  * **Read in this order.** `call.ts`: a call for one partition, and its result. `memory_budget.ts`,
  * `split.ts`, `intake.ts`: the way in, within the budget, and the way out. `refusal.ts`: why a call is
@@ -56,7 +58,7 @@ export {
   UNCOMMITTED_BYTES_MAX,
 } from "./dispatcher.ts";
 export { FoundingGate, notFounded } from "./founding_gate.ts";
-export { createKvReplica, HostedReplica, type KvReplica } from "./hosted_replica.ts";
+export { createKvReplica, type EntryPlace, HostedReplica, type KvReplica } from "./hosted_replica.ts";
 export { createMemoryBudget, type MemoryBudget, type MemoryPart } from "./memory_budget.ts";
 export { WriteGate } from "./write_gate.ts";
 export { CallIntake } from "./intake.ts";

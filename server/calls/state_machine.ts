@@ -7,7 +7,7 @@
 
 import type { LogIndex } from "../../raft/mod.ts";
 import type { ReadResult } from "../api/mod.ts";
-import type { Outcome } from "../kv/mod.ts";
+import type { ExpiredLimits, Outcome } from "../kv/mod.ts";
 
 /** A deterministic state machine: the same entries make the same state everywhere. */
 export interface StateMachine {
@@ -17,10 +17,21 @@ export interface StateMachine {
   readonly appliedIndex: LogIndex;
   /** Replicated time the state stands at, in milliseconds; 0 where time means nothing. */
   readonly timeMs: number;
+  /** The earliest replicated time at which a key expires or has expired; `undefined` if none ever does. */
+  readonly earliestExpiryMs: number | undefined;
   /** Applies the command of the entry at `index`, which is above the last one. */
   apply(index: LogIndex, command: Uint8Array): Outcome;
   /** Takes note of an entry that changes nothing. */
   skip(index: LogIndex): void;
   /** What `key` holds, `undefined` for no such key. */
   get(key: Uint8Array): ReadResult;
+  /** Replicated time, above that of the state, at which `key` expires; `undefined` if it never does. */
+  expiresAtMs(key: Uint8Array): number | undefined;
+  /**
+   * The latest time, above that of the state and up to `nowMs`, at which any key expires; `undefined` if
+   * there is none. With many keys that are due it may say `nowMs` for either.
+   */
+  latestDueMs(nowMs: number): number | undefined;
+  /** Keys whose time is `nowMs` or before, the earliest first, up to the first that is beyond the limits. */
+  expiredKeys(nowMs: number, limits: ExpiredLimits): readonly Uint8Array[];
 }

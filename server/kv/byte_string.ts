@@ -17,6 +17,13 @@ export function byteString(bytes: Uint8Array, start = 0, end = bytes.length): st
   return text;
 }
 
+/** The bytes that {@linkcode byteString} made `text` of. */
+export function stringBytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
+
 function stepOf(bytes: Uint8Array, at: number): string {
   return String.fromCharCode(
     bytes[at]!,

@@ -4,13 +4,20 @@
  * time (`replicated_clock.ts`), and the same bytes go into every replica's log.
  *
  * ```
- * command  = version u8 (1) · flags u8 · time u48 LE (ms) · [request] · count varint · mutation*
+ * command  = version u8 (1 or 2) · flags u8 · time u48 LE (ms) · [request] · count varint · mutation*
  * request  = client id 8 bytes · sequence varint · acknowledged below varint          if flags has bit 0
  * mutation = tag u8 · [version varint] · key length varint · key · [ttl varint]
  *            · [length varint · value of a put, or what an increment adds, in decimal text]
  * tag      = bit 0: delete · bits 1–2: precondition (0 none, 1 absent, 2 version, 3 exists)
- *            · bit 3: has a ttl · bit 4: increment
+ *            · bit 3: has a ttl · bit 4: increment · bit 5, and no other: expire
  * ```
+ *
+ * Version 2 is that of commands in which a mutation has a ttl, 1 to `TTL_MS_MAX`, or is an expire; all others
+ * are of version 1, so that nodes that do not know of expiry go on reading them. What they would make of
+ * these is worse than not to read them: they pass over a ttl, and their state would differ from that of other
+ * replicas without a word. For the same reason a ttl in version 1 means nothing.
+ *
+ * A command without mutations is a clock entry: all it does is to carry a time. Every version reads it.
  *
  * Increments, and the precondition `exists`, came after the first version: a node that does not know them
  * refuses the command, and as the log may hold it by then, ends. They may be sent once all nodes know them.
@@ -18,20 +25,24 @@
  * @module
  */
 
-import { varintSize, WireReader, WireWriter } from "../../proto/mod.ts";
+import { TTL_MS_MAX, varintSize, WireReader, WireWriter } from "../../proto/mod.ts";
 import { keptBytes } from "./slab.ts";
 import type { Mutation, Precondition, RequestId } from "./types.ts";
 import { readNumber, writeNumber } from "./whole_number.ts";
 
-const COMMAND_VERSION = 1;
+const PLAIN_VERSION = 1;
+/** Of commands by which keys expire. */
+const EXPIRY_VERSION = 2;
 const FLAG_REQUEST = 1;
 const TAG_DELETE = 1;
 /** Each kind of mutation has its bits. */
 const TAG_INCREMENT = 1 << 4;
+const TAG_EXPIRE = 1 << 5;
 const KIND_TAGS: Readonly<Record<Mutation["kind"], number>> = {
   put: 0,
   delete: TAG_DELETE,
   increment: TAG_INCREMENT,
+  expire: TAG_EXPIRE,
 };
 const PRECONDITION_TAGS: Readonly<Record<Precondition["kind"], number>> = {
   absent: 1 << 1,
@@ -40,6 +51,7 @@ const PRECONDITION_TAGS: Readonly<Record<Precondition["kind"], number>> = {
 };
 const TAG_PRECONDITION = 3 << 1;
 const TAG_TTL = 1 << 3;
+/** The bits of all but an expire, which has none of them. */
 const TAG_KNOWN = TAG_DELETE | TAG_PRECONDITION | TAG_TTL | TAG_INCREMENT;
 const TIME_AT = 2;
 const TIME_BYTES = 6;
@@ -57,16 +69,25 @@ export interface Command {
   readonly mutations: readonly Mutation[];
 }
 
-/** The bytes of a command, not yet stamped. */
+/**
+ * The bytes of a command, not yet stamped.
+ *
+ * @throws {RangeError} when a time to live is above `TTL_MS_MAX`
+ */
 export function encodeCommand(mutations: readonly Mutation[], requestId: RequestId | undefined): Uint8Array {
   const writer = new WireWriter(keptBytes(commandLength(mutations, requestId)));
-  writer.byte(COMMAND_VERSION);
+  writer.byte(versionFor(mutations));
   writer.byte(requestId === undefined ? 0 : FLAG_REQUEST);
   writer.skip(TIME_BYTES);
   if (requestId !== undefined) writeRequestId(writer, requestId);
   writer.varint(mutations.length);
   for (const mutation of mutations) writeMutation(writer, mutation);
   return writer.finishMeasured();
+}
+
+/** The bytes of a command that removes those of `keys` that have expired by then; not yet stamped. */
+export function encodeExpireCommand(keys: readonly Uint8Array[]): Uint8Array {
+  return encodeCommand(keys.map((key) => ({ kind: "expire", key })), undefined);
 }
 
 /** Writes the time, whole milliseconds below 2^48, into an encoded command, in place. */
@@ -86,7 +107,9 @@ export function stampCommand(bytes: Uint8Array, timeMs: number): void {
 export function decodeCommand(bytes: Uint8Array): Command {
   const reader = new WireReader(bytes);
   const version = reader.byte();
-  if (version !== COMMAND_VERSION) throw new RangeError(`Cannot decode a command of version ${version}`);
+  if (version !== PLAIN_VERSION && version !== EXPIRY_VERSION) {
+    throw new RangeError(`Cannot decode a command of version ${version}`);
+  }
   const flags = reader.byte();
   if (flags > FLAG_REQUEST) throw new RangeError(`Cannot decode a command with flags ${flags}`);
   const timeMs = readTime(reader);
@@ -94,14 +117,33 @@ export function decodeCommand(bytes: Uint8Array): Command {
   const count = reader.varint();
   if (count * MUTATION_BYTES_MIN > bytes.length) throw new RangeError(`Cannot decode ${count} mutations`);
   const mutations: Mutation[] = [];
-  for (let position = 0; position < count; position++) mutations.push(readMutation(reader));
+  for (let position = 0; position < count; position++) {
+    mutations.push(readMutation(reader, version));
+  }
   reader.mustEnd();
   return { timeMs, requestId, mutations };
 }
 
-/** Whether the command in `bytes` adds nothing. */
+/** Whether the command in `bytes` adds nothing: it has deletes, expires, or nothing at all. */
 export function onlyDeletes(bytes: Uint8Array): boolean {
-  return decodeCommand(bytes).mutations.every(({ kind }) => kind === "delete");
+  return decodeCommand(bytes).mutations.every(({ kind }) => kind === "delete" || kind === "expire");
+}
+
+/** Whether the command in `bytes` has an expire, which no client may send. */
+export function hasExpire(bytes: Uint8Array): boolean {
+  return decodeCommand(bytes).mutations.some(({ kind }) => kind === "expire");
+}
+
+function versionFor(mutations: readonly Mutation[]): number {
+  for (let position = 0; position < mutations.length; position++) {
+    const mutation = mutations[position]!;
+    if (mutation.kind === "expire" || ttlOf(mutation) > 0) return EXPIRY_VERSION;
+  }
+  return PLAIN_VERSION;
+}
+
+function ttlOf(mutation: Mutation): number {
+  return mutation.kind === "put" || mutation.kind === "increment" ? mutation.ttlMs : 0;
 }
 
 function commandLength(mutations: readonly Mutation[], requestId: RequestId | undefined): number {
@@ -117,7 +159,7 @@ function mutationLength(mutation: Mutation): number {
   const { key, precondition } = mutation;
   let length = 1 + varintSize(key.length) + key.length;
   if (precondition?.kind === "version") length += varintSize(precondition.version);
-  if (mutation.kind === "delete") return length;
+  if (mutation.kind === "delete" || mutation.kind === "expire") return length;
   if (mutation.ttlMs > 0) length += varintSize(mutation.ttlMs);
   const content = mutation.kind === "put" ? mutation.value : mutation.by;
   return length + varintSize(content.length) + content.length;
@@ -125,7 +167,8 @@ function mutationLength(mutation: Mutation): number {
 
 function writeMutation(writer: WireWriter, mutation: Mutation): void {
   const { precondition } = mutation;
-  const ttlMs = mutation.kind === "delete" ? 0 : mutation.ttlMs;
+  const ttlMs = ttlOf(mutation);
+  if (ttlMs > TTL_MS_MAX) throw new RangeError(`Cannot encode a time to live of ${ttlMs} ms`);
   const conditionTag = precondition === undefined ? 0 : PRECONDITION_TAGS[precondition.kind];
   writer.byte(KIND_TAGS[mutation.kind] | conditionTag | (ttlMs > 0 ? TAG_TTL : 0));
   if (precondition?.kind === "version") writer.varint(precondition.version);
@@ -135,20 +178,31 @@ function writeMutation(writer: WireWriter, mutation: Mutation): void {
   else if (mutation.kind === "increment") writeNumber(writer, mutation.by);
 }
 
-function readMutation(reader: WireReader): Mutation {
+function readMutation(reader: WireReader, version: number): Mutation {
   const tag = reader.byte();
-  const isDelete = (tag & TAG_DELETE) !== 0;
-  const isIncrement = (tag & TAG_INCREMENT) !== 0;
-  const hasTtl = (tag & TAG_TTL) !== 0;
-  if ((tag & ~TAG_KNOWN) !== 0 || (isDelete && (hasTtl || isIncrement))) {
-    throw new RangeError(`Cannot decode a mutation with tag ${tag}`);
-  }
+  if (!isKnown(tag, version)) throw new RangeError(`Cannot decode a mutation with tag ${tag}`);
+  if (tag === TAG_EXPIRE) return { kind: "expire", key: reader.lengthPrefixed() };
   const precondition = readPrecondition(reader, tag & TAG_PRECONDITION);
   const key = reader.lengthPrefixed();
-  if (isDelete) return { kind: "delete", key, precondition };
-  const ttlMs = hasTtl ? reader.varint() : 0;
-  if (isIncrement) return { kind: "increment", key, by: readNumber(reader), ttlMs, precondition };
+  if ((tag & TAG_DELETE) !== 0) return { kind: "delete", key, precondition };
+  const ttlMs = (tag & TAG_TTL) === 0 ? 0 : readTtl(reader, version);
+  if ((tag & TAG_INCREMENT) !== 0) {
+    return { kind: "increment", key, by: readNumber(reader), ttlMs, precondition };
+  }
   return { kind: "put", key, value: reader.lengthPrefixed(), ttlMs, precondition };
+}
+
+function isKnown(tag: number, version: number): boolean {
+  if (tag === TAG_EXPIRE) return version === EXPIRY_VERSION;
+  if ((tag & ~TAG_KNOWN) !== 0) return false;
+  return (tag & TAG_DELETE) === 0 || (tag & (TAG_TTL | TAG_INCREMENT)) === 0;
+}
+
+function readTtl(reader: WireReader, version: number): number {
+  const ttlMs = reader.varint();
+  if (version === PLAIN_VERSION) return 0;
+  if (ttlMs < 1 || ttlMs > TTL_MS_MAX) throw new RangeError(`Cannot decode a time to live of ${ttlMs} ms`);
+  return ttlMs;
 }
 
 function readPrecondition(reader: WireReader, tag: number): Precondition | undefined {

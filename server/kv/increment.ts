@@ -31,6 +31,8 @@ export function planIncrements(mutations: readonly Mutation[], valueBefore: Valu
   const changed = new Map<string, string | undefined>();
   mutations.forEach((mutation, position) => {
     const name = byteString(mutation.key);
+    // It only removes what is not there for anybody.
+    if (mutation.kind === "expire") return;
     if (mutation.kind !== "increment") return void changed.set(name, numberAfter(mutation));
     const before = changed.has(name) ? changed.get(name) : numberIn(valueBefore(mutation.key));
     const number = before === undefined ? undefined : sumOf(before, mutation.by);
@@ -42,7 +44,9 @@ export function planIncrements(mutations: readonly Mutation[], valueBefore: Valu
 }
 
 /** The number that the key holds then, `undefined` for something else. */
-function numberAfter(mutation: Exclude<Mutation, { readonly kind: "increment" }>): string | undefined {
+function numberAfter(
+  mutation: Exclude<Mutation, { readonly kind: "increment" | "expire" }>,
+): string | undefined {
   return mutation.kind === "put" ? readWholeNumber(mutation.value) : NOTHING;
 }
 

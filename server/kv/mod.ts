@@ -3,10 +3,11 @@
  * same entries in the same order make the same state on every replica, whatever the machine, the day and the
  * load.
  *
- * **What it owns.** In memory, per partition: the items (key, value, version), the sessions of its clients
- * with the outcomes of their last writes, the replicated time, and the index of the last entry applied. And
- * two formats that other files must not know: the bytes of a command, which stand in every replica's log, and
- * the bytes of an outcome, which travel from the leader to the node that took the call.
+ * **What it owns.** In memory, per partition: the items (key, value, version), the times at which keys
+ * expire, the sessions of its clients with the outcomes of their last writes, the replicated time, and the
+ * index of the last entry applied. And two formats that other files must not know: the bytes of a command,
+ * which stand in every replica's log, and the bytes of an outcome, which travel from the leader to the node
+ * that took the call.
  *
  * **How a write passes through.** The node that takes a call encodes its mutations as one command
  * (`encodeCommand`). The leader stamps its time into those bytes, proposes them, and from then on they are
@@ -16,8 +17,9 @@
  *
  * **Read in this order.** `types.ts`: mutations, preconditions, request ids. `command.ts` and `outcome.ts`:
  * their bytes, with the grammar at the top. `whole_number.ts` and `increment.ts`: numbers of 64 bits, and
- * what the increments of a command come to. `session.ts`: which writes have taken effect, and when that is
- * replicas.
+ * what the increments of a command come to. `expiry.ts`: when keys expire. `session.ts`: which writes have
+ * taken effect, and when that is forgotten. `replicated_clock.ts`: the time that leaders stamp into commands.
+ * `state_machine.ts`: all of it applied, entry by entry, alike on all replicas.
  *
  * **What it never does.** It reads no clock (time comes with the command), draws no random number, waits for
  * nothing, does no input or output, and knows no terms, leaders, nodes or partitions. It refuses nothing for
@@ -28,6 +30,8 @@
  *
  * - Entries are applied once each, in the order of their indexes; `appliedIndex` never goes back.
  * - A key's version is the index of the entry that last changed it; 0 stands for a key that does not exist.
+ * - A key whose time is reached is not there for reads, preconditions and mutations alike, at the same entry
+ *   on every replica; it is removed by a later entry. Replicated time decides, and nothing else.
  * - A command takes effect as a whole or not at all; preconditions are about the state before it, an
  *   increment about what the mutations before it in the command leave.
  * - While an outcome is remembered, a retry of its request returns it and changes nothing; while its session
@@ -39,7 +43,15 @@
  * @module
  */
 
-export { decodeCommand, encodeCommand, onlyDeletes, stampCommand } from "./command.ts";
+export {
+  decodeCommand,
+  encodeCommand,
+  encodeExpireCommand,
+  hasExpire,
+  onlyDeletes,
+  stampCommand,
+} from "./command.ts";
+export type { ExpiredLimits } from "./expiry.ts";
 export {
   decodeOutcome,
   encodeOutcome,

@@ -2,6 +2,10 @@
  * The keys and values of one partition: what its committed entries, applied in order, amount to.
  * Deterministic: the same entries make the same state on every replica.
  *
+ * Keys expire by replicated time alone. It stands still while a command is applied, so that a key is there or
+ * is not for all of a command, and for preconditions and mutations alike. One whose time is reached is not
+ * there for anybody, though it takes its memory until a command removes it.
+ *
  * Values are views of the entries' own bytes; nothing is copied. TODO(storage): the state lives in memory and
  * is rebuilt from the log when the node starts; the state store takes its place.
  *
@@ -11,6 +15,7 @@
 import { unreachable } from "../../raft/mod.ts";
 import { byteString } from "./byte_string.ts";
 import { decodeCommand } from "./command.ts";
+import { type ExpiredLimits, Expiry } from "./expiry.ts";
 import { planIncrements } from "./increment.ts";
 import type { FailedPrecondition, NewNumber, Outcome } from "./outcome.ts";
 import { Sessions } from "./session.ts";
@@ -36,11 +41,14 @@ const ITEM_MEMORY_BYTES = 240;
 export class KvStateMachine {
   readonly #items = new Map<string, Item>();
   readonly #sessions = new Sessions();
+  /** Invariant: each of its keys is one of the items. */
+  readonly #expiry = new Expiry();
   /** The highest that leaders have stamped (`replicated_clock.ts`). Never goes back. */
   #timeMs = 0;
   #appliedIndex = 0;
   #stateBytes = 0;
   #keyBytes = 0;
+  #expired = 0;
 
   /** Index of the last entry applied. */
   get appliedIndex(): number {
@@ -52,24 +60,59 @@ export class KvStateMachine {
     return this.#timeMs;
   }
 
-  /** Keys that exist. */
+  /** Keys, with those that have expired and are not removed yet. */
   get keyCount(): number {
     return this.#items.size;
   }
 
-  /** Bytes of keys and values. */
+  /** Bytes of keys and values, counted alike. */
   get stateBytes(): number {
     return this.#stateBytes;
   }
 
-  /** Bytes of memory that items and sessions take. */
+  /** Bytes of memory that items, their times and sessions take. */
   get memoryBytes(): number {
-    return this.#items.size * ITEM_MEMORY_BYTES + this.#keyBytes + this.#sessions.memoryBytes;
+    return this.#items.size * ITEM_MEMORY_BYTES + this.#keyBytes + this.#expiry.memoryBytes +
+      this.#sessions.memoryBytes;
+  }
+
+  /** The earliest replicated time at which a key expires or has expired; `undefined` if no key ever does. */
+  get earliestExpiryMs(): number | undefined {
+    return this.#expiry.earliestMs;
+  }
+
+  /** Keys that commands have removed since the start because they had expired. */
+  get expired(): number {
+    return this.#expired;
   }
 
   /** What `key` holds, `undefined` for no such key. */
   get(key: Uint8Array): Item | undefined {
-    return this.#items.get(byteString(key));
+    const name = byteString(key);
+    return this.#isExpired(name) ? undefined : this.#items.get(name);
+  }
+
+  /** Replicated time at which `key` expires; `undefined` if it never does, or is not there. */
+  expiresAtMs(key: Uint8Array): number | undefined {
+    const expiresAtMs = this.#expiry.timeOf(byteString(key));
+    return expiresAtMs === undefined || expiresAtMs <= this.#timeMs ? undefined : expiresAtMs;
+  }
+
+  /**
+   * The latest time up to `nowMs` at which any key expires that is there by the state's own time; `undefined`
+   * if there is none. With many keys that are due it may say `nowMs` for either.
+   */
+  latestDueMs(nowMs: number): number | undefined {
+    return this.#expiry.latestIn({ afterMs: this.#timeMs, throughMs: nowMs });
+  }
+
+  /**
+   * Keys whose time is `nowMs` or before, the earliest first, for a command that removes them.
+   *
+   * @param nowMs replicated time, which may be beyond that of the state
+   */
+  expiredKeys(nowMs: number, limits: ExpiredLimits): Uint8Array[] {
+    return this.#expiry.due(nowMs, limits);
   }
 
   /**
@@ -103,9 +146,14 @@ export class KvStateMachine {
     this.#appliedIndex = index;
   }
 
-  /** Every key with what it holds, in no order. */
+  /** Every key with what it holds, in no order; with those that have expired and are not removed yet. */
   entries(): IterableIterator<[key: string, item: Item]> {
     return this.#items.entries();
+  }
+
+  /** Every key that has a time, reached or not, in no order; for state hashes. */
+  expiryEntries(): Generator<readonly [key: string, expiresAtMs: number]> {
+    return this.#expiry.entries();
   }
 
   /** All remembered outcomes, in an order that all replicas share; for state hashes. */
@@ -132,15 +180,22 @@ export class KvStateMachine {
     let increments = 0;
     for (let position = 0; position < mutations.length; position++) {
       const mutation = mutations[position]!;
+      const name = byteString(mutation.key);
       switch (mutation.kind) {
         case "put":
-          this.#put(mutation.key, { value: mutation.value, version });
+          this.#put(name, { value: mutation.value, version });
+          this.#setTime(name, mutation.ttlMs);
           break;
         case "delete":
-          if (this.#delete(mutation.key)) existed.push(position);
+          if (this.#delete(name)) existed.push(position);
           break;
         case "increment":
-          this.#put(mutation.key, { value: numberBytes(numbers![increments++]!.number), version });
+          this.#put(name, { value: numberBytes(numbers![increments++]!.number), version });
+          // One that has expired began at 0, as a new key, whose time is not that of the old one.
+          if (mutation.ttlMs > 0 || this.#isExpired(name)) this.#setTime(name, mutation.ttlMs);
+          break;
+        case "expire":
+          if (this.#isExpired(name)) this.#removeExpired(name);
           break;
         default:
           unreachable(mutation);
@@ -162,20 +217,40 @@ export class KvStateMachine {
     return failures;
   }
 
-  #put(key: Uint8Array, item: Item): void {
-    const name = byteString(key);
+  #isExpired(name: string): boolean {
+    const expiresAtMs = this.#expiry.timeOf(name);
+    return expiresAtMs !== undefined && expiresAtMs <= this.#timeMs;
+  }
+
+  #setTime(name: string, ttlMs: number): void {
+    if (ttlMs > 0) this.#expiry.set(name, this.#timeMs + ttlMs);
+    else this.#expiry.clear(name);
+  }
+
+  #put(name: string, item: Item): void {
     const before = this.#items.get(name);
     this.#stateBytes += item.value.length - (before === undefined ? -name.length : before.value.length);
     if (before === undefined) this.#keyBytes += name.length;
     this.#items.set(name, item);
   }
 
-  #delete(key: Uint8Array): boolean {
-    const name = byteString(key);
+  /** Returns whether the key was there. */
+  #delete(name: string): boolean {
+    const wasExpired = this.#isExpired(name);
+    return this.#remove(name) && !wasExpired;
+  }
+
+  #removeExpired(name: string): void {
+    this.#remove(name);
+    this.#expired++;
+  }
+
+  #remove(name: string): boolean {
     const before = this.#items.get(name);
     if (before === undefined) return false;
     this.#stateBytes -= name.length + before.value.length;
     this.#keyBytes -= name.length;
+    this.#expiry.clear(name);
     return this.#items.delete(name);
   }
 }

@@ -11,7 +11,10 @@ export type Precondition =
   | { readonly kind: "version"; readonly version: number }
   | { readonly kind: "exists" };
 
-/** One change of one key. A put with `ttlMs` 0 never expires. */
+/**
+ * One change of one key. `ttlMs` is how long the key lasts from now on, in replicated time, up to
+ * `TTL_MS_MAX`; a put with 0 never expires.
+ */
 export type Mutation =
   | {
     readonly kind: "put";
@@ -21,7 +24,7 @@ export type Mutation =
     readonly precondition: Precondition | undefined;
   }
   | { readonly kind: "delete"; readonly key: Uint8Array; readonly precondition: Precondition | undefined }
-  /** With `ttlMs` 0 the key expires as it would have. */
+  /** With `ttlMs` 0 the key expires when it would have; one that has expired begins anew, and never does. */
   | {
     readonly kind: "increment";
     readonly key: Uint8Array;
@@ -29,7 +32,12 @@ export type Mutation =
     readonly by: string;
     readonly ttlMs: number;
     readonly precondition: Precondition | undefined;
-  };
+  }
+  /**
+   * Removes the key if its time is reached, else does nothing: it may have been written anew since it was
+   * found to be due. Never a client's; the leader of its partition proposes it.
+   */
+  | { readonly kind: "expire"; readonly key: Uint8Array; readonly precondition?: undefined };
 
 /** Names a write, so that a retry takes effect once. */
 export interface RequestId {

@@ -30,6 +30,7 @@ export class ClusterStateMachine implements StateMachine {
   readonly #expected = new Map<string, (change: ClusterChange) => void>();
   /** Nothing here is forgotten by age. */
   readonly timeMs = 0;
+  readonly earliestExpiryMs = undefined;
 
   constructor(initial: ClusterState) {
     this.#state = initial;
@@ -75,6 +76,18 @@ export class ClusterStateMachine implements StateMachine {
   /** It holds no keys. */
   get(): undefined {
     return undefined;
+  }
+
+  expiresAtMs(): undefined {
+    return undefined;
+  }
+
+  latestDueMs(): undefined {
+    return undefined;
+  }
+
+  expiredKeys(): readonly Uint8Array[] {
+    return [];
   }
 
   #show(changeId: string): void {

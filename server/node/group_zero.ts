@@ -69,7 +69,7 @@ export class GroupZero {
     this.#options = options;
     this.#startedMs = options.clock.monotonicMs();
     const place = { partitionId: CLUSTER_PARTITION, group: CLUSTER_GROUP };
-    this.replica = new HostedReplica(place, options.machine);
+    this.replica = new HostedReplica(place, options);
   }
 
   /** The cluster's own state as this node knows it. */

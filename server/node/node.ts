@@ -52,6 +52,7 @@ import {
   type ResourceTrouble,
   type Troubles,
 } from "../data/mod.ts";
+import { ClockEntries, Removal } from "../expiry/mod.ts";
 import type { Mutation } from "../kv/mod.ts";
 import { type Clock, Outbox, type PeerTransport } from "../ports/mod.ts";
 import { createMultiRaft, restoreGroups, TICKS_PER_HEARTBEAT } from "./bootstrap.ts";
@@ -172,6 +173,7 @@ export class Node implements NodeApi {
     }
     const parts = { ...base, cluster, peers, replicas };
     const calls = { ...base, addresses: peers, replicas: replicas.all };
+    const dispatcher = new CallDispatcher(calls);
     const reconciler = new Reconciler(parts);
     this.#options = options;
     this.wal = wal;
@@ -187,7 +189,9 @@ export class Node implements NodeApi {
     this.#loop = new NodeLoop({
       ...parts,
       directory: new DirectoryWatch({ directory, nodeId: own.nodeId, locks: [lock, wal] }),
-      dispatcher: new CallDispatcher(calls),
+      dispatcher,
+      clockEntries: new ClockEntries({ ...calls, dispatcher }),
+      removal: new Removal({ ...calls, dispatcher }),
       leaderships: new Leaderships(calls),
       reconciler,
       coordinator: new Coordinator({ ...parts, reconciler }),
@@ -200,6 +204,10 @@ export class Node implements NodeApi {
   /** Empty until the cluster is founded and this node has heard of it. */
   get clusterId(): string {
     return this.#options.data.clusterId.settledValue;
+  }
+
+  wallMs(): number {
+    return this.#options.clock.wallMs();
   }
 
   /** Whose data this node holds. */

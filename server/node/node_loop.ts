@@ -30,6 +30,7 @@ import {
 } from "../calls/mod.ts";
 import { CLUSTER_GROUP, type ClusterState } from "../cluster/mod.ts";
 import type { DirectoryWatch, Troubles } from "../data/mod.ts";
+import type { ClockEntries, Removal } from "../expiry/mod.ts";
 import type { Clock, Outbox, PeerBatch, Timer } from "../ports/mod.ts";
 import type { Coordinator } from "./coordinator.ts";
 import type { GroupZero } from "./group_zero.ts";
@@ -68,6 +69,8 @@ export interface NodeLoopOptions {
   readonly leaders: LeaderTable;
   readonly leaderships: Leaderships;
   readonly dispatcher: CallDispatcher;
+  readonly clockEntries: ClockEntries;
+  readonly removal: Removal;
   readonly gate: WriteGate;
   readonly troubles: Troubles;
   readonly directory: DirectoryWatch;
@@ -246,12 +249,13 @@ export class NodeLoop {
 
   /** See the drawing in the module comment. */
   turn(): void {
-    const { clock, dispatcher, gate, inbox, multiRaft, outbox, tickMs } = this.#options;
+    const { clock, clockEntries, dispatcher, gate, inbox, multiRaft, outbox, tickMs } = this.#options;
     const startedMs = clock.monotonicMs();
     // Before anything else: a process that was paused must see that its leases have run out.
     multiRaft.setClock(Math.floor(startedMs / tickMs));
     for (const input of inbox.drain()) this.#take(input);
     dispatcher.openReadRounds();
+    clockEntries.prepareReads();
     const canWrite = this.#canWrite;
     const ready = multiRaft.ready(canWrite);
     const takenBytes = canWrite ? gate.takenBytes - ready.leftBytes : 0;
@@ -386,7 +390,7 @@ export class NodeLoop {
   #tick(): void {
     const { clock, cluster, coordinator, directory, dispatcher, leaderships, meters, multiRaft } =
       this.#options;
-    const { reconciler, wal } = this.#options;
+    const { reconciler, removal, wal } = this.#options;
     const nowMs = clock.monotonicMs();
     const lost = directory.look(nowMs);
     if (lost !== undefined) throw lost;
@@ -396,6 +400,7 @@ export class NodeLoop {
     reconciler.tick();
     coordinator.tick();
     dispatcher.countMemory();
+    removal.tick();
     this.#noteTroubles();
     for (const ms of wal.takeSyncDurations()) meters.observeSync(ms / 1000);
     this.#continueHandOver(nowMs);
@@ -447,7 +452,10 @@ export class NodeLoop {
     }
     for (const read of ready.reads) dispatcher.closeReadRound(read);
     for (const contradiction of ready.contradictions) peers.distrust(contradiction);
-    for (const transition of ready.transitions) leaderships.follow(transition);
+    for (const transition of ready.transitions) {
+      leaderships.follow(transition);
+      dispatcher.followLeader(transition.group);
+    }
     if (ready.transitions.length > 0) dispatcher.startParked();
   }
 

@@ -203,6 +203,7 @@ export class NodeReporter {
       partitionId,
       appendsSent,
       keyCount: machine.keyCount,
+      expiredKeys: machine.expired,
       stateBytes: machine.stateBytes,
     };
   }

@@ -19,7 +19,9 @@ import {
 import { eventually, pause, until } from "../../tests/support/patience.ts";
 import type { NodeReadOptions } from "../api/node_api.ts";
 import { stateHash } from "../../tests/support/state_hash.ts";
-import type { Mutation } from "../kv/mod.ts";
+import { groupOfPartition } from "../cluster/mod.ts";
+import { encodeCommand, encodeExpireCommand, type Mutation } from "../kv/mod.ts";
+import type { ForwardedReply } from "../ports/mod.ts";
 import type { Node } from "./node.ts";
 
 const test = suite("node");
@@ -268,6 +270,38 @@ test("before a cluster is founded a node acknowledges nothing, and says of which
   } finally {
     await cluster.close();
   }
+});
+
+test("what a node passes on is taken, but not if it removes keys as expired", async () => {
+  await withCluster(1, async (cluster) => {
+    const { inbox, transport } = cluster.network.attach(9);
+    const passOn = async (callId: number, command: Uint8Array): Promise<ForwardedReply> => {
+      const calls = [{
+        kind: "write",
+        callId,
+        timeoutMs: 60_000,
+        group: groupOfPartition(0),
+        command,
+      }] as const;
+      transport.send(1, { messages: [], calls, replies: [], leaderships: [], reminders: [] });
+      for (;;) {
+        for (const input of inbox.drain()) {
+          const reply = input.kind === "peerBatch" ? input.batch.replies[0] : undefined;
+          if (reply !== undefined) return reply;
+        }
+        await pause(5);
+      }
+    };
+    const remove: Mutation = { kind: "delete", key: utf8("a"), precondition: undefined };
+    const expire: Mutation = { kind: "expire", key: utf8("a") };
+    assert.is((await passOn(1, encodeCommand([remove], undefined))).kind, "outcome");
+    for (const command of [encodeExpireCommand([utf8("a")]), encodeCommand([remove, expire], undefined)]) {
+      const reply = await passOn(2, command);
+      if (reply.kind !== "failed") throw new Error(`expected a refusal, got ${reply.kind}`);
+      assert.is(reply.failure.kind, "invalidArgument");
+      assert.match(reply.message, /removal of expired keys/);
+    }
+  });
 });
 
 /** The partition that owns `key`. */

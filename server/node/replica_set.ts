@@ -15,6 +15,7 @@ import {
   NO_MEMBERS,
   partitionOfGroup,
 } from "../cluster/mod.ts";
+import type { Clock } from "../ports/mod.ts";
 
 /** What a replica begins with that its leader is to feed. */
 const EMPTY: Restored = {
@@ -27,6 +28,7 @@ const EMPTY: Restored = {
 export interface ReplicaSetOptions {
   readonly nodeId: NodeId;
   readonly multiRaft: MultiRaft;
+  readonly clock: Clock;
   /** The replica of the cluster's own group. */
   readonly cluster: HostedReplica;
 }
@@ -35,13 +37,15 @@ export interface ReplicaSetOptions {
 export class ReplicaSet {
   readonly #nodeId: NodeId;
   readonly #multiRaft: MultiRaft;
+  readonly #clock: Clock;
   readonly #ofPartitions = new Map<GroupId, KvReplica>();
   readonly #all = new Map<GroupId, HostedReplica>();
   /** By group, those that have moved away too. */
   readonly all: ReadonlyMap<GroupId, HostedReplica> = this.#all;
 
-  constructor({ nodeId, multiRaft, cluster }: ReplicaSetOptions) {
+  constructor({ nodeId, multiRaft, clock, cluster }: ReplicaSetOptions) {
     this.#nodeId = nodeId;
+    this.#clock = clock;
     this.#multiRaft = multiRaft;
     this.#all.set(CLUSTER_GROUP, cluster);
   }
@@ -68,7 +72,7 @@ export class ReplicaSet {
 
   /** Takes in a partition's replica that the core already has. */
   add(group: GroupId): KvReplica {
-    const replica = createKvReplica({ partitionId: partitionOfGroup(group), group });
+    const replica = createKvReplica({ partitionId: partitionOfGroup(group), group }, this.#clock);
     this.#ofPartitions.set(group, replica);
     this.#all.set(group, replica);
     return replica;

@@ -157,6 +157,12 @@ const REPLICA_READINGS: readonly ReplicaReading[] = [
     valueOf: ({ stateBytes }) => stateBytes,
     together: "sum",
   },
+  {
+    name: "prkdb_store_expired_keys_total",
+    help: "Keys of the partition that were removed because they had expired",
+    valueOf: ({ expiredKeys }) => expiredKeys,
+    together: "sum",
+  },
 ];
 
 const PEER_READINGS: readonly Reading<PeerStatus>[] = [

@@ -60,7 +60,15 @@ const FULL: PeerBatch = {
   ],
   replies: [
     { kind: "outcome", callId: 1, outcome: { kind: "applied", version: BIG, existed: [2] } },
-    { kind: "values", callId: 2, values: [undefined, { value: new Uint8Array(0), version: 4 }] },
+    {
+      kind: "values",
+      callId: 2,
+      values: [undefined, { value: new Uint8Array(0), version: 4 }, {
+        value: Uint8Array.of(7),
+        version: BIG,
+        expiresInMs: BIG,
+      }],
+    },
     {
       kind: "failed",
       callId: 3,

@@ -100,17 +100,19 @@ function encodeValue(writer: WireWriter, value: ReadResult): void {
     writer.boolean(1, true);
     writer.bytes(2, value.value);
     writer.number(3, value.version);
+    if (value.expiresInMs !== undefined) writer.number(4, value.expiresInMs);
   }
   writer.endMessage(start);
 }
 
 function decodeValue(reader: WireReader): ReadResult {
   let found = false;
-  const item: { value: Uint8Array; version: number } = { value: NO_BYTES, version: 0 };
+  const item: { value: Uint8Array; version: number; expiresInMs?: number } = { value: NO_BYTES, version: 0 };
   while (reader.next()) {
     if (reader.field === 1) found = reader.boolean();
     else if (reader.field === 2) item.value = reader.bytes();
     else if (reader.field === 3) item.version = reader.number();
+    else if (reader.field === 4) item.expiresInMs = reader.number();
   }
   return found ? item : undefined;
 }

@@ -5,38 +5,16 @@
  */
 
 import { Code } from "@connectrpc/connect";
-import { runCommand } from "../../client/cli/command.ts";
 import { TIMEOUT_MS_MAX } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { withoutColours } from "../support/environment.ts";
+import { commandRunner } from "./command_runner.ts";
 import { FakeCluster } from "./fake_cluster.ts";
 
 const test = suite("prkdb command");
 const cluster = new FakeCluster();
+const run = commandRunner(cluster);
 test.after(() => cluster.close());
-
-interface Ran {
-  readonly code: number;
-  readonly output: string;
-  readonly error: string;
-}
-
-async function run(
-  args: readonly string[],
-  input = "",
-  { address = cluster.addresses[0], isTerminal = false } = {},
-): Promise<Ran> {
-  let output = "";
-  let error = "";
-  const code = await runCommand(args, {
-    environment: (name) => name === "PRKDB_ADDRESS" ? address : undefined,
-    readInput: () => Promise.resolve(new TextEncoder().encode(input)),
-    writeOutput: (bytes) => output += new TextDecoder("latin1").decode(bytes),
-    writeError: (text) => error += text,
-    isTerminal,
-  });
-  return { code, output, error };
-}
 
 /** What `run` shows a character a byte. */
 function decoded(output: string): string {
@@ -462,10 +440,15 @@ test("the help of a command shows the options of all commands too", async () => 
     assert.match(output, /^Global Options:\n/m);
     for (const option of ["--address", "--timeout-ms", "--json", "--hex"]) assert.match(output, option);
   }
-  assert.match(
-    (await run(["put", "--help"])).output,
-    /--ttl-ms <ms> +for later versions: keys do not expire yet/,
-  );
+  for (const [command, otherwise] of [["put", "never expires"], ["increment", "stays as it is"]] as const) {
+    const help = (await run([command, "--help"])).output.replaceAll(/\s+/g, " ");
+    assert.match(
+      help,
+      /--ttl <time> let the key expire after so long, as 500ms, 10s, 5m, 2h or 1d; without it/,
+    );
+    assert.match(help, otherwise);
+    assert.match(help, /--ttl-ms <ms> the same in milliseconds, without a unit/);
+  }
 });
 
 test("help is no error", async () => {

@@ -36,6 +36,31 @@ test("bytes go in and come out as they are, the empty value too", () =>
     assert.is(await client.getEntry("nothing"), undefined);
   }));
 
+test("a key expires when the cluster says so: of a put, an increment and in batches", () =>
+  inCluster(async (cluster, client) => {
+    const expiryOf = async (key: string) => (await client.getEntry(key))?.expiresAtMs;
+    const wallMs = Number(cluster.wallMs);
+    await client.put("p", "x", { ttlMs: 1 });
+    await client.increment("n", 1, { ttlMs: 3_155_760_000_000 });
+    assert.equal(await Promise.all(["p", "n"].map(expiryOf)), [wallMs + 1, wallMs + 3_155_760_000_000]);
+    const results = await client.writeBatch([
+      { kind: "put", key: "p", value: "y", ttlMs: 60_000, precondition: { exists: true } },
+      { kind: "increment", key: "n", by: 2, ttlMs: 5 },
+      { kind: "increment", key: "never" },
+    ]);
+    assert.equal(results.map(({ kind }) => kind), ["applied", "applied", "applied"]);
+    assert.equal(await Promise.all(["p", "n", "never"].map(expiryOf)), [
+      wallMs + 60_000,
+      wallMs + 5,
+      undefined,
+    ]);
+    await client.put("p", "z", { ttlMs: undefined });
+    await client.increment("n");
+    assert.equal(await Promise.all(["p", "n"].map(expiryOf)), [undefined, wallMs + 5]);
+    await client.put("p", "again", { ttlMs: 7, precondition: { exists: true } });
+    assert.is((await client.getEntry("p", { consistency: "stale" }))?.expiresAtMs, wallMs + 7);
+  }));
+
 test("JSON is parsed", () =>
   inCluster(async (_, client) => {
     await client.put("json", JSON.stringify({ a: [1, 2] }));

@@ -69,6 +69,8 @@ export interface SeenCall {
 interface StoredValue {
   readonly value: Uint8Array;
   readonly version: bigint;
+  /** As it is told; nothing expires here. */
+  readonly expiresAtMs?: bigint;
 }
 
 interface FakePartition {
@@ -124,6 +126,8 @@ export class FakeCluster {
   readonly changes = new FakeChanges();
   metadataCalls = 0;
   clusterId = "fake";
+  /** The time of day of all its nodes. */
+  wallMs = 1_000_000_000_000n;
   readonly #servers: (RunningNode | undefined)[] = [];
   readonly #ports: number[] = [];
   readonly #partitions: FakePartition[];
@@ -344,9 +348,9 @@ export class FakeCluster {
   }
 
   #put(call: SeenCall, body: Uint8Array) {
-    const { key, value, precondition, requestId } = fromBinary(PutRequestSchema, body);
+    const { key, value, ttlMs, precondition, requestId } = fromBinary(PutRequestSchema, body);
     this.#mustLead(call, call.keys);
-    const mutation = { kind: { case: "put", value: { key, value, ttlMs: 0n } }, precondition } as Mutation;
+    const mutation = { kind: { case: "put", value: { key, value, ttlMs } }, precondition } as Mutation;
     const result = this.#single(mutation, requestId);
     return toBinary(PutResponseSchema, create(PutResponseSchema, { version: result.version ?? 0n }));
   }
@@ -360,9 +364,9 @@ export class FakeCluster {
   }
 
   #increment(call: SeenCall, body: Uint8Array) {
-    const { key, by, precondition, requestId } = fromBinary(IncrementRequestSchema, body);
+    const { key, by, ttlMs, precondition, requestId } = fromBinary(IncrementRequestSchema, body);
     this.#mustLead(call, call.keys);
-    const mutation = { kind: { case: "increment", value: { key, by, ttlMs: 0n } }, precondition } as Mutation;
+    const mutation = { kind: { case: "increment", value: { key, by, ttlMs } }, precondition } as Mutation;
     const { version = 0n, value = 0n } = this.#single(mutation, requestId);
     return toBinary(IncrementResponseSchema, create(IncrementResponseSchema, { version, value }));
   }
@@ -467,13 +471,20 @@ export class FakeCluster {
       const text = held === undefined ? "0" : new TextDecoder().decode(held);
       if (!/^-?\d+$/.test(text)) return { error: { code: "NOT_A_NUMBER", message: "that is no number" } };
       const value = BigInt(text) + mutation.kind.value.by;
-      partition.values.set(key, { value: new TextEncoder().encode(String(value)), version });
+      const expiry = this.#expiry(mutation.kind.value.ttlMs, partition.values.get(key));
+      partition.values.set(key, { value: new TextEncoder().encode(String(value)), version, ...expiry });
       return { version, value };
     }
     if (mutation.kind.case === "put") {
-      partition.values.set(key, { value: mutation.kind.value.value, version });
+      const expiry = this.#expiry(mutation.kind.value.ttlMs, undefined);
+      partition.values.set(key, { value: mutation.kind.value.value, version, ...expiry });
     } else partition.values.delete(key);
     return { version, existed: mutation.kind.case === "delete" && existed };
+  }
+
+  #expiry(ttlMs: bigint, before: StoredValue | undefined): Pick<StoredValue, "expiresAtMs"> {
+    if (ttlMs > 0n) return { expiresAtMs: this.wallMs + ttlMs };
+    return before?.expiresAtMs === undefined ? {} : { expiresAtMs: before.expiresAtMs };
   }
 
   #read(key: Uint8Array): MessageInitShape<typeof GetResponseSchema> {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { PrkDbClient, PrkDbError } from "../../client/mod.ts";
+import { PrkDbClient } from "../../client/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
 import { inCluster } from "./in_cluster.ts";
 
@@ -71,21 +71,34 @@ test("options, keys and batches of the wrong kind are named", () =>
     assert.is(cluster.calls.length, 0);
   }));
 
-test("a put that is to expire is refused alone, and not with the calls beside it", () =>
+test("a time to live that nodes would refuse is refused alone, and not with the calls beside it", () =>
   inCluster(async (cluster, client) => {
-    const ttlMs = 5;
-    const results = await Promise.allSettled([
-      client.put("before", "x"),
-      client.put("expiring", "x", { ttlMs }),
-      client.put("behind", "x"),
-      client.writeBatch([{ kind: "put", key: "expiring", value: "x", ttlMs }]),
-    ]);
-    assert.equal(results.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled", "rejected"]);
-    for (const { reason } of [results[1], results[3]] as readonly PromiseRejectedResult[]) {
-      assert.ok(reason instanceof PrkDbError && reason.code === "unimplemented");
-      assert.match(reason.message, /time to live \(ttlMs\): keys do not expire yet/);
+    const range = /^Cannot use ttlMs: it must be a whole number from 1 to 3155760000000, it is /;
+    for (const ttlMs of [0, -1, 1.5, NaN, Infinity, 3_155_760_000_001]) {
+      const results = await Promise.allSettled([
+        client.put("before", "x"),
+        client.put("expiring", "x", { ttlMs }),
+        client.put("behind", "x"),
+        client.writeBatch([{ kind: "put", key: "expiring", value: "x", ttlMs }]),
+        client.writeBatch([{ kind: "increment", key: "expiring", ttlMs }]),
+        client.increment("expiring", 1, { ttlMs }),
+      ]);
+      assert.equal(results.map(({ status }) => status === "fulfilled"), [
+        ...[true, false, true],
+        ...[false, false, false],
+      ]);
+      for (const result of results) {
+        if (result.status === "fulfilled") continue;
+        assert.ok(result.reason instanceof RangeError, String(result.reason));
+        assert.match(result.reason.message, range);
+      }
     }
-    assert.equal([...cluster.applied].sort(), ["before", "behind"]);
+    for (const ttlMs of ["5", null, 5n, {}]) {
+      const options = anything<{ ttlMs: number }>({ ttlMs });
+      await assertRejects(() => client.put("k", "v", options), isTypeError(/ttlMs: it must be a number/));
+    }
+    assert.not.ok(cluster.applied.includes("expiring"));
+    assert.not.ok(cluster.applied.includes("k"));
   }));
 
 test("a precondition is one of the three, and no more", () =>

@@ -1,6 +1,7 @@
 /**
  * A node in memory: one map, versions that count up, and ways to make it refuse. It takes the arguments of
- * `NodeApi` as they come and remembers them, so that a test sees what passed the border.
+ * `NodeApi` as they come and remembers them, so that a test sees what passed the border. Its time stands
+ * still: a key keeps all of its time to live.
  *
  * @module
  */
@@ -24,6 +25,8 @@ export const FAIL_PREFIX = "fail:";
 export const BUG_KEY = "bug";
 /** Reads and writes of this key are answered only at their deadline. */
 export const SLOW_KEY = "slow";
+
+type Held = NonNullable<ReadResult>;
 
 /** One call, as the node got it. */
 export type Seen =
@@ -68,8 +71,12 @@ export class FakeNode implements NodeApi {
   clusterId = "test-cluster";
   readonly #listeners = new Set<() => void>();
   #changes: readonly ClusterChange[] = [];
-  readonly #values = new Map<string, { readonly value: Uint8Array; readonly version: number }>();
+  readonly #values = new Map<string, Held>();
   #version = 0;
+
+  wallMs(): number {
+    return Date.now();
+  }
 
   async write(mutations: readonly Mutation[], options: NodeWriteOptions): Promise<readonly WriteResult[]> {
     this.seen.push({ kind: "write", mutations, options });
@@ -190,6 +197,7 @@ export class FakeNode implements NodeApi {
         membership: { voters: [1], votersOutgoing: [], learners: [], learnersNext: [] },
         appendsSent: 6,
         keyCount: 5,
+        expiredKeys: 0,
         stateBytes: 100,
         followers: [{
           node: 2,
@@ -209,16 +217,17 @@ export class FakeNode implements NodeApi {
     const error = await failureOf(key, options.timeoutMs) ?? this.#preconditionError(mutation, key);
     if (error !== undefined) return { ok: false, error };
     const existed = this.#values.has(key);
-    if (mutation.kind === "increment") return this.#increment(key, mutation.by);
+    if (mutation.kind === "increment") return this.#increment(key, mutation);
     const version = ++this.#version;
-    if (mutation.kind === "put") this.#values.set(key, { value: mutation.value, version });
-    else this.#values.delete(key);
+    if (mutation.kind === "put") {
+      this.#values.set(key, { value: mutation.value, version, ...expiryOf(mutation.ttlMs, undefined) });
+    } else this.#values.delete(key);
     return { ok: true, version, existed: mutation.kind === "delete" && existed, partitionId: 3 };
   }
 
-  #increment(key: string, by: string): WriteResult {
-    const held = this.#values.get(key)?.value;
-    const before = held === undefined ? "0" : textOf(held);
+  #increment(key: string, { by, ttlMs }: Mutation & { readonly kind: "increment" }): WriteResult {
+    const held = this.#values.get(key);
+    const before = held === undefined ? "0" : textOf(held.value);
     const sum = BigInt(before) + BigInt(by);
     const isNumber = before === String(BigInt(before)) && sum === BigInt.asIntN(64, sum);
     if (!isNumber) {
@@ -226,7 +235,8 @@ export class FakeNode implements NodeApi {
       return { ok: false, error: new DomainError({ kind: "notANumber" }, message) };
     }
     const version = ++this.#version;
-    this.#values.set(key, { value: new TextEncoder().encode(String(sum)), version });
+    const value = new TextEncoder().encode(String(sum));
+    this.#values.set(key, { value, version, ...expiryOf(ttlMs, held) });
     return { ok: true, version, existed: false, partitionId: 3, number: String(sum) };
   }
 
@@ -238,6 +248,11 @@ export class FakeNode implements NodeApi {
     const message = `Cannot write: the key must be at version ${wanted}, it is at ${currentVersion}`;
     return new DomainError({ kind: "precondition", currentVersion }, message);
   }
+}
+
+function expiryOf(ttlMs: number, before: Held | undefined): Pick<Held, "expiresInMs"> {
+  if (ttlMs > 0) return { expiresInMs: ttlMs };
+  return before?.expiresInMs === undefined ? {} : { expiresInMs: before.expiresInMs };
 }
 
 function missing(): DomainError {

@@ -14,6 +14,7 @@ import { SeededRandom } from "../support/seeded_random.ts";
 import { ANSWERED_CASES } from "./answered_cases.ts";
 import { type Answer, binary, type ConformanceCall, envelope, gzip, pathOf } from "./callers.ts";
 import { bytes, call, errorInfo, refused } from "./case.ts";
+import { EXPIRY_CASES, withSpans } from "./expiry_cases.ts";
 import { grpcRequest, type GrpcSending, readGrpcAnswer } from "./grpc_caller.ts";
 import { REFUSED_CASES } from "./refused_cases.ts";
 
@@ -38,10 +39,10 @@ async function answerBy(grpc: GrpcNode, asked: ConformanceCall, sending?: GrpcSe
 
 for (const sending of ["plain", "gzip"] as const) {
   test(`every case by gRPC, ${sending}`, async () => {
-    for (const each of [...ANSWERED_CASES, ...REFUSED_CASES]) {
+    for (const each of [...ANSWERED_CASES, ...REFUSED_CASES, ...EXPIRY_CASES]) {
       const grpc = new GrpcNode();
       for (const earlier of each.before ?? []) await send(grpc, earlier);
-      assert.equal(await answerBy(grpc, each.call, sending), each.answer, each.name);
+      assert.equal(withSpans(await answerBy(grpc, each.call, sending)), each.answer, each.name);
       assert.is(grpc.bodies.takenBytes, 0, each.name);
       const code = each.answer.ok ? "ok" : each.answer.code;
       assert.is(grpc.noted.at(-1), `${each.call.desc.name} ${code}`);

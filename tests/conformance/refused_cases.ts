@@ -104,30 +104,9 @@ const INVALID: readonly Case[] = [
     ),
   },
   {
-    name: "no time to live yet",
-    call: call(put, { key: bytes("a"), ttlMs: 5n }),
-    answer: refused(
-      "unimplemented",
-      "Cannot accept ttl_ms 5: keys do not expire yet: leave it out and delete the key when it is due",
-    ),
-  },
-  {
-    name: "no time to live of a number yet",
-    call: call(increment, { key: bytes("a"), by: 1n, ttlMs: 5n }),
-    answer: refused(
-      "unimplemented",
-      "Cannot accept ttl_ms 5: keys do not expire yet: leave it out and delete the key when it is due",
-    ),
-  },
-  {
     name: "no number without a key",
     call: call(increment, { by: 1n }),
     answer: invalid("Cannot accept key: it is empty: give it 1 byte or more"),
-  },
-  {
-    name: "no time to live beyond numbers",
-    call: call(put, { key: bytes("a"), ttlMs: 2n ** 60n }),
-    answer: invalid("Cannot accept ttl_ms: it is 1152921504606846976, " + SAFE_MAX_TEXT),
   },
   {
     name: "no request of nobody",

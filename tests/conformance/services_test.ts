@@ -14,12 +14,13 @@ import { handler, router } from "./asking.ts";
 import { ANSWERED_CASES } from "./answered_cases.ts";
 import { type Answer, type Ask, CALLERS, type ConformanceCall, type ConformanceCaller } from "./callers.ts";
 import { bytes, call, type Case } from "./case.ts";
+import { EXPIRING_WRITES, EXPIRY_CASES, withSpans } from "./expiry_cases.ts";
 import { FakeNode } from "./fake_node.ts";
 import { grpcRequest, Http2Client, readGrpcAnswer } from "./grpc_caller.ts";
 import { REFUSED_CASES } from "./refused_cases.ts";
 
 const test = suite("services");
-const CASES: readonly Case[] = [...ANSWERED_CASES, ...REFUSED_CASES];
+const CASES: readonly Case[] = [...ANSWERED_CASES, ...REFUSED_CASES, ...EXPIRY_CASES];
 const BASE = "http://node.test:50051";
 
 /** The general path counts a deadline down from the moment the headers came. */
@@ -61,6 +62,21 @@ test("what passes the border is what was sent", async () => {
       seen.options.timeoutMs <= 12_345 && seen.options.timeoutMs > 12_345 - ELAPSED_MS_MAX,
       caller.name,
     );
+  }
+});
+
+test("times to live pass the border as they were sent", async () => {
+  for (const caller of CALLERS.filter((each) => !each.isSafeOnly)) {
+    for (const [write, ttlMs] of EXPIRING_WRITES) {
+      const node = new FakeNode();
+      await caller.answer(write, await askOf(node)(await caller.request(write, BASE)));
+      const [seen] = node.seen;
+      assert.ok(seen?.kind === "write", caller.name);
+      const times = seen.mutations.map((each) =>
+        each.kind === "put" || each.kind === "increment" ? each.ttlMs : -1
+      );
+      assert.equal(times, ttlMs, caller.name);
+    }
   }
 });
 
@@ -144,7 +160,8 @@ async function playGrpc(base: string, startAnew: () => void): Promise<void> {
       startAnew();
       for (const earlier of each.before ?? []) await client.ask(await grpcRequest(earlier));
       const answer = await client.ask(await grpcRequest(each.call, sending));
-      assert.equal(await readGrpcAnswer(each.call, answer), each.answer, `gRPC, ${sending}: ${each.name}`);
+      const read = withSpans(await readGrpcAnswer(each.call, answer));
+      assert.equal(read, each.answer, `gRPC, ${sending}: ${each.name}`);
     }
   }
   client.close();
@@ -175,5 +192,5 @@ async function play(each: Case, caller: ConformanceCaller, ask: Ask, base = BASE
   for (const earlier of each.before ?? []) {
     await (await ask(await CALLERS[0]!.request(earlier, base))).bytes();
   }
-  return await caller.answer(each.call, await ask(await caller.request(each.call, base)));
+  return withSpans(await caller.answer(each.call, await ask(await caller.request(each.call, base))));
 }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Condition, History, Operation, RegisterAction } from "./history.ts";
+import { type Condition, conditionOf, type History, type Operation, type WriteAction } from "./history.ts";
 
 /** Definite at all times. */
 interface Register {
@@ -75,8 +75,7 @@ function results(operation: Operation, register: Register, versions: readonly nu
     case "absent":
       return value === undefined ? [register] : [];
     case "refused":
-      if (action.kind === "get" || action.condition === undefined) return [];
-      return current === outcome.currentVersion && !holds(action.condition, current) ? [register] : [];
+      return current === outcome.currentVersion && !holds(conditionOf(action), current) ? [register] : [];
     case "deleted":
       if (outcome.existed !== (value !== undefined)) return [];
       return changes(operation, register, [outcome.version]);
@@ -87,7 +86,7 @@ function results(operation: Operation, register: Register, versions: readonly nu
         .filter((after) => after.value === outcome.value);
     case "notANumber":
       if (action.kind !== "increment" || valueAfter(action, value) !== "impossible") return [];
-      return action.condition === undefined || holds(action.condition, current) ? [register] : [];
+      return holds(action.condition, current) ? [register] : [];
     case "unknown":
       return [register, ...changes(operation, register, told(undefined, { version, versions }))];
     case "failed":
@@ -106,8 +105,8 @@ function told(
 function changes({ action }: Operation, register: Register, versions: readonly number[]): Register[] {
   if (action.kind === "get") return [];
   const { value, version } = register;
-  const isConditional = action.condition !== undefined;
-  if (isConditional && !holds(action.condition, value === undefined ? 0 : version)) return [];
+  if (action.kind === "expire") return value === action.value ? [{ value: undefined, version }] : [];
+  if (!holds(action.condition, value === undefined ? 0 : version)) return [];
   const mustGrow = action.condition?.kind === "version" && value !== undefined;
   const after = valueAfter(action, value);
   if (after === "impossible") return [];
@@ -116,7 +115,7 @@ function changes({ action }: Operation, register: Register, versions: readonly n
 }
 
 function valueAfter(
-  action: Exclude<RegisterAction, { readonly kind: "get" }>,
+  action: WriteAction,
   value: string | undefined,
 ): string | undefined {
   if (action.kind === "put") return action.value;
@@ -125,14 +124,14 @@ function valueAfter(
   return Number.isInteger(before) ? String(before + action.by) : "impossible";
 }
 
-function holds(condition: Condition, current: number): boolean {
+function holds(condition: Condition | undefined, current: number): boolean {
+  if (condition === undefined) return true;
   if (condition.kind === "exists") return current > 0;
   return current === (condition.kind === "absent" ? 0 : condition.version);
 }
 
 function mentionedVersions(operation: Operation): number[] {
-  const { action } = operation;
-  const condition = action.kind === "get" ? undefined : action.condition;
+  const condition = conditionOf(operation.action);
   const wanted = condition?.kind === "version" && condition.version > 0 ? [condition.version] : [];
   return [...wanted, ...mentionedByOutcome(operation)];
 }

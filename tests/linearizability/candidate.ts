@@ -12,7 +12,7 @@
  * @module
  */
 
-import { type Condition, endOf, type Operation, type RegisterAction } from "./history.ts";
+import { type Condition, conditionOf, endOf, type Operation, type RegisterAction } from "./history.ts";
 import { isBlind, isNumber, versionTold } from "./register.ts";
 
 /** One operation as the search sees it. */
@@ -95,12 +95,15 @@ interface Sightings {
   version: number | undefined;
   /** When the first read of it returned. */
   seenBy: number;
+  /** Whether its time may come: then it is not like others that nobody has read. */
+  mayExpire: boolean;
 }
 
 function sightingsOf(operations: readonly Operation[]): ReadonlyMap<string, Sightings> {
   const byValue = new Map<string, Sightings>();
   const of = (value: string) => {
-    const known = byValue.get(value) ?? { writers: 0, readings: 0, version: undefined, seenBy: Infinity };
+    const known = byValue.get(value) ??
+      { writers: 0, readings: 0, version: undefined, seenBy: Infinity, mayExpire: false };
     byValue.set(value, known);
     return known;
   };
@@ -108,6 +111,7 @@ function sightingsOf(operations: readonly Operation[]): ReadonlyMap<string, Sigh
     if (action.kind === "put" && outcome.kind !== "failed" && outcome.kind !== "refused") {
       of(action.value).writers++;
     }
+    if (action.kind === "expire") of(action.value).mayExpire = true;
     if (outcome.kind !== "found") continue;
     const seen = of(outcome.value);
     seen.readings++;
@@ -141,14 +145,16 @@ function settled(
 }
 
 function withoutUnread(action: RegisterAction, sightings: ReadonlyMap<string, Sightings>): RegisterAction {
-  if (action.kind !== "put" || (sightings.get(action.value)?.readings ?? 0) > 0) return action;
+  if (action.kind !== "put") return action;
+  const seen = sightings.get(action.value);
+  if (seen !== undefined && (seen.readings > 0 || seen.mayExpire)) return action;
   return { ...action, value: UNREAD };
 }
 
 function twinKeyOf(action: RegisterAction): string {
   if (action.kind === "get") return "get";
-  const what = action.kind === "put" ? action.value : action.kind === "increment" ? action.by : "";
-  return `${action.kind} ${conditionKey(action.condition)} ${what}`;
+  const what = action.kind === "delete" ? "" : action.kind === "increment" ? action.by : action.value;
+  return `${action.kind} ${conditionKey(conditionOf(action))} ${what}`;
 }
 
 function conditionKey(condition: Condition | undefined): string {

@@ -20,7 +20,20 @@ export type RegisterAction =
   | { readonly kind: "delete"; readonly condition?: Condition | undefined }
   /** Adds to the number that the key holds as decimal text, 0 where there is no such key. */
   | { readonly kind: "increment"; readonly by: number; readonly condition?: Condition | undefined }
-  | { readonly kind: "get" };
+  | { readonly kind: "get" }
+  /**
+   * Nobody asks for it: the key is removed by its time, if it holds the `value` of the put that set the time.
+   * It is called when that may happen at the earliest, and its outcome is unknown: it may never happen.
+   */
+  | { readonly kind: "expire"; readonly value: string };
+
+/** What was asked that may hang on a condition. */
+export type WriteAction = Exclude<RegisterAction, { readonly kind: "get" | "expire" }>;
+
+/** The condition of a write; reads and expiries have none. */
+export function conditionOf(action: RegisterAction): Condition | undefined {
+  return action.kind === "get" || action.kind === "expire" ? undefined : action.condition;
+}
 
 /** What a read was told. */
 export type Reading =
@@ -95,6 +108,8 @@ function describeAction(action: RegisterAction): string {
       return `increment by ${action.by}${describeCondition(action.condition)}`;
     case "get":
       return "get";
+    case "expire":
+      return `expiry of ${JSON.stringify(action.value)}`;
     default:
       return unreachableCase(action);
   }

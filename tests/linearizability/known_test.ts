@@ -56,6 +56,43 @@ const EXAMPLES: readonly Example[] = [
     by(3, [5, 6], found("a")),
     by(2, [7, 8], found("b")),
   ]),
+  good("a key is gone when its time has come, and another may be written", [
+    by(1, [0, 1], put("a", 1)),
+    expiry("a", 10),
+    by(2, [8, 9], found("a", 1)),
+    by(2, [11, 12], absent()),
+    by(3, [13, 14], create("b", 3)),
+    by(2, [15, 16], found("b", 3)),
+  ]),
+  good("a key outlives its time", [
+    by(1, [0, 1], put("a", 1)),
+    expiry("a", 10),
+    by(2, [30, 31], found("a", 1)),
+    by(1, [32, 33], put("b", 2)),
+  ]),
+  bad("a key is gone before its time", [
+    by(1, [0, 1], put("a", 1)),
+    expiry("a", 10),
+    by(2, [7, 8], absent()),
+  ]),
+  bad("a key is gone and comes back", [
+    by(1, [0, 1], put("a", 1)),
+    expiry("a", 10),
+    by(2, [11, 12], absent()),
+    by(2, [13, 14], found("a", 1)),
+  ]),
+  bad("the time of a value that was replaced removes the next one", [
+    by(1, [0, 1], put("a", 1)),
+    expiry("a", 10),
+    by(1, [2, 3], put("b", 2)),
+    by(2, [11, 12], absent()),
+  ]),
+  bad("two create the key when its time came once", [
+    by(1, [0, 1], put("a", 1)),
+    expiry("a", 10),
+    by(2, [11, 12], create("b", 2)),
+    by(3, [13, 14], create("c", 3)),
+  ]),
   good("increments add up, from nothing and across numbers that were put", [
     by(1, [0, 1], counted("1", 1)),
     by(2, [2, 3], put("10", 2)),
@@ -333,6 +370,11 @@ test("an operation that ends before it begins is no history", async () => {
     (error) => error instanceof RangeError,
   );
 });
+
+/** That of the put of `value`, which happens at `fromAt` at the earliest. */
+function expiry(value: string, fromAt: number): Operation {
+  return by(0, [fromAt, fromAt], { action: { kind: "expire", value }, outcome: UNKNOWN });
+}
 
 function good(name: string, history: History): Example {
   return { name, isLinearizable: true, history };

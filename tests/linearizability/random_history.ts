@@ -7,7 +7,13 @@
  */
 
 import type { SeededRandom } from "../support/seeded_random.ts";
-import type { Condition, Operation, OperationOutcome, RegisterAction } from "./history.ts";
+import {
+  type Condition,
+  conditionOf,
+  type Operation,
+  type OperationOutcome,
+  type RegisterAction,
+} from "./history.ts";
 
 /** What happens. */
 export interface RandomHistoryOptions {
@@ -25,7 +31,12 @@ export interface RandomHistoryOptions {
    * Of 100 operations, how many are increments; with any, half of the puts put numbers. None unless given.
    */
   readonly incrementPercent?: number;
+  /** Of 100 puts, how many set a time at which the key expires. None unless given. */
+  readonly expiringPercent?: number;
 }
+
+/** Who calls an expiry. */
+const NOBODY = -1;
 
 /** What a client is about. */
 interface Call {
@@ -78,6 +89,7 @@ class Scene {
       const call = this.#call(client, nowAt);
       this.#calls.push(call);
       this.#underWay.push(call);
+      this.#mayExpire(call);
       freeAt[client] = call.returnedAt + 1 + this.#random.below(10);
     }
     this.#takeEffect(Infinity);
@@ -104,6 +116,25 @@ class Scene {
       isAnswered,
       outcome,
     };
+  }
+
+  /** Its time comes some while after the put was called, if ever, whether that is answered or not. */
+  #mayExpire({ key, action, invokedAt }: Call): void {
+    const { expiringPercent = 0 } = this.#options;
+    if (action.kind !== "put" || expiringPercent === 0 || !this.#random.chance(expiringPercent)) return;
+    const dueAt = invokedAt + 1 + this.#random.below(100);
+    const expiry: Call = {
+      client: NOBODY,
+      key,
+      action: { kind: "expire", value: action.value },
+      invokedAt: dueAt,
+      effectAt: this.#random.chance(30) ? Infinity : dueAt + this.#random.below(60),
+      returnedAt: dueAt,
+      isAnswered: false,
+      outcome: { kind: "unknown" },
+    };
+    this.#calls.push(expiry);
+    this.#underWay.push(expiry);
   }
 
   #action(client: number, key: string): RegisterAction {
@@ -147,6 +178,7 @@ class Scene {
     const item = this.#items.get(key) ?? { value: undefined, version: 0, writer: undefined, batchEndsAt: 0 };
     this.#items.set(key, item);
     if (action.kind === "get") return this.#read(call, item);
+    if (action.kind === "expire") return this.#expire(item, action.value);
     const current = item.value === undefined ? 0 : item.version;
     if (action.condition !== undefined && !holds(action.condition, current)) {
       this.#heard.set(`${call.client} ${key}`, current);
@@ -158,6 +190,11 @@ class Scene {
     const version = this.#takeVersion(call, item);
     this.#heard.set(`${call.client} ${key}`, action.kind === "put" ? version : 0);
     return action.kind === "put" ? { kind: "written", version } : { kind: "deleted", existed, version };
+  }
+
+  #expire(item: Item, value: string): OperationOutcome {
+    if (item.value === value) Object.assign(item, { value: undefined, writer: undefined });
+    return { kind: "unknown" };
   }
 
   #add(call: Call, { item, by }: { readonly item: Item; readonly by: number }): OperationOutcome {
@@ -194,7 +231,7 @@ class Scene {
 }
 
 function isPlain({ action, isAnswered }: Call): boolean {
-  return isAnswered && action.kind !== "get" && action.condition === undefined;
+  return isAnswered && action.kind !== "get" && conditionOf(action) === undefined;
 }
 
 function holds(condition: Condition, current: number): boolean {

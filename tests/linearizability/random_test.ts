@@ -61,6 +61,7 @@ function small(random: SeededRandom): RandomHistoryOptions {
     unversionedPercent: random.pick([0, 50, 100]),
     values: random.pick([1, 2, 3, Infinity]),
     incrementPercent: random.pick([0, 0, 30, 60]),
+    expiringPercent: random.pick([0, 0, 50, 100]),
   };
 }
 
@@ -77,6 +78,7 @@ const LARGE: Readonly<Record<string, Partial<RandomHistoryOptions>>> = {
   "64 clients on one key, no versions in reads": { keys: 1, clients: 64, unversionedPercent: 100 },
   "a fifth without an answer": { unknownPercent: 20 },
   "a third of them increments": { incrementPercent: 35 },
+  "half of the puts expire": { expiringPercent: 50 },
 };
 
 for (const [name, options] of Object.entries(LARGE)) {

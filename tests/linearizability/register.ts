@@ -19,6 +19,7 @@
 
 import {
   type Condition,
+  conditionOf,
   type Operation,
   type OperationOutcome,
   type RegisterAction,
@@ -78,7 +79,7 @@ export function apply(
 
 /** Whether the operation fits any state and leaves nothing of it but its floor. */
 export function isBlind({ action, outcome }: Pick<Operation, "action" | "outcome">): boolean {
-  if (action.kind === "get" || action.condition !== undefined) return false;
+  if (conditionOf(action) !== undefined) return false;
   return action.kind === "put" || (action.kind === "delete" && outcome.kind === "unknown");
 }
 
@@ -147,21 +148,25 @@ function sumOf({ value = "0" }: State, by: number): string | undefined {
 }
 
 function refused(state: State, action: RegisterAction, currentVersion: number): State | undefined {
-  if (action.kind === "get" || action.condition === undefined) return undefined;
-  const isMet = action.condition.kind === "exists"
+  const condition = conditionOf(action);
+  if (condition === undefined) return undefined;
+  const isMet = condition.kind === "exists"
     ? currentVersion > 0
-    : currentVersion === wantedVersion(action.condition);
+    : currentVersion === wantedVersion(condition);
   if (isMet) return undefined;
   if (currentVersion === 0) return state.value === undefined ? state : undefined;
   return state.value === undefined ? undefined : pinned(state, currentVersion);
 }
 
 /**
- * A delete of nothing, and an increment of what is no number, leave everything as it is, so it need not take
- * effect.
+ * A delete of nothing, an increment of what is no number, and the expiry of a value that is not there leave
+ * everything as it is, so it need not take effect.
  */
 function takenEffect(state: State, action: RegisterAction): State | undefined {
   if (action.kind === "get") return undefined;
+  if (action.kind === "expire") {
+    return state.value === action.value ? { ...state, value: undefined, version: undefined } : undefined;
+  }
   const before = meeting(state, action.condition);
   if (before === undefined) return undefined;
   if (action.kind === "put") return { value: action.value, version: undefined, floor: before.floor };

@@ -100,6 +100,7 @@ function versionOfFound(outcome: Operation["outcome"]): boolean {
 }
 
 function mayHaveRemoved({ action, outcome }: Operation, version: number): boolean {
+  if (action.kind === "expire") return true;
   if (action.kind !== "delete") return false;
   return outcome.kind === "unknown" ||
     (outcome.kind === "deleted" && outcome.existed && outcome.version >= version);

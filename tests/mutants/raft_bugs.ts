@@ -34,7 +34,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a new leader serves reads before it has committed in its term",
     caughtBy: "schedules",
-    edits: [{ file: "read_index.ts", find: "|| log.termAt(log.committed) !== state.term", replace: "" }],
+    edits: [{ file: "read_index.ts", find: " && log.termAt(log.committed) === term", replace: "" }],
   },
   {
     name: "the vote is not persisted",
@@ -213,6 +213,29 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       find: "Math.min(message.readRound, state.reads.lastRound)",
       replace: "state.reads.lastRound",
     }],
+  },
+  {
+    name: "a round of reads does not wait for the floor",
+    caughtBy: "scripts",
+    edits: [{
+      file: "read_index.ts",
+      find: "round: reads.lastRound, readIndex: newestIndex(state), origins: reads.waiting }",
+      replace: "round: reads.lastRound, readIndex: state.log.committed, origins: reads.waiting }",
+    }],
+  },
+  {
+    name: "a lease answers reads from below the floor",
+    caughtBy: "scripts",
+    edits: [{
+      file: "read_index.ts",
+      find: "round: reads.lastRound, readIndex: newestIndex(state), origins });",
+      replace: "round: reads.lastRound, readIndex: state.log.committed, origins });",
+    }],
+  },
+  {
+    name: "the floor of reads outlives the leadership",
+    caughtBy: "scripts",
+    edits: [{ file: "read_index.ts", find: "  reads.floor = 0;\n", replace: "" }],
   },
   {
     name: "refusals are counted as acknowledgements",

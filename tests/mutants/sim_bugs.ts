@@ -332,6 +332,51 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
       replace: "Math.random() * (step / 2)",
     }],
   },
+  {
+    name: "a put without a time keeps that of the value before",
+    edits: [{
+      file: "server/kv/state_machine.ts",
+      find: "else this.#expiry.clear(name);",
+      replace: "else if (ttlMs < 0) this.#expiry.clear(name);",
+    }],
+  },
+  {
+    name: "a key is removed as expired that was written again meanwhile",
+    edits: [{
+      file: "server/kv/state_machine.ts",
+      find: "if (this.#isExpired(name)) this.#removeExpired(name);",
+      replace: "this.#removeExpired(name);",
+    }],
+  },
+  {
+    name: "a leader calls keys expired by its own clock, which nobody else knows of",
+    edits: [{
+      file: "server/expiry/clock_entries.ts",
+      find: "if (earliestMs <= nowMs) this.#prepare(replica, nowMs);",
+      replace: "if (earliestMs < 0) this.#prepare(replica, nowMs);",
+    }, {
+      file: "server/calls/hosted_replica.ts",
+      find: "if (item === undefined || expiresAtMs === undefined) return item;",
+      replace:
+        "if (item === undefined || expiresAtMs === undefined) return item;\n      if (expiresAtMs <= nowMs) return undefined;",
+    }],
+  },
+  {
+    name: "keys expire by wall clocks",
+    edits: [{
+      file: "server/calls/hosted_replica.ts",
+      find: "const reading = { appliedMs: this.machine.timeMs, monotonicMs };",
+      replace: "const reading = { appliedMs: this.machine.timeMs, monotonicMs: this.#hostClock.wallMs() };",
+    }],
+  },
+  {
+    name: "nobody removes what has expired",
+    edits: [{
+      file: "server/node/node_loop.ts",
+      find: "removal.tick();",
+      replace: "void removal;",
+    }],
+  },
   ...[
     "a majority is one too small",
     "entries of an older term are committed by counting",

@@ -11,6 +11,8 @@
  * | `pause N TICKS` | N stands still: its clock goes on, its ticks do not |
  * | `campaign N` | ticks N alone until it stands for election |
  * | `propose N [count]` · `read N ID` · `transfer N TO` · `unreachable N PEER` | asks the core |
+ * | `floor N INDEX` | no read asked from now on is answered by N from below INDEX |
+ * | `reading N` · `refuse N` | the reads for which the next turn of N opens a round; refuses followers' |
  * | `remind N TO` | N says what TO has promised to it (`raft/promises.ts`) |
  * | `prefer N\|all [priority=2,3,1]` | changes the order in which N thinks that replicas should lead |
  * | `change N voters=1,2 [learners=3]` | asks N to change the membership |
@@ -27,7 +29,13 @@
  * @module
  */
 
-import { InvariantViolation, type Message, type MultiRaftConfig, type Restored } from "../../raft/mod.ts";
+import {
+  InvariantViolation,
+  type Message,
+  type MultiRaft,
+  type MultiRaftConfig,
+  type Restored,
+} from "../../raft/mod.ts";
 import type { ScriptCommand } from "../script/script_file.ts";
 import {
   appliedText,
@@ -116,6 +124,14 @@ export class RaftScript {
         for (const node of nodes) node.raft?.setPriority(GROUP, order);
         return [];
       }
+      case "floor":
+        this.#node(first).core.raiseReadFloor(GROUP, second ?? 0);
+        return [];
+      case "reading":
+        return [describeReading(this.#node(first).core)];
+      case "refuse":
+        this.#node(first).core.refusePassedOnReads(GROUP);
+        return [];
       case "remind":
         return this.#remind(this.#node(first), this.#node(second));
       case "unreachable":
@@ -347,6 +363,12 @@ function describeMembers(node: ModelNode): string {
   if (node.raft === undefined) return `${node.id}: down`;
   const { isSealed, membership, role } = node.status(GROUP);
   return `${node.id}: ${describeMembership(membership)}${role === "leader" && !isSealed ? " unsealed" : ""}`;
+}
+
+function describeReading(core: MultiRaft): string {
+  if (!core.groupsToRead().includes(GROUP)) return "no round is due";
+  const { own, hasPassedOn } = core.waitingReads(GROUP);
+  return `a round is due for ${[...own, ...hasPassedOn ? ["others"] : []].join(" ")}`;
 }
 
 /** What the core says to a request. */

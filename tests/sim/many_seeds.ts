@@ -29,6 +29,7 @@ export interface Totals {
   acknowledged: number;
   increments: number;
   notNumbers: number;
+  expired: number;
   unknown: number;
   reads: number;
   restarts: number;
@@ -70,6 +71,7 @@ function noTotals(): Totals {
     acknowledged: 0,
     increments: 0,
     notNumbers: 0,
+    expired: 0,
     unknown: 0,
     reads: 0,
     restarts: 0,
@@ -122,6 +124,7 @@ function add(totals: Totals, answer: WorkerAnswer): void {
   totals.acknowledged += result.acknowledged;
   totals.increments += result.increments;
   totals.notNumbers += result.notNumbers;
+  totals.expired += result.expired;
   totals.unknown += result.unknown;
   totals.reads += result.reads;
   totals.restarts += result.restarts;

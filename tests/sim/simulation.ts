@@ -13,7 +13,7 @@ import { ReplicationLedger } from "./checks/ledger.ts";
 import { Observer } from "./checks/observer.ts";
 import { Promises } from "./checks/promises.ts";
 import { ClientLink } from "./clients/client_link.ts";
-import { Clients } from "./clients/clients.ts";
+import { BRIEF_KEYS, Clients } from "./clients/clients.ts";
 import { Records } from "./clients/workload.ts";
 import { Ambush } from "./faults/ambush.ts";
 import { Faults } from "./faults/faults.ts";
@@ -49,6 +49,8 @@ export interface SimulationResult {
   readonly acknowledged: number;
   readonly increments: number;
   readonly notNumbers: number;
+  /** Keys that were removed because their time had come. */
+  readonly expired: number;
   readonly unknown: number;
   readonly reads: number;
   readonly faults: Readonly<Record<string, number>>;
@@ -214,6 +216,7 @@ class Simulation {
       records: this.#records,
       partitionCount: this.#plan.partitionCount,
       keys: this.#keys,
+      brief: BRIEF_KEYS,
       runUntil: (isOver) => this.#runUntil(isOver),
       connect: () => this.#clients.connect(),
       workers,
@@ -308,6 +311,7 @@ class Simulation {
       acknowledged,
       increments,
       notNumbers,
+      expired: this.#ledger.removals,
       unknown,
       reads,
       faults: Object.fromEntries([

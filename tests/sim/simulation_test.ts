@@ -41,6 +41,7 @@ test(`${SEEDS} seeds of ${STEPS} steps keep every promise and recover`, async (s
   assert.ok(totals.acknowledged > 20 * SEEDS, "writes are acknowledged");
   assert.ok(totals.increments > 5 * SEEDS, "increments are acknowledged");
   assert.ok(totals.notNumbers > SEEDS / 10, "increments meet what is no number");
+  assert.ok(totals.expired > 3 * SEEDS, "keys are removed because their time has come");
   assert.ok(totals.unknown > SEEDS, "writes are left in the dark");
   assert.ok(totals.reads > 20 * SEEDS, "reads are answered");
   assert.ok(totals.elections > 2 * SEEDS, "leaders are elected");

@@ -10,13 +10,17 @@ const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
 /**
- * An unsigned 32-bit hash of every key, value, version and remembered outcome: the sum of one FNV-1a hash
- * per key, so that the order of keys does not matter, and one of all sessions.
+ * An unsigned 32-bit hash of every key, value, version, time of expiry and remembered outcome, and of the
+ * time that the state stands at: the sum of one FNV-1a hash per key and per time of expiry, so that the order
+ * of keys does not matter, and one of all sessions.
  */
 export function stateHash(machine: KvStateMachine): number {
-  let hash = machine.appliedIndex >>> 0;
+  let hash = (machine.appliedIndex + hashText(FNV_OFFSET, `now:${machine.timeMs}`)) >>> 0;
   for (const [key, { value, version }] of machine.entries()) {
     hash = (hash + hashBytes(hashText(FNV_OFFSET, `${key.length}:${key}:${version}`), value)) >>> 0;
+  }
+  for (const [key, expiresAtMs] of machine.expiryEntries()) {
+    hash = (hash + hashText(FNV_OFFSET, `${key.length}:${key}@${expiresAtMs}`)) >>> 0;
   }
   // Sessions have an order that all replicas share: chained, so that a different order shows.
   let sessions = FNV_OFFSET;

@@ -91,6 +91,7 @@ const STAIRCASE: readonly Step[] = [
     "raft",
   ]],
   ["server/node", [
+    "server/expiry",
     "server/calls",
     "server/ports",
     "server/data",
@@ -101,6 +102,7 @@ const STAIRCASE: readonly Step[] = [
     "raft",
     "wal-wasm",
   ]],
+  ["server/expiry", ["server/calls", "server/ports", "server/kv", "raft"]],
   ["server/calls", ["server/ports", "server/api", "server/cluster", "server/kv", "proto", "raft"]],
   ["server/ports", ["server/api", "server/kv", "raft", "wal-wasm"]],
   ["server/data", ["server/cluster", "proto", "raft", "wal-wasm"]],

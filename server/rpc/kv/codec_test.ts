@@ -30,12 +30,12 @@ import {
 } from "../../../proto/mod.ts";
 import { assert, suite } from "../../../tests/harness.ts";
 import { DomainError } from "../../api/error.ts";
-import type { ReadResult, WriteResult } from "../../api/node_api.ts";
+import type { NodeApi, ReadResult, WriteResult } from "../../api/node_api.ts";
 import { deleteMethod } from "./delete.ts";
 import { getMethod } from "./get.ts";
 import { getManyMethod } from "./get_many.ts";
 import { incrementMethod } from "./increment.ts";
-import type { Written } from "./node_calls.ts";
+import { type Found, readMany, type Written } from "./node_calls.ts";
 import { putMethod } from "./put.ts";
 import { writeBatchMethod } from "./write_batch.ts";
 
@@ -110,7 +110,40 @@ test("the largest numbers survive", () => {
   assert.is(answer.partitionId, 2 ** 32 - 1);
 });
 
+test("when a key expires is counted from the time of day, and a key that does not is left as it is", async () => {
+  const value = Uint8Array.of(1);
+  const read: readonly ReadResult[] = [
+    { value, version: 1, expiresInMs: 60_000.75 },
+    { value, version: 2 },
+    undefined,
+    { value, version: 3, expiresInMs: 0 },
+    { value, version: 4, expiresInMs: -Number.MAX_SAFE_INTEGER },
+  ];
+  const beganMs = Date.now();
+  const found = await readAs(read);
+  const endedMs = Date.now();
+  const within = (at: number, afterMs: number) => {
+    const expiresAtMs = found[at]!.expiresAtMs!;
+    assert.ok(Number.isSafeInteger(expiresAtMs), `${expiresAtMs}`);
+    assert.ok(expiresAtMs >= beganMs + afterMs && expiresAtMs <= endedMs + afterMs, `${expiresAtMs}`);
+  };
+  within(0, 60_000);
+  within(3, 0);
+  assert.equal([found[1], found[2]], [read[1], undefined]);
+  assert.is(found[4]!.expiresAtMs, 1, "0 would not be told");
+  const plain = [read[1], undefined];
+  assert.is(await readAs(plain), plain, "no copy where nothing expires");
+});
+
 test.run();
+
+/** What callers are told when the node has read `results`. */
+function readAs(results: readonly ReadResult[]): Promise<readonly Found[]> {
+  const node = { read: () => Promise.resolve(results), wallMs: Date.now } as unknown as NodeApi;
+  const keys = results.map(() => new Uint8Array(1));
+  const options = { timeoutMs: 1, direct: false, consistency: "linearizable", maxStalenessMs: 0 } as const;
+  return readMany(node, keys, options);
+}
 
 /** The checks of one codec, its type kept inside. */
 function codec<D extends DescMessage>({ schema, decode, random }: Codec<D>) {
@@ -219,8 +252,10 @@ function randomResult(random: Random): WriteResult {
   };
 }
 
-function randomRead(random: Random): ReadResult {
-  return random.below(4) === 0 ? undefined : { value: random.bytes(300), version: random.integer() };
+function randomRead(random: Random): Found {
+  if (random.below(4) === 0) return undefined;
+  const found = { value: random.bytes(300), version: random.integer() };
+  return random.below(2) === 0 ? found : { ...found, expiresAtMs: Math.max(1, random.integer()) };
 }
 
 function sameBytes<D extends DescMessage>(fast: Uint8Array, schema: D, init: MessageInitShape<D>): void {

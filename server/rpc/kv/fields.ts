@@ -13,11 +13,13 @@ import {
   KEY_BYTES_MAX,
   type Precondition as PreconditionMessage,
   type RequestId as RequestIdMessage,
+  TTL_MS_MAX,
 } from "../../../proto/mod.ts";
-import { DomainError, invalidArgument, type ReadConsistency } from "../../api/mod.ts";
+import { type DomainError, invalidArgument, type ReadConsistency } from "../../api/mod.ts";
 import type { Precondition, RequestId } from "../../kv/mod.ts";
 
 const SAFE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
+const TTL_MAX = BigInt(TTL_MS_MAX);
 
 /** How a read wants to be served. */
 export interface Freshness {
@@ -75,13 +77,16 @@ export function toNumber(value: bigint, field: string): number {
   );
 }
 
-/** @throws {DomainError} `invalidArgument` for one out of range, `unimplemented` for any other but 0 */
+/**
+ * A time to live; 0 for none.
+ *
+ * @throws {DomainError} `invalidArgument` for more than a hundred years
+ */
 export function toTtl(ttl: bigint, path: string): number {
-  const ttlMs = toNumber(ttl, `${path}ttl_ms`);
-  if (ttlMs === 0) return 0;
-  throw new DomainError(
-    { kind: "unimplemented" },
-    `Cannot accept ${path}ttl_ms ${ttlMs}: keys do not expire yet: leave it out and delete the key when it is due`,
+  if (ttl <= TTL_MAX) return Number(ttl);
+  throw invalidArgument(
+    `Cannot accept ${path}ttl_ms: it is ${ttl}, the limit is ${TTL_MS_MAX} (TTL_MS_MAX): ` +
+      "choose a shorter time, or leave it out",
   );
 }
 

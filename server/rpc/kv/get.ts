@@ -14,12 +14,11 @@ import {
   type WireReader,
   WireWriter,
 } from "../../../proto/mod.ts";
-import type { ReadResult } from "../../api/mod.ts";
 import { passingBytes } from "../../kv/mod.ts";
 import { defineUnary } from "../method/mod.ts";
 import { decodeOrGiveUp, giveUp, NO_BYTES, readConsistency } from "./fast_decode.ts";
 import { checkKey, toFreshness } from "./fields.ts";
-import { readMany } from "./node_calls.ts";
+import { type Found, readMany } from "./node_calls.ts";
 
 /** See the module comment. */
 export const getMethod = defineUnary({
@@ -35,8 +34,11 @@ export const getMethod = defineUnary({
 });
 
 /** What a key holds as a message, alone or among many. */
-export function toGetResponse(result: ReadResult): MessageInitShape<typeof GetResponseSchema> {
-  return result === undefined ? {} : { value: result.value, version: BigInt(result.version) };
+export function toGetResponse(result: Found): MessageInitShape<typeof GetResponseSchema> {
+  if (result === undefined) return {};
+  const { value, version, expiresAtMs } = result;
+  const found = { value, version: BigInt(version) };
+  return expiresAtMs === undefined ? found : { ...found, expiresAtMs: BigInt(expiresAtMs) };
 }
 
 function readGetRequest(reader: WireReader): GetRequest {
@@ -55,20 +57,24 @@ function readGetRequest(reader: WireReader): GetRequest {
   return get;
 }
 
-function encodeGetResponse(result: ReadResult): Uint8Array<ArrayBuffer> {
+function encodeGetResponse(result: Found): Uint8Array<ArrayBuffer> {
   const writer = new WireWriter(passingBytes(getResponseSize(result)));
   writeGetResponse(writer, result);
   return writer.finishMeasured();
 }
 
 /** Bytes that {@linkcode writeGetResponse} writes. */
-export function getResponseSize(result: ReadResult): number {
-  return result === undefined ? 0 : bytesFieldSize(result.value.length) + numberFieldSize(result.version);
+export function getResponseSize(result: Found): number {
+  if (result === undefined) return 0;
+  const { value, version, expiresAtMs } = result;
+  const expirySize = expiresAtMs === undefined ? 0 : numberFieldSize(expiresAtMs);
+  return bytesFieldSize(value.length) + numberFieldSize(version) + expirySize;
 }
 
 /** The fields of a `GetResponse`; a missing key has none. */
-export function writeGetResponse(writer: WireWriter, result: ReadResult): void {
+export function writeGetResponse(writer: WireWriter, result: Found): void {
   if (result === undefined) return;
   writer.bytes(1, result.value);
   writer.number(2, result.version);
+  if (result.expiresAtMs !== undefined) writer.number(3, result.expiresAtMs);
 }

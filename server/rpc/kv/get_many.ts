@@ -14,12 +14,11 @@ import {
   type WireReader,
   WireWriter,
 } from "../../../proto/mod.ts";
-import type { ReadResult } from "../../api/mod.ts";
 import { defineUnary } from "../method/mod.ts";
 import { decodeOrGiveUp, giveUp, readConsistency } from "./fast_decode.ts";
 import { checkCount, checkKey, toFreshness } from "./fields.ts";
 import { getResponseSize, toGetResponse, writeGetResponse } from "./get.ts";
-import { readMany } from "./node_calls.ts";
+import { type Found, readMany } from "./node_calls.ts";
 
 /** See the module comment. */
 export const getManyMethod = defineUnary({
@@ -43,7 +42,7 @@ function checkKeys(keys: readonly Uint8Array[]): void {
   }
 }
 
-function toGetManyResponse(results: readonly ReadResult[]): MessageInitShape<typeof GetManyResponseSchema> {
+function toGetManyResponse(results: readonly Found[]): MessageInitShape<typeof GetManyResponseSchema> {
   return { results: results.map(toGetResponse) };
 }
 
@@ -57,7 +56,7 @@ function readGetManyRequest(reader: WireReader): GetManyRequest {
   return get;
 }
 
-function encodeGetManyResponse(results: readonly ReadResult[]): Uint8Array<ArrayBuffer> {
+function encodeGetManyResponse(results: readonly Found[]): Uint8Array<ArrayBuffer> {
   let size = 0;
   for (const result of results) size += bytesFieldSize(getResponseSize(result));
   const writer = new WireWriter(new Uint8Array(size));

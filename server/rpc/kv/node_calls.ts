@@ -20,6 +20,16 @@ import type { MethodOptions } from "../method/mod.ts";
 /** A mutation that was applied. */
 export type Written = WrittenResult;
 
+/**
+ * What a key holds, as callers are told; `undefined` for no such key. Of one that expires, the time by this
+ * machine's clock, in milliseconds since 1970 and never 0, which would be no time on the wire.
+ */
+export type Found = {
+  readonly value: Uint8Array;
+  readonly version: number;
+  readonly expiresAtMs?: number;
+} | undefined;
+
 /** The new number of an increment that was applied. */
 export function numberOf({ number }: Written): bigint {
   if (number === undefined) throw new Error("the node gave no number for an increment");
@@ -63,12 +73,17 @@ export async function readMany(
   node: NodeApi,
   keys: readonly Uint8Array[],
   options: NodeReadOptions & MethodOptions,
-): Promise<readonly ReadResult[]> {
+): Promise<readonly Found[]> {
   if (keys.length === 0) return [];
   const results = await node.read(keys, options);
   mustMatch(keys, results);
   let bytes = 0;
-  for (const result of results) bytes += result?.value.length ?? 0;
+  let expires = false;
+  for (const result of results) {
+    if (result === undefined) continue;
+    bytes += result.value.length;
+    if (result.expiresInMs !== undefined) expires = true;
+  }
   if (bytes > RESPONSE_BYTES_MAX) {
     throw invalidArgument(
       `Cannot answer: the values of these keys have ${bytes} bytes, the limit is ${RESPONSE_BYTES_MAX} ` +
@@ -76,7 +91,19 @@ export async function readMany(
     );
   }
   options.lease?.take(bytes);
-  return results;
+  return expires ? withTimes(results, node.wallMs()) : results;
+}
+
+/**
+ * The node knows how long a key has, by clocks that only count; when that is, is for callers, who compare it
+ * with clocks that show the time of day.
+ */
+function withTimes(results: readonly ReadResult[], wallMs: number): readonly Found[] {
+  return results.map((result) => {
+    if (result?.expiresInMs === undefined) return result;
+    const { value, version, expiresInMs } = result;
+    return { value, version, expiresAtMs: Math.max(1, Math.floor(wallMs + expiresInMs)) };
+  });
 }
 
 /** Invariant of `NodeApi`: one result for each thing asked, at most 10,000. */

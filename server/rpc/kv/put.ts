@@ -44,7 +44,7 @@ export interface PutFields {
 /**
  * A put, valid; `path` stands before the names of its fields in messages, as `mutations[3].`.
  *
- * @throws {DomainError} `invalidArgument`, or `unimplemented` for a time to live
+ * @throws {DomainError} `invalidArgument`
  */
 export function toPutMutation(put: PutFields, precondition: Precondition | undefined, path = ""): Mutation {
   const { key, value } = put;

@@ -9,7 +9,8 @@
  * - *State machine safety*: all are handed out the same entries, in order, without gaps, and only from their
  *   disk.
  * - Terms never fall and a vote is never changed, across restarts.
- * - A read that is granted covers everything committed anywhere before it was asked.
+ * - A read that is granted covers everything committed anywhere before it was asked, and the floor that its
+ *   leader was given.
  *
  * @module
  */
@@ -73,6 +74,8 @@ class GroupMemory {
 interface AskedRead {
   readonly group: GroupId;
   readonly readId: number;
+  /** Besides what is committed, the index that its leader will not let it be answered below. */
+  readonly floor: LogIndex;
 }
 
 /** See the module comment. */
@@ -99,7 +102,7 @@ export class Oracle implements Watcher {
   /** A read is about to be asked. */
   noteRead(node: ModelNode, read: AskedRead): void {
     const memory = this.#memory(read.group);
-    memory.reads.set(`${node.id}/${read.readId}`, memory.lastCommitted);
+    memory.reads.set(`${node.id}/${read.readId}`, Math.max(memory.lastCommitted, read.floor));
   }
 
   beforePersist(node: ModelNode, batch: ReadyBatch): void {
@@ -169,7 +172,8 @@ export class Oracle implements Watcher {
     memory.reads.delete(key);
     if (read.granted && read.readIndex < mustCover) {
       fail(
-        `node ${node.id} answers a read from ${read.readIndex}; ${mustCover} was committed before it was asked`,
+        `node ${node.id} answers a read from ${read.readIndex}; ${mustCover} was committed, or its leader's ` +
+          "floor, before it was asked",
       );
     }
   }

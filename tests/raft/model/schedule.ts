@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { GroupId, Message, NodeId, ReadyBatch } from "../../../raft/mod.ts";
+import type { GroupId, LogIndex, Message, NodeId, ReadyBatch, Term } from "../../../raft/mod.ts";
 import { Random } from "../../../raft/random.ts";
 import { ScheduleCalm } from "./calm.ts";
 import { type Cluster, type ModelNode, textBytes } from "./cluster.ts";
@@ -55,6 +55,15 @@ const NEW_GOAL = 0.1;
 /** A node that is in no cluster of this size. */
 const STRANGER: NodeId = 99;
 const IN_TRANSIT_MAX = 600;
+/** Reads have to wait for one entry of so many that are proposed. */
+const FLOOR_EVERY = 4;
+
+/** An entry that was proposed. */
+interface EntryPlace {
+  readonly index: LogIndex;
+  readonly term: Term;
+}
+
 /**
  * Runs one schedule.
  *
@@ -80,6 +89,8 @@ class Schedule {
   readonly #isReshaped: boolean;
   /** What each group is being driven to. */
   readonly #goals = new Map<GroupId, Goal>();
+  /** Where a node has raised the floor of its reads, by node and group. */
+  readonly #floors = new Map<string, EntryPlace>();
   readonly #drawn: Drawn;
   #step = 0;
   #crashes = 0;
@@ -301,14 +312,28 @@ class Schedule {
 
   #propose(node: ModelNode): void {
     const count = 1 + this.#random.below(3);
-    for (let i = 0; i < count; i++) node.core.propose(this.#group(), textBytes(`${this.#step}.${i}`));
+    for (let i = 0; i < count; i++) {
+      const group = this.#group();
+      const result = node.core.propose(group, textBytes(`${this.#step}.${i}`));
+      if (!result.accepted || result.index % FLOOR_EVERY !== 0) continue;
+      node.core.raiseReadFloor(group, result.index);
+      this.#floors.set(`${node.id}/${group}`, result);
+    }
+  }
+
+  /** What a read of the leadership that `node` has now must wait for. */
+  #floorAt(node: ModelNode, group: GroupId): LogIndex {
+    const floor = this.#floors.get(`${node.id}/${group}`);
+    const { role, term } = node.status(group);
+    return role === "leader" && floor?.term === term ? floor.index : 0;
   }
 
   /** Leases go wrong at leaders, above all at those that are none any more. */
   #read(node: ModelNode): void {
     const leaders = this.#hasLeases ? this.#leaders().filter((leader) => this.#mayAct(leader)) : [];
     if (leaders.length > 0) node = this.#pick(leaders);
-    const read = { group: this.#group(), readId: this.#step };
+    const group = this.#group();
+    const read = { group, readId: this.#step, floor: this.#floorAt(node, group) };
     if (node.core.readIndex(read.group, read.readId).accepted) this.#oracle.noteRead(node, read);
   }
 

@@ -34,6 +34,8 @@ const FULL_REPLACEMENT_PERCENT = 30;
 const FULL_REPLACEMENT_REPLICAS_MAX = 3;
 /** Of runs, how many end with a disk that is put back to an earlier state. */
 const PUT_BACK_PERCENT = 25;
+/** How long keys last that are written in the calm. */
+const BRIEF_MS = 400;
 /** Promises are written with the next commit hint, which is due an election timeout after the last one. */
 const WRITTEN_TIMEOUTS = 4;
 
@@ -50,6 +52,8 @@ export interface CalmPhaseOptions {
   readonly records: Records;
   readonly partitionCount: number;
   readonly keys: readonly string[];
+  /** Keys that expire. */
+  readonly brief: readonly string[];
   readonly runUntil: (isOver: () => boolean) => Promise<void>;
   readonly connect: () => Promise<PrkDbClient>;
   /** Resolves when every worker has ended. */
@@ -73,6 +77,8 @@ export class CalmPhase {
     await this.#await(this.#readAll(), "a new client reads every key");
     await this.#until(() => this.#hasRoom(), "every node has noticed that its disk has room");
     await this.#await(this.#write(), "a new client writes every key");
+    await this.#await(this.#writeBriefly(), "a new client writes what is to expire");
+    await this.#until(() => this.#hasExpired(), "every key is removed when its time has come");
     await this.#changeOver();
     await this.#equalize();
     this.#compareStates();
@@ -166,6 +172,19 @@ export class CalmPhase {
       records.operations.push({ client: 0, key, action: { kind: "put", value }, ...fate });
     }
     await client.close();
+  }
+
+  /** Keys that have nobody to remove them but the cluster itself. */
+  async #writeBriefly(): Promise<void> {
+    const { brief, records, connect } = this.#options;
+    const client = await connect();
+    for (const key of brief) await client.put(key, records.newValue(), { ttlMs: BRIEF_MS });
+    await client.close();
+  }
+
+  #hasExpired(): boolean {
+    const replicas = this.#alive().flatMap(({ node }) => [...node!.replicas.assigned()]);
+    return replicas.every(({ machine }) => machine.earliestExpiryMs === undefined);
   }
 
   /** A node whose disk was full refuses puts until it has tried again, which it does by itself. */

@@ -24,12 +24,16 @@ interface LedgerEntry {
   /** The highest term anybody in the group had spoken in by then: it was committed in that one or before. */
   readonly committedBy: Term;
   readonly changes: readonly ModelChange[];
+  /** Replicated time after it. */
+  readonly timeMs: number;
 }
 
 /** From `index` on a key held `value`; `undefined` for no such key. */
 interface KeyState {
   readonly index: number;
   readonly value: string | undefined;
+  /** Replicated time. */
+  readonly expiresAtMs: number;
 }
 
 /** At `atMs` everything up to `index` was known to a client. */
@@ -37,6 +41,9 @@ interface Known {
   readonly atMs: number;
   readonly index: number;
 }
+
+/** Of every key, at the beginning. */
+const ABSENT: KeyState = { index: 0, value: undefined, expiresAtMs: Infinity };
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -52,13 +59,15 @@ class GroupLedger {
 
   append(entry: Entry, committedBy: Term): LedgerEntry {
     const changes = entry.kind === EntryKind.command ? this.model.apply(entry.index, entry.data) : [];
-    const kept = { entry: { ...entry, data: entry.data.slice() }, committedBy, changes };
+    const { timeMs } = this.model;
+    const kept = { entry: { ...entry, data: entry.data.slice() }, committedBy, changes, timeMs };
     this.entries.push(kept);
     if (entry.kind === EntryKind.membership) this.membership = decodeMembership(entry.data);
     for (const { key, item } of changes) {
-      const states = this.keys.get(key) ?? [{ index: 0, value: undefined }];
+      const states = this.keys.get(key) ?? [ABSENT];
       this.keys.set(key, states);
-      states.push({ index: entry.index, value: item && decoder.decode(item.value) });
+      const value = item && decoder.decode(item.value);
+      states.push({ index: entry.index, value, expiresAtMs: item?.expiresAtMs ?? Infinity });
     }
     return kept;
   }
@@ -138,6 +147,11 @@ export class ReplicationLedger {
     return this.#group(group).entries.findLastIndex(({ committedBy }) => committedBy < term) + 1;
   }
 
+  /** Keys of all groups that were removed because their time had come. */
+  get removals(): number {
+    return [...this.#groups.values()].reduce((sum, { model }) => sum + model.removals, 0);
+  }
+
   /** What a read of `key` that begins at `atMs` must not miss. */
   floor(key: string, atMs = Infinity): number {
     const { known } = this.#groupOf(key);
@@ -164,10 +178,15 @@ export class ReplicationLedger {
   /** A client was told that `key` holds `value`, by a read that must not miss anything up to `floor`. */
   seen(read: SeenValue): void {
     const { key, value, floor } = read;
-    const states = this.#groupOf(key).keys.get(key) ?? [{ index: 0, value: undefined }];
-    const isRight = states.some((state, position) =>
-      state.value === value && (states[position + 1]?.index ?? Infinity) > floor
-    );
+    const { keys, entries, model } = this.#groupOf(key);
+    const states = keys.get(key) ?? [ABSENT];
+    const floorMs = entries[floor - 1]?.timeMs ?? 0;
+    const isRight = states.some(({ value: held, expiresAtMs }, position) => {
+      if ((states[position + 1]?.index ?? Infinity) <= floor) return false;
+      // Whoever answers has applied the entry with which the time came.
+      const mayBeGone = expiresAtMs <= model.timeMs;
+      return value === undefined ? held === undefined || mayBeGone : held === value && expiresAtMs > floorMs;
+    });
     if (isRight) return;
     const held = states.map((state) => `${state.value ?? "nothing"} from ${state.index} on`).join(", ");
     this.#judge.fail(`a read of ${key} got ${value ?? "nothing"}, known up to ${floor}; it held ${held}`);
@@ -212,11 +231,18 @@ export class ReplicationLedger {
   /** The product's state machine against the model, at the keys that changed last. */
   #compare(who: string, partition: KvReplica, changes: readonly ModelChange[]): void {
     for (const { key, item } of new Map(changes.map((change) => [change.key, change])).values()) {
-      const held = partition.machine.get(encoder.encode(key));
-      const isEqual = held?.version === item?.version &&
-        (held === undefined || areEqual(held.value, item!.value));
+      const { machine } = partition;
+      const held = machine.get(encoder.encode(key));
+      const expected = item !== undefined && item.expiresAtMs > machine.timeMs ? item : undefined;
+      const isEqual = held?.version === expected?.version &&
+        (held === undefined || areEqual(held.value, expected!.value));
       if (!isEqual) {
-        this.#judge.fail(`${who} holds ${key} at version ${held?.version}: it must be at ${item?.version}`);
+        this.#judge.fail(
+          `${who} holds ${key} at version ${held?.version}: it must be at ${expected?.version}`,
+        );
+      }
+      if ((machine.expiresAtMs(encoder.encode(key)) ?? Infinity) !== (expected?.expiresAtMs ?? Infinity)) {
+        this.#judge.fail(`${who} lets ${key} expire at another time than ${expected?.expiresAtMs}`);
       }
     }
   }

@@ -1,7 +1,7 @@
 /**
  * What the commands of one group must do, said as plainly as possible and without a look at the product's
- * state machine: a map, preconditions, numbers, and a memory of requests that forgets nothing but what
- * clients allow.
+ * state machine: a map, preconditions, numbers, times at which keys expire, and a memory of requests that
+ * forgets nothing but what clients allow.
  *
  * @module
  */
@@ -12,6 +12,8 @@ import { decodeCommand, type Mutation, type Precondition, type RequestId } from 
 export interface ModelItem {
   readonly value: Uint8Array;
   readonly version: number;
+  /** Replicated time from which on it is not there; `Infinity` for never. */
+  readonly expiresAtMs: number;
 }
 
 /** A key after a command that changed it; `undefined` for no such key. */
@@ -39,22 +41,30 @@ export function keyText(key: Uint8Array): string {
 export class Model {
   #items = new Map<string, ModelItem>();
   readonly #clients = new Map<string, ModelClient>();
+  #timeMs = 0;
+  /** Keys that were removed because their time had come. */
+  removals = 0;
 
   /** The keys that the command at `index` changes. */
   apply(index: number, bytes: Uint8Array): readonly ModelChange[] {
-    const { mutations, requestId } = decodeCommand(bytes);
+    const { mutations, requestId, timeMs } = decodeCommand(bytes);
+    this.#timeMs = Math.max(this.#timeMs, timeMs);
     if (requestId !== undefined && !this.#isNew(requestId)) return [];
     if (!mutations.every((mutation) => this.#mayRun(mutation))) return [];
     const before = new Map(this.#items);
     const changes: ModelChange[] = [];
     for (const mutation of mutations) {
+      if (mutation.kind === "expire") {
+        changes.push(...this.#expire(keyText(mutation.key)));
+        continue;
+      }
       const value = this.#valueAfter(mutation);
       if (value === "impossible") {
         this.#items = before;
         return [];
       }
       const key = keyText(mutation.key);
-      const item = value && { value, version: index };
+      const item = value && { value, version: index, expiresAtMs: this.#expiryAfter(mutation) };
       if (item === undefined) this.#items.delete(key);
       else this.#items.set(key, item);
       changes.push({ key, item });
@@ -62,9 +72,9 @@ export class Model {
     return changes;
   }
 
-  /** What every key holds at the end. */
-  get items(): ReadonlyMap<string, ModelItem> {
-    return this.#items;
+  /** The highest time that any command has carried. */
+  get timeMs(): number {
+    return this.#timeMs;
   }
 
   #isNew({ clientId, sequence, acknowledgedBelow }: RequestId): boolean {
@@ -77,14 +87,36 @@ export class Model {
   }
 
   #mayRun({ key, precondition }: Mutation): boolean {
-    return precondition === undefined || holds(precondition, this.#items.get(keyText(key))?.version ?? 0);
+    return precondition === undefined || holds(precondition, this.#held(key)?.version ?? 0);
+  }
+
+  #held(key: Uint8Array): ModelItem | undefined {
+    const item = this.#items.get(keyText(key));
+    return item === undefined || item.expiresAtMs <= this.#timeMs ? undefined : item;
+  }
+
+  /** Nothing unless the time of the key has come. */
+  #expire(key: string): readonly ModelChange[] {
+    const item = this.#items.get(key);
+    if (item === undefined || item.expiresAtMs > this.#timeMs) return [];
+    this.#items.delete(key);
+    this.removals++;
+    return [{ key, item: undefined }];
+  }
+
+  #expiryAfter(mutation: Exclude<Mutation, { readonly kind: "expire" }>): number {
+    if (mutation.kind === "delete") return Infinity;
+    if (mutation.ttlMs > 0) return this.#timeMs + mutation.ttlMs;
+    return mutation.kind === "put" ? Infinity : this.#held(mutation.key)?.expiresAtMs ?? Infinity;
   }
 
   /** What the key of `mutation` holds after it; `undefined` for no such key. */
-  #valueAfter(mutation: Mutation): Uint8Array | "impossible" | undefined {
+  #valueAfter(
+    mutation: Exclude<Mutation, { readonly kind: "expire" }>,
+  ): Uint8Array | "impossible" | undefined {
     if (mutation.kind === "put") return mutation.value.slice();
     if (mutation.kind === "delete") return undefined;
-    const held = this.#items.get(keyText(mutation.key))?.value;
+    const held = this.#held(mutation.key)?.value;
     const text = held === undefined ? "0" : decoder.decode(held);
     if (!NUMBER.test(text)) return "impossible";
     const sum = BigInt(text) + BigInt(mutation.by);

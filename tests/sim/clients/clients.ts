@@ -21,6 +21,8 @@ import { type Records, Workload, type WorkloadOptions } from "./workload.ts";
 
 /** Keys that are incremented; few, so that increments meet. */
 const COUNTERS: readonly string[] = ["count-0", "count-1"];
+/** Keys that expire; few, so that they are written again and again. */
+export const BRIEF_KEYS: readonly string[] = ["brief-0", "brief-1"];
 /** How long ordinary clients wait for an answer, one of these in milliseconds. */
 const TIMEOUTS_MS: readonly number[] = [500, 2_000, 5_000];
 /** Pause after no node would tell a client anything. */
@@ -134,6 +136,7 @@ export class Clients {
       paddingMax,
       partitionCount,
       counters: COUNTERS,
+      brief: BRIEF_KEYS,
     });
   }
 

@@ -15,6 +15,7 @@ import type {
   Operation,
   OperationOutcome,
   RegisterAction,
+  WriteAction,
 } from "../../linearizability/history.ts";
 import type { StaleRead } from "../../linearizability/stale_reads.ts";
 import type { SeededRandom } from "../../support/seeded_random.ts";
@@ -33,6 +34,8 @@ export interface WorkloadOptions {
   readonly keys: readonly string[];
   /** Keys that are incremented. */
   readonly counters: readonly string[];
+  /** Keys that expire now and then. */
+  readonly brief: readonly string[];
   readonly partitionCount: number;
   /** Longest filling of a value, in bytes. */
   readonly paddingMax: number;
@@ -65,8 +68,26 @@ export class Records {
 const STALE_MS_MAX = 2_000;
 const DRIFT_FACTOR = 1.2;
 
-type Write = { readonly key: string; readonly action: Exclude<RegisterAction, { readonly kind: "get" }> };
+/** What clocks that drift may take from a time to live; and what is lost where a leader rounds. */
+const TTL_DRIFT_FACTOR = 1.06;
+const TTL_ROUNDING_MS = 2;
+/** Of some a read is under way when their time comes; most are gone before anybody asks. */
+const TTLS_MS: readonly number[] = [1, 20, 100, 500, 2_000, 10_000];
+
+/** A write of one key; a put may say how long it lasts. */
+interface Write {
+  readonly key: string;
+  readonly action: WriteAction;
+  readonly ttlMs?: number;
+}
+
 type Step = (this: Workload) => Promise<void>;
+
+/** When a put was asked for, and how long it is to last. */
+interface TimeToLive {
+  readonly invokedAt: number;
+  readonly ttlMs: number;
+}
 
 /** What became of a write, and when it was asked for. */
 interface WriteFate {
@@ -142,6 +163,21 @@ export class Workload {
     else await this.#write({ key, action: { kind: "delete" } });
   }
 
+  /** Keys that go by themselves, are written again, and read all the while. */
+  async pass(): Promise<void> {
+    const { random, brief } = this.#options;
+    const key = random.pick(brief);
+    const value = this.#value();
+    const ttl = { ttlMs: random.pick(TTLS_MS) };
+    const dice = random.below(100);
+    if (dice < 30) await this.#write({ key, action: { kind: "put", value }, ...ttl });
+    else if (dice < 40) await this.#write({ key, action: { kind: "put", value } });
+    else if (dice < 55) {
+      await this.#write({ key, action: { kind: "put", value, condition: { kind: "absent" } }, ...ttl });
+    } else if (dice < 60) await this.#write({ key, action: { kind: "delete" } });
+    else await this.#readEntry(key, dice < 85 ? "linearizable" : "follower");
+  }
+
   async read(): Promise<void> {
     await this.#readEntry(this.#key());
   }
@@ -212,10 +248,12 @@ export class Workload {
 
   async #write(write: Write): Promise<void> {
     const { client, ledger, world } = this.#options;
-    const { key, action } = write;
+    const { key, action, ttlMs } = write;
     const floor = ledger.floor(key);
     const invokedAt = world.nowMs;
-    const limits = { ...this.#limits(), ...preconditionOf(action.condition) };
+    if (ttlMs !== undefined) this.#noteExpiry(write, { invokedAt, ttlMs });
+    const ttl = ttlMs === undefined ? {} : { ttlMs };
+    const limits = { ...this.#limits(), ...preconditionOf(action.condition), ...ttl };
     let outcome: OperationOutcome;
     try {
       if (action.kind === "put") {
@@ -253,6 +291,19 @@ export class Workload {
       : { kind: "found", value, version: entry!.version };
     this.#record({ key, action: { kind: "get" }, outcome, invokedAt });
     return entry?.version ?? 0;
+  }
+
+  #noteExpiry({ key, action }: Write, { invokedAt, ttlMs }: TimeToLive): void {
+    if (action.kind !== "put") return;
+    const dueAt = invokedAt + Math.max(0, ttlMs / TTL_DRIFT_FACTOR - TTL_ROUNDING_MS);
+    this.#options.records.operations.push({
+      client: this.#options.clientNumber,
+      key,
+      action: { kind: "expire", value: action.value },
+      outcome: { kind: "unknown" },
+      invokedAt: dueAt,
+      returnedAt: dueAt,
+    });
   }
 
   #settle(write: Write, fate: WriteFate): void {
@@ -336,8 +387,9 @@ export class Workload {
 const ADD_ONE = { kind: "increment", by: 1 } as const;
 
 const STEPS: readonly (readonly [below: number, step: Step])[] = [
-  [18, Workload.prototype.put],
-  [28, Workload.prototype.count],
+  [12, Workload.prototype.put],
+  [20, Workload.prototype.count],
+  [28, Workload.prototype.pass],
   [35, Workload.prototype.remove],
   [40, Workload.prototype.create],
   [54, Workload.prototype.exchange],

@@ -109,7 +109,7 @@ export type PutRequest = Message<"prkdb.v1.PutRequest"> & {
   value: Uint8Array;
 
   /**
-   * Milliseconds until the key expires; 0 is never.
+   * Milliseconds until the key expires, up to a hundred years; 0 is never.
    *
    * @generated from field: uint64 ttl_ms = 3;
    */
@@ -203,6 +203,8 @@ export type GetResponse = Message<"prkdb.v1.GetResponse"> & {
   version: bigint;
 
   /**
+   * Of a key that expires: milliseconds since 1970 at which it does, by the clock of the node that answers.
+   *
    * @generated from field: optional uint64 expires_at_ms = 3;
    */
   expiresAtMs?: bigint | undefined;
@@ -293,7 +295,7 @@ export type IncrementRequest = Message<"prkdb.v1.IncrementRequest"> & {
   by: bigint;
 
   /**
-   * Milliseconds until the key expires; 0 leaves that as it is.
+   * Milliseconds until the key expires, up to a hundred years; 0 leaves that as it is.
    *
    * @generated from field: uint64 ttl_ms = 3;
    */

@@ -1,0 +1,120 @@
+/**
+ * What answers say that keys have left, and which reads come back when leadership is lost.
+ *
+ * @module
+ */
+
+import { EntryKind } from "../../raft/mod.ts";
+import { assert, suite } from "../../tests/harness.ts";
+import type { ReadResult } from "../api/mod.ts";
+import { encodeCommand, type Mutation, stampCommand } from "../kv/mod.ts";
+import type { ReadCall } from "./call.ts";
+import { createKvReplica, type KvReplica } from "./hosted_replica.ts";
+
+const test = suite("hosted replica");
+const utf8 = (text: string) => new TextEncoder().encode(text);
+
+/** A replica whose machine's clock a test sets. */
+function hosted(): { readonly replica: KvReplica; readonly clock: { nowMs: number } } {
+  const clock = { nowMs: 50_000, monotonicMs: () => clock.nowMs };
+  return { replica: createKvReplica({ partitionId: 0, group: 1 }, clock), clock };
+}
+
+interface Applied {
+  readonly index: number;
+  readonly timeMs: number;
+  readonly mutations?: readonly Mutation[];
+}
+
+function apply(replica: KvReplica, { index, timeMs, mutations = [] }: Applied): void {
+  const data = encodeCommand(mutations, undefined);
+  stampCommand(data, timeMs);
+  replica.apply([{ index, term: 1, kind: EntryKind.command, data }]);
+}
+
+function put(key: string, ttlMs: number): Mutation {
+  return { kind: "put", key: utf8(key), value: utf8(key), ttlMs, precondition: undefined };
+}
+
+function readCall(keys: readonly string[], answers: (readonly ReadResult[])[] = []): ReadCall {
+  return {
+    kind: "read",
+    partitionId: 0,
+    keys: keys.map(utf8),
+    consistency: "linearizable",
+    maxStalenessMs: 0,
+    deadlineMs: Infinity,
+    mayForward: true,
+    settle: (result) => void (result.ok && answers.push(result.value)),
+  };
+}
+
+function leftOf(replica: KvReplica, ...keys: readonly string[]): readonly (number | undefined | "gone")[] {
+  const answers: (readonly ReadResult[])[] = [];
+  replica.answer(readCall(keys, answers));
+  return answers[0]!.map((item) => item === undefined ? "gone" : item.expiresInMs);
+}
+
+test("a leader tells what is left by its own clock, a key without a time has none", () => {
+  const { replica, clock } = hosted();
+  replica.follow({ group: 1, role: "leader", term: 1, leader: 1 }, clock.nowMs);
+  apply(replica, { index: 1, timeMs: 0, mutations: [put("for ever", 0)] });
+  assert.equal(leftOf(replica, "for ever", "never"), [undefined, "gone"]);
+  apply(replica, { index: 2, timeMs: 7, mutations: [put("a", 1_000)] });
+  assert.equal(leftOf(replica, "a", "for ever", "never"), [1_000, undefined, "gone"]);
+  clock.nowMs += 400;
+  assert.equal(leftOf(replica, "a", "for ever"), [600, undefined]);
+  // What is still there has at least something left, whatever the clock says.
+  clock.nowMs += 4_000;
+  assert.equal(leftOf(replica, "a"), [1]);
+  apply(replica, { index: 3, timeMs: 1_007 });
+  assert.equal(leftOf(replica, "a"), ["gone"]);
+});
+
+test("a follower counts on from the entry that last raised the time", () => {
+  const { replica, clock } = hosted();
+  apply(replica, { index: 1, timeMs: 300, mutations: [put("a", 1_000)] });
+  clock.nowMs += 250;
+  assert.equal(leftOf(replica, "a"), [750]);
+  // It does not raise the time.
+  apply(replica, { index: 2, timeMs: 300, mutations: [put("b", 1_000)] });
+  assert.equal(leftOf(replica, "a", "b"), [750, 750]);
+  // There was no leader for a while: less time has passed for the partition.
+  apply(replica, { index: 3, timeMs: 400 });
+  assert.equal(leftOf(replica, "a"), [900]);
+  clock.nowMs += 5_000;
+  assert.equal(leftOf(replica, "a"), [1]);
+});
+
+test("confirmed reads come back if they wait for more than is committed, the others wait on", () => {
+  const { replica } = hosted();
+  const calls = ["a", "b", "c"].map((key) => readCall([key]));
+  calls.forEach((call, at) => {
+    replica.openRound(at, { calls: [call], askedMs: 0 });
+    replica.closeRound({ group: 1, readId: at, granted: true, readIndex: at + 1 });
+  });
+  assert.is(replica.hasConfirmedReads, true);
+  assert.equal(replica.takeConfirmedAbove(2), [calls[2]]);
+  assert.equal(replica.takeConfirmedAbove(2), []);
+  assert.is(replica.waitingCalls, 2);
+});
+
+test("an entry does for a time until the leadership is another one", () => {
+  const { replica, clock } = hosted();
+  const term = (number: number, role: "leader" | "follower" = "leader") =>
+    replica.follow({ group: 1, role, term: number, leader: 1 }, clock.nowMs);
+  term(1);
+  replica.noteStamped({ index: 5, timeMs: 70 });
+  assert.equal([69, 70, 71].map((timeMs) => replica.entryStampedFrom(timeMs)), [5, 5, undefined]);
+  term(1);
+  assert.is(replica.entryStampedFrom(70), 5);
+  assert.is(replica.isUnderWay({ index: 5, term: 1 }), true);
+  term(3);
+  assert.is(replica.entryStampedFrom(70), undefined);
+  assert.is(replica.isUnderWay({ index: 5, term: 1 }), false);
+  replica.noteStamped({ index: 6, timeMs: 90 });
+  term(3, "follower");
+  assert.is(replica.entryStampedFrom(70), undefined);
+});
+
+test.run();
