@@ -2,19 +2,27 @@
  * A client that does everything right while others do not: one put and one get at a time, on a connection
  * like everybody's, with the time each took. What others do to a node shows in what it gets.
  *
+ * It does not know the leaders, and a busy machine may break the stream over which a node passes its calls on:
+ * then it is told that a put may have been done, or not, and repeats it, as the same value does no harm.
+ *
  * @module
  */
 
+import { Code, ConnectError } from "@connectrpc/connect";
 import { KvService } from "../../../proto/mod.ts";
 import { callNode } from "../cluster/node_call.ts";
 import { pause, until } from "../patience.ts";
 
 /** Leaves the processor to those under test. */
 const PAUSE_MS = 10;
+/** How often one put is repeated at most. */
+const REPEATS_MAX = 3;
 
 /** How it was served. */
 export interface Service {
   readonly calls: number;
+  /** Puts that were repeated. */
+  readonly repeats: number;
   /** Each in words. */
   readonly failures: readonly string[];
   readonly medianMs: number;
@@ -28,6 +36,7 @@ export class WellBehaved {
   readonly #durationsMs: number[] = [];
   readonly #failures: string[] = [];
   readonly #done: Promise<void>;
+  #repeats = 0;
   #isStopping = false;
 
   private constructor(address: string) {
@@ -54,6 +63,7 @@ export class WellBehaved {
     const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
     return {
       calls: sorted.length,
+      repeats: this.#repeats,
       failures: this.#failures,
       medianMs: at(0.5),
       p90Ms: at(0.9),
@@ -83,9 +93,15 @@ export class WellBehaved {
     this.#durationsMs.push(performance.now() - startedMs);
   }
 
-  async #put(value: string): Promise<void> {
+  async #put(value: string, repeatsLeft = REPEATS_MAX): Promise<void> {
     const input = { key: KEY, value: new TextEncoder().encode(value) };
-    await callNode(this.#address, KvService.method.put, { input });
+    try {
+      await callNode(this.#address, KvService.method.put, { input });
+    } catch (error) {
+      if (ConnectError.from(error).code !== Code.Aborted || repeatsLeft === 0) throw error;
+      this.#repeats++;
+      await this.#put(value, repeatsLeft - 1);
+    }
   }
 
   async #get(): Promise<string> {
