@@ -38,5 +38,8 @@ export const NODE_ID_MAX: number = 2 ** 32 - 1;
 /** Most partitions of a cluster; each is a Raft group with its own cost in memory and heartbeats. */
 export const PARTITIONS_MAX = 4_096;
 
+/** Most replicas of one partition; seven already survive three failures at the same time. */
+export const REPLICAS_MAX = 15;
+
 /** Largest sum of value bytes in the answer to one `GetMany` (64 MiB): what one answer may take of memory. */
 export const RESPONSE_BYTES_MAX = 67_108_864;

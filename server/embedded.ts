@@ -123,13 +123,13 @@ async function openNode({ dataDir, numPartitions, descriptors, troubles }: NodeP
     directory: dataDir,
     nodeId: NODE_ID,
     shape: shapeOf(numPartitions ?? DEFAULTS.partitions),
-    asked: { partitionCount: numPartitions !== undefined, replicationFactor: true },
+    asked: { partitionCount: numPartitions !== undefined, replicationFactor: false },
     incarnation: newIncarnation({ wallMs: SYSTEM_CLOCK.wallMs(), seed }),
   });
   await descriptors.fill(identityPath(data.directory));
   return await Node.open({
     data,
-    shape: shapeOf(data.identity.partitionCount),
+    shape: { ...shapeOf(data.identity.partitionCount), replicationFactor: data.identity.replicationFactor },
     fileSystem,
     clock: SYSTEM_CLOCK,
     seed,
@@ -172,10 +172,6 @@ const IN_OPTIONS: readonly (readonly [said: RegExp, words: string])[] = [
     "it is open already, in this process or another one; close it there, or use another dataDir",
   ],
   [/use --num-partitions (\d+)/, "open it with numPartitions $1, or without"],
-  [
-    /the factor is fixed, use --replication-factor \d+/,
-    "it is that of a node with a program of its own: start it as one, or use another dataDir",
-  ],
   [/check --node-id and --data-dir/, "use another dataDir"],
   [/--data-dir/, "dataDir"],
 ];

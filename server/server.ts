@@ -31,7 +31,7 @@ import {
 import { ByteShare, CorsPolicy, type HttpContext } from "./http/mod.ts";
 import { type ListeningPort, openPort } from "./listening.ts";
 import { Inbox, Node, type NodeOptions } from "./node/mod.ts";
-import { type MemoryFigures, Metrics, opsRouter, QuorumWatch } from "./ops/mod.ts";
+import { type MemoryFigures, Metrics, opsRouter, QuorumWatch, ReplicaWatch } from "./ops/mod.ts";
 import { answerLimitMs, PeerService, StreamTransport } from "./peers/mod.ts";
 import { SYSTEM_CLOCK } from "./ports/mod.ts";
 import { type ExchangeRoom, RpcRouter } from "./rpc/mod.ts";
@@ -70,6 +70,7 @@ interface ServerParts extends Frontage {
   readonly descriptors: DescriptorReserve;
   readonly peerService: PeerService;
   readonly quorum: QuorumWatch;
+  readonly replicas: ReplicaWatch;
   /** Ends the streams of clients. */
   readonly closing: AbortController;
 }
@@ -163,13 +164,14 @@ export class Server {
   }
 
   async #stop(): Promise<void> {
-    const { closing, config, descriptors, ports, metrics, node, peerService, quorum } = this.#parts;
+    const { closing, config, descriptors, ports, metrics, node, peerService, quorum, replicas } = this.#parts;
     node.announceStop();
     if (config.drainMs > 0) await this.#drained(config.drainMs);
     closing.abort();
     await node.close();
     descriptors.close();
     quorum.close();
+    replicas.close();
     peerService.close();
     metrics.close();
     const shutdowns = Promise.all([ports.main.close(), ports.ops.close()]);
@@ -234,9 +236,9 @@ async function openParts(config: ServerConfig, frontage: Frontage): Promise<Serv
     inbox,
     answerIntervalMs,
   });
-  const quorum = new QuorumWatch(config.electionTimeoutMs);
   const closing = new AbortController();
-  const parts = { ...frontage, config, node, descriptors: fileSystem, peerService, quorum, closing };
+  const watches = watchesFor(config);
+  const parts = { ...frontage, ...watches, config, node, descriptors: fileSystem, peerService, closing };
   serve(parts);
   node.onClusterChange(() => peerService.endRemoved());
   transport.open();
@@ -244,15 +246,27 @@ async function openParts(config: ServerConfig, frontage: Frontage): Promise<Serv
   return parts;
 }
 
+/** What says in the log how the cluster is. */
+function watchesFor(
+  { asked, electionTimeoutMs, shape }: ServerConfig,
+): Pick<ServerParts, "quorum" | "replicas"> {
+  return {
+    quorum: new QuorumWatch(electionTimeoutMs),
+    replicas: new ReplicaWatch(asked.replicationFactor ? shape.replicationFactor : undefined),
+  };
+}
+
 /** From now on both ports answer. */
 function serve(
-  { ports, shares, borders, node, peerService, metrics, quorum, closing }: ServerParts,
+  { ports, shares, borders, node, peerService, metrics, quorum, replicas, closing }: ServerParts,
 ): void {
   quorum.open(node);
+  replicas.open(node);
   metrics.open({
     status: () => node.status(),
     readiness: () => node.readiness(),
     leaderless: () => node.leaderless(),
+    fewReplicas: () => node.replicaReport()?.fewCount ?? 0,
     sampleWal: () => node.wal.stats,
     callsInFlight: () => node.callsInFlight,
     memory: () => [...node.memory(), ...memoryOf(shares)],

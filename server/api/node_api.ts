@@ -90,7 +90,7 @@ interface NodeMetadata extends NodePlace {
 export interface ClusterMetadata {
   readonly clusterId: string;
   readonly epoch: number;
-  /** Replicas that a partition should have. */
+  /** Replicas that a partition should have as soon as there are nodes for them. */
   readonly replicationFactor: number;
   readonly nodes: readonly NodeMetadata[];
   readonly partitions: readonly PartitionMetadata[];

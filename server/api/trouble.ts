@@ -32,12 +32,14 @@ export type TroubleKind =
   /** A leader sends an entry that no file of the log can hold here. */
   | "entryTooLarge"
   /** A peer has lost what it promised to this node, which believes nothing that it says. */
-  | "peerDistrusted";
+  | "peerDistrusted"
+  /** Partitions have fewer replicas than the replication factor: fewer failures are survived than wanted. */
+  | "fewReplicas";
 
 /** What the node refuses writes for, and goes on answering reads. */
 const FULL: ReadonlySet<TroubleKind> = new Set(["diskFull", "memoryFull"]);
 /** What an operator must see to, though calls succeed; where they do not, other troubles say so. */
-const NOTED: ReadonlySet<TroubleKind> = new Set(["entryTooLarge", "peerDistrusted"]);
+const NOTED: ReadonlySet<TroubleKind> = new Set(["entryTooLarge", "peerDistrusted", "fewReplicas"]);
 
 /** Whether calls can succeed. */
 export interface Readiness {

@@ -17,7 +17,9 @@ import {
   isSameSet,
   isStaying,
   ownerOf,
+  replicasAllowed,
   retarget,
+  wantedReplicas,
   withNode,
   withNodes,
   withPartition,
@@ -83,13 +85,25 @@ function setTarget(state: ClusterState, command: SetTarget): ClusterState {
   const { partitionId, expected, target, changeId, remaining } = command;
   const partition = state.partitions[partitionId];
   if (partition === undefined || !isSameList(partition.target, expected)) return state;
-  if (target.length > state.replicationFactor || target.length < expected.length) return state;
+  if (target.length > state.replicationFactor) return state;
+  if (target.length < expected.length && !mayShrink(state, { expected, target })) return state;
   if (isSameSet(target, expected)) return state;
   if (!target.every((nodeId) => expected.includes(nodeId) || isStaying(state, nodeId))) return state;
   if (changeId !== REPAIR_CHANGE_ID && openChange(state, changeId) === undefined) return state;
   const update = (change: ClusterChange) => ({ ...change, total: change.done + remaining });
   const next = updateOpenChange(state, { changeId, update });
   return withPartition(next, retarget(partition, { target, changeId }));
+}
+
+/**
+ * Whether the partition has more replicas than it may have. The factor may have been raised, or nodes may
+ * have joined, since it was planned that some go.
+ */
+function mayShrink(
+  state: ClusterState,
+  { expected, target }: Pick<SetTarget, "expected" | "target">,
+): boolean {
+  return expected.length > replicasAllowed(state) && target.length === wantedReplicas(state);
 }
 
 /** The preferred leader may have changed since this was proposed, so the order does not count. */

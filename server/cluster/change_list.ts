@@ -75,20 +75,26 @@ export function endOpenChange(state: ClusterState, { changeId, error }: ChangeEn
 
 /**
  * Two requests to remove the same node wait for the same moves; so do a rebalance and any other request that
- * evens replicas out, and two additions.
+ * evens replicas out, and two by which partitions get other numbers of replicas.
  */
 function isSameWork(left: ChangeRequest, right: ChangeRequest): boolean {
   if (left.kind === "rebalance" || right.kind === "rebalance") return isEvening(left) && isEvening(right);
   if (isSameRemoval(left, right)) return true;
-  return left.kind === "addNode" && right.kind === "addNode";
+  return isResizing(left) && isResizing(right);
 }
 
 function isSameRemoval(left: ChangeRequest, right: ChangeRequest): boolean {
   return left.kind === "removeNode" && right.kind === "removeNode" && left.nodeId === right.nodeId;
 }
 
-function isEvening({ kind }: ChangeRequest): boolean {
-  return kind === "addNode" || kind === "removeNode" || kind === "rebalance";
+/** Whether replicas and leaders are evened out for the request. */
+export function isEvening(request: ChangeRequest): boolean {
+  return isResizing(request) || request.kind === "removeNode" || request.kind === "rebalance";
+}
+
+/** Whether partitions may get another number of replicas by the request. */
+export function isResizing({ kind }: ChangeRequest): boolean {
+  return kind === "addNode" || kind === "setReplicationFactor";
 }
 
 /** Which changes have failed, and why. */
@@ -133,6 +139,8 @@ export function describeRequest(request: ChangeRequest): string {
       return `transfer the leadership of partition ${request.partitionId} to node ${request.to}`;
     case "rebalance":
       return "even out replicas and leaders";
+    case "setReplicationFactor":
+      return `set the replication factor to ${request.factor}`;
     default:
       return unreachable(request);
   }

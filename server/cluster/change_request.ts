@@ -24,6 +24,7 @@ import {
   replaceNode,
   retarget,
   stayingNodes,
+  wantedReplicas,
   withNode,
   withPartition,
   withPreferred,
@@ -35,6 +36,7 @@ type AddNode = Extract<ChangeRequest, { readonly kind: "addNode" }>;
 type RemoveNode = Extract<ChangeRequest, { readonly kind: "removeNode" }>;
 type MoveReplica = Extract<ChangeRequest, { readonly kind: "moveReplica" }>;
 type TransferLeadership = Extract<ChangeRequest, { readonly kind: "transferLeadership" }>;
+type SetReplicationFactor = Extract<ChangeRequest, { readonly kind: "setReplicationFactor" }>;
 
 /** A request with the id of the change that it asks for. */
 interface NamedRequest<R extends ChangeRequest = ChangeRequest> {
@@ -81,6 +83,7 @@ function refusal(state: ClusterState, request: ChangeRequest): string {
     case "transferLeadership":
       return refusalToTransfer(state, request);
     case "rebalance":
+    case "setReplicationFactor":
       return "";
     default:
       return unreachable(request);
@@ -113,9 +116,22 @@ function refusalToRemove(state: ClusterState, { nodeId }: RemoveNode): string {
   if (!state.nodes.has(nodeId)) return noSuchNode(nodeId);
   if (!isStaying(state, nodeId)) return "";
   const left = stayingNodes(state).length - 1;
-  if (left >= state.replicationFactor) return "";
-  return `${left} nodes would be left, too few for the ${state.replicationFactor} replicas of a partition; ` +
-    "add a node first";
+  const kept = replicasKept(state);
+  if (left >= kept) return "";
+  const besides = left === 0 ? "" : ", or lower the replication factor (cluster set-replication-factor)";
+  return `${counted(left, "node")} would be left, too few for the ${
+    counted(kept, "replica")
+  } of a partition; ` +
+    `add a node first${besides}`;
+}
+
+/**
+ * The most replicas that a partition has, without those that are to go. Those that are still on their way do
+ * not count: a node that never came up, or is lost, must not be needed for what nobody has yet.
+ */
+function replicasKept({ partitions, replicationFactor }: ClusterState): number {
+  const most = partitions.reduce((max, { replicas }) => Math.max(max, replicas.length), 1);
+  return Math.min(most, replicationFactor);
 }
 
 function refusalToMove(state: ClusterState, request: MoveReplica): string {
@@ -170,6 +186,8 @@ function begin(state: ClusterState, change: ClusterChange): ClusterState {
       return withChange(beginToTransfer(state, { changeId, request }), change);
     case "rebalance":
       return withChange(state, change);
+    case "setReplicationFactor":
+      return beginToSetFactor(state, { change, request });
     default:
       return unreachable(request);
   }
@@ -218,6 +236,7 @@ function receiverOf(request: ChangeRequest): NodeId | undefined {
       return request.to;
     case "removeNode":
     case "rebalance":
+    case "setReplicationFactor":
       return undefined;
     default:
       return unreachable(request);
@@ -250,6 +269,38 @@ function beginToTransfer(
     error: `replaced by the change ${changeId}`,
   });
   return withPreferred(undone, { partitionId, nodeId: to });
+}
+
+/**
+ * The last request counts: one for another factor is not waited for any more. One for the same factor waits
+ * for the same work, and begins with the progress so far.
+ */
+function beginToSetFactor(
+  state: ClusterState,
+  { change, request: { factor } }: BeginningChange<SetReplicationFactor>,
+): ClusterState {
+  const isOther = ({ request }: ClusterChange) =>
+    request.kind === "setReplicationFactor" && request.factor !== factor;
+  const error = `replaced by the change ${change.changeId}`;
+  const undone = failOpenChanges(state, { matches: isOther, error });
+  const next = { ...undone, replicationFactor: factor };
+  const first = openChanges(next).find(({ request }) => request.kind === "setReplicationFactor");
+  const { done, total } = first ?? change;
+  return withChange(next, { ...change, description: change.description + shortfall(next), done, total });
+}
+
+/** Says that there are too few nodes for the factor; empty when there are enough. */
+function shortfall(state: ClusterState): string {
+  const wanted = wantedReplicas(state);
+  if (wanted === state.replicationFactor) return "";
+  const nodes = stayingNodes(state).length;
+  return `, ${counted(wanted, "replica")} while there ${nodes === 1 ? "is" : "are"} ${
+    counted(nodes, "node")
+  }`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function mustPartition(state: ClusterState, partitionId: number): ClusterPartition {

@@ -133,6 +133,8 @@ function requestToWire(request: ChangeRequest): WireRequest {
     }
     case "rebalance":
       return { case: "rebalance", value: {} };
+    case "setReplicationFactor":
+      return { case: "setReplicationFactor", value: { factor: request.factor } };
     default:
       return unreachable(request);
   }
@@ -191,6 +193,8 @@ function requestFromWire(request: ClusterLogCommand_Change["request"]): ChangeRe
     }
     case "rebalance":
       return { kind: "rebalance" };
+    case "setReplicationFactor":
+      return { kind: "setReplicationFactor", factor: request.value.factor };
     case undefined:
       throw new RangeError(
         "Cannot decode a cluster command: this node does not know the kind of its request",

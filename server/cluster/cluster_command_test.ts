@@ -21,6 +21,7 @@ const REQUESTS: readonly ChangeRequest[] = [
   { kind: "moveReplica", partitionId: 0, from: 1, to: NODE_MAX },
   { kind: "transferLeadership", partitionId: 4_095, to: 2 },
   { kind: "rebalance" },
+  { kind: "setReplicationFactor", factor: 15 },
 ];
 
 const FOUND: ClusterCommand = {
@@ -35,6 +36,8 @@ const COMMANDS: readonly ClusterCommand[] = [
   FOUND,
   { kind: "announce", nodeId: NODE_MAX, address: "[::1]:50054", clientUrl: "https://db.example:443" },
   { kind: "announce", nodeId: 1, address: "a:1", clientUrl: "" },
+  // More replicas than the founders can have.
+  { ...FOUND, replicationFactor: 3, replicas: [[1], [2]] },
   ...REQUESTS.map((request, place) => ({ kind: "change", changeId: `3-c0ffee-${place}`, request }) as const),
   {
     kind: "setTarget",
@@ -78,6 +81,15 @@ const OUT_OF_BOUNDS: readonly (readonly [string, ClusterCommand])[] = [
   ["a URL with a path", { kind: "announce", nodeId: 1, address: "a:1", clientUrl: "http://a:1/b" }],
   ["an announced address that is none", { kind: "announce", nodeId: 1, address: "a", clientUrl: "" }],
   ["a factor of 0", { ...FOUND, replicationFactor: 0 }],
+  ["a factor of 16", { ...FOUND, replicationFactor: 16 }],
+  ["two replicas of three on two nodes", { ...FOUND, replicationFactor: 3 }],
+  ...[0, 2, 16, 17].map((factor) =>
+    [`the factor ${factor}`, {
+      kind: "change",
+      changeId: "a",
+      request: { kind: "setReplicationFactor", factor },
+    }] as const
+  ),
   ["more replicas than the factor", { ...FOUND, replicationFactor: 1 }],
   ["no partitions", { ...FOUND, replicas: [] }],
   ["4097 partitions", { ...FOUND, replicas: Array.from({ length: 4_097 }, () => [1, 2]) }],

@@ -13,6 +13,7 @@ import type { ClusterNode, ClusterPartition, ClusterState } from "./types.ts";
 interface Founding {
   /** Ids with addresses, `host:port`. */
   readonly nodes: ReadonlyMap<NodeId, string>;
+  /** See {@linkcode ClusterState.replicationFactor}. */
   readonly replicationFactor: number;
   /** By partition id; the preferred leader first. */
   readonly replicas: readonly (readonly NodeId[])[];
@@ -71,6 +72,34 @@ export function ownerOf(
 /** The members that are to remain, ascending. */
 export function stayingNodes(state: ClusterState): readonly NodeId[] {
   return [...state.nodes.keys()].filter((nodeId) => isStaying(state, nodeId));
+}
+
+/**
+ * Replicas that a partition should have while there are `nodeCount` nodes: `factor` if they suffice for it,
+ * else the largest odd number that they allow, as one more would survive no more failures.
+ */
+export function replicasFor(factor: number, nodeCount: number): number {
+  if (factor <= nodeCount) return factor;
+  return Math.max(1, nodeCount % 2 === 0 ? nodeCount - 1 : nodeCount);
+}
+
+/** Replicas that each partition should have now; see {@linkcode replicasFor}. */
+export function wantedReplicas(state: ClusterState): number {
+  return replicasFor(state.replicationFactor, stayingNodes(state).length);
+}
+
+/**
+ * Replicas that a partition may have; more are to go. Above what is wanted it may have one only where an
+ * older version has founded a cluster with two: it keeps them until there is a node for the third.
+ */
+export function replicasAllowed(state: ClusterState): number {
+  return Math.min(state.replicationFactor, stayingNodes(state).length);
+}
+
+/** Whether every partition is to have as many replicas as it should. */
+export function areReplicasComplete(state: ClusterState): boolean {
+  const [least, most] = [wantedReplicas(state), replicasAllowed(state)];
+  return state.partitions.every(({ target }) => target.length >= least && target.length <= most);
 }
 
 /** Whether both name the same nodes in the same order. */
@@ -156,8 +185,8 @@ function ascending(nodes: Iterable<ClusterNode>): ReadonlyMap<NodeId, ClusterNod
 const VOTERS_WANTED = 3;
 
 /**
- * The nodes that should vote in group 0, ascending: an odd number, as many as a partition has replicas but at
- * least three, as far as there are nodes that stay.
+ * The nodes that should vote in group 0, ascending: an odd number, as many as a partition is to have replicas
+ * but at least three, as far as there are nodes that stay.
  *
  * @param preferred the best first; the same one twice does no harm
  */

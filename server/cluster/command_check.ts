@@ -5,15 +5,13 @@
  * @module
  */
 
-import { NODE_ID_MAX, PARTITIONS_MAX } from "../../proto/mod.ts";
+import { NODE_ID_MAX, PARTITIONS_MAX, REPLICAS_MAX } from "../../proto/mod.ts";
 import { type NodeId, unreachable } from "../../raft/mod.ts";
+import { replicasFor } from "./cluster_state.ts";
 import type { ChangeRequest, ClusterCommand } from "./types.ts";
 
 /** Members of a cluster. Every node speaks with every other one, which becomes costly well below this. */
 export const NODES_MAX = 1_000;
-
-/** Replicas of one partition: seven already survive three failures at the same time. */
-const REPLICAS_MAX = 15;
 
 /** Characters of `host:port`: the longest host name has 253. */
 export const ADDRESS_LENGTH_MAX = 300;
@@ -88,7 +86,7 @@ function checkFound(command: Extract<ClusterCommand, { readonly kind: "found" }>
   const { clusterId, replicationFactor, nodes, replicas } = command;
   check(clusterId === "" || CLUSTER_ID.test(clusterId), "a cluster's id must be 32 hexadecimal digits");
   checkNumber({ name: "replication factor", value: replicationFactor, min: 1, max: REPLICAS_MAX });
-  checkNumber({ name: "number of nodes", value: nodes.length, min: replicationFactor, max: NODES_MAX });
+  checkNumber({ name: "number of nodes", value: nodes.length, min: 1, max: NODES_MAX });
   checkNumber({ name: "number of partitions", value: replicas.length, min: 1, max: PARTITIONS_MAX });
   for (const { nodeId, address } of nodes) {
     checkNodeId(nodeId);
@@ -96,13 +94,14 @@ function checkFound(command: Extract<ClusterCommand, { readonly kind: "found" }>
   }
   const members = new Set(nodes.map(({ nodeId }) => nodeId));
   check(members.size === nodes.length, "every node must be named once");
+  const wanted = replicasFor(replicationFactor, nodes.length);
   for (const list of replicas) {
     checkReplicas(list);
     checkNumber({
       name: "number of a partition's replicas",
       value: list.length,
-      min: replicationFactor,
-      max: replicationFactor,
+      min: wanted,
+      max: wanted,
     });
     check(list.every((nodeId) => members.has(nodeId)), `all replicas must lie on members: ${list}`);
   }
@@ -124,6 +123,9 @@ function checkRequest(request: ChangeRequest): void {
       return checkNodeId(request.to);
     case "rebalance":
       return;
+    case "setReplicationFactor":
+      checkNumber({ name: "replication factor", value: request.factor, min: 1, max: REPLICAS_MAX });
+      return check(request.factor % 2 === 1, `the replication factor must be odd, it is ${request.factor}`);
     default:
       return unreachable(request);
   }

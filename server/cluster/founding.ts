@@ -9,7 +9,7 @@
 
 import { hashRangeStart } from "../../proto/mod.ts";
 import type { GroupId, Membership, NodeId } from "../../raft/mod.ts";
-import { clusterVoters, foundingState } from "./cluster_state.ts";
+import { clusterVoters, foundingState, replicasFor } from "./cluster_state.ts";
 import type { ClusterState } from "./types.ts";
 
 /** What a cluster is made of; the same on all nodes. */
@@ -17,6 +17,7 @@ export interface ClusterShape {
   /** Its founders: ascending ids with their addresses, `host:port`. */
   readonly nodes: ReadonlyMap<NodeId, string>;
   readonly partitionCount: number;
+  /** May be more than there are nodes; until there are enough, partitions have as many as they allow. */
   readonly replicationFactor: number;
 }
 
@@ -55,13 +56,14 @@ export function partitionOfGroup(group: GroupId): number {
 /** All partitions, ascending. */
 export function placePartitions(shape: ClusterShape): readonly PartitionPlace[] {
   const nodes = [...shape.nodes.keys()].sort((a, b) => a - b);
+  const replicaCount = replicasFor(shape.replicationFactor, nodes.length);
   return Array.from({ length: shape.partitionCount }, (_, partitionId) => ({
     partitionId,
     group: groupOfPartition(partitionId),
     hashStart: hashRangeStart(partitionId, shape.partitionCount),
     hashEnd: hashRangeStart(partitionId + 1, shape.partitionCount),
     replicas: Array.from(
-      { length: shape.replicationFactor },
+      { length: replicaCount },
       (_, rank) => nodes[(partitionId + rank) % nodes.length]!,
     ),
   }));

@@ -8,6 +8,11 @@
  * replicas of a partition, 64 changes under way. The room keeps one thing at run time, when the leader of
  * group 0 last heard each node (`FailureDetector`).
  *
+ * **How many replicas.** The replication factor, or while there are fewer nodes as many as an odd number of
+ * them allows (`replicasFor`). It is looked at, not remembered: when nodes join or the factor is another one,
+ * the planner finds partitions with too few or too many replicas, and each grows or shrinks in one move
+ * (`docs/decisions/0031-…`).
+ *
  * **How a change passes through.** An operator's request becomes a `change` command; applied, it is refused
  * with a reason, done at once, or under way. While changes are under way, the node that leads group 0 asks
  * `planNext` for one command at a time: another target for a partition (`setTarget`), another preferred
@@ -35,6 +40,8 @@
  * - A command that changes something raises the epoch by one; one that does not fit any more returns the very
  *   same state, so commands may be late, lost and repeated.
  * - All replicas, targets and former targets are members; no partition has two replicas on one node.
+ * - A replica goes only where another takes its place, or where there are more than the factor or the nodes
+ *   allow.
  * - A partition moves if and only if it names a change; a node is forgotten only when no group can need it.
  * - The id of a removed node never comes back.
  * - A command outside of its limits is neither encoded nor decoded.
@@ -47,7 +54,15 @@
 export { decodeClusterCommand, encodeClusterCommand } from "./cluster_command.ts";
 export { applyCommand } from "./apply_command.ts";
 export { FINISHED_CHANGES_MAX } from "./change_list.ts";
-export { clusterVoters, foundingState, isMoving, ownerOf } from "./cluster_state.ts";
+export {
+  areReplicasComplete,
+  clusterVoters,
+  foundingState,
+  isMoving,
+  ownerOf,
+  replicasFor,
+  wantedReplicas,
+} from "./cluster_state.ts";
 export { ADDRESS_LENGTH_MAX, checkClusterCommand, isAddress, NODES_MAX } from "./command_check.ts";
 export { FailureDetector } from "./failure_detector.ts";
 export {

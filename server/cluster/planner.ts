@@ -9,7 +9,7 @@
 import { type NodeId, unreachable } from "../../raft/mod.ts";
 import { openChanges } from "./change_list.ts";
 import { mayForget } from "./apply_command.ts";
-import { isMoving, stayingNodes } from "./cluster_state.ts";
+import { areReplicasComplete, isMoving, stayingNodes } from "./cluster_state.ts";
 import { areLeadersEven, planLeader } from "./preferred_leaders.ts";
 import { areReplicasEven, partitionsUnderWay, planMove } from "./replica_moves.ts";
 import type { ChangeRequest, ClusterChange, ClusterCommand, ClusterState } from "./types.ts";
@@ -97,7 +97,10 @@ function resultOf(state: ClusterState, { change, facts }: OpenChange): ChangeRes
   switch (request.kind) {
     case "addNode":
       // A silent node that should have more may come back, or be removed.
-      return isSettled(state) && areReplicasEven(state) ? DONE : undefined;
+      return isSettled(state) && areReplicasComplete(state) && areReplicasEven(state) ? DONE : undefined;
+    case "setReplicationFactor":
+      // With the nodes that are heard everything is even then: `planMove` had nothing left to do.
+      return isSettled(state) && areReplicasComplete(state) ? DONE : undefined;
     case "rebalance":
       return resultOfRebalance(state, { facts, ageMs: facts.ageMs(changeId) });
     case "removeNode":

@@ -8,7 +8,14 @@ import { assert, suite } from "../../tests/harness.ts";
 import { addressOf } from "../../tests/support/cluster/node_address.ts";
 import { evenReplicas, PlannedCluster } from "../../tests/support/cluster/planned_cluster.ts";
 import { SeededRandom } from "../../tests/support/seeded_random.ts";
-import { clusterVoters, foundingState, isStaying, stayingNodes } from "./cluster_state.ts";
+import {
+  clusterVoters,
+  foundingState,
+  isStaying,
+  replicasFor,
+  stayingNodes,
+  wantedReplicas,
+} from "./cluster_state.ts";
 import { planNext } from "./planner.ts";
 import type { ChangeRequest, ClusterCommand, ClusterState } from "./types.ts";
 
@@ -189,7 +196,7 @@ test("a partition with too few replicas is filled", () => {
     kind: "setTarget",
     partitionId: 0,
     expected: [1],
-    target: [1, 2],
+    target: [1, 2, 3],
     changeId: "repair",
     remaining: 1,
   });
@@ -437,7 +444,7 @@ function* shapes(): Iterable<Shape> {
 function live(seed: number): void {
   const random = new SeededRandom(seed);
   const replicationFactor = random.pick([1, 3, 5]);
-  const nodeCount = replicationFactor + random.below(NODES_MAX - replicationFactor + 1);
+  const nodeCount = 1 + random.below(NODES_MAX);
   const partitionCount = 1 + random.below(64);
   const cluster = new PlannedCluster({
     nodeCount,
@@ -497,7 +504,9 @@ function randomRequest(state: ClusterState, random: SeededRandom): ChangeRequest
   const nodeId = 1 + random.below(NODES_MAX);
   const partitionId = random.below(state.partitions.length);
   const { target } = state.partitions[partitionId]!;
-  switch (random.below(6)) {
+  switch (random.below(7)) {
+    case 6:
+      return { kind: "setReplicationFactor", factor: random.pick([1, 3, 5]) };
     case 0: {
       const unused = Math.max(...state.nodes.keys(), ...state.retired) + 1;
       const newId = state.nodes.size < NODES_MAX ? unused : nodeId;
@@ -535,7 +544,7 @@ function randomReplicas(random: SeededRandom, shape: Shape): readonly (readonly 
   return Array.from({ length: shape.partitionCount }, () => {
     const nodes = Array.from({ length: shape.nodeCount }, (_, place) => place + 1);
     return Array.from(
-      { length: shape.replicationFactor },
+      { length: replicasFor(shape.replicationFactor, shape.nodeCount) },
       () => nodes.splice(random.below(nodes.length), 1)[0]!,
     );
   });
@@ -545,7 +554,7 @@ function randomReplicas(random: SeededRandom, shape: Shape): readonly (readonly 
 function checkPlaces(state: ClusterState): void {
   for (const { replicas, target } of state.partitions) {
     assert.equal(replicas, target);
-    assert.is(new Set(replicas).size, state.replicationFactor);
+    assert.is(new Set(replicas).size, wantedReplicas(state));
     assert.ok(replicas.every((nodeId) => isStaying(state, nodeId)));
   }
 }

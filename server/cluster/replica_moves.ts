@@ -1,16 +1,30 @@
 /**
- * Which replica should move next: first those on nodes that are being removed, then those that a partition
- * lacks, then from the node with most replicas to the one with fewest. What is counted is where replicas are
- * to be, so that moves under way are not planned twice. Nothing is moved to a node that is silent, and what
- * was on its way to one gets another target.
+ * Which replicas should move next: first a partition gives up those of which it has too many, then those on
+ * nodes that are being removed go elsewhere, then a partition gets those that it lacks, then some go from the
+ * node with most to the one with fewest. What is counted is where replicas are to be, so that moves under way
+ * are not planned twice. Nothing is moved to a node that is silent, and what was on its way to one gets
+ * another target.
+ *
+ * A partition grows and shrinks in one move, from one odd number to another: two replicas survive no failure,
+ * as one does not, and stand still when either is away.
  *
  * @module
  */
 
 import type { NodeId } from "../../raft/mod.ts";
-import { openChange, openChanges } from "./change_list.ts";
+import { isEvening, isResizing, openChange, openChanges } from "./change_list.ts";
 import { REPAIR_CHANGE_ID } from "./apply_command.ts";
-import { isMoving, isStaying, replaceNode, retarget, stayingNodes, withPartition } from "./cluster_state.ts";
+import {
+  isMoving,
+  isStaying,
+  replaceNode,
+  replicasAllowed,
+  replicasFor,
+  retarget,
+  stayingNodes,
+  wantedReplicas,
+  withPartition,
+} from "./cluster_state.ts";
 import type { ClusterChange, ClusterCommand, ClusterPartition, ClusterState } from "./types.ts";
 
 /**
@@ -50,21 +64,69 @@ interface TargetReplica {
 
 /** The change for which replicas and leaders are evened out: the oldest under way that wants it. */
 export function balancingChange(state: ClusterState): ClusterChange | undefined {
-  return openChanges(state).find(({ request: { kind } }) =>
-    kind === "addNode" || kind === "removeNode" || kind === "rebalance"
-  );
+  return openChanges(state).find(({ request }) => isEvening(request));
 }
 
 /** The next move; `undefined` when none is needed or too many are under way. */
 export function planMove(situation: Situation): SetTarget | undefined {
   const { state } = situation;
-  const move = planRelocation(situation) ?? planMissingReplica(situation) ?? planEvening(situation);
+  const move = planShrinking(situation) ?? planRelocation(situation) ?? planGrowth(situation) ??
+    planEvening(situation);
   if (move === undefined) return undefined;
   const { partition, target, changeId } = move;
   const { partitionId, target: expected } = partition;
   const after = withPartition(state, retarget(partition, { target, changeId }));
   const remaining = countSteps({ ...situation, state: after }, changeId);
   return { kind: "setTarget", partitionId, expected, target, changeId, remaining };
+}
+
+/** A partition that is about to grow shrinks at once when it is to grow no more. */
+function planShrinking(situation: Situation): Move | undefined {
+  const partition = largePartitions(situation).find((each) =>
+    canMove(situation, each) && (isMoving(each) || hasRoom(situation))
+  );
+  return partition && shrink(situation, { partition, counts: replicaCounts(situation.state) });
+}
+
+function largePartitions({ state }: Situation): readonly ClusterPartition[] {
+  const most = replicasAllowed(state);
+  return state.partitions.filter(({ target }) => target.length > most);
+}
+
+/**
+ * The preferred leader is kept if it can be, so that no leadership is handed on and leaders stay even; of the
+ * others those on the emptiest nodes. `counts` then count what is left.
+ */
+function shrink(situation: Situation, { partition, counts }: Relocation): Move {
+  const { state, isSilent } = situation;
+  const { target } = partition;
+  const ranks = new Map(target.map((nodeId) => [nodeId, [
+    Number(!isStaying(state, nodeId)),
+    Number(isSilent(nodeId)),
+    Number(isNew(partition, nodeId)),
+    Number(nodeId !== target[0]),
+    counts.get(nodeId) ?? 0,
+    nodeId,
+  ]]));
+  const bestFirst = [...target].sort((left, right) => compareRanks(ranks.get(left)!, ranks.get(right)!));
+  const kept = bestFirst.slice(0, wantedReplicas(state));
+  for (const nodeId of bestFirst.slice(kept.length)) {
+    if (counts.has(nodeId)) counts.set(nodeId, counts.get(nodeId)! - 1);
+  }
+  const next = target.filter((nodeId) => kept.includes(nodeId));
+  return { partition, target: next, changeId: resizingChangeId(state) };
+}
+
+/** The first number that differs decides. */
+function compareRanks(left: readonly number[], right: readonly number[]): number {
+  const place = left.findIndex((rank, at) => rank !== right[at]);
+  return place < 0 ? 0 : left[place]! - right[place]!;
+}
+
+/** The change for which partitions get another number of replicas. */
+function resizingChangeId(state: ClusterState): string {
+  const change = openChanges(state).find(({ request }) => isResizing(request)) ?? balancingChange(state);
+  return change?.changeId ?? REPAIR_CHANGE_ID;
 }
 
 /** A partition that moves already may get another target: it could wait for a node that is gone. */
@@ -96,22 +158,48 @@ function relocate(situation: Situation, { partition, counts }: Relocation): Move
 
 /** Whether its node is being removed, or is silent and has not received the replica yet. */
 function isMisplaced({ state, isSilent }: Situation, { partition, nodeId }: TargetReplica): boolean {
-  const isNew = !partition.replicas.includes(nodeId) || partition.former.includes(nodeId);
-  return !isStaying(state, nodeId) || (isNew && isSilent(nodeId));
+  return !isStaying(state, nodeId) || (isNew(partition, nodeId) && isSilent(nodeId));
 }
 
-/** Only a mistake could leave a partition with too few replicas; it is put right all the same. */
-function planMissingReplica(situation: Situation): Move | undefined {
-  const { state, isSilent } = situation;
-  const wanted = Math.min(state.replicationFactor, stayingNodes(state).length);
-  const partition = state.partitions.find(({ target }) => target.length < wanted);
-  if (partition === undefined || !(isMoving(partition) || hasRoom(situation))) return undefined;
-  const nodeId = emptiestNode(
-    replicaCounts(state),
-    (each) => partition.target.includes(each) || isSilent(each),
+/** Whether the partition's group may not have reached the node, which is in its target. */
+function isNew({ replicas, former }: ClusterPartition, nodeId: NodeId): boolean {
+  return !replicas.includes(nodeId) || former.includes(nodeId);
+}
+
+/** One that moves grows when it has arrived. */
+function planGrowth(situation: Situation): Move | undefined {
+  if (!hasRoom(situation)) return undefined;
+  const counts = replicaCounts(situation.state);
+  for (const partition of smallPartitions(situation)) {
+    const move = canMove(situation, partition) ? grow(situation, { partition, counts }) : undefined;
+    if (move !== undefined && move.target !== partition.target) return move;
+  }
+  return undefined;
+}
+
+function smallPartitions({ state }: Situation): readonly ClusterPartition[] {
+  const least = wantedReplicas(state);
+  return state.partitions.filter((partition) =>
+    partition.target.length < least && !isMoving(partition) &&
+    partition.target.every((nodeId) => isStaying(state, nodeId))
   );
-  if (nodeId === undefined) return undefined;
-  return { partition, target: [...partition.target, nodeId], changeId: REPAIR_CHANGE_ID };
+}
+
+/**
+ * The partition gets all that it lacks, or as many as make an odd number where too few nodes are heard;
+ * `counts` then count them.
+ */
+function grow({ state, isSilent }: Situation, { partition, counts }: Relocation): Move {
+  let { target } = partition;
+  const isTaken = (nodeId: NodeId) => target.includes(nodeId) || isSilent(nodeId);
+  const free = [...counts.keys()].filter((nodeId) => !isTaken(nodeId)).length;
+  const size = replicasFor(wantedReplicas(state), target.length + free);
+  while (target.length < size) {
+    const nodeId = emptiestNode(counts, isTaken)!;
+    target = [...target, nodeId];
+    counts.set(nodeId, counts.get(nodeId)! + 1);
+  }
+  return { partition, target, changeId: resizingChangeId(state) };
 }
 
 /**
@@ -232,10 +320,12 @@ function emptiestNode(counts: Counts, isExcluded: (nodeId: NodeId) => boolean): 
 function countSteps(situation: Situation, changeId: string): number {
   const { state } = situation;
   const counts = replicaCounts(state);
-  const relocations = misplacedPartitions(situation).map((partition) =>
-    relocate(situation, { partition, counts })
-  );
-  const changeOf = new Map(relocations.map((move) => [move.partition, move.changeId]));
+  const moves = [
+    ...misplacedPartitions(situation).map((partition) => relocate(situation, { partition, counts })),
+    ...largePartitions(situation).map((partition) => shrink(situation, { partition, counts })),
+    ...smallPartitions(situation).map((partition) => grow(situation, { partition, counts })),
+  ].filter(({ partition, target }) => target !== partition.target);
+  const changeOf = new Map(moves.map((move) => [move.partition, move.changeId]));
   const underWay =
     state.partitions.filter((each) => (changeOf.get(each) ?? each.changeId) === changeId).length;
   return balancingChange(state)?.changeId === changeId ? underWay + countEvening(counts) : underWay;

@@ -55,7 +55,9 @@ export type ChangeRequest =
   }
   | { readonly kind: "transferLeadership"; readonly partitionId: number; readonly to: NodeId }
   /** Every node is to hold and to lead the same number of partitions again, as far as that can be. */
-  | { readonly kind: "rebalance" };
+  | { readonly kind: "rebalance" }
+  /** Every partition is to have `factor` replicas, or as many as the nodes allow until there are more. */
+  | { readonly kind: "setReplicationFactor"; readonly factor: number };
 
 /** A change that was asked for, and how far it is. */
 export interface ClusterChange {
@@ -83,6 +85,10 @@ export interface ClusterState {
   readonly clusterId: string;
   /** Grows with every command that changed anything. */
   readonly epoch: number;
+  /**
+   * Replicas that each partition is to have as soon as there are nodes for them (`wantedReplicas` says how
+   * many until then). Odd, but for 2 in clusters that an older version has founded with two nodes.
+   */
   readonly replicationFactor: number;
   /** Ascending by id. */
   readonly nodes: ReadonlyMap<NodeId, ClusterNode>;
@@ -104,13 +110,14 @@ export type ClusterCommand =
     readonly kind: "found";
     /** See {@linkcode ClusterState.clusterId}. */
     readonly clusterId: string;
+    /** May be more than there are nodes; then `replicas` are as many as these allow. */
     readonly replicationFactor: number;
     readonly nodes: readonly { readonly nodeId: NodeId; readonly address: string }[];
     /** By partition id. */
     readonly replicas: readonly (readonly NodeId[])[];
   }
   | { readonly kind: "change"; readonly changeId: string; readonly request: ChangeRequest }
-  /** The partition is to move, if its target is still `expected`. */
+  /** The partition is to move, to grow or to shrink, if its target is still `expected`. */
   | {
     readonly kind: "setTarget";
     readonly partitionId: number;

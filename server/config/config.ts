@@ -121,7 +121,7 @@ function configOf(flags: Flags): ServerConfig {
     shape: {
       nodes,
       partitionCount: flags.numPartitions ?? DEFAULTS.partitions,
-      replicationFactor: replication(flags, nodes.size),
+      replicationFactor: replication(flags),
     },
     asked: {
       partitionCount: flags.numPartitions !== undefined,
@@ -169,18 +169,13 @@ function checkTimeouts({ electionTimeoutMs, heartbeatMs }: Flags): void {
   );
 }
 
-/** A cluster tells its members and its replication factor to the node that joins it. */
+/** A cluster tells its members to the node that joins it. */
 function checkJoin(flags: Flags): void {
-  const { advertise, join, clusterNodes, replicationFactor, host, grpcPort } = flags;
+  const { advertise, join, clusterNodes, host, grpcPort } = flags;
   if (join === undefined) return;
   if (clusterNodes !== undefined) {
     throw new ConfigError(
       "--join and --cluster-nodes exclude each other: leave out --cluster-nodes, the cluster tells its members",
-    );
-  }
-  if (replicationFactor !== undefined) {
-    throw new ConfigError(
-      "--join and --replication-factor exclude each other: leave out --replication-factor, the cluster tells it",
     );
   }
   if (advertise !== undefined) return;
@@ -212,22 +207,14 @@ function defaultPort(base: number, nodeId: NodeId, name: string): number {
   );
 }
 
-function replication(flags: Flags, nodeCount: number): number {
-  const wanted = flags.replicationFactor;
-  if (wanted === undefined) return Math.min(DEFAULTS.replicationFactor, nodeCount);
-  if (wanted % 2 === 0) {
-    throw new ConfigError(
-      `--replication-factor ${wanted} is not odd: use ${wanted - 1} or ${wanted + 1}, ` +
-        `as ${wanted} replicas survive no more failures than ${wanted - 1}`,
-    );
-  }
-  if (wanted > nodeCount) {
-    throw new ConfigError(
-      `--replication-factor ${wanted} needs ${wanted} nodes, the cluster has ${nodeCount}: ` +
-        "name more in --cluster-nodes or use a smaller one",
-    );
-  }
-  return wanted;
+/** May be more than there are nodes: partitions grow when more join. */
+function replication({ replicationFactor = DEFAULTS.replicationFactor }: Flags): number {
+  if (replicationFactor % 2 === 1) return replicationFactor;
+  const [less, more] = [replicationFactor - 1, replicationFactor + 1];
+  throw new ConfigError(
+    `--replication-factor ${replicationFactor} is not odd: use ${less} or ${more}, ` +
+      `as ${replicationFactor} replicas survive no more failures than ${less}`,
+  );
 }
 
 function warningsFor(flags: Flags): string[] {

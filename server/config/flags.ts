@@ -6,7 +6,7 @@
  */
 
 import { Command, InvalidArgumentError, Option } from "commander";
-import { NODE_ID_MAX, PARTITIONS_MAX } from "../../proto/mod.ts";
+import { NODE_ID_MAX, PARTITIONS_MAX, REPLICAS_MAX } from "../../proto/mod.ts";
 import type { NodeId } from "../../raft/mod.ts";
 import type { SyncPolicy } from "../../wal-wasm/mod.ts";
 import { VERSION } from "../api/mod.ts";
@@ -42,7 +42,7 @@ export type MetricsPartitions = "each" | "aggregate";
 /** Values of flags that are not given. */
 export const DEFAULTS = {
   partitions: 9,
-  /** Or fewer if there are fewer nodes. */
+  /** Reached as soon as there are three nodes. */
   replicationFactor: 3,
   electionTimeoutMs: 1_000,
   heartbeatMs: 100,
@@ -227,10 +227,11 @@ function clusterOptions(): Option[] {
       .argParser(integer(1, PARTITIONS_MAX)),
     flag(
       "--replication-factor <n>",
-      "replicas of a partition, odd (default: 3, or fewer if there are fewer nodes, or what the data directory " +
-        "has)",
+      "replicas of a partition when the cluster is first started, odd; with fewer nodes as many as an odd number " +
+        "of them allows, and more by themselves when nodes join; later: prkdb cluster set-replication-factor " +
+        `(default: ${DEFAULTS.replicationFactor})`,
     )
-      .argParser(integer(1, 99)),
+      .argParser(integer(1, REPLICAS_MAX)),
     flag("--join <url>", "join a running cluster: http://host:port of any of its nodes").argParser(
       nodeUrl,
     ),

@@ -38,6 +38,7 @@ export interface Identity {
   /** Names this directory and no other, so that peers notice a disk that was lost or exchanged. */
   readonly incarnation: string;
   readonly partitionCount: number;
+  /** That of the first day; the cluster's may have been changed since. */
   readonly replicationFactor: number;
   /** The founders, ascending; empty if the node has joined later. */
   readonly nodeIds: readonly NodeId[];
@@ -116,6 +117,7 @@ export async function openDataDirectory(
   try {
     const { identity, logId } = await claim(fileSystem, wanted);
     const clusterId = await ClusterId.open({ fileSystem, directory, first: identity.clusterId });
+    if (!clusterId.isSettled) checkFactor(identity, wanted);
     return { directory, identity, clusterId, logId, walDirectory: joinPath(directory, WAL_NAME), lock };
   } catch (error) {
     lock.release();
@@ -232,12 +234,19 @@ function checkIdentity(found: Identity, wanted: WantedDirectory): void {
         `not ${nodeIds.join(", ") || describeFounders(nodeIds)}; start the node as it was first started`,
     );
   }
-  if (asked?.replicationFactor !== false && found.replicationFactor !== shape.replicationFactor) {
-    refuse(
-      `it has replication factor ${found.replicationFactor}, not ${shape.replicationFactor}; ` +
-        `the factor is fixed, use --replication-factor ${found.replicationFactor}`,
-    );
-  }
+}
+
+/**
+ * Founders with different factors would found different clusters. Once the cluster is founded, its factor is
+ * what it says itself, and may be another one than on the first day.
+ */
+function checkFactor({ replicationFactor }: Identity, { asked, directory, shape }: WantedDirectory): void {
+  if (asked?.replicationFactor === false || replicationFactor === shape.replicationFactor) return;
+  throw refusal(
+    directory,
+    `it is to found a cluster with replication factor ${replicationFactor}, not ${shape.replicationFactor}; ` +
+      `use --replication-factor ${replicationFactor}, or begin with an empty directory`,
+  );
 }
 
 function refusal(directory: string, why: string): DataDirectoryError {

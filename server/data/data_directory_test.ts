@@ -75,12 +75,29 @@ test("a directory in use is refused", async () => {
   await open(directory);
 });
 
+test("once the cluster is founded, another replication factor is no reason to refuse", async () => {
+  const directory = temporary();
+  const wanted = { directory, nodeId: 1, shape: shape(), incarnation: "i" };
+  const data = await openDataDirectory(fileSystem, wanted);
+  await data.clusterId.settle(data.clusterId.draw());
+  data.lock.release();
+  assert.is((await open(directory, 1, shape({ replicationFactor: 5 }))).replicationFactor, 3);
+});
+
+test("founders with different factors are of different clusters, also where they allow the same", async () => {
+  const ids = [];
+  for (const replicationFactor of [1, 3, 5]) {
+    ids.push((await open(temporary(), 1, shape({ replicationFactor }))).clusterId);
+  }
+  assert.is(new Set(ids).size, 3);
+});
+
 test("another node's, another cluster's or a foreign directory is refused untouched", async () => {
   const directory = temporary();
   await open(directory);
   assert.match(await refusal(directory, 2, shape()), /node 1, not to node 2/);
   assert.match(await refusal(directory, 1, shape({ partitionCount: 8 })), /9 partitions, not 8/);
-  assert.match(await refusal(directory, 1, shape({ replicationFactor: 1 })), /replication factor 3/);
+  assert.match(await refusal(directory, 1, shape({ replicationFactor: 1 })), /replication factor 3, not 1/);
   const fewer = shape({ nodes: new Map([[1, "a:1"], [2, "b:2"]]) });
   assert.match(await refusal(directory, 1, fewer), /nodes 1, 2, 3, not 1, 2/);
   const foreign = temporary();

@@ -25,7 +25,7 @@ const REPORT_MS = 5_000;
 
 const logger = getLogger(["prkdb", "server"]);
 
-/** Replicas that survive the loss of a node without a pause; a founding with so many nodes has as many. */
+/** Replicas that survive the loss of a node without a pause; by default a cluster has so many. */
 const SOUND_REPLICAS = 3;
 
 /** Where one node of the cluster serves, `host:port`. */
@@ -66,19 +66,19 @@ export function shapeOf({ nodes, replicas, replicationFactor }: JoinRecord): Clu
 }
 
 /**
- * What an operator should know who adds nodes to survive their loss: a cluster keeps the number of replicas
- * that it was founded with. `undefined` when that is sound, or all that so many nodes allow.
+ * What an operator should know who adds nodes to survive their loss: a cluster whose replication factor is
+ * lower does not get more replicas by that. `undefined` when the factor is sound, or allows all that so many
+ * nodes can have.
  */
 export function replicationWarning(nodeCount: number, replicationFactor: number): string | undefined {
-  const possible = Math.min(SOUND_REPLICAS, nodeCount);
-  if (replicationFactor >= possible) return undefined;
+  if (replicationFactor >= Math.min(SOUND_REPLICAS, nodeCount)) return undefined;
   const kept = replicationFactor === 1 ? "1 replica" : `${replicationFactor} replicas`;
   const risk = replicationFactor === 1
     ? "its partitions are gone when its disk is"
     : "its partitions stand still";
-  return `The cluster keeps ${kept} of each partition, as it was founded, though it has ${nodeCount} nodes: ` +
-    `when one of them is lost, ${risk}. The number cannot be changed yet; for ${possible}, found a cluster of ` +
-    `${possible} nodes (--cluster-nodes)`;
+  return `The cluster keeps ${kept} of each partition, which is its replication factor, though it has ` +
+    `${nodeCount} nodes: when one of them is lost, ${risk}. For more: ` +
+    `prkdb cluster set-replication-factor ${SOUND_REPLICAS}`;
 }
 
 /**

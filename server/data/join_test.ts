@@ -146,9 +146,9 @@ test("fewer replicas than the nodes allow are warned of", () => {
   );
   assert.match(
     replicationWarning(4, 2) ?? "",
-    /keeps 2 replicas .* has 4 nodes: .* found a cluster of 3 nodes/,
+    /keeps 2 replicas .* has 4 nodes: .* prkdb cluster set-replication-factor 3$/,
   );
-  for (const [nodeCount, factor] of [[1, 1], [2, 2], [3, 3], [9, 3], [9, 5]] as const) {
+  for (const [nodeCount, factor] of [[1, 1], [1, 3], [2, 3], [2, 2], [3, 3], [9, 3], [9, 5]] as const) {
     assert.is(replicationWarning(nodeCount, factor), undefined);
   }
 });

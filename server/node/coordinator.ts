@@ -9,6 +9,7 @@
 import type { MultiRaft, NodeId } from "../../raft/mod.ts";
 import type { LeaderTable } from "../calls/mod.ts";
 import {
+  areReplicasComplete,
   CLUSTER_GROUP,
   type ClusterCommand,
   type ClusterState,
@@ -47,6 +48,8 @@ export class Coordinator {
   #changedMs = 0;
   /** When this node first saw each unfinished change. */
   readonly #seenMs = new Map<string, number>();
+  /** Whether partitions are to have another number of replicas, for a change or without one. */
+  #isIncomplete = false;
 
   constructor(options: CoordinatorOptions) {
     this.#options = options;
@@ -73,6 +76,7 @@ export class Coordinator {
     if (state === this.#state) return;
     this.#state = state;
     this.#changedMs = this.#nowMs;
+    this.#isIncomplete = !areReplicasComplete(state);
     const open = new Set(
       state.changes.filter(({ isFinished }) => !isFinished).map(({ changeId }) => changeId),
     );
@@ -83,7 +87,7 @@ export class Coordinator {
   #plan(): void {
     const { cluster, leaders } = this.#options;
     if (!cluster.state.isFounded) return cluster.proposeOnce(founding(cluster), PLAN);
-    if (this.#seenMs.size === 0 || cluster.isProposing(PLAN)) return;
+    if ((this.#seenMs.size === 0 && !this.#isIncomplete) || cluster.isProposing(PLAN)) return;
     const { voters, votersOutgoing } = cluster.membership;
     const command = planNext(cluster.state, {
       votes: (nodeId) => voters.includes(nodeId) || votersOutgoing.includes(nodeId),

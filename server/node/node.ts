@@ -61,7 +61,7 @@ import { Coordinator } from "./coordinator.ts";
 import { GroupZero } from "./group_zero.ts";
 import type { NodeInbox } from "./inbox.ts";
 import { type LoopMeters, type NodeEnd, NodeLoop } from "./node_loop.ts";
-import { NodeReporter } from "./node_status.ts";
+import { NodeReporter, type ReplicaReport } from "./node_status.ts";
 import { PeerDirectory } from "./peer_directory.ts";
 import { Reconciler } from "./reconciler.ts";
 import { type RecoveredLog, recoverLog } from "./recovery.ts";
@@ -302,6 +302,11 @@ export class Node implements NodeApi {
   /** The partitions without a leader that this node knows, ascending. */
   leaderless(): readonly number[] {
     return this.#reporter.leaderless();
+  }
+
+  /** How many replicas partitions should have, and whether they have; `undefined` before the founding. */
+  replicaReport(): ReplicaReport | undefined {
+    return this.#reporter.replicaReport();
   }
 
   /**

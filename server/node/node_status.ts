@@ -47,6 +47,15 @@ export interface NodeReporterOptions {
   readonly troubles: Troubles;
 }
 
+/** How many replicas partitions should have, and whether they have. */
+export interface ReplicaReport {
+  readonly replicationFactor: number;
+  /** Partitions with fewer. */
+  readonly fewCount: number;
+  /** Why they have fewer, for people: one line; empty when none has. */
+  readonly shortage: string;
+}
+
 /** See the module comment. */
 export class NodeReporter {
   readonly #options: NodeReporterOptions;
@@ -105,6 +114,22 @@ export class NodeReporter {
     );
   }
 
+  /** `undefined` until the cluster is founded. */
+  replicaReport(): ReplicaReport | undefined {
+    const { isFounded, nodes, partitions, replicationFactor } = this.#options.cluster.state;
+    if (!isFounded) return undefined;
+    const few = partitions.map(({ replicas }) => replicas.length).filter((each) => each < replicationFactor);
+    if (few.length === 0) return { replicationFactor, fewCount: 0, shortage: "" };
+    const staying = [...nodes.values()].filter(({ isLeaving }) => !isLeaving).length;
+    const why = staying >= replicationFactor
+      ? "more are to come"
+      : `more come by themselves when there are more nodes than ${staying}`;
+    const counts = [...new Set(few)].sort((left, right) => left - right).join(" or ");
+    const shortage = `partitions have fewer replicas (${counts}) than the replication factor, ` +
+      `${replicationFactor}; ${why}`;
+    return { replicationFactor, fewCount: few.length, shortage };
+  }
+
   /** What calls through this node suffer from, as far as it knows. */
   troubles(): readonly NodeTrouble[] {
     return [...this.#servingTroubles(), ...this.#shortage()];
@@ -112,7 +137,8 @@ export class NodeReporter {
 
   #servingTroubles(): readonly NodeTrouble[] {
     const starting = this.#startingTrouble();
-    return starting === undefined ? [...this.#leaderTroubles(), ...this.#stuckReplicas()] : [starting];
+    if (starting !== undefined) return [starting];
+    return [...this.#leaderTroubles(), ...this.#stuckReplicas(), ...this.#fewReplicas()];
   }
 
   /** Why the node has not become a part of its cluster since its start, if it has not. */
@@ -176,6 +202,12 @@ export class NodeReporter {
     if (stuck.length === 0) return;
     const named = partitionsNamed(stuck.map(({ partitionId }) => partitionId));
     yield { kind: "replicaStuck", reason: `what is committed of ${named} does not get into the state here` };
+  }
+
+  *#fewReplicas(): Generator<NodeTrouble> {
+    const { fewCount, shortage } = this.replicaReport()!;
+    const { length } = this.#options.cluster.state.partitions;
+    if (fewCount > 0) yield { kind: "fewReplicas", reason: `${fewCount} of ${length} ${shortage}` };
   }
 
   *#shortage(): Generator<NodeTrouble> {

@@ -3,8 +3,9 @@
  * and `/readyz` for what starts and stops processes.
  *
  * **What it owns.** The counters and histograms of one node and their names, which are a contract with
- * dashboards; one timer, which measures how late timers fire; and one that looks for partitions without a
- * leader. The port belongs to `http/`, the figures that a node keeps anyway to the node.
+ * dashboards; one timer, which measures how late timers fire; and two that look for partitions without a
+ * leader and with too few replicas. The port belongs to `http/`, the figures that a node keeps anyway to the
+ * node.
  *
  * **Two kinds of figures.** Some are fed as things happen: calls, turns, syncs, frames, proposals. Others the
  * node keeps itself, and they are read when somebody asks: terms, indexes, sizes, the state of peers.
@@ -12,7 +13,7 @@
  * **Read in this order.** `readings.ts`: the figures that are read, as tables of name, help text and where
  * the value comes from, written as text from what is there. `metrics.ts`: those that are fed, and the page
  * with all of them. `health.ts`: the three paths. `quorum_watch.ts`: lost and regained majorities, in the
- * log.
+ * log; `replica_watch.ts`: missing replicas.
  *
  * **To add a figure,** add a line to a table of `readings.ts` if the node keeps it already (through
  * `api/node_api.ts`), or a counter and a method that feeds it to `metrics.ts`; then a line to
@@ -42,3 +43,4 @@ export { opsRouter } from "./health.ts";
 export { Metrics } from "./metrics.ts";
 export type { MemoryFigures } from "./readings.ts";
 export { QuorumWatch } from "./quorum_watch.ts";
+export { ReplicaWatch } from "./replica_watch.ts";

@@ -46,6 +46,8 @@ export interface MetricsSource {
   readiness(): Readiness;
   /** Partitions without a leader that the node knows. */
   leaderless(): readonly number[];
+  /** Partitions with fewer replicas than the replication factor. */
+  fewReplicas(): number;
   sampleWal(): WalSample;
   callsInFlight(): number;
   memory(): readonly MemoryFigures[];
@@ -78,6 +80,11 @@ const NODE_READINGS: readonly Reading<MetricsSource>[] = [
     name: "prkdb_partitions_without_leader",
     help: "Partitions without a leader that this node knows",
     valueOf: (source) => source.leaderless().length,
+  },
+  {
+    name: "prkdb_partitions_with_few_replicas",
+    help: "Partitions with fewer replicas than the replication factor",
+    valueOf: (source) => source.fewReplicas(),
   },
   {
     name: "prkdb_wal_bytes_total",

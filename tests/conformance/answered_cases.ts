@@ -314,7 +314,8 @@ const CLUSTER: readonly Case[] = [
   },
 ];
 
-const { addNode, removeNode, moveReplica, transferLeadership, rebalance } = ClusterService.method;
+const { addNode, removeNode, moveReplica, transferLeadership, rebalance, setReplicationFactor } =
+  ClusterService.method;
 
 const CHANGES: readonly Case[] = [
   {
@@ -343,6 +344,11 @@ const CHANGES: readonly Case[] = [
     call: call(transferLeadership, { toNode: 1 }),
     answer: ok({ changeId: "change-1" }),
   },
+  ...[1, 15].map((factor) => ({
+    name: `the replication factor becomes ${factor}`,
+    call: call(setReplicationFactor, { factor }),
+    answer: ok({ changeId: "change-1" }),
+  })),
   {
     name: "every change has an id of its own",
     before: [call(rebalance, {}), call(removeNode, { nodeId: 1 })],

@@ -222,7 +222,7 @@ const FAILED: readonly Case[] = [
   },
 ];
 
-const { addNode, removeNode, moveReplica, transferLeadership } = ClusterService.method;
+const { addNode, removeNode, moveReplica, transferLeadership, setReplicationFactor } = ClusterService.method;
 
 const CHANGES: readonly Case[] = [
   {
@@ -291,6 +291,18 @@ const CHANGES: readonly Case[] = [
     name: "no leadership is transferred to nobody",
     call: call(transferLeadership, {}),
     answer: invalid("Cannot accept to_node 0: it must be from 1 to 4294967295"),
+  },
+  ...[0, 16, 4_294_967_295].map((factor): Case => ({
+    name: `no replication factor of ${factor}`,
+    call: call(setReplicationFactor, { factor }),
+    answer: invalid(`Cannot accept factor ${factor}: it must be from 1 to 15, and odd`),
+  })),
+  {
+    name: "no even replication factor",
+    call: call(setReplicationFactor, { factor: 4 }),
+    answer: invalid(
+      "Cannot accept factor 4: it must be odd, as 4 replicas survive no more failures than 3: choose 3 or 5",
+    ),
   },
   {
     name: "what the cluster refuses is told as it was said",

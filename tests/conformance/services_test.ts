@@ -81,13 +81,15 @@ test("times to live pass the border as they were sent", async () => {
 });
 
 test("changes pass the border as they were asked for", async () => {
-  const { addNode, removeNode, moveReplica, transferLeadership, rebalance } = ClusterService.method;
+  const { addNode, removeNode, moveReplica, transferLeadership, rebalance, setReplicationFactor } =
+    ClusterService.method;
   const asked = [
     call(addNode, { nodeId: 4, address: "a:1" }, { "connect-timeout-ms": "12345" }),
     call(removeNode, { nodeId: 3 }),
     call(moveReplica, { partitionId: 1, fromNode: 2, toNode: 4 }),
     call(transferLeadership, { partitionId: 1, toNode: 2 }),
     call(rebalance, {}),
+    call(setReplicationFactor, { factor: 5 }),
   ];
   for (const caller of CALLERS.filter((each) => !each.isSafeOnly)) {
     const node = new FakeNode();
@@ -101,6 +103,7 @@ test("changes pass the border as they were asked for", async () => {
       { kind: "moveReplica", partitionId: 1, from: 2, to: 4 },
       { kind: "transferLeadership", partitionId: 1, to: 2 },
       { kind: "rebalance" },
+      { kind: "setReplicationFactor", factor: 5 },
     ]);
     const [first, second] = seen.map(({ options }) => options.timeoutMs);
     assert.ok(first! <= 12_345 && first! > 12_345 - ELAPSED_MS_MAX, `${caller.name}: ${first}`);

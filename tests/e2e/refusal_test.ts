@@ -31,7 +31,7 @@ const BAD_FLAGS: readonly (readonly [flags: readonly string[], names: RegExp])[]
   [["--node-id=1", "--cluster-nodes=1@127.0.0.1"], /ID@HOST:PORT/],
   [["--node-id=1", "--cluster-nodes=1@127.0.0.1:25001,1@127.0.0.1:25002"], /twice/],
   [["--node-id=1", "--cluster-nodes=1@127.0.0.1:25001,2@127.0.0.1:25001"], /twice/],
-  [["--node-id=1", "--replication-factor=3"], /--replication-factor 3/],
+  [["--node-id=1", "--replication-factor=17"], /--replication-factor.*1 to 15/],
   [["--node-id=1", "--replication-factor=2"], /not odd/],
   [["--node-id=1", "--cluster-nodes=1@127.0.0.1:25001", "--grpc-port=25002"], /is at 127.*25001.*port 25002/],
   [

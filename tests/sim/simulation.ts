@@ -61,8 +61,10 @@ export interface SimulationResult {
 /** Under this name runs count disks that were put back. */
 export const PUT_BACK = "putBack";
 
-/** Among so many seeds, one has a single replica of everything. */
+/** Among so many seeds, one begins with a single replica of everything. */
 const SINGLE_EVERY = 9;
+/** Among so many seeds, one has an operator who changes the replication factor. */
+const RESIZED_EVERY = 3;
 
 /** How a cluster is built. */
 interface Plan {
@@ -157,7 +159,7 @@ class Simulation {
       judge: this.#judge,
       fleet: this.#fleet,
       partitionCount,
-      replicationFactor: this.#replicationFactor,
+      factors: this.#factors,
       everyMs: this.#weather.changeEveryMs,
     });
   }
@@ -242,7 +244,7 @@ class Simulation {
       watcher,
       driftPercentMax,
       settings: { ...settings, syncMsMax },
-    }, { nodeCount, partitionCount, replicationFactor: this.#replicationFactor });
+    }, { nodeCount, partitionCount, replicationFactor: this.#factors[0]! });
   }
 
   #buildClients(): Clients {
@@ -269,7 +271,7 @@ class Simulation {
       partitionCount: this.#plan.partitionCount,
       coordinator: () => promises.leaderOf(CLUSTER_GROUP),
       electionTimeoutMs: this.#plan.electionTimeoutMs,
-      lossesMax: (this.#replicationFactor - 1) / 2,
+      lossesMax: (Math.min(...this.#factors) - 1) / 2,
       sendProbe: (target) => this.#clients.sendProbe(target),
     });
   }
@@ -287,12 +289,15 @@ class Simulation {
     });
   }
 
-  get #replicationFactor(): number {
+  /** The replication factor that the cluster is founded with, then those that it may get. */
+  get #factors(): readonly number[] {
     const { seed } = this.#options;
     // No other has to agree with the only replica, which moves all the same.
-    if (seed % SINGLE_EVERY === 0) return 1;
+    if (seed % SINGLE_EVERY === 0) return [1, 3];
+    // Small clusters do not have the nodes for five until some join.
+    if (seed % RESIZED_EVERY === 0) return [3, 5];
     // Larger clusters spread their partitions over some of the nodes, or keep everything everywhere.
-    return seed % 2 === 0 ? 3 : this.#plan.nodeCount;
+    return [seed % 2 === 0 ? 3 : this.#plan.nodeCount];
   }
 
   get #keys(): readonly string[] {

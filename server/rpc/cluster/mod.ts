@@ -7,18 +7,19 @@
  * to it.
  *
  * **The methods.** `GetMetadata` and `GetStatus` answer from what this node knows, at once, without asking
- * any other. `AddNode`, `RemoveNode`, `MoveReplica`, `TransferLeadership` and `Rebalance` put a change before
- * group 0 and answer with its id as soon as it has begun; it goes on by itself, whatever becomes of the
- * caller. `WatchChanges` tells the changes that the node retains, then each again whenever it differs from
- * what was sent of it last.
+ * any other. `AddNode`, `RemoveNode`, `MoveReplica`, `TransferLeadership`, `Rebalance` and
+ * `SetReplicationFactor` put a change before group 0 and answer with its id as soon as it has begun; it goes
+ * on by itself, whatever becomes of the caller. `WatchChanges` tells the changes that the node retains, then
+ * each again whenever it differs from what was sent of it last.
  *
  * **Read in this order.** The questions (metadata, status), then the changes, then `watch_changes.ts`, the
  * one stream. Each method has its validation, its translation and its answer in one place.
  *
  * **What it never does.** It judges only what can be judged without the cluster's state: ids within their
- * range, an address of the form `host:port`, a partition that exists. Whether a change can be done is judged
- * by group 0 when the change's turn in the log comes (`cluster/change_request.ts`), so that every node judges
- * alike. It does not queue what a slow reader has not read, and never asks another node itself.
+ * range, an address of the form `host:port`, a partition that exists, an odd factor. Whether a change can be
+ * done is judged by group 0 when the change's turn in the log comes (`cluster/change_request.ts`), so that
+ * every node judges alike. It does not queue what a slow reader has not read, and never asks another node
+ * itself.
  *
  * **Invariants**
  *
@@ -43,6 +44,7 @@ import { getStatusMethod } from "./get_status.ts";
 import { moveReplicaMethod } from "./move_replica.ts";
 import { rebalanceMethod } from "./rebalance.ts";
 import { removeNodeMethod } from "./remove_node.ts";
+import { setReplicationFactorMethod } from "./set_replication_factor.ts";
 import { transferLeadershipMethod } from "./transfer_leadership.ts";
 import { watchChangesStream } from "./watch_changes.ts";
 
@@ -56,6 +58,7 @@ export function clusterMethods(node: NodeApi): readonly UnaryMethod[] {
     serveUnary(moveReplicaMethod, node),
     serveUnary(transferLeadershipMethod, node),
     serveUnary(rebalanceMethod, node),
+    serveUnary(setReplicationFactorMethod, node),
   ];
 }
 

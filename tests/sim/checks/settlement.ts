@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type ClusterState, clusterVoters } from "../../../server/cluster/mod.ts";
+import { type ClusterState, clusterVoters, wantedReplicas } from "../../../server/cluster/mod.ts";
 import type { Node } from "../../../server/node/node.ts";
 import type { Fleet } from "../machines/fleet.ts";
 import type { SimMachine } from "../machines/machine.ts";
@@ -48,14 +48,14 @@ function findDifference(
     `nodes ${first?.id} and ${other.id} see different clusters: ${first?.text}\nand ${other.text}`;
 }
 
-function findOpen(
-  { changes, isFounded, partitions, replicationFactor, nodes }: ClusterState,
-): string | undefined {
+function findOpen(state: ClusterState): string | undefined {
+  const { changes, isFounded, partitions, nodes } = state;
   if (!isFounded) return "the cluster is not founded";
   const open = changes.find(({ isFinished }) => !isFinished);
   if (open !== undefined) return `change ${open.changeId} goes on: ${JSON.stringify(open)}`;
+  const wanted = wantedReplicas(state);
   const unsettled = partitions.find(({ replicas, target, changeId }) =>
-    changeId !== "" || replicas.join() !== target.join() || replicas.length !== replicationFactor ||
+    changeId !== "" || replicas.join() !== target.join() || replicas.length !== wanted ||
     replicas.some((id) => nodes.get(id)?.isLeaving !== false)
   );
   return unsettled === undefined

@@ -1,6 +1,7 @@
 /**
  * The operator, who changes the cluster in all its weather: new machines join, nodes are removed,
- * replicas are moved, leaderships handed over, everything evened out. Each request goes to any node; what
+ * replicas are moved, leaderships handed over, everything evened out, in some runs the replication factor
+ * raised and lowered. Each request goes to any node; what
  * becomes of it may stay unknown, as to real operators. When all is calm again, what was begun is brought to
  * its end, and nodes whose disks are gone are replaced.
  *
@@ -27,6 +28,7 @@ const WEIGHTS: Readonly<Record<ChangeKind, number>> = {
   moveReplica: 4,
   transferLeadership: 2,
   rebalance: 1,
+  setReplicationFactor: 4,
 };
 
 /** All that operators can ask for. */
@@ -40,7 +42,8 @@ export interface OperatorOptions {
   /** Mean time between two requests, in milliseconds; infinite for none. */
   readonly everyMs: number;
   readonly partitionCount: number;
-  readonly replicationFactor: number;
+  /** The replication factors that it chooses from; one alone is never changed. */
+  readonly factors: readonly number[];
 }
 
 /** What is known of a request: the cluster has taken it, does not want it, or it may be either. */
@@ -89,8 +92,9 @@ export class Operator {
     this.#founderCount = options.fleet.machines.length;
   }
 
+  /** As it is now. */
   get replicationFactor(): number {
-    return this.#options.replicationFactor;
+    return this.newestView().replicationFactor;
   }
 
   /** Whether it does anything at all. */
@@ -153,14 +157,18 @@ export class Operator {
   }
 
   /** What has a chance to be taken, as far as the node that is asked knows. */
-  #sensibleKinds({ nodes }: ClusterMetadata): readonly ChangeKind[] {
-    const { fleet, replicationFactor } = this.#options;
+  #sensibleKinds({ nodes, partitions }: ClusterMetadata): readonly ChangeKind[] {
+    const { factors, fleet } = this.#options;
     const founders = this.#founderCount;
     const isFull = nodes.length >= founders + MEMBERS_MORE_MAX ||
       fleet.machines.length >= founders + JOINS_MAX;
-    const isTight = nodes.length <= replicationFactor;
-    const forbidden: readonly ChangeKind[] = isTight ? ["removeNode", "moveReplica"] : [];
-    return CHANGE_KINDS.filter((kind) => !forbidden.includes(kind) && !(isFull && kind === "addNode"));
+    const isTight = nodes.length <= mostReplicas(partitions);
+    const forbidden = new Set<ChangeKind>([
+      ...(isTight ? ["removeNode", "moveReplica"] as const : []),
+      ...(isFull ? ["addNode"] as const : []),
+      ...(factors.length < 2 ? ["setReplicationFactor"] as const : []),
+    ]);
+    return CHANGE_KINDS.filter((kind) => !forbidden.has(kind));
   }
 
   #draw(kind: Exclude<ChangeKind, "addNode">, cluster: ClusterMetadata): ChangeRequest {
@@ -182,6 +190,8 @@ export class Operator {
       }
       case "transferLeadership":
         return { kind, partitionId, to: this.#random.pick(replicas) };
+      case "setReplicationFactor":
+        return { kind, factor: this.#random.pick(this.#options.factors) };
     }
   }
 
@@ -203,13 +213,13 @@ export class Operator {
 
   /** Takes a step towards a cluster without the node `id`, which never comes back. */
   async #replace(id: NodeId): Promise<void> {
-    const { fleet, replicationFactor } = this.#options;
+    const { fleet } = this.#options;
     const left = this.members().filter(({ nodeId, isLeaving }) =>
       !isLeaving && fleet.machine(nodeId).state !== "lost"
     );
     const guide = this.#guide();
     if (guide?.node === undefined) return await this.pause(RETRY_MS);
-    if (left.length < replicationFactor) await this.takeIn();
+    if (left.length < mostReplicas(this.newestView().partitions)) await this.takeIn();
     else await this.#ask({ kind: "removeNode", nodeId: id }, guide);
     await this.pause(RETRY_MS);
   }
@@ -294,6 +304,11 @@ export class Operator {
   pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => void this.#options.world.plan(delayMs, "operator waits", resolve));
   }
+}
+
+/** The most replicas that a partition has. */
+function mostReplicas(partitions: readonly { readonly replicas: readonly NodeId[] }[]): number {
+  return Math.max(...partitions.map(({ replicas }) => replicas.length));
 }
 
 /** What a node that joins is told of the cluster. */

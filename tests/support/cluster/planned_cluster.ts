@@ -19,6 +19,7 @@ import {
   isMoving,
   type PlannerFacts,
   planNext,
+  replicasFor,
 } from "../../../server/cluster/mod.ts";
 import { addressOf } from "./node_address.ts";
 
@@ -41,9 +42,10 @@ interface EvenShape {
 export function evenReplicas(
   { nodeCount, replicationFactor, partitionCount }: EvenShape,
 ): readonly (readonly NodeId[])[] {
+  const replicaCount = replicasFor(replicationFactor, nodeCount);
   return Array.from(
     { length: partitionCount },
-    (_, first) => Array.from({ length: replicationFactor }, (_, rank) => (first + rank) % nodeCount + 1),
+    (_, first) => Array.from({ length: replicaCount }, (_, rank) => (first + rank) % nodeCount + 1),
   );
 }
 

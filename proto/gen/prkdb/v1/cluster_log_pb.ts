@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file prkdb/v1/cluster_log.proto.
  */
 export const file_prkdb_v1_cluster_log: GenFile = /*@__PURE__*/
-  fileDesc("ChpwcmtkYi92MS9jbHVzdGVyX2xvZy5wcm90bxIIcHJrZGIudjEi+AsKEUNsdXN0ZXJMb2dDb21tYW5kEjIKBWZvdW5kGAEgASgLMiEucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuRm91bmRIABI0CgZjaGFuZ2UYAiABKAsyIi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5DaGFuZ2VIABI7CgpzZXRfdGFyZ2V0GAMgASgLMiUucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0VGFyZ2V0SAASNAoGc2V0dGxlGAQgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0dGxlSAASNAoGcHJlZmVyGAUgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuUHJlZmVySAASNAoGZmluaXNoGAYgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuRmluaXNoSAASOAoIYW5ub3VuY2UYByABKAsyJC5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5Bbm5vdW5jZUgAGhkKCFJlcGxpY2FzEg0KBW5vZGVzGAEgAygNGioKBk1lbWJlchIPCgdub2RlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkaogEKBUZvdW5kEhoKEnJlcGxpY2F0aW9uX2ZhY3RvchgBIAEoDRIxCgVub2RlcxgCIAMoCzIiLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLk1lbWJlchI2CghyZXBsaWNhcxgDIAMoCzIkLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLlJlcGxpY2FzEhIKCmNsdXN0ZXJfaWQYBCABKAka6QIKBkNoYW5nZRIRCgljaGFuZ2VfaWQYASABKAkSNgoIYWRkX25vZGUYAiABKAsyIi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5NZW1iZXJIABI9CgtyZW1vdmVfbm9kZRgDIAEoCzImLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLlJlbW92ZU5vZGVIABI/Cgxtb3ZlX3JlcGxpY2EYBCABKAsyJy5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5Nb3ZlUmVwbGljYUgAEk0KE3RyYW5zZmVyX2xlYWRlcnNoaXAYBSABKAsyLi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5UcmFuc2ZlckxlYWRlcnNoaXBIABI6CglyZWJhbGFuY2UYBiABKAsyJS5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5SZWJhbGFuY2VIAEIJCgdyZXF1ZXN0Gh0KClJlbW92ZU5vZGUSDwoHbm9kZV9pZBgBIAEoDRpHCgtNb3ZlUmVwbGljYRIUCgxwYXJ0aXRpb25faWQYASABKA0SEQoJZnJvbV9ub2RlGAIgASgNEg8KB3RvX25vZGUYAyABKA0aOwoSVHJhbnNmZXJMZWFkZXJzaGlwEhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIPCgd0b19ub2RlGAIgASgNGgsKCVJlYmFsYW5jZRppCglTZXRUYXJnZXQSFAoMcGFydGl0aW9uX2lkGAEgASgNEhAKCGV4cGVjdGVkGAIgAygNEg4KBnRhcmdldBgDIAMoDRIRCgljaGFuZ2VfaWQYBCABKAkSEQoJcmVtYWluaW5nGAUgASgNGkEKBlNldHRsZRIUCgxwYXJ0aXRpb25faWQYASABKA0SDgoGdGFyZ2V0GAIgAygNEhEKCWNoYW5nZV9pZBgDIAEoCRovCgZQcmVmZXISFAoMcGFydGl0aW9uX2lkGAEgASgNEg8KB25vZGVfaWQYAiABKA0aKgoGRmluaXNoEhEKCWNoYW5nZV9pZBgBIAEoCRINCgVlcnJvchgCIAEoCRpACghBbm5vdW5jZRIPCgdub2RlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSEgoKY2xpZW50X3VybBgDIAEoCUIJCgdjb21tYW5kYgZwcm90bzM");
+  fileDesc("ChpwcmtkYi92MS9jbHVzdGVyX2xvZy5wcm90bxIIcHJrZGIudjEi9AwKEUNsdXN0ZXJMb2dDb21tYW5kEjIKBWZvdW5kGAEgASgLMiEucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuRm91bmRIABI0CgZjaGFuZ2UYAiABKAsyIi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5DaGFuZ2VIABI7CgpzZXRfdGFyZ2V0GAMgASgLMiUucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0VGFyZ2V0SAASNAoGc2V0dGxlGAQgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0dGxlSAASNAoGcHJlZmVyGAUgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuUHJlZmVySAASNAoGZmluaXNoGAYgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuRmluaXNoSAASOAoIYW5ub3VuY2UYByABKAsyJC5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5Bbm5vdW5jZUgAGhkKCFJlcGxpY2FzEg0KBW5vZGVzGAEgAygNGioKBk1lbWJlchIPCgdub2RlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkaogEKBUZvdW5kEhoKEnJlcGxpY2F0aW9uX2ZhY3RvchgBIAEoDRIxCgVub2RlcxgCIAMoCzIiLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLk1lbWJlchI2CghyZXBsaWNhcxgDIAMoCzIkLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLlJlcGxpY2FzEhIKCmNsdXN0ZXJfaWQYBCABKAkavQMKBkNoYW5nZRIRCgljaGFuZ2VfaWQYASABKAkSNgoIYWRkX25vZGUYAiABKAsyIi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5NZW1iZXJIABI9CgtyZW1vdmVfbm9kZRgDIAEoCzImLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLlJlbW92ZU5vZGVIABI/Cgxtb3ZlX3JlcGxpY2EYBCABKAsyJy5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5Nb3ZlUmVwbGljYUgAEk0KE3RyYW5zZmVyX2xlYWRlcnNoaXAYBSABKAsyLi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5UcmFuc2ZlckxlYWRlcnNoaXBIABI6CglyZWJhbGFuY2UYBiABKAsyJS5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5SZWJhbGFuY2VIABJSChZzZXRfcmVwbGljYXRpb25fZmFjdG9yGAcgASgLMjAucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0UmVwbGljYXRpb25GYWN0b3JIAEIJCgdyZXF1ZXN0Gh0KClJlbW92ZU5vZGUSDwoHbm9kZV9pZBgBIAEoDRpHCgtNb3ZlUmVwbGljYRIUCgxwYXJ0aXRpb25faWQYASABKA0SEQoJZnJvbV9ub2RlGAIgASgNEg8KB3RvX25vZGUYAyABKA0aOwoSVHJhbnNmZXJMZWFkZXJzaGlwEhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIPCgd0b19ub2RlGAIgASgNGgsKCVJlYmFsYW5jZRomChRTZXRSZXBsaWNhdGlvbkZhY3RvchIOCgZmYWN0b3IYASABKA0aaQoJU2V0VGFyZ2V0EhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIQCghleHBlY3RlZBgCIAMoDRIOCgZ0YXJnZXQYAyADKA0SEQoJY2hhbmdlX2lkGAQgASgJEhEKCXJlbWFpbmluZxgFIAEoDRpBCgZTZXR0bGUSFAoMcGFydGl0aW9uX2lkGAEgASgNEg4KBnRhcmdldBgCIAMoDRIRCgljaGFuZ2VfaWQYAyABKAkaLwoGUHJlZmVyEhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIPCgdub2RlX2lkGAIgASgNGioKBkZpbmlzaBIRCgljaGFuZ2VfaWQYASABKAkSDQoFZXJyb3IYAiABKAkaQAoIQW5ub3VuY2USDwoHbm9kZV9pZBgBIAEoDRIPCgdhZGRyZXNzGAIgASgJEhIKCmNsaWVudF91cmwYAyABKAlCCQoHY29tbWFuZGIGcHJvdG8z");
 
 /**
  * What the log of group 0 holds, after one byte that gives the version of this format (1). Between nodes only.
@@ -125,6 +125,8 @@ export const ClusterLogCommand_MemberSchema: GenMessage<ClusterLogCommand_Member
  */
 export type ClusterLogCommand_Found = Message<"prkdb.v1.ClusterLogCommand.Found"> & {
   /**
+   * Replicas that each partition is to have as soon as there are nodes for them.
+   *
    * @generated from field: uint32 replication_factor = 1;
    */
   replicationFactor: number;
@@ -135,7 +137,7 @@ export type ClusterLogCommand_Found = Message<"prkdb.v1.ClusterLogCommand.Found"
   nodes: ClusterLogCommand_Member[];
 
   /**
-   * By partition id.
+   * By partition id; each as many as the founders allow.
    *
    * @generated from field: repeated prkdb.v1.ClusterLogCommand.Replicas replicas = 3;
    */
@@ -200,6 +202,12 @@ export type ClusterLogCommand_Change = Message<"prkdb.v1.ClusterLogCommand.Chang
      */
     value: ClusterLogCommand_Rebalance;
     case: "rebalance";
+  } | {
+    /**
+     * @generated from field: prkdb.v1.ClusterLogCommand.SetReplicationFactor set_replication_factor = 7;
+     */
+    value: ClusterLogCommand_SetReplicationFactor;
+    case: "setReplicationFactor";
   } | { case: undefined; value?: undefined };
 };
 
@@ -290,7 +298,26 @@ export const ClusterLogCommand_RebalanceSchema: GenMessage<ClusterLogCommand_Reb
   messageDesc(file_prkdb_v1_cluster_log, 0, 7);
 
 /**
- * The partition shall move, if its target is still `expected`.
+ * @generated from message prkdb.v1.ClusterLogCommand.SetReplicationFactor
+ */
+export type ClusterLogCommand_SetReplicationFactor = Message<"prkdb.v1.ClusterLogCommand.SetReplicationFactor"> & {
+  /**
+   * Odd.
+   *
+   * @generated from field: uint32 factor = 1;
+   */
+  factor: number;
+};
+
+/**
+ * Describes the message prkdb.v1.ClusterLogCommand.SetReplicationFactor.
+ * Use `create(ClusterLogCommand_SetReplicationFactorSchema)` to create a new message.
+ */
+export const ClusterLogCommand_SetReplicationFactorSchema: GenMessage<ClusterLogCommand_SetReplicationFactor> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_cluster_log, 0, 8);
+
+/**
+ * The partition shall move, grow or shrink, if its target is still `expected`.
  *
  * @generated from message prkdb.v1.ClusterLogCommand.SetTarget
  */
@@ -330,7 +357,7 @@ export type ClusterLogCommand_SetTarget = Message<"prkdb.v1.ClusterLogCommand.Se
  * Use `create(ClusterLogCommand_SetTargetSchema)` to create a new message.
  */
 export const ClusterLogCommand_SetTargetSchema: GenMessage<ClusterLogCommand_SetTarget> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster_log, 0, 8);
+  messageDesc(file_prkdb_v1_cluster_log, 0, 9);
 
 /**
  * The partition's group has become `target`.
@@ -361,7 +388,7 @@ export type ClusterLogCommand_Settle = Message<"prkdb.v1.ClusterLogCommand.Settl
  * Use `create(ClusterLogCommand_SettleSchema)` to create a new message.
  */
 export const ClusterLogCommand_SettleSchema: GenMessage<ClusterLogCommand_Settle> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster_log, 0, 9);
+  messageDesc(file_prkdb_v1_cluster_log, 0, 10);
 
 /**
  * `node_id` should lead the partition.
@@ -385,7 +412,7 @@ export type ClusterLogCommand_Prefer = Message<"prkdb.v1.ClusterLogCommand.Prefe
  * Use `create(ClusterLogCommand_PreferSchema)` to create a new message.
  */
 export const ClusterLogCommand_PreferSchema: GenMessage<ClusterLogCommand_Prefer> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster_log, 0, 10);
+  messageDesc(file_prkdb_v1_cluster_log, 0, 11);
 
 /**
  * The change is over.
@@ -411,7 +438,7 @@ export type ClusterLogCommand_Finish = Message<"prkdb.v1.ClusterLogCommand.Finis
  * Use `create(ClusterLogCommand_FinishSchema)` to create a new message.
  */
 export const ClusterLogCommand_FinishSchema: GenMessage<ClusterLogCommand_Finish> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster_log, 0, 11);
+  messageDesc(file_prkdb_v1_cluster_log, 0, 12);
 
 /**
  * A member says where it is.
@@ -444,5 +471,5 @@ export type ClusterLogCommand_Announce = Message<"prkdb.v1.ClusterLogCommand.Ann
  * Use `create(ClusterLogCommand_AnnounceSchema)` to create a new message.
  */
 export const ClusterLogCommand_AnnounceSchema: GenMessage<ClusterLogCommand_Announce> = /*@__PURE__*/
-  messageDesc(file_prkdb_v1_cluster_log, 0, 12);
+  messageDesc(file_prkdb_v1_cluster_log, 0, 13);
 
