@@ -15,6 +15,8 @@ import { openProgress, progressText } from "./progress.ts";
 /** How often the list of changes is asked for, and how long between: one second, ten heartbeats. */
 const KNOWN_ASKED_MAX = 5;
 const KNOWN_PAUSE_MS = 250;
+/** The cluster's limit. */
+const FACTOR_MAX = 15;
 
 /** Options of all commands that change the cluster. */
 export interface CliChangeOptions {
@@ -113,6 +115,41 @@ export function rebalance(options: CliChangeOptions): CliAction {
   return change(options, (cluster, limits) => cluster.rebalance(limits));
 }
 
+/** Options of `set-replication-factor`. */
+export interface CliFactorOptions extends CliChangeOptions {
+  readonly yes?: boolean;
+}
+
+/** Gives partitions another number of replicas; fewer only when somebody says so. */
+export function setReplicationFactor(factor: number, options: CliFactorOptions): CliAction {
+  const begin = change(options, (cluster, limits) => cluster.setReplicationFactor(factor, limits));
+  return async (context) => {
+    if (options.yes || await isConfirmed(factor, context)) return await begin(context);
+    context.writeError("prkdb: nothing was changed\n");
+    return 1;
+  };
+}
+
+/** Whether the factor does not become lower, or may. */
+async function isConfirmed(factor: number, { ask, client, leftMs }: ActionContext): Promise<boolean> {
+  const { replicationFactor } = await client.metadata({ timeoutMs: leftMs() });
+  if (factor >= replicationFactor) return true;
+  const step = `from ${replicationFactor} to ${factor}`;
+  const answer = await ask(`Lower the replication factor ${step}, so that ${lossesText(factor)}? [y/N] `);
+  if (answer === undefined) {
+    throw new UsageError(
+      `Cannot lower the replication factor ${step} without a terminal to ask at: add --yes if it is meant`,
+    );
+  }
+  return /^y(es)?$/i.test(answer);
+}
+
+function lossesText(factor: number): string {
+  const losses = (factor - 1) / 2;
+  if (losses === 0) return "data is gone when a node is lost";
+  return `data survives the loss of ${losses} ${losses === 1 ? "node" : "nodes"} at a time and no more`;
+}
+
 /** Asks for a change and returns its id. */
 type BeginChange = (cluster: ClusterClient, limits: CallOptions) => Promise<string>;
 
@@ -146,6 +183,17 @@ async function watchChange(context: ActionContext, changeId: string): Promise<vo
 export interface NumberRange {
   readonly min: number;
   readonly max: number;
+}
+
+/** Parses a replication factor. */
+export function factorArgument(text: string): number {
+  const factor = numberArgument("FACTOR", { min: 1, max: FACTOR_MAX })(text);
+  if (factor % 2 === 1) return factor;
+  const [less, more] = [factor - 1, factor + 1];
+  throw new UsageError(
+    `Cannot use FACTOR: it must be odd, it is "${text}"; use ${less} or ${more}, ` +
+      `as ${factor} replicas survive no more failures than ${less}`,
+  );
 }
 
 /** Parses a whole number of the command line within a range. */

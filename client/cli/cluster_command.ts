@@ -8,10 +8,13 @@ import type { Command } from "commander";
 import {
   addNode,
   type CliChangeOptions,
+  type CliFactorOptions,
+  factorArgument,
   moveReplica,
   numberArgument,
   rebalance,
   removeNode,
+  setReplicationFactor,
   showChanges,
   showCluster,
   transferLeadership,
@@ -58,6 +61,16 @@ function addMoves(cluster: Command, choose: (action: CliAction) => void): void {
     );
   changing(cluster, ["rebalance", "make replicas and leaders even over the nodes"])
     .action((options: CliChangeOptions) => choose(rebalance(options)));
+  addFactor(cluster, choose);
+}
+
+function addFactor(cluster: Command, choose: (action: CliAction) => void): void {
+  const description = "give every partition FACTOR replicas, an odd number; while there are fewer nodes, " +
+    "as many as an odd number of them allows, and more by themselves when nodes join";
+  changing(cluster, ["set-replication-factor", description])
+    .argument("<factor>", "", factorArgument)
+    .option("-y, --yes", "do not ask before the factor becomes lower")
+    .action((factor: number, options: CliFactorOptions) => choose(setReplicationFactor(factor, options)));
 }
 
 function changing(cluster: Command, [name, description]: readonly [string, string]): Command {

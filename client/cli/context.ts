@@ -12,6 +12,8 @@ export interface CommandContext {
   readonly environment: (name: string) => string | undefined;
   /** All of standard input. */
   readonly readInput: () => Promise<Uint8Array>;
+  /** What whoever sits at standard input answers; `undefined` when it is no terminal. */
+  readonly ask: (question: string) => Promise<string | undefined>;
   readonly writeOutput: (bytes: Uint8Array) => void;
   readonly writeError: (text: string) => void;
   /** Standard error is a terminal, so that what is drawn there may be drawn over. */

@@ -16,6 +16,9 @@ const NAMED_MAX = 5;
 /** Troubles for which a node refuses puts. */
 const FULL: ReadonlySet<string> = new Set(["diskFull", "memoryFull"]);
 
+/** The trouble of a cluster whose partitions have fewer replicas than they should. */
+const FEW_REPLICAS = "fewReplicas";
+
 /** What is judged. */
 export interface HealthQuestion {
   readonly cluster: ClusterView;
@@ -42,7 +45,13 @@ export function healthOf({ cluster, nodes }: HealthQuestion): Health {
     const ids = judged.filter((each) => each.problem === problem).map(({ partitionId }) => partitionId);
     return `${namesOf(ids)} ${ids.length === 1 ? "has" : "have"} ${problem}`;
   });
-  const findings = [...severe, ...silentNodes(nodes), ...unwellNodes(answered), ...brokenWays(answered)];
+  const findings = [
+    ...severe,
+    ...silentNodes(nodes),
+    ...unwellNodes(answered),
+    ...brokenWays(answered),
+    ...fewReplicas(answered),
+  ];
   return { ready: severe.length === 0, findings };
 }
 
@@ -81,9 +90,17 @@ function silenceOf({ isStarting, message }: NodeReport & { readonly kind: "faile
   return isStarting ? "is starting" : `does not answer: ${message}`;
 }
 
+/** It is the cluster's trouble, which every node tells. */
+function fewReplicas(answered: readonly NodeView[]): readonly string[] {
+  const told = answered.flatMap(({ troubles }) => troubles).find(({ kind }) => kind === FEW_REPLICAS);
+  return told === undefined ? [] : [told.reason];
+}
+
 function unwellNodes(answered: readonly NodeView[]): readonly string[] {
   return answered.flatMap(({ nodeId, state, troubles }) => {
-    const reasons = troubles.map(({ reason }) => `node ${nodeId}: ${reason}`);
+    const reasons = troubles.filter(({ kind }) => kind !== FEW_REPLICAS).map(({ reason }) =>
+      `node ${nodeId}: ${reason}`
+    );
     return state === "serving" || reasons.length > 0 ? reasons : [`node ${nodeId} is not ready (${state})`];
   });
 }

@@ -153,4 +153,11 @@ function troubled(report: NodeReport, said: Partial<NodeView>): NodeReport {
   return report.kind === "answered" ? { ...report, node: { ...report.node, ...said } } : report;
 }
 
+test("that replicas are missing is told once, and leaves the cluster ready", () => {
+  const reason = "9 of 9 partitions have fewer replicas (1) than the replication factor, 3; more are to come";
+  const troubles = [{ kind: "fewReplicas", reason }];
+  const nodes = [1, 2, 3].map((nodeId) => troubled(node(nodeId), { troubles }));
+  assert.equal(healthOf({ cluster: cluster(EVEN), nodes }), { ready: true, findings: [reason] });
+});
+
 test.run();

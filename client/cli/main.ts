@@ -14,12 +14,21 @@ export async function runCli(args: readonly string[]): Promise<never> {
   const code = await runCommand(args, {
     environment: (name) => Deno.env.get(name),
     readInput: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
+    ask: (question) => Promise.resolve(Deno.stdin.isTerminal() ? askTerminal(question) : undefined),
     writeOutput: (bytes) => writeAll(Deno.stdout, bytes),
     writeError: (text) => writeAll(Deno.stderr, new TextEncoder().encode(text)),
     isTerminal: Deno.stderr.isTerminal(),
   });
   // At once: questions to nodes that are still silent would hold the process.
   Deno.exit(code);
+}
+
+/** A terminal hands over a line at a time. */
+function askTerminal(question: string): string {
+  writeAll(Deno.stderr, new TextEncoder().encode(question));
+  const line = new Uint8Array(1_024);
+  const length = Deno.stdin.readSync(line) ?? 0;
+  return new TextDecoder().decode(line.subarray(0, length)).trim();
 }
 
 interface SyncWriter {

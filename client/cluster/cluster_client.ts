@@ -12,6 +12,8 @@ import {
   NODE_ID_MAX,
   RebalanceRequestSchema,
   RemoveNodeRequestSchema,
+  REPLICAS_MAX,
+  SetReplicationFactorRequestSchema,
   TransferLeadershipRequestSchema,
 } from "../../proto/mod.ts";
 import {
@@ -158,6 +160,16 @@ export class ClusterClient {
   }
 
   /**
+   * Gives every partition `factor` replicas, an odd number from 1 to 15. With fewer nodes the change ends
+   * with as many as an odd number of them allows; more come by themselves when nodes join. With a lower
+   * factor replicas are given up, and fewer failures are survived, without a question.
+   */
+  async setReplicationFactor(factor: number, options: CallOptions = NO_OPTIONS): Promise<string> {
+    const body = encode(SetReplicationFactorRequestSchema, { factor: factorOf(factor) });
+    return await this.#change({ method: "setReplicationFactor", body, isRepeatable: true }, options);
+  }
+
+  /**
    * The changes under way and the last finished ones, once each, then every step of them; without end. The
    * newest state of each is certain to come, steps in between may be left out.
    */
@@ -276,6 +288,16 @@ function encode<I extends DescMessage>(schema: I, init: MessageInitShape<I>): Ui
 
 function nodeIdOf(nodeId: number, name: string): number {
   return wholeNumber(nodeId, { name, min: 1, max: NODE_ID_MAX });
+}
+
+function factorOf(factor: number): number {
+  const whole = wholeNumber(factor, { name: "factor", min: 1, max: REPLICAS_MAX });
+  if (whole % 2 === 1) return whole;
+  throw new RangeError(
+    `Cannot use factor: it must be odd, it is ${whole}; ${whole} replicas survive no more failures than ${
+      whole - 1
+    }`,
+  );
 }
 
 function partitionIdOf(partitionId: number): number {

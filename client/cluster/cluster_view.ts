@@ -10,7 +10,7 @@ import { type GetMetadataResponse, type GetStatusResponse, ReplicaRole } from ".
 export interface ClusterView {
   readonly clusterId: string;
   readonly epoch: number;
-  /** Replicas a partition should have. */
+  /** Replicas a partition should have as soon as there are nodes for them. */
   readonly replicationFactor: number;
   readonly nodes: readonly { readonly nodeId: number; readonly address: string }[];
   readonly partitions: readonly PartitionView[];

@@ -5,7 +5,7 @@
  */
 
 import { Code } from "@connectrpc/connect";
-import { TIMEOUT_MS_MAX } from "../../proto/mod.ts";
+import { REPLICAS_MAX, TIMEOUT_MS_MAX } from "../../proto/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { withoutColours } from "../support/environment.ts";
 import { commandRunner } from "./command_runner.ts";
@@ -207,6 +207,7 @@ test("every change is asked for, and its id is printed", async () => {
     ["cluster", "move-replica", "0", "1", "4"],
     ["cluster", "transfer", "5", "2"],
     ["cluster", "rebalance"],
+    ["cluster", "set-replication-factor", "5"],
   ];
   for (const args of commands) {
     const { code, output, error } = await run(args);
@@ -222,9 +223,31 @@ test("every change is asked for, and its id is printed", async () => {
     "moveReplica 0 1 4",
     "transferLeadership 5 2",
     "rebalance",
+    "setReplicationFactor 5",
   ]);
   const { output } = await run(["cluster", "rebalance", "--json"]);
   assert.equal(JSON.parse(output), { changeId: `change-${taken.length}` });
+});
+
+test("fewer replicas are asked for only when somebody says so", async () => {
+  const { taken } = cluster.changes;
+  const before = taken.length;
+  const lower = ["cluster", "set-replication-factor", "1"];
+  const refused = await run(lower);
+  assert.is(refused.code, 2);
+  assert.match(refused.error, /^prkdb: Cannot lower the replication factor from 3 to 1 .*: add --yes/);
+  for (const answer of ["", "n", "no", "yess"]) {
+    const declined = await run(lower, "", { answer });
+    assert.equal([declined.code, declined.error], [1, "prkdb: nothing was changed\n"], answer);
+  }
+  assert.is(taken.length, before);
+  for (const answer of ["y", "YES"]) assert.is((await run(lower, "", { answer })).code, 0);
+  assert.is((await run([...lower, "--yes"])).code, 0);
+  assert.is((await run(["cluster", "set-replication-factor", "3"])).code, 0, "as many as there are");
+  assert.equal(taken.slice(before).map(({ what }) => what), [
+    ...Array(3).fill("setReplicationFactor 1"),
+    "setReplicationFactor 3",
+  ]);
 });
 
 test("a change is watched to its end, by lines and by a bar", async () => {
@@ -398,6 +421,9 @@ test("a wrong command line is exit code 2 with one clear message", async () => {
       ["cluster", "move-replica", "-1", "1", "2"],
       ["cluster", "transfer", "0", "1.5"],
       ["cluster", "rebalance", "now"],
+      ["cluster", "set-replication-factor"],
+      ["cluster", "set-replication-factor", "4"],
+      ["cluster", "set-replication-factor", "17"],
     ]
   ) {
     const { code, error } = await run(args);
@@ -431,6 +457,14 @@ test("a number out of range is refused with the range that holds", async () => {
     assert.is(code, 2);
     assert.match(error, /--timeout-ms.* is invalid\. It must be a whole number from 1 to 300000\.\n$/);
   }
+});
+
+test("a factor that no cluster can have is refused with what can be", async () => {
+  assert.is(REPLICAS_MAX, 15);
+  const refusalOf = async (factor: string) =>
+    (await run(["cluster", "set-replication-factor", factor])).error;
+  assert.match(await refusalOf("17"), /FACTOR: it must be a whole number from 1 to 15, it is "17"/);
+  assert.match(await refusalOf("4"), /FACTOR: it must be odd, it is "4"; use 3 or 5/);
 });
 
 test("the help of a command shows the options of all commands too", async () => {

@@ -27,12 +27,14 @@ test("every change is asked for as it was meant, and has an id", () =>
     assert.is(await changes.moveReplica({ partitionId: 0, from: 1, to: 4 }), "change-3");
     assert.is(await changes.transferLeadership({ partitionId: 5, to: 2 }), "change-4");
     assert.is(await changes.rebalance(), "change-5");
+    assert.is(await changes.setReplicationFactor(5), "change-6");
     assert.equal(what(cluster), [
       "addNode 4 a:1",
       "removeNode 3",
       "moveReplica 0 1 4",
       "transferLeadership 5 2",
       "rebalance",
+      "setReplicationFactor 5",
     ]);
   }));
 
@@ -46,6 +48,7 @@ test("wrong arguments are refused before anything is sent", () =>
       () => changes.moveReplica({ partitionId: -1, from: 1, to: 2 }),
       () => changes.transferLeadership({ partitionId: 0, to: NaN }),
       () => changes.rebalance({ timeoutMs: 0 }),
+      ...[0, 2, 17, 1.5, NaN].map((factor) => () => changes.setReplicationFactor(factor)),
     ];
     for (const call of wrong) {
       await assertRejects(call, (error) => error instanceof TypeError || error instanceof RangeError);
@@ -105,6 +108,7 @@ test("a lost answer is asked for again where that changes nothing, and told wher
     await changes.addNode({ nodeId: 4, address: "a:1" });
     await changes.transferLeadership({ partitionId: 0, to: 2 });
     await changes.rebalance();
+    await changes.setReplicationFactor(1);
     const error = await assertRejects(() =>
       changes.moveReplica({ partitionId: 0, from: 1, to: 4 })
     ) as PrkDbError;
@@ -115,6 +119,7 @@ test("a lost answer is asked for again where that changes nothing, and told wher
       ["addNode", 2],
       ["transferLeadership", 2],
       ["rebalance", 2],
+      ["setReplicationFactor", 2],
       ["moveReplica", 1],
       ["removeNode", 1],
     ]);

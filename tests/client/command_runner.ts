@@ -20,16 +20,19 @@ export interface RunningPlace {
   /** `PRKDB_ADDRESS`; the first node of the cluster unless given. */
   readonly address?: string;
   readonly isTerminal?: boolean;
+  /** What is said to a question; nobody is there unless given. */
+  readonly answer?: string;
 }
 
 /** The function that runs commands against `cluster`. */
 export function commandRunner(cluster: FakeCluster) {
   return async (args: readonly string[], input = "", place: RunningPlace = {}): Promise<Ran> => {
-    const { address = cluster.addresses[0], isTerminal = false } = place;
+    const { address = cluster.addresses[0], isTerminal = false, answer } = place;
     let output = "";
     let error = "";
     const code = await runCommand(args, {
       environment: (name) => name === "PRKDB_ADDRESS" ? address : undefined,
+      ask: () => Promise.resolve(answer),
       readInput: () => Promise.resolve(new TextEncoder().encode(input)),
       writeOutput: (bytes) => output += new TextDecoder("latin1").decode(bytes),
       writeError: (text) => error += text,

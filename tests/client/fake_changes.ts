@@ -14,6 +14,7 @@ import {
   ChangeResponseSchema,
   MoveReplicaRequestSchema,
   RemoveNodeRequestSchema,
+  SetReplicationFactorRequestSchema,
   TransferLeadershipRequestSchema,
   WatchChangesRequestSchema,
   WatchChangesResponseSchema,
@@ -156,6 +157,8 @@ function describe(method: string, body: Uint8Array): string | undefined {
     }
     case "Rebalance":
       return "rebalance";
+    case "SetReplicationFactor":
+      return `setReplicationFactor ${fromBinary(SetReplicationFactorRequestSchema, body).factor}`;
     default:
       return undefined;
   }
