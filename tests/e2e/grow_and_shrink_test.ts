@@ -1,7 +1,7 @@
 /**
- * A cluster of three grows to five and shrinks back, and a node that has lost its disk is replaced, while
- * many clients call without end: not one of their calls fails, what they are told is linearizable, and
- * nothing is lost.
+ * A cluster of three grows to five and shrinks back, one of one to three, and a node that has lost its disk
+ * is replaced, while many clients call without end: not one of their calls fails, what they are told is
+ * linearizable, and nothing is lost.
  *
  * @module
  */
@@ -47,6 +47,19 @@ test("from three nodes to five and back under load", async () => {
   await cluster.restart(5);
   assert.is((await cluster.process(5).ended).code, 0, cluster.output(5));
   assert.match(cluster.output(5), /removed from its cluster/);
+});
+
+test("from one node to three, and from one replica to three, to one and back, under load", async () => {
+  await using cluster = await ProcessCluster.start({ nodes: 1, partitions: 6 });
+  await underLoad(cluster, async (step, client) => {
+    await step("node 2 joins", () => cluster.join(2, 1).then(() => 1));
+    await step("node 3 joins", () => cluster.join(3, 2).then(() => 1));
+    await replicasMustBeEven(cluster, [1, 2, 3]);
+    await step("the factor becomes 1", () => client.cluster.setReplicationFactor(1).then(() => 1));
+    await replicasMustBeEven(cluster, [1, 2, 3], 1);
+    await step("the factor becomes 3", () => client.cluster.setReplicationFactor(3).then(() => 1));
+    await replicasMustBeEven(cluster, [1, 2, 3]);
+  });
 });
 
 test("a node whose disk is gone is replaced, and the node that coordinates that is killed", async () => {
@@ -149,17 +162,23 @@ async function changesMustFinish(client: PrkDbClient, begun: number): Promise<vo
  * Every node, whichever told of the end of the changes, gets to know the same members with an even share
  * each.
  */
-async function replicasMustBeEven(cluster: ProcessCluster, ids: readonly number[]): Promise<void> {
+async function replicasMustBeEven(
+  cluster: ProcessCluster,
+  ids: readonly number[],
+  replicasEach = 3,
+): Promise<void> {
   for (const id of ids) {
     const { partitions } = await cluster.metadataWhen(
       id,
-      ({ nodes }) => isSameList(nodes.map((each) => each.nodeId), ids),
+      ({ nodes, partitions }) =>
+        isSameList(nodes.map((each) => each.nodeId), ids) &&
+        partitions.every(({ replicas }) => replicas.length === replicasEach),
     );
     const replicas = ids.map((each) => partitions.filter((place) => place.replicas.includes(each)).length);
     assert.ok(Math.max(...replicas) - Math.min(...replicas) <= 1, `replicas ${replicas}`);
     const preferred = ids.map((each) => partitions.filter((place) => place.replicas[0] === each).length);
     assert.ok(Math.max(...preferred) - Math.min(...preferred) <= 1, `preferred leaders ${preferred}`);
-    assert.is(replicas.reduce((sum, each) => sum + each), 3 * partitions.length);
+    assert.is(replicas.reduce((sum, each) => sum + each), replicasEach * partitions.length);
   }
 }
 
