@@ -165,6 +165,18 @@ test("what is out of bounds is neither written nor read", () => {
   assert.ok(readable > OUT_OF_BOUNDS.length - 4, `only ${readable} could be tried on the reader`);
 });
 
+test("a founding that an older version has written is read as it was meant", () => {
+  // Two nodes, a partition with a replica on each: no factor above the number of nodes was written then.
+  const bytes = Uint8Array.fromHex("010a1a0802120708011203613a31120708021203623a321a040a020102");
+  assert.equal(decodeClusterCommand(bytes), {
+    kind: "found",
+    clusterId: "",
+    replicationFactor: 2,
+    nodes: [{ nodeId: 1, address: "a:1" }, { nodeId: 2, address: "b:2" }],
+    replicas: [[1, 2]],
+  });
+});
+
 test("another version is refused by its number", () => {
   const bytes = encodeClusterCommand(COMMANDS[0]!);
   bytes[0] = 2;

@@ -17,7 +17,7 @@ import {
   VERSION,
 } from "../api/mod.ts";
 import type { KvReplica, LeaderTable } from "../calls/mod.ts";
-import { type ClusterPartition, groupOfPartition } from "../cluster/mod.ts";
+import { type ClusterPartition, groupOfPartition, wantedReplicas } from "../cluster/mod.ts";
 import type { ClusterId, Identity, Troubles } from "../data/mod.ts";
 import type { Clock, PeerTransport } from "../ports/mod.ts";
 import type { GroupZero } from "./group_zero.ts";
@@ -116,14 +116,15 @@ export class NodeReporter {
 
   /** `undefined` until the cluster is founded. */
   replicaReport(): ReplicaReport | undefined {
-    const { isFounded, nodes, partitions, replicationFactor } = this.#options.cluster.state;
+    const { state } = this.#options.cluster;
+    const { isFounded, partitions, replicationFactor } = state;
     if (!isFounded) return undefined;
     const few = partitions.map(({ replicas }) => replicas.length).filter((each) => each < replicationFactor);
     if (few.length === 0) return { replicationFactor, fewCount: 0, shortage: "" };
-    const staying = [...nodes.values()].filter(({ isLeaving }) => !isLeaving).length;
-    const why = staying >= replicationFactor
+    const possible = wantedReplicas(state);
+    const why = few.some((count) => count < possible)
       ? "more are to come"
-      : `more come by themselves when there are more nodes than ${staying}`;
+      : `more come by themselves when there are ${Math.min(possible + 2, replicationFactor)} nodes`;
     const counts = [...new Set(few)].sort((left, right) => left - right).join(" or ");
     const shortage = `partitions have fewer replicas (${counts}) than the replication factor, ` +
       `${replicationFactor}; ${why}`;

@@ -18,6 +18,8 @@ const WORKERS = 2;
 /** Many times what a seed takes on an idle machine. */
 const LIMIT_MS = 20_000 * SEEDS;
 
+const SET_FACTOR: (typeof CHANGE_KINDS)[number] = "setReplicationFactor";
+
 const test = suite("simulation");
 
 test("a seed runs the same way twice", async (signal) => {
@@ -49,6 +51,8 @@ test(`${SEEDS} seeds of ${STEPS} steps keep every promise and recover`, async (s
   assert.equal(FAULT_KINDS.filter((kind) => totals.faults[kind] === undefined), [], "every fault happens");
   assert.ok((totals.faults[PUT_BACK] ?? 0) > SEEDS / 20, "disks are put back to an earlier state");
   assert.equal(CHANGE_KINDS.filter((kind) => totals.faults[kind] === undefined), [], "every change happens");
+  const factors = totals.faults[SET_FACTOR] ?? 0;
+  assert.ok(factors > SEEDS / 20, "replication factors are raised and lowered");
 }, { limitMs: LIMIT_MS });
 
 test("a run that is told to end leaves nothing behind for the next", async () => {
