@@ -284,6 +284,18 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     }],
   },
   {
+    name: "partitions do not grow though there are nodes for more replicas",
+    edits: [{
+      file: "server/cluster/replica_moves.ts",
+      find: "partition.target.length < least && !isMoving(partition) &&",
+      replace: "partition.target.length < Math.min(1, least) && !isMoving(partition) &&",
+    }, {
+      file: "server/cluster/cluster_state.ts",
+      find: "target.length >= least && target.length <= most",
+      replace: "target.length >= Math.min(1, least) && target.length <= most",
+    }],
+  },
+  {
     name: "a move is called done that was taken back meanwhile",
     edits: [{
       file: "server/cluster/apply_command.ts",
