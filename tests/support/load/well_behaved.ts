@@ -2,8 +2,8 @@
  * A client that does everything right while others do not: one put and one get at a time, on a connection
  * like everybody's, with the time each took. What others do to a node shows in what it gets.
  *
- * It does not know the leaders, and a busy machine may break the stream over which a node passes its calls on:
- * then it is told that a put may have been done, or not, and repeats it, as the same value does no harm.
+ * It does not know the leaders, and a busy machine may break the stream over which a node passes its calls
+ * on: then it is told that a put may have been done, or not, and repeats it, as the same value does no harm.
  *
  * @module
  */
