@@ -11,7 +11,7 @@
  * **How many replicas.** The replication factor, or while there are fewer nodes as many as an odd number of
  * them allows (`replicasFor`). It is looked at, not remembered: when nodes join or the factor is another one,
  * the planner finds partitions with too few or too many replicas, and each grows or shrinks in one move
- * (`docs/decisions/0031-…`).
+ * (`docs/decisions/0030-…`).
  *
  * **How a change passes through.** An operator's request becomes a `change` command; applied, it is refused
  * with a reason, done at once, or under way. While changes are under way, the node that leads group 0 asks
