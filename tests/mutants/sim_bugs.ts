@@ -428,6 +428,7 @@ export const RARELY_MET: ReadonlySet<string> = new Set([
   "a node is removed that group 0 needs for a majority",
   "the end of a rebalance is taken for the end of a removal",
   "a move is called done that was taken back meanwhile",
+  "a lease goes on after somebody was asked to stand",
   "in a joint membership one majority commits",
   "a membership is in force as soon as it is appended",
   "a change may begin before the last one is in force",
