@@ -32,11 +32,6 @@ export interface MultiRaftConfig {
   readonly uncommittedBytesMax?: number;
   /** Bytes of committed entries one group hands out in one batch. */
   readonly committedBytesMax?: number;
-  /**
-   * Bytes of entries in one write of the host, of all groups together; what one group has is written together
-   * all the same. A bound, so that little does not wait for the sync of much.
-   */
-  readonly writeBytesMax?: number;
   /** Reads of one group that wait for their confirmation. */
   readonly readsWaitingMax?: number;
   /**
@@ -70,8 +65,6 @@ const DEFAULTS = {
   appendBytesMax: 1 * MIB,
   uncommittedBytesMax: 32 * MIB,
   committedBytesMax: 4 * MIB,
-  // As long as a disk takes for so much anyway, a sync is the smaller part of a write.
-  writeBytesMax: 1 * MIB,
   readsWaitingMax: 65_536,
   quietAfterTicks: 0,
   leaseReads: false,

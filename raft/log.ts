@@ -252,11 +252,6 @@ export class RaftLog {
     this.#committed = index;
   }
 
-  /** Bytes of what is not yet handed out to be written. */
-  get unwrittenBytes(): number {
-    return this.bytesBetween({ after: this.#written, through: this.lastIndex });
-  }
-
   /** Everything not yet handed out, for one more write; {@linkcode finishWrite} must follow. */
   beginWrite(): readonly Entry[] {
     const entries = this.slice({ from: this.#written + 1, through: this.lastIndex, bytesMax: Infinity });

@@ -63,8 +63,7 @@
  *   `quiet`, `reconfiguration`, `transfer`, `priority`
  * - how each role reacts: `follower`, `candidate`, `leader`. They never call each other: a change of role
  *   goes through `election`, and the next input finds the new one
- * - `replica` and `replica_ready` put one group together, `multi_raft` all groups of a node, of which
- *   `write_turns` says who writes when there is much to write
+ * - `replica` and `replica_ready` put one group together, `multi_raft` all groups of a node
  *
  * The files lie in one folder. A room per topic (membership, progress, reads) would import in both
  * directions: the state of a replica holds the data of every rule, and every rule works on that state.

@@ -25,7 +25,6 @@ import { Replica } from "./replica.ts";
 import type { ReadyParts } from "./replica_ready.ts";
 import type { GroupOptions } from "./state.ts";
 import { type GroupId, type LogIndex, NO_NODE, type NodeId, type Reminder } from "./types.ts";
-import { bytesOf, WriteTurns } from "./write_turns.ts";
 
 interface BatchOut {
   readonly batch: ReadyBatch;
@@ -33,7 +32,6 @@ interface BatchOut {
   readonly writers: readonly Replica[];
 }
 
-const NOBODY: readonly Replica[] = [];
 const UNKNOWN_GROUP = { accepted: false, refusal: "unknownGroup", leader: NO_NODE } as const;
 
 const NO_READS: WaitingReads = { own: [], hasPassedOn: false };
@@ -58,7 +56,6 @@ export class MultiRaft {
   #logBytes = 0;
   /** Have something to write, and were asked while the disk was busy. */
   #waiting: Replica[] = [];
-  readonly #writeTurns: WriteTurns;
   /** Not yet come back through `advance`, oldest first. */
   readonly #batchesOut: BatchOut[] = [];
   /** Reads that waited at replicas which are gone. */
@@ -67,7 +64,6 @@ export class MultiRaft {
   /** @throws {RangeError} when a number of `config` makes no sense */
   constructor(config: MultiRaftConfig) {
     this.#config = resolveConfig(config);
-    this.#writeTurns = new WriteTurns(this.#config.writeBytesMax);
   }
 
   /**
@@ -281,14 +277,10 @@ export class MultiRaft {
   /**
    * What the host must do now, for all groups. Batches that came before may still be under way.
    *
-   * More entries than one write should have are left for a later batch.
-   *
    * @param canWrite false while the disk is so busy that one more write would only wait: the batch asks for
    *   none, and what is to be written gathers for a later one
    */
   ready(canWrite = true): ReadyBatch {
-    const replicas = this.#takeDirty(canWrite);
-    const left = canWrite ? this.#writeTurns.leave(replicas) : NOBODY;
     const parts: ReadyParts = {
       messages: this.#nodeHeartbeats,
       persist: [],
@@ -298,23 +290,22 @@ export class MultiRaft {
       reads: [...this.#orphanedReads],
       transitions: [],
       contradictions: [],
-      leftBytes: bytesOf(left),
     };
     this.#nodeHeartbeats = [];
     this.#orphanedReads = [];
     const writers: Replica[] = [];
+    const replicas = this.#takeDirty(canWrite);
     for (let position = 0; position < replicas.length; position++) {
       const replica = replicas[position]!;
       const { persist, memberships } = parts;
       const before = { persist: persist.length, memberships: memberships.length };
-      const mayWrite = canWrite && !left.includes(replica);
-      replica.ready(parts, mayWrite);
+      replica.ready(parts, canWrite);
       if (persist.length > before.persist) writers.push(replica);
       const isChanged = memberships.length > before.memberships;
       if (isChanged) this.#arePeersStale = true;
       // Committed entries come in pages, and a new membership has consequences: there may be more at once.
       if (isChanged || replica.hasCommitted) this.#note(replica);
-      else if (!mayWrite) this.#noteWaiting(replica);
+      else if (!canWrite) this.#noteWaiting(replica);
     }
     this.#node.isClockFresh = false;
     this.#batchesOut.push({ batch: parts, writers });

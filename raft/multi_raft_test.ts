@@ -8,14 +8,10 @@ import { assert, suite } from "../tests/harness.ts";
 import { InvariantViolation } from "./error.ts";
 import type { Message } from "./message.ts";
 import { MultiRaft } from "./multi_raft.ts";
-import type { ReadyBatch } from "./ready.ts";
 import { type Entry, EntryKind, type Restored } from "./types.ts";
 import { votersOnly } from "../tests/support/memberships.ts";
 
 const test = suite("multi raft");
-
-/** What an entry counts for besides its bytes. */
-const ENTRY_OVERHEAD_BYTES = 64;
 
 test("groups and messages come in ascending order", () => {
   const raft = withGroups([7, 0, 3], [2, 3, 1]);
@@ -191,50 +187,6 @@ test("proposals of a turn travel in one append and one batch", () => {
   raft.advance(batch);
   assert.is(raft.ready().committed[0]!.entries.length, 100);
 });
-
-test("what is more than one write should have is left, much behind little", () => {
-  const raft = leadersOf([1, 2, 3]);
-  raft.propose(1, new Uint8Array(900));
-  raft.propose(2, new Uint8Array(10));
-  raft.propose(3, new Uint8Array(600));
-  const first = raft.ready();
-  assert.equal(writersIn(first), [2, 3]);
-  assert.is(first.leftBytes, 900 + ENTRY_OVERHEAD_BYTES);
-  assert.ok(raft.hasReady());
-  assert.not(raft.hasReady(false));
-  raft.advance(first);
-  const second = raft.ready();
-  assert.equal(writersIn(second), [1]);
-  assert.is(second.leftBytes, 0);
-});
-
-test("whoever has waited longest writes first, however much it has", () => {
-  const raft = leadersOf([1, 2, 3]);
-  raft.propose(1, new Uint8Array(5_000));
-  raft.propose(3, new Uint8Array(4_000));
-  raft.propose(2, new Uint8Array(500));
-  assert.equal(writersIn(raft.ready()), [2]);
-  raft.propose(2, new Uint8Array(500));
-  // Less goes first among those that have waited equally long.
-  assert.equal(writersIn(raft.ready()), [3]);
-  for (let round = 0; round < 3; round++) raft.propose(2, new Uint8Array(500));
-  assert.equal(writersIn(raft.ready()), [1]);
-  assert.equal(writersIn(raft.ready()), [2]);
-  assert.not(raft.hasReady());
-});
-
-/** Leads `groups` alone; a write should have a thousand bytes. */
-function leadersOf(groups: readonly number[]): MultiRaft {
-  const raft = new MultiRaft({ ...config(), writeBytesMax: 1_000 });
-  for (const group of groups) addGroup(raft, { group, voters: [1] });
-  for (let tick = 0; tick < 30; tick++) raft.tick();
-  while (raft.hasReady()) raft.advance(raft.ready());
-  return raft;
-}
-
-function writersIn({ persist }: ReadyBatch): readonly number[] {
-  return persist.filter(({ entries }) => entries.length > 0).map(({ group }) => group);
-}
 
 test("a replica whose term is below that of its log is refused", () => {
   const raft = new MultiRaft(config());

@@ -97,8 +97,6 @@ export interface ReadyBatch {
   readonly transitions: readonly Transition[];
   /** Leaders that have lost what they had promised to this node: nothing they say may be believed. */
   readonly contradictions: readonly Contradiction[];
-  /** Bytes of entries that could be written, and are left for a later batch. */
-  readonly leftBytes: number;
 }
 
 /**

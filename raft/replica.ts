@@ -73,11 +73,6 @@ export class Replica {
     return members(this.#state.membership);
   }
 
-  /** Bytes of entries that the host has not been given to write. */
-  get unwrittenBytes(): number {
-    return this.#state.log.unwrittenBytes;
-  }
-
   /** Bytes of entries held. */
   get logBytes(): number {
     return this.#state.log.bytes;

@@ -34,7 +34,6 @@ export interface ReadyParts {
   readonly reads: ReadReady[];
   readonly transitions: Transition[];
   readonly contradictions: Contradiction[];
-  readonly leftBytes: number;
 }
 
 /** What the host was last told of a replica's place. */

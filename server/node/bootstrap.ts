@@ -34,7 +34,6 @@ export interface BootstrapOptions {
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
   readonly leaseReads?: boolean;
-  readonly writeBytesMax?: number;
 }
 
 /** A core without replicas. */
@@ -50,7 +49,6 @@ export function createMultiRaft(options: BootstrapOptions): MultiRaft {
     readsWaitingMax: READS_WAITING_MAX,
     quietAfterTicks: electionTimeoutTicks * QUIET_AFTER_TIMEOUTS,
     leaseReads: options.leaseReads ?? false,
-    ...(options.writeBytesMax === undefined ? {} : { writeBytesMax: options.writeBytesMax }),
   });
 }
 

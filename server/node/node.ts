@@ -100,8 +100,6 @@ export interface NodeOptions {
   readonly heartbeatMs: number;
   /** Whether a leader whose lease holds answers reads alone; not unless given. */
   readonly leaseReads?: boolean;
-  /** See `writeBytesMax` of the core, whose default counts unless given. */
-  readonly writeBytesMax?: number;
   readonly walSync: SyncPolicy;
   readonly walSegmentBytes: number;
   /** What the node may hold in memory. */

@@ -258,7 +258,7 @@ export class NodeLoop {
     clockEntries.prepareReads();
     const canWrite = this.#canWrite;
     const ready = multiRaft.ready(canWrite);
-    const takenBytes = canWrite ? gate.takenBytes - ready.leftBytes : 0;
+    const takenBytes = canWrite ? gate.takenBytes : 0;
     const notices = ready.messages.filter(isNotice);
     outbox.addMessages(
       notices.length === 0 ? ready.messages : ready.messages.filter((each) => !isNotice(each)),

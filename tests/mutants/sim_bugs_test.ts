@@ -14,8 +14,8 @@ import { RARELY_MET, SIMULATED_BUGS } from "./sim_bugs.ts";
 const IS_SEARCH = Deno.env.has("SIM_RARE");
 const WANTED = Deno.env.get("SIM_BUG") ?? "";
 /**
- * Twice as many as CI runs of the source as it is: every change of the source draws other runs, and a bug that
- * one seed in a hundred meets would else be missed by one change in seven.
+ * Twice as many as CI runs of the source as it is: every change of the source draws other runs, and a bug
+ * that one seed in a hundred meets would else be missed by one change in seven.
  */
 const SEEDS_MAX = IS_SEARCH ? 800 : 400;
 /** Of those, seeds that have caught something hidden before are tried first, to save time. */

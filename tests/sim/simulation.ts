@@ -73,7 +73,6 @@ interface Plan {
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
   readonly leaseReads: boolean;
-  readonly writeBytesMax: number;
   readonly walSegmentBytes: number;
   readonly clientCount: number;
   readonly workersEach: number;
@@ -340,7 +339,6 @@ function drawPlan(random: SeededRandom): Plan {
     electionTimeoutMs,
     heartbeatMs,
     leaseReads: random.chance(50),
-    writeBytesMax: random.pick([200, 2_000, 1_000_000]),
     walSegmentBytes: random.pick([8, 16, 64]) * 1_024,
     clientCount: 1 + random.below(4),
     workersEach: 1 + random.below(3),

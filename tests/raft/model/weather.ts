@@ -152,7 +152,6 @@ export function drawCluster(
     appendBytesMax: 70 + random.below(100),
     uncommittedBytesMax: 700,
     committedBytesMax: 150,
-    writeBytesMax: 150,
     readsWaitingMax: 4,
   };
   // Half of the clusters go on from a snapshot, so that an index is never mistaken for a position.

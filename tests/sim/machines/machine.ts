@@ -49,7 +49,6 @@ export interface SimMachineOptions {
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
   readonly leaseReads: boolean;
-  readonly writeBytesMax: number;
   readonly walSegmentBytes: number;
   readonly syncMsMax: number;
   readonly clockRate: number;
@@ -249,8 +248,7 @@ export class SimMachine {
   }
 
   async #open(process: SimProcess, inbox: Inbox): Promise<Node> {
-    const { origin, electionTimeoutMs, heartbeatMs, leaseReads, walSegmentBytes, writeBytesMax } =
-      this.#options;
+    const { origin, electionTimeoutMs, heartbeatMs, leaseReads, walSegmentBytes } = this.#options;
     const troubles = new Troubles();
     const clock = new ProcessClock(this.#world, { process, machine: this.clock, random: this.#world.fork() });
     const fileSystem = new DescriptorReserve({
@@ -280,7 +278,6 @@ export class SimMachine {
       electionTimeoutMs,
       heartbeatMs,
       leaseReads,
-      writeBytesMax,
       walSync: { kind: "always" },
       walSegmentBytes,
       memory: MEMORY,
