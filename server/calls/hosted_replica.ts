@@ -95,6 +95,8 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   readonly #hostClock: HostClock;
   /** When the state's time was last raised; monotonic. */
   #raisedMs: number;
+  /** When a command was last applied; monotonic. */
+  #appliedMs: number;
   /** The highest index that a leader has said to be committed. */
   #knownCommit: LogIndex = 0;
   /** Since when the state does not get on though it is behind; `undefined` while it is not. */
@@ -106,6 +108,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     this.machine = machine;
     this.#hostClock = clock;
     this.#raisedMs = clock.monotonicMs();
+    this.#appliedMs = this.#raisedMs;
   }
 
   /** Calls waiting here. */
@@ -166,9 +169,17 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     return [];
   }
 
-  /** Whether the state is at most `ageMs` old for certain. */
+  /** Whether the state is at most `ageMs` old for certain, and so is what it says of expired keys. */
   isFresh(nowMs: number, ageMs: number): boolean {
-    return nowMs - this.#freshMs <= ageMs;
+    return nowMs - this.#freshMs <= ageMs && !this.#hidesExpiryFor(ageMs);
+  }
+
+  /** Reads of other keys confirm that nothing was written, and do not raise the time by which keys expire. */
+  #hidesExpiryFor(ageMs: number): boolean {
+    const { earliestExpiryMs, timeMs } = this.machine;
+    if (earliestExpiryMs === undefined) return false;
+    const sinceMs = this.#timeNowMs() - ageMs;
+    return timeMs < sinceMs && this.machine.latestDueMs(sinceMs) !== undefined;
   }
 
   /** Answers from the state as it is. */
@@ -232,13 +243,18 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   /**
    * Follows the replica's role. The outcome of writes proposed in an earlier leadership is not known any
    * more.
+   *
+   * @param hasAllApplied whether the state has all of the log up to the leadership that begins, if one does
    */
-  follow(transition: Transition, monotonicMs: number): void {
+  follow(transition: Transition, hasAllApplied: boolean): void {
+    const monotonicMs = this.#hostClock.monotonicMs();
     this.role = transition.role;
     if (transition.role !== "leader" || transition.term !== this.#ledTerm) this.#stamped = undefined;
     if (transition.role === "leader" && transition.term !== this.#ledTerm) {
       this.#ledTerm = transition.term;
-      this.#clock = new ReplicatedClock({ appliedMs: this.machine.timeMs, monotonicMs });
+      // See the module comment of the clock: with more to come, the time since then may be another key's.
+      const countedMs = hasAllApplied ? Math.floor(monotonicMs - this.#appliedMs) : 0;
+      this.#clock = new ReplicatedClock({ appliedMs: this.machine.timeMs + countedMs, monotonicMs });
     }
     for (const [index, { term, call }] of this.#writes) {
       if (transition.role === "leader" && term === transition.term) continue;
@@ -294,6 +310,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
       return;
     }
     const outcome = this.machine.apply(entry.index, entry.data);
+    this.#appliedMs = this.#hostClock.monotonicMs();
     const pending = this.#writes.get(entry.index);
     if (pending === undefined) return;
     this.#writes.delete(entry.index);

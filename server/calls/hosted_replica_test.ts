@@ -57,7 +57,7 @@ function leftOf(replica: KvReplica, ...keys: readonly string[]): readonly (numbe
 
 test("a leader tells what is left by its own clock, a key without a time has none", () => {
   const { replica, clock } = hosted();
-  replica.follow({ group: 1, role: "leader", term: 1, leader: 1 }, clock.nowMs);
+  replica.follow({ group: 1, role: "leader", term: 1, leader: 1 }, true);
   apply(replica, { index: 1, timeMs: 0, mutations: [put("for ever", 0)] });
   assert.equal(leftOf(replica, "for ever", "never"), [undefined, "gone"]);
   apply(replica, { index: 2, timeMs: 7, mutations: [put("a", 1_000)] });
@@ -86,6 +86,21 @@ test("a follower counts on from the entry that last raised the time", () => {
   assert.equal(leftOf(replica, "a"), [1]);
 });
 
+test("a new leader counts on from the last command, if the state has all of the log", () => {
+  for (const [hasAllApplied, left] of [[true, 600], [false, 1_000]] as const) {
+    const { replica, clock } = hosted();
+    apply(replica, { index: 1, timeMs: 300, mutations: [put("a", 1_000)] });
+    clock.nowMs += 150;
+    // Neither raises the time, and only the first says that it may be younger than it seems.
+    apply(replica, { index: 2, timeMs: 300, mutations: [put("b", 1_000)] });
+    clock.nowMs += 250;
+    replica.apply([{ index: 3, term: 2, kind: EntryKind.empty, data: new Uint8Array() }]);
+    clock.nowMs += 150;
+    replica.follow({ group: 1, role: "leader", term: 3, leader: 1 }, hasAllApplied);
+    assert.equal(leftOf(replica, "a", "b"), [left, left]);
+  }
+});
+
 test("confirmed reads come back if they wait for more than is committed, the others wait on", () => {
   const { replica } = hosted();
   const calls = ["a", "b", "c"].map((key) => readCall([key]));
@@ -100,9 +115,9 @@ test("confirmed reads come back if they wait for more than is committed, the oth
 });
 
 test("an entry does for a time until the leadership is another one", () => {
-  const { replica, clock } = hosted();
+  const { replica } = hosted();
   const term = (number: number, role: "leader" | "follower" = "leader") =>
-    replica.follow({ group: 1, role, term: number, leader: 1 }, clock.nowMs);
+    replica.follow({ group: 1, role, term: number, leader: 1 }, true);
   term(1);
   replica.noteStamped({ index: 5, timeMs: 70 });
   assert.equal([69, 70, 71].map((timeMs) => replica.entryStampedFrom(timeMs)), [5, 5, undefined]);

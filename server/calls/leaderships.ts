@@ -35,12 +35,14 @@ export class Leaderships {
 
   /** A replica here has another role, term or leader. */
   follow(transition: Transition): void {
-    const { clock, leaders, nodeId, outbox, replicas } = this.#options;
+    const { leaders, multiRaft, nodeId, outbox, replicas } = this.#options;
     const { group, leader, term, role } = transition;
     const replica = replicas.get(group);
     // A replica that has moved away hears nothing any more; the leader tells all nodes itself.
     if (replica?.isAssigned || role === "leader") leaders.noteLocal(group, { leader, term });
-    replica?.follow(transition, clock.monotonicMs());
+    // A leadership begins with an entry of its own.
+    const before = (multiRaft.status(group)?.lastIndex ?? 0) - 1;
+    replica?.follow(transition, replica.machine.appliedIndex >= before);
     if (role === "leader" && leader === nodeId) outbox.addLeaderships([{ group, term }]);
   }
 

@@ -29,7 +29,7 @@ export interface StateMachine {
   expiresAtMs(key: Uint8Array): number | undefined;
   /**
    * The latest time, above that of the state and up to `nowMs`, at which any key expires; `undefined` if
-   * there is none. With many keys that are due it may say `nowMs` for either.
+   * there is none. With many keys that are due it may say `Infinity` for either.
    */
   latestDueMs(nowMs: number): number | undefined;
   /** Keys whose time is `nowMs` or before, the earliest first, up to the first that is beyond the limits. */

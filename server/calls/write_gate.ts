@@ -6,7 +6,7 @@
  * ```
  * plenty      │ everything
  * little      │ no puts: deletes, what leaders send, the cluster's own group
- * less        │ no deletes either
+ * less        │ no deletes either; what leaders propose by themselves so that keys expire
  * hardly any  │ nothing that leaders of partitions send: they keep it and send it again
  * none        │ hard states only, as far as they fit; what does not fit waits, and nothing waits with it
  * ```
@@ -21,7 +21,7 @@
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../../proto/mod.ts";
 import type { AppendRequest, Entry, GroupId, LogIndex, Message, Term } from "../../raft/mod.ts";
 import { CLUSTER_GROUP } from "../cluster/mod.ts";
-import { onlyDeletes } from "../kv/mod.ts";
+import { isUpkeep, onlyDeletes } from "../kv/mod.ts";
 import type { MemoryBudget, MemoryPart } from "./memory_budget.ts";
 
 /** The room in the log; `Wal` has it. */
@@ -122,7 +122,7 @@ export class WriteGate {
   /** Why `command` of `group` must be refused for now; `undefined` when it may be proposed. */
   refusalOf(group: number, command: Uint8Array): string | undefined {
     if (!this.#isTight) return undefined;
-    const sort = group === CLUSTER_GROUP ? "cluster" : onlyDeletes(command) ? "delete" : "put";
+    const sort = group === CLUSTER_GROUP ? "cluster" : sortOf(command);
     return this.#refusal(sort, command.length + ENTRY_OVERHEAD_BYTES);
   }
 
@@ -215,6 +215,12 @@ export class WriteGate {
     if (isAbove(log, sort)) return memoryFull(log, "--log-memory-bytes");
     return isAbove(state, sort) ? memoryFull(state, "--memory-bytes") : undefined;
   }
+}
+
+/** Reads need a leader's own entries, too, and a node that is full goes on reading. */
+function sortOf(command: Uint8Array): WriteSort {
+  if (isUpkeep(command)) return "append";
+  return onlyDeletes(command) ? "delete" : "put";
 }
 
 function isAbove(part: MemoryPart, sort: WriteSort): boolean {

@@ -29,6 +29,8 @@ export interface PlannerFacts {
   readonly votes: (nodeId: NodeId) => boolean;
   /** Whether nothing has been heard of the node for long, so that nothing may be moved to it. */
   readonly isSilent: (nodeId: NodeId) => boolean;
+  /** Whether the node is not heard now. */
+  readonly isAway: (nodeId: NodeId) => boolean;
   /** Milliseconds since the coordinator first saw the change. */
   readonly ageMs: (changeId: string) => number;
   /** Milliseconds since the coordinator saw the state change for the last time. */
@@ -42,7 +44,8 @@ export interface PlannerFacts {
  */
 export function planNext(state: ClusterState, facts: PlannerFacts): ClusterCommand | undefined {
   if (!state.isFounded) return undefined;
-  return planMove({ state, isSilent: facts.isSilent }) ?? planLeader(state) ?? planFinish(state, facts);
+  return planMove({ state, isSilent: facts.isSilent, isAway: facts.isAway }) ?? planLeader(state) ??
+    planFinish(state, facts);
 }
 
 /** How a change ends: `error` says why it failed, and is empty when it is done. */
@@ -166,8 +169,8 @@ function silentError(silent: readonly NodeId[]): string {
  * transfer.
  */
 function resultOfRemoval(state: ClusterState, { nodeId, facts }: OpenRemoval): ChangeResult | undefined {
-  const { isSilent, votes } = facts;
-  const isAtRest = partitionsUnderWay({ state, isSilent }).length === 0 && areLeadersEven(state);
+  const { isAway, isSilent, votes } = facts;
+  const isAtRest = partitionsUnderWay({ state, isSilent, isAway }).length === 0 && areLeadersEven(state);
   return isAtRest && mayForget(state, nodeId) && !votes(nodeId) ? DONE : undefined;
 }
 

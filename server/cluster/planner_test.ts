@@ -39,8 +39,9 @@ function threeNodes(): PlannedCluster {
 }
 
 function planFor(state: ClusterState): ClusterCommand | undefined {
-  const facts = { leaderOf: () => 0, votes: () => false, isSilent: () => false, ageMs: () => 0, restMs: 0 };
-  return planNext(state, facts);
+  const nobody = () => false;
+  const heard = { isSilent: nobody, isAway: nobody };
+  return planNext(state, { ...heard, leaderOf: () => 0, votes: nobody, ageMs: () => 0, restMs: 0 });
 }
 
 /** Plans and applies one command. */

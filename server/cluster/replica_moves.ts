@@ -41,6 +41,8 @@ interface Situation {
   readonly state: ClusterState;
   /** Whether nothing has been heard of the node for long. */
   readonly isSilent: (nodeId: NodeId) => boolean;
+  /** Whether it is not heard now; one that is silent is away. */
+  readonly isAway: (nodeId: NodeId) => boolean;
 }
 
 /** A partition, where it should be, and for which change. */
@@ -82,10 +84,17 @@ export function planMove(situation: Situation): SetTarget | undefined {
 
 /** A partition that is about to grow shrinks at once when it is to grow no more. */
 function planShrinking(situation: Situation): Move | undefined {
-  const partition = largePartitions(situation).find((each) =>
-    canMove(situation, each) && (isMoving(each) || hasRoom(situation))
-  );
-  return partition && shrink(situation, { partition, counts: replicaCounts(situation.state) });
+  for (const partition of largePartitions(situation)) {
+    if (!canMove(situation, partition) || !(isMoving(partition) || hasRoom(situation))) continue;
+    const move = shrink(situation, { partition, counts: replicaCounts(situation.state) });
+    if (isMajorityHeard(situation, move.target)) return move;
+  }
+  return undefined;
+}
+
+/** Or the move would end what the replicas that are given up still hold together. */
+function isMajorityHeard({ isAway }: Situation, nodes: readonly NodeId[]): boolean {
+  return nodes.filter(isAway).length * 2 < nodes.length;
 }
 
 function largePartitions({ state }: Situation): readonly ClusterPartition[] {
@@ -94,15 +103,16 @@ function largePartitions({ state }: Situation): readonly ClusterPartition[] {
 }
 
 /**
- * The preferred leader is kept if it can be, so that no leadership is handed on and leaders stay even; of the
- * others those on the emptiest nodes. `counts` then count what is left.
+ * Nodes that are heard keep theirs: a partition in which two of five are away must not become one of three of
+ * which two are away. Then the preferred leader is kept, so that no leadership is handed on and leaders stay
+ * even; of the others those on the emptiest nodes. `counts` then count what is left.
  */
 function shrink(situation: Situation, { partition, counts }: Relocation): Move {
-  const { state, isSilent } = situation;
+  const { state, isAway } = situation;
   const { target } = partition;
   const ranks = new Map(target.map((nodeId) => [nodeId, [
+    Number(isAway(nodeId)),
     Number(!isStaying(state, nodeId)),
-    Number(isSilent(nodeId)),
     Number(isNew(partition, nodeId)),
     Number(nodeId !== target[0]),
     counts.get(nodeId) ?? 0,
@@ -132,7 +142,10 @@ function resizingChangeId(state: ClusterState): string {
 /** A partition that moves already may get another target: it could wait for a node that is gone. */
 function planRelocation(situation: Situation): Move | undefined {
   const { state } = situation;
+  const most = replicasAllowed(state);
   for (const partition of misplacedPartitions(situation)) {
+    // One that is to give up replicas does so first.
+    if (partition.target.length > most) continue;
     if (!canMove(situation, partition) || !(isMoving(partition) || hasRoom(situation))) continue;
     const move = relocate(situation, { partition, counts: replicaCounts(state) });
     if (move.target !== partition.target) return move;

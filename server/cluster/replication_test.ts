@@ -13,6 +13,8 @@ import type { ClusterCommand } from "./types.ts";
 
 const test = suite("replication factor");
 
+type SetTarget = Extract<ClusterCommand, { readonly kind: "setTarget" }>;
+
 interface Shape {
   readonly nodeCount: number;
   readonly factor: number;
@@ -132,6 +134,33 @@ test("what is given up is what nobody hears of, or what is to go anyway", () => 
   const held = cluster.state.partitions.map(({ replicas }) => replicas);
   assert.ok(held.every(([nodeId]) => nodeId === 3 || nodeId === 4), JSON.stringify(held));
 });
+
+test("of five replicas those are kept that are heard, however short the others have been away", () => {
+  const cluster = clusterOf({ nodeCount: 5, factor: 5, partitionCount: 9 });
+  for (const nodeId of [2, 5]) cluster.away.add(nodeId);
+  const changeId = setFactor(cluster, 3);
+  assert.equal(
+    new Set(shrinkings(cluster).map(({ target }) => target.toSorted().join())),
+    new Set(["1,3,4"]),
+  );
+  assert.ok(isDone(cluster, changeId));
+});
+
+test("nothing is given up while what is left would have no majority that is heard", () => {
+  const cluster = clusterOf({ nodeCount: 3, factor: 3, partitionCount: 3 });
+  for (const nodeId of [1, 2, 3]) cluster.away.add(nodeId);
+  const changeId = setFactor(cluster, 1);
+  assert.is(cluster.plan(), undefined);
+  cluster.away.delete(3);
+  assert.equal(shrinkings(cluster).map(({ target }) => target), [[3], [3], [3]]);
+  assert.ok(isDone(cluster, changeId));
+});
+
+/** What was planned first for each partition until the cluster came to rest. */
+function shrinkings(cluster: PlannedCluster): readonly SetTarget[] {
+  const planned = cluster.finish().filter((command) => command.kind === "setTarget");
+  return [...Map.groupBy(planned, ({ partitionId }) => partitionId).values()].map(([first]) => first!);
+}
 
 test("nobody grows to a node that is not heard, and nobody waits for it but the change itself", () => {
   const cluster = clusterOf({ nodeCount: 3, factor: 1 });

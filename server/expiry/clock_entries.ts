@@ -9,6 +9,9 @@
  *   read ──▶ clock entry 35 is proposed, floor of reads raised to it ──▶ round ──▶ state at 35: no such key
  * ```
  *
+ * A clock that is in nobody's log is lost with its leader, if all nodes stop or another one has not applied
+ * all. So while keys have a time, the leader proposes a clock entry now and then, too.
+ *
  * Two reads never see a key gone and then there again, whatever happens here: both wait for an index, and the
  * later one's is not below what the earlier one has seen.
  *
@@ -19,6 +22,16 @@ import type { GroupId, LogIndex, MultiRaft } from "../../raft/mod.ts";
 import type { CallDispatcher, HostedReplica } from "../calls/mod.ts";
 import { encodeCommand } from "../kv/mod.ts";
 import type { Clock } from "../ports/mod.ts";
+
+/**
+ * How far the log's time may be behind the leader's clock: an eighth of what the key has left that expires
+ * next, but within these bounds.
+ */
+const BEHIND_SHARE = 1 / 8;
+const BEHIND_MS_MIN = 1_000;
+const BEHIND_MS_MAX = 60_000;
+/** With so many keys due that it cannot look at all, followers' reads see a time that is at most so old. */
+const CROWDED_MS = 25;
 
 /** What it works with. */
 export interface ClockEntriesOptions {
@@ -58,14 +71,28 @@ export class ClockEntries {
     }
   }
 
+  /** Keeps the log's time near the clock; called at every tick. */
+  tick(): void {
+    const { clock, dispatcher, replicas } = this.#options;
+    for (const replica of replicas.values()) {
+      const earliestMs = replica.machine.earliestExpiryMs;
+      if (replica.role !== "leader" || earliestMs === undefined) continue;
+      const nowMs = replica.stampMs(clock.monotonicMs());
+      const shareMs = (earliestMs - nowMs) * BEHIND_SHARE;
+      const behindMs = Math.min(Math.max(shareMs, BEHIND_MS_MIN), BEHIND_MS_MAX);
+      // What is refused is proposed again at the next tick.
+      if (!hasShown(replica, nowMs - behindMs)) dispatcher.propose(replica, encodeCommand([], undefined));
+    }
+  }
+
   #prepare(replica: HostedReplica, nowMs: number): void {
     const { multiRaft } = this.#options;
     const { own, hasPassedOn } = multiRaft.waitingReads(replica.group);
     // Followers do not say which keys they are asked for: it may be any.
-    const passedOnDueMs = hasPassedOn ? replica.machine.latestDueMs(nowMs) : undefined;
+    const passedOnDueMs = hasPassedOn ? latestDueMs(replica, nowMs) : undefined;
     const arePassedOnDue = passedOnDueMs !== undefined;
     const mustShowMs = passedOnDueMs ?? replica.dueTimeMs(own, nowMs);
-    if (mustShowMs === undefined) return;
+    if (mustShowMs === undefined || replica.machine.timeMs >= mustShowMs) return;
     const index = replica.entryStampedFrom(mustShowMs) ??
       this.#propose(replica, { own, arePassedOnDue, nowMs });
     if (index !== undefined) multiRaft.raiseReadFloor(replica.group, index);
@@ -81,4 +108,18 @@ export class ClockEntries {
     if (arePassedOnDue) multiRaft.refusePassedOnReads(replica.group);
     return undefined;
   }
+}
+
+/**
+ * Of the keys that the state still has. Where too many are due to look at them all, a time that is just past
+ * will do, or each turn with such reads would cost an entry until the keys are removed.
+ */
+function latestDueMs({ machine }: HostedReplica, nowMs: number): number | undefined {
+  const dueMs = machine.latestDueMs(nowMs);
+  return dueMs === Infinity ? nowMs - CROWDED_MS : dueMs;
+}
+
+/** Whether the state, or what is on its way to it from here, is at `timeMs` or beyond. */
+function hasShown(replica: HostedReplica, timeMs: number): boolean {
+  return replica.machine.timeMs >= timeMs || replica.entryStampedFrom(timeMs) !== undefined;
 }

@@ -171,6 +171,49 @@ test("where there is no room for the entry, reads that need it are refused, and 
   assert.equal(valuesOf(later), [undefined]);
 });
 
+test("the log's time follows the clock, so that little is lost when all nodes stop", () => {
+  const [nodes, leader] = cluster({});
+  leader.write(timedPut("short", 3_000), timedPut("long", 3_600_000));
+  nodes.settle();
+  const startMs = leader.replica.machine.timeMs;
+  const raised: number[] = [];
+  for (let passed = 0; passed < 2_500; passed += 100) {
+    nodes.pass(100);
+    const { lastIndex } = leader;
+    leader.clockEntries.tick();
+    nodes.settle();
+    if (leader.lastIndex > lastIndex) raised.push(leader.replica.machine.timeMs - startMs);
+  }
+  // A second later at the next look.
+  assert.equal(raised, [1_100, 2_200]);
+  nodes.pass(1_000);
+  leader.removal.tick();
+  nodes.settle();
+  const { lastIndex } = leader;
+  nodes.pass(50_000);
+  leader.clockEntries.tick();
+  assert.is(leader.lastIndex, lastIndex);
+  nodes.pass(11_000);
+  leader.clockEntries.tick();
+  leader.clockEntries.tick();
+  assert.is(leader.lastIndex, lastIndex + 1);
+});
+
+test("a key ends in time however often its leader is another one", () => {
+  const [nodes] = cluster({});
+  nodes.node(1).write(timedPut("b", 1_000));
+  nodes.settle();
+  for (let moves = 0; moves < 6; moves++) {
+    nodes.pass(190);
+    const from = nodes.nodes.find(({ replica }) => replica.role === "leader")!;
+    from.core.transferLeadership(GROUP, from.id % 3 + 1);
+    nodes.pass(10);
+  }
+  const found = nodes.nodes.find(({ replica }) => replica.role === "leader")!.read(["b"]);
+  nodes.settle();
+  assert.equal(valuesOf(found), [undefined]);
+});
+
 test("reads that wait for an entry which is lost with the leadership are asked again", () => {
   const [nodes, leader] = cluster({ leaseReads: true });
   nodes.pass(90);

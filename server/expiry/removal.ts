@@ -3,8 +3,9 @@
  * them, a bounded number at a time, so that everybody applies the removal at the same entry. Nobody sees the
  * difference; a key that was written anew meanwhile stays (`server/kv/state_machine.ts`).
  *
- * It looks at every tick of the node, at groups that have fallen quiet, too. What it proposes goes through
- * the same gate as deletes do: a node that is full removes as long as it takes those.
+ * It looks at every tick of the node, at groups that have fallen quiet, too, and where more is due than one
+ * command takes, again as soon as that is applied: keys may be written as fast as the disk takes them. A node
+ * that is full goes on removing when it takes nothing else from clients any more.
  *
  * @module
  */
@@ -16,7 +17,7 @@ import type { Clock } from "../ports/mod.ts";
 
 /** Of one command. Applying it takes a millisecond or so, and calls wait meanwhile. */
 const KEYS_MAX = 1_000;
-const KEY_BYTES_MAX = 64 * 1024;
+const KEY_BYTES_MAX = 512 * 1024;
 
 /** What it works with. */
 export interface RemovalOptions {
@@ -32,6 +33,8 @@ export class Removal {
   readonly #options: RemovalOptions;
   /** The last command of each group; the next one would name the same keys until it is applied. */
   readonly #last = new Map<GroupId, EntryPlace>();
+  /** Where there may be more to remove when the last command is applied. */
+  readonly #busy = new Set<HostedReplica>();
 
   constructor(options: RemovalOptions) {
     this.#options = options;
@@ -40,6 +43,16 @@ export class Removal {
   /** Proposes what is due; called at every tick. */
   tick(): void {
     for (const replica of this.#options.replicas.values()) {
+      if (replica.role === "leader" && replica.machine.earliestExpiryMs !== undefined) this.#look(replica);
+    }
+  }
+
+  /** Goes on where a command has been applied; called in every turn. */
+  goOn(): void {
+    for (const replica of this.#busy) {
+      const last = this.#last.get(replica.group);
+      if (last !== undefined && replica.isUnderWay(last)) continue;
+      this.#busy.delete(replica);
       if (replica.role === "leader" && replica.machine.earliestExpiryMs !== undefined) this.#look(replica);
     }
   }
@@ -56,7 +69,9 @@ export class Removal {
     if (command === undefined) return;
     const result = this.#options.dispatcher.propose(replica, command);
     // What is refused is looked at again at the next tick.
-    if (result.accepted) this.#last.set(group, result);
+    if (!result.accepted) return;
+    this.#last.set(group, result);
+    this.#busy.add(replica);
   }
 
   /** For as many of `keys`, from the first on, as the log takes in one entry. */

@@ -129,6 +129,11 @@ export function onlyDeletes(bytes: Uint8Array): boolean {
   return decodeCommand(bytes).mutations.every(({ kind }) => kind === "delete" || kind === "expire");
 }
 
+/** Whether the command in `bytes` is a leader's own: it has expires, or nothing at all. */
+export function isUpkeep(bytes: Uint8Array): boolean {
+  return decodeCommand(bytes).mutations.every(({ kind }) => kind === "expire");
+}
+
 /** Whether the command in `bytes` has an expire, which no client may send. */
 export function hasExpire(bytes: Uint8Array): boolean {
   return decodeCommand(bytes).mutations.some(({ kind }) => kind === "expire");

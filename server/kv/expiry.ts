@@ -127,13 +127,13 @@ export class Expiry {
 
   /**
    * The latest time above `afterMs` and up to `throughMs`; `undefined` if there is none. Where it would have
-   * to look at too many it says `throughMs`, whether or not there is any.
+   * to look at too many it says `Infinity`, whether or not there is any.
    */
   latestIn({ afterMs, throughMs }: TimeRange): number | undefined {
     let latestMs: number | undefined;
     const places = [0];
     for (let looks = 0; places.length > 0; looks++) {
-      if (looks === LOOKS_MAX) return throughMs;
+      if (looks === LOOKS_MAX) return Infinity;
       const place = places.pop()!;
       const expiresAtMs = this.#heap.at(place)?.expiresAtMs ?? Infinity;
       if (expiresAtMs > throughMs) continue;

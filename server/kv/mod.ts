@@ -48,6 +48,7 @@ export {
   encodeCommand,
   encodeExpireCommand,
   hasExpire,
+  isUpkeep,
   onlyDeletes,
   stampCommand,
 } from "./command.ts";

@@ -13,7 +13,9 @@
  * ```
  *
  * A leader begins where the applied state stands when it takes over and adds what its own clock has counted
- * since. While it applies what earlier leaders left, and finds the state further than that, it goes on from
+ * since. If its state has all of its log by then, it also adds what it has counted since it applied the last
+ * command: so much has passed in truth since any key of that state was written. If not, a key may be among
+ * what it has not applied that was written later, and would end early; then that time is not counted. While it applies what earlier leaders left, and finds the state further than that, it goes on from
  * there. Every command carries the leader's reading; the state's time is the highest it has applied
  * (`state_machine.ts`), so it never goes back.
  *

@@ -100,7 +100,7 @@ export class KvStateMachine {
 
   /**
    * The latest time up to `nowMs` at which any key expires that is there by the state's own time; `undefined`
-   * if there is none. With many keys that are due it may say `nowMs` for either.
+   * if there is none. With many keys that are due it may say `Infinity` for either.
    */
   latestDueMs(nowMs: number): number | undefined {
     return this.#expiry.latestIn({ afterMs: this.#timeMs, throughMs: nowMs });

@@ -63,7 +63,7 @@ export class Coordinator {
     if (cluster.replica.role !== "leader") return this.#detector.reset();
     const heard = this.#heard();
     this.#detector.look(cluster.state.nodes.keys(), { heard, nowMs: this.#nowMs });
-    this.#plan();
+    this.#plan(heard);
     if (cluster.state.isFounded) this.#driveMembers(heard);
   }
 
@@ -84,7 +84,7 @@ export class Coordinator {
     for (const changeId of open) if (!this.#seenMs.has(changeId)) this.#seenMs.set(changeId, this.#nowMs);
   }
 
-  #plan(): void {
+  #plan(heard: ReadonlySet<NodeId>): void {
     const { cluster, leaders } = this.#options;
     if (!cluster.state.isFounded) return cluster.proposeOnce(founding(cluster), PLAN);
     if ((this.#seenMs.size === 0 && !this.#isIncomplete) || cluster.isProposing(PLAN)) return;
@@ -93,6 +93,7 @@ export class Coordinator {
       votes: (nodeId) => voters.includes(nodeId) || votersOutgoing.includes(nodeId),
       leaderOf: (partitionId) => leaders.get(groupOfPartition(partitionId)).leader,
       isSilent: (nodeId) => this.#isSilent(nodeId),
+      isAway: (nodeId) => !heard.has(nodeId),
       ageMs: (changeId) => this.#nowMs - (this.#seenMs.get(changeId) ?? this.#nowMs),
       restMs: this.#nowMs - this.#changedMs,
     });

@@ -249,13 +249,15 @@ export class NodeLoop {
 
   /** See the drawing in the module comment. */
   turn(): void {
-    const { clock, clockEntries, dispatcher, gate, inbox, multiRaft, outbox, tickMs } = this.#options;
+    const { clock, clockEntries, dispatcher, gate, inbox, multiRaft, outbox, removal, tickMs } =
+      this.#options;
     const startedMs = clock.monotonicMs();
     // Before anything else: a process that was paused must see that its leases have run out.
     multiRaft.setClock(Math.floor(startedMs / tickMs));
     for (const input of inbox.drain()) this.#take(input);
     dispatcher.openReadRounds();
     clockEntries.prepareReads();
+    removal.goOn();
     const canWrite = this.#canWrite;
     const ready = multiRaft.ready(canWrite);
     const takenBytes = canWrite ? gate.takenBytes : 0;
@@ -388,9 +390,8 @@ export class NodeLoop {
   }
 
   #tick(): void {
-    const { clock, cluster, coordinator, directory, dispatcher, leaderships, meters, multiRaft } =
-      this.#options;
-    const { reconciler, removal, wal } = this.#options;
+    const { clock, clockEntries, cluster, coordinator, directory, dispatcher, leaderships } = this.#options;
+    const { meters, multiRaft, reconciler, removal, wal } = this.#options;
     const nowMs = clock.monotonicMs();
     const lost = directory.look(nowMs);
     if (lost !== undefined) throw lost;
@@ -400,6 +401,7 @@ export class NodeLoop {
     reconciler.tick();
     coordinator.tick();
     dispatcher.countMemory();
+    clockEntries.tick();
     removal.tick();
     this.#noteTroubles();
     for (const ms of wal.takeSyncDurations()) meters.observeSync(ms / 1000);

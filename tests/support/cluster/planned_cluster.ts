@@ -58,6 +58,8 @@ export class PlannedCluster {
    * them.
    */
   readonly silent = new Set<NodeId>();
+  /** Nodes that are not heard just now; those that are silent besides. */
+  readonly away = new Set<NodeId>();
   #state: ClusterState;
   #settled = 0;
   #changeCount = 0;
@@ -95,7 +97,8 @@ export class PlannedCluster {
   plan(facts: Partial<PlannerFacts> = {}): ClusterCommand | undefined {
     const leaderOf = (partitionId: number) => this.state.partitions[partitionId]!.replicas[0]!;
     const isSilent = (nodeId: NodeId) => this.silent.has(nodeId);
-    const rest = { votes: () => false, isSilent, ageMs: () => 0, restMs: 0 };
+    const isAway = (nodeId: NodeId) => isSilent(nodeId) || this.away.has(nodeId);
+    const rest = { votes: () => false, isSilent, isAway, ageMs: () => 0, restMs: 0 };
     return planNext(this.state, { leaderOf, ...rest, ...facts });
   }
 

@@ -97,7 +97,7 @@ export class TurningNode {
   /** Entries this node has handed to its state machine. */
   applied = 0;
   readonly #clock: HandClock;
-  readonly #clockEntries: ClockEntries;
+  readonly clockEntries: ClockEntries;
   readonly #leaderships: Leaderships;
   readonly #leaders = new LeaderTable();
   readonly #outbox: Outbox;
@@ -133,7 +133,7 @@ export class TurningNode {
     };
     this.dispatcher = new CallDispatcher(parts);
     this.#leaderships = new Leaderships(parts);
-    this.#clockEntries = new ClockEntries({ ...parts, dispatcher: this.dispatcher });
+    this.clockEntries = new ClockEntries({ ...parts, dispatcher: this.dispatcher });
     this.removal = new Removal({ ...parts, dispatcher: this.dispatcher });
   }
 
@@ -142,7 +142,8 @@ export class TurningNode {
     const { core, dispatcher } = this;
     core.setClock(Math.floor(this.#clock.nowMs / TICK_MS));
     dispatcher.openReadRounds();
-    this.#clockEntries.prepareReads();
+    this.clockEntries.prepareReads();
+    this.removal.goOn();
     const ready = core.ready();
     this.#outbox.addMessages(ready.messages);
     for (const { group, entries } of ready.committed) {
@@ -160,7 +161,7 @@ export class TurningNode {
     dispatcher.takeLost(this.#outbox.flush());
   }
 
-  /** As `NodeLoop`'s tick, but for the removal of keys. */
+  /** As `NodeLoop`'s tick, but for what keeps keys' times. */
   tick(): void {
     this.core.tick();
     this.dispatcher.startParked();
