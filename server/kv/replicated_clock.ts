@@ -5,8 +5,8 @@
  *
  * ```
  *   replicated time                        ╭─ leader 2: goes on from what is applied, a second a second
- *        ▲              ╭─ no leader: time │
- *        │    leader 1 ╱   stands still   ╱
+ *        ▲              ╭─ it has not      │
+ *        │    leader 1 ╱   applied all    ╱
  *        │           ╱────────────────────
  *        │         ╱
  *        └──────────────────────────────────────▶ real time
@@ -15,12 +15,14 @@
  * A leader begins where the applied state stands when it takes over and adds what its own clock has counted
  * since. If its state has all of its log by then, it also adds what it has counted since it applied the last
  * command: so much has passed in truth since any key of that state was written. If not, a key may be among
- * what it has not applied that was written later, and would end early; then that time is not counted. While it applies what earlier leaders left, and finds the state further than that, it goes on from
+ * what it has not applied that was written later, and would end early; then that time is not counted.
+ *
+ * While it applies what earlier leaders left, and finds the state further than its own time, it goes on from
  * there. Every command carries the leader's reading; the state's time is the highest it has applied
  * (`state_machine.ts`), so it never goes back.
  *
  * What follows: an age in replicated time is never longer than the real time that has passed, up to the drift
- * of the leaders' clocks, so nothing is forgotten early; it is shorter by the time without a leader, so
+ * of the nodes' clocks, so nothing is forgotten early; it is shorter by what a leader could not count, so
  * something may be kept longer. Only differences mean anything: the state starts at 0, or, where an older log
  * holds stamps of wall clocks, at the highest of those.
  *
