@@ -91,8 +91,8 @@ export class ClockEntries {
     // Followers do not say which keys they are asked for: it may be any.
     const passedOnDueMs = hasPassedOn ? latestDueMs(replica, nowMs) : undefined;
     const arePassedOnDue = passedOnDueMs !== undefined;
-    const mustShowMs = passedOnDueMs ?? replica.dueTimeMs(own, nowMs);
-    if (mustShowMs === undefined || replica.machine.timeMs >= mustShowMs) return;
+    const mustShowMs = Math.max(passedOnDueMs ?? 0, replica.dueTimeMs(own, nowMs) ?? 0);
+    if (replica.machine.timeMs >= mustShowMs) return;
     const index = replica.entryStampedFrom(mustShowMs) ??
       this.#propose(replica, { own, arePassedOnDue, nowMs });
     if (index !== undefined) multiRaft.raiseReadFloor(replica.group, index);

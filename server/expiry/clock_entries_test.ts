@@ -16,6 +16,8 @@ import {
 
 const test = suite("clock entries");
 
+const LATE = new TextEncoder().encode("late");
+
 /** Three nodes, of which the first leads, with two keys that expire after 100 ms and one that does not. */
 function cluster(options: { readonly leaseReads?: boolean } = {}): [TurningNodes, TurningNode] {
   const nodes = new TurningNodes(3, options);
@@ -169,6 +171,32 @@ test("where there is no room for the entry, reads that need it are refused, and 
   const later = leader.read(["a"]);
   nodes.settle();
   assert.equal(valuesOf(later), [undefined]);
+});
+
+test("with hundreds of keys due, followers' reads share entries, and the leader's own see the time", () => {
+  const [nodes, leader] = cluster({});
+  leader.write(...Array.from({ length: 300 }, (_, at) => timedPut(`${at}`, 50)));
+  leader.write(timedPut("late", 200));
+  nodes.settle();
+  nodes.pass(60);
+  nodes.node(2).read(["for ever"], "follower");
+  nodes.settle();
+  const { lastIndex } = leader;
+  for (let at = 0; at < 20; at++) {
+    nodes.clock.nowMs++;
+    nodes.node(2).read(["for ever"], "follower");
+    nodes.settle();
+  }
+  assert.is(leader.lastIndex, lastIndex);
+  while (leader.replica.stampMs(nodes.clock.nowMs) < leader.replica.machine.expiresAtMs(LATE)!) {
+    nodes.clock.nowMs++;
+    nodes.node(2).read(["for ever"], "follower");
+    nodes.settle();
+  }
+  const own = leader.read(["late"]);
+  nodes.node(2).read(["for ever"], "follower");
+  nodes.settle();
+  assert.equal(valuesOf(own), [undefined]);
 });
 
 test("the log's time follows the clock, so that little is lost when all nodes stop", () => {

@@ -12,7 +12,8 @@
  * **Invariants**
  *
  * - No round of reads is opened by a leader whose clock shows that a key asked for has expired, unless it
- *   waits for an entry with that time.
+ *   waits for an entry with that time; where hundreds are due at once, and a follower asks, with one that is
+ *   a moment old.
  * - One removal is under way in a group at a time, and none is larger than what the log takes.
  * - A group in which no key has a time costs one comparison a round of reads, and one a tick.
  *
