@@ -193,8 +193,9 @@ test("with hundreds of keys due, followers' reads share entries, and the leader'
     nodes.node(2).read(["for ever"], "follower");
     nodes.settle();
   }
-  const own = leader.read(["late"]);
   nodes.node(2).read(["for ever"], "follower");
+  nodes.node(2).turn();
+  const own = leader.read(["late"]);
   nodes.settle();
   assert.equal(valuesOf(own), [undefined]);
 });
