@@ -29,9 +29,11 @@ export class DenoFileSystem implements FileSystem {
   }
 
   list(directory: string): Promise<readonly string[]> {
-    return Promise.try(() =>
-      [...Deno.readDirSync(directory)].filter(({ isFile }) => isFile).map(({ name }) => name)
-    );
+    return Promise.try(() => namesIn(directory, ({ isFile }) => isFile));
+  }
+
+  listDirectories(directory: string): Promise<readonly string[]> {
+    return Promise.try(() => namesIn(directory, ({ isDirectory }) => isDirectory));
   }
 
   createDirectory(path: string): Promise<void> {
@@ -53,6 +55,10 @@ export class DenoFileSystem implements FileSystem {
     file.close();
     return undefined;
   }
+}
+
+function namesIn(directory: string, isWanted: (entry: Deno.DirEntry) => boolean): string[] {
+  return [...Deno.readDirSync(directory)].filter(isWanted).map(({ name }) => name);
 }
 
 /** Whether `path` leads to this very file. An open file's number is given to no other one. */

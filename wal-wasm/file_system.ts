@@ -22,6 +22,8 @@ export interface FileSystem {
   remove(path: string): Promise<void>;
   /** Names of the files directly in `directory`, in no order. */
   list(directory: string): Promise<readonly string[]>;
+  /** Names of the directories directly in `directory`, in no order. */
+  listDirectories(directory: string): Promise<readonly string[]>;
   /** Makes a directory and those above it; fine if it is there. */
   createDirectory(path: string): Promise<void>;
   /** Makes names in `directory` durable. */

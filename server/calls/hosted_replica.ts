@@ -20,7 +20,7 @@ import {
   type Transition,
 } from "../../raft/mod.ts";
 import type { DomainError, ReadResult } from "../api/mod.ts";
-import { KvStateMachine, ReplicatedClock } from "../kv/mod.ts";
+import { KvStateMachine, ReplicatedClock, type StateStore } from "../kv/mod.ts";
 import type { Clock } from "../ports/mod.ts";
 import { type Call, failCall, isOver, type ReadCall, type WriteCall } from "./call.ts";
 import { outcomeUnknown } from "./refusal.ts";
@@ -80,6 +80,8 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   isAssigned = true;
   /** Append requests this replica has sent. */
   appendsSent = 0;
+  /** Of the last entry applied. */
+  #appliedTerm: Term = 0;
   /** By index, in the order of indexes. */
   readonly #writes = new Map<LogIndex, PendingWrite>();
   #asked: ReadCall[] = [];
@@ -109,6 +111,22 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     this.#hostClock = clock;
     this.#raisedMs = clock.monotonicMs();
     this.#appliedMs = this.#raisedMs;
+  }
+
+  /** Term of the last entry applied. */
+  get appliedTerm(): Term {
+    return this.#appliedTerm;
+  }
+
+  /**
+   * The state is now what its store holds, up to an entry that is above what was applied: after a restart, or
+   * because a snapshot has taken its place. Reads that waited for an entry up to there are answered.
+   */
+  restore({ index, term }: EntryPlace): void {
+    this.machine.restore(index);
+    this.#appliedTerm = term;
+    this.#behindSinceMs = undefined;
+    if (this.#confirmed.length > 0) this.#answerConfirmed();
   }
 
   /** Calls waiting here. */
@@ -305,6 +323,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   }
 
   #applyEntry(entry: Entry): void {
+    this.#appliedTerm = entry.term;
     if (entry.kind !== EntryKind.command) {
       this.machine.skip(entry.index);
       return;
@@ -361,9 +380,15 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
 /** A replica of a partition of keys and values. */
 export type KvReplica = HostedReplica<KvStateMachine>;
 
-/** An empty replica of a partition of keys and values. */
-export function createKvReplica(place: ReplicaPlace, clock: HostClock): KvReplica {
-  return new HostedReplica(place, { machine: new KvStateMachine(), clock });
+/** What a replica of a partition is made on. */
+interface KvReplicaParts {
+  readonly store: StateStore;
+  readonly clock: HostClock;
+}
+
+/** A replica of a partition of keys and values; what its store holds is still to be restored. */
+export function createKvReplica(place: ReplicaPlace, { store, clock }: KvReplicaParts): KvReplica {
+  return new HostedReplica(place, { machine: new KvStateMachine(store), clock });
 }
 
 function leadershipLost(partitionId: number): DomainError {

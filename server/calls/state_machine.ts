@@ -7,11 +7,11 @@
 
 import type { LogIndex } from "../../raft/mod.ts";
 import type { ReadResult } from "../api/mod.ts";
-import type { ExpiredLimits, Outcome } from "../kv/mod.ts";
+import type { ExpiredLimits, Outcome, StateChange } from "../kv/mod.ts";
 
 /** A deterministic state machine: the same entries make the same state everywhere. */
 export interface StateMachine {
-  /** Bytes of memory that the state takes, on top of the entries it is made of. */
+  /** Bytes of memory that the state takes. */
   readonly memoryBytes: number;
   /** Index of the last entry applied. */
   readonly appliedIndex: LogIndex;
@@ -23,6 +23,15 @@ export interface StateMachine {
   apply(index: LogIndex, command: Uint8Array): Outcome;
   /** Takes note of an entry that changes nothing. */
   skip(index: LogIndex): void;
+  /** Becomes what its store holds, whose rows are what the entries up to `index` amount to. */
+  restore(index: LogIndex): void;
+  /** Pieces of the state that the store does not have as they are. */
+  readonly unsavedCount: number;
+  /**
+   * Rows of such pieces, at most `countMax`: the store must be given them at the index that is applied now.
+   * With all of them it holds the whole state.
+   */
+  takeUnsaved(countMax: number): readonly StateChange[];
   /** What `key` holds, `undefined` for no such key. */
   get(key: Uint8Array): ReadResult;
   /** Replicated time, above that of the state, at which `key` expires; `undefined` if it never does. */

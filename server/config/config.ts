@@ -60,6 +60,8 @@ export interface ServerConfig {
   readonly walSegmentBytes: number;
   /** What it may hold in memory. */
   readonly memory: ServerMemoryLimits;
+  /** Of that, for what is not in tables yet and for blocks of tables, if it was named. */
+  readonly budget: { readonly memtableBytes: number | undefined; readonly cacheBytes: number | undefined };
   /** Origins whose pages may call; loopback origins if empty. */
   readonly corsOrigins: readonly string[];
   /** How long the node serves on, though not ready, when it is to stop. */
@@ -110,6 +112,8 @@ function configOf(flags: Flags): ServerConfig {
   checkJoin(flags);
   const metricsPort = flags.metricsPort ?? defaultPort(DEFAULT_METRICS_PORT_BASE, nodeId, "--metrics-port");
   checkPorts({ ...flags, port, metricsPort });
+  const memory = divideMemory(flags.memoryBytes ?? defaultMemoryBytes(), flags.logMemoryBytes);
+  checkBudget(flags, memory);
   return {
     nodeId,
     host,
@@ -133,7 +137,8 @@ function configOf(flags: Flags): ServerConfig {
     leaseReads: flags.readLease ?? false,
     walSync: flags.walSync,
     walSegmentBytes: flags.walSegmentBytes,
-    memory: divideMemory(flags.memoryBytes ?? defaultMemoryBytes(), flags.logMemoryBytes),
+    memory,
+    budget: { memtableBytes: flags.memtableBytes, cacheBytes: flags.cacheBytes },
     corsOrigins: flags.corsOrigin,
     drainMs: flags.drainMs,
     stopMs: flags.stopMs,
@@ -158,6 +163,15 @@ function configOf(flags: Flags): ServerConfig {
 function hostNames({ advertiseClient, allowedHosts, host }: Flags, address: string): readonly string[] {
   const forClients = advertiseClient === undefined ? [] : [new URL(advertiseClient).host];
   return [address, host, ...forClients, ...allowedHosts];
+}
+
+/** Memtables are twice there while one is flushed, and sessions and indexes of tables want room, too. */
+function checkBudget({ memtableBytes = 0, cacheBytes = 0 }: Flags, { state }: ServerMemoryLimits): void {
+  if (2 * memtableBytes + cacheBytes <= state) return;
+  throw new ConfigError(
+    `--memtable-bytes ${memtableBytes}, twice, and --cache-bytes ${cacheBytes} do not fit into the ${state} ` +
+      "bytes that --memory-bytes leaves for the state: give it more, or them less",
+  );
 }
 
 function checkTimeouts({ electionTimeoutMs, heartbeatMs }: Flags): void {
@@ -232,11 +246,6 @@ function warningsFor(flags: Flags): string[] {
   if (flags.join !== undefined && flags.numPartitions !== undefined) {
     warnings.push(
       "--num-partitions has no effect with --join: the number is fixed, and the cluster tells it",
-    );
-  }
-  if (flags.memtableBytes !== undefined || flags.cacheBytes !== undefined) {
-    warnings.push(
-      "--memtable-bytes and --cache-bytes have no effect: this version keeps its state in memory",
     );
   }
   return warnings;

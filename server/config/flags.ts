@@ -253,7 +253,6 @@ function clusterOptions(): Option[] {
 
 /** Disk and memory. */
 function logOptions(): Option[] {
-  const notThereYet = "for the state store, which this version does not have yet";
   return [
     flag(
       "--wal-sync <policy>",
@@ -270,8 +269,12 @@ function logOptions(): Option[] {
     ).argParser(integer(MEMORY_BYTES_MIN, 2 ** 45)),
     flag("--log-memory-bytes <n>", "of that, for log entries (default: half of it)")
       .argParser(integer(MEBIBYTE, 2 ** 45)),
-    flag("--memtable-bytes <n>", notThereYet).argParser(integer(1, 2 ** 40)),
-    flag("--cache-bytes <n>", notThereYet).argParser(integer(1, 2 ** 40)),
+    flag(
+      "--memtable-bytes <n>",
+      "of --memory-bytes, for what was written and is in no table yet (default: about a twelfth, 64 MiB at most)",
+    ).argParser(integer(MEBIBYTE, 2 ** 40)),
+    flag("--cache-bytes <n>", "of --memory-bytes, for blocks of tables (default: as --memtable-bytes)")
+      .argParser(integer(MEBIBYTE, 2 ** 40)),
   ];
 }
 

@@ -88,6 +88,10 @@ export class DescriptorReserve implements FileSystem {
     return this.#insist(() => this.#options.fileSystem.list(directory));
   }
 
+  listDirectories(directory: string): Promise<readonly string[]> {
+    return this.#insist(() => this.#options.fileSystem.listDirectories(directory));
+  }
+
   createDirectory(path: string): Promise<void> {
     return this.#options.fileSystem.createDirectory(path);
   }

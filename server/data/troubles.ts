@@ -16,6 +16,10 @@ export const RESOURCE_TROUBLE_KINDS = [
   /** … and what is left is kept for more important things than puts. */
   "log_full",
   "memory_full",
+  /** Stores cannot be flushed, or their tables not merged: memory fills, or reads become slower. */
+  "state_files",
+  /** The store of a replica that was moved here cannot be made. */
+  "state_opening",
   /** A leader sends an entry that no file of the log can hold here: its replica stays behind. */
   "entry_too_large",
   "descriptors",

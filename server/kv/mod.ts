@@ -3,11 +3,12 @@
  * same entries in the same order make the same state on every replica, whatever the machine, the day and the
  * load.
  *
- * **What it owns.** In memory, per partition: the items (key, value, version), the times at which keys
- * expire, the sessions of its clients with the outcomes of their last writes, the replicated time, and the
- * index of the last entry applied. And two formats that other files must not know: the bytes of a command,
- * which stand in every replica's log, and the bytes of an outcome, which travel from the leader to the node
- * that took the call.
+ * **What it owns.** Per partition: the keys with their values and versions, which are rows of a store that it
+ * is given; in memory, and in rows when the store is flushed, the times at which keys expire, the sessions of
+ * its clients with the outcomes of their last writes, the replicated time, and the index of the last entry
+ * applied. And three formats that other files must not know: the bytes of a command, which stand in every
+ * replica's log, the bytes of an outcome, which travel from the leader to the node that took the call, and
+ * the rows.
  *
  * **How a write passes through.** The node that takes a call encodes its mutations as one command
  * (`encodeCommand`). The leader stamps its time into those bytes, proposes them, and from then on they are
@@ -19,6 +20,7 @@
  * their bytes, with the grammar at the top. `whole_number.ts` and `increment.ts`: numbers of 64 bits, and
  * what the increments of a command come to. `expiry.ts`: when keys expire. `session.ts`: which writes have
  * taken effect, and when that is forgotten. `replicated_clock.ts`: the time that leaders stamp into commands.
+ * `state_store.ts` and `state_rows.ts`: the rows of the store.
  * `state_machine.ts`: all of it applied, entry by entry, alike on all replicas.
  *
  * **What it never does.** It reads no clock (time comes with the command), draws no random number, waits for
@@ -38,7 +40,8 @@
  *   is, a retry never takes effect again.
  * - Sessions are bounded per partition and per client, by rules that depend on the log alone, so that all
  *   replicas forget the same outcomes at the same entry.
- * - Values are views of the entries' bytes, never copies; nobody may change them.
+ * - With the rows that it hands out when it is asked (`takeUnsaved`), the store holds the whole state: read
+ *   from there, it goes on as if nothing had happened.
  *
  * @module
  */
@@ -64,4 +67,5 @@ export {
 export { ReplicatedClock } from "./replicated_clock.ts";
 export { keptBytes, passingBytes } from "./slab.ts";
 export { KvStateMachine } from "./state_machine.ts";
+export type { StateChange, StateRow, StateStore } from "./state_store.ts";
 export type { Mutation, Precondition, RequestId } from "./types.ts";

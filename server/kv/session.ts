@@ -14,10 +14,23 @@
  * one of the last two the whole session is gone, and a retry is a new write; clients give up long before,
  * their longest deadline is five minutes.
  *
+ * Sessions are in memory. Those that have changed since are handed out as rows when the state is written to
+ * its store (`state_store.ts`), and all of them are made of those rows when it is read:
+ *
+ * ```
+ * row = format u8 (1) · place varint · last seen varint (ms) · forgotten below varint · count varint
+ *       · (sequence varint · length varint · outcome)*        in the order in which they were applied
+ * ```
+ *
+ * The place is where the session stands among the others, the least recently seen first: a number that grows
+ * with every write that is remembered.
+ *
  * @module
  */
 
-import type { Outcome } from "./outcome.ts";
+import { varintSize, WireReader, WireWriter } from "../../proto/mod.ts";
+import { decodeOutcome, encodeOutcome, type Outcome } from "./outcome.ts";
+import { rowKey, SESSION_ROWS, type StateChange, type StateRow } from "./state_store.ts";
 import type { RequestId } from "./types.ts";
 
 /** Clients remembered in one partition. */
@@ -37,6 +50,8 @@ const FAILURE_MEMORY_BYTES = 48;
 const EXISTED_MEMORY_BYTES = 8;
 /** Measured alike, of an outcome with one number of 20 characters. */
 const NUMBER_MEMORY_BYTES = 144;
+/** Of a row. */
+const ROW_FORMAT = 1;
 
 interface Session {
   /** Outcomes by sequence, in the order in which the writes were applied. */
@@ -44,13 +59,30 @@ interface Session {
   /** Outcomes of sequences below this one may be forgotten already. */
   forgottenBelow: number;
   lastSeenMs: number;
+  /** Grows with every write that any session remembers. */
+  place: number;
+  /** Whether the store has a row of it. */
+  isSaved: boolean;
 }
 
 /** The sessions of one partition. */
 export class Sessions {
   /** Least recently seen first. */
   readonly #sessions = new Map<string, Session>();
+  /** Clients whose rows in the store are not as their sessions are. */
+  readonly #unsaved = new Set<string>();
   #outcomeBytes = 0;
+  #places = 0;
+  #savedCount = 0;
+
+  /** What the rows of a store amount to, which come in any order. */
+  static restore(rows: Iterable<StateRow>): Sessions {
+    const restored = [...rows].map(({ key, value }) => [clientOf(key), decodeSession(value)] as const);
+    restored.sort(([, left], [, right]) => left.place - right.place);
+    const sessions = new Sessions();
+    for (const [clientId, session] of restored) sessions.#adopt(clientId, session);
+    return sessions;
+  }
 
   /** Bytes of memory that all of it takes. */
   get memoryBytes(): number {
@@ -60,6 +92,27 @@ export class Sessions {
   /** Clients remembered. */
   get size(): number {
     return this.#sessions.size;
+  }
+
+  /** Clients whose rows are not as they should be. */
+  get unsavedCount(): number {
+    return this.#unsaved.size;
+  }
+
+  /** Rows in the store, once it has all that was taken. */
+  get savedCount(): number {
+    return this.#savedCount;
+  }
+
+  /** Rows to be written so that the store has `countMax` more of the sessions as they are; it will get them. */
+  takeUnsaved(countMax: number): StateChange[] {
+    const rows: StateChange[] = [];
+    for (const clientId of this.#unsaved) {
+      if (rows.length === countMax) break;
+      this.#unsaved.delete(clientId);
+      rows.push(this.#save(clientId));
+    }
+    return rows;
   }
 
   /** The outcome of an earlier write of this id, `undefined` if the write is new. */
@@ -88,11 +141,32 @@ export class Sessions {
     }
   }
 
+  #adopt(clientId: string, session: Session): void {
+    this.#sessions.set(clientId, session);
+    for (const outcome of session.results.values()) this.#outcomeBytes += memoryBytesOf(outcome);
+    this.#places = session.place;
+    this.#savedCount++;
+  }
+
+  #save(clientId: string): StateChange {
+    const key = rowKey(SESSION_ROWS, Uint8Array.fromHex(clientId));
+    const session = this.#sessions.get(clientId);
+    if (session === undefined) {
+      this.#savedCount--;
+      return { key, value: undefined };
+    }
+    if (!session.isSaved) this.#savedCount++;
+    session.isSaved = true;
+    return { key, value: encodeSession(session) };
+  }
+
   #touch(clientId: string, nowMs: number): Session {
-    const session = this.#sessions.get(clientId) ?? { results: new Map(), forgottenBelow: 0, lastSeenMs: 0 };
+    const session = this.#sessions.get(clientId) ?? newSession(this.#unsaved.has(clientId));
     session.lastSeenMs = nowMs;
+    session.place = ++this.#places;
     this.#sessions.delete(clientId);
     this.#sessions.set(clientId, session);
+    this.#unsaved.add(clientId);
     return session;
   }
 
@@ -102,8 +176,49 @@ export class Sessions {
       if (!isOld && this.#sessions.size <= SESSIONS_MAX) return;
       for (const outcome of session.results.values()) this.#outcomeBytes -= memoryBytesOf(outcome);
       this.#sessions.delete(clientId);
+      if (session.isSaved) this.#unsaved.add(clientId);
+      else this.#unsaved.delete(clientId);
     }
   }
+}
+
+/** @param isSaved whether a row of an earlier session of the client is in the store still */
+function newSession(isSaved: boolean): Session {
+  return { results: new Map(), forgottenBelow: 0, lastSeenMs: 0, place: 0, isSaved };
+}
+
+function clientOf(key: Uint8Array): string {
+  return key.subarray(SESSION_ROWS.length).toHex();
+}
+
+function encodeSession({ place, lastSeenMs, forgottenBelow, results }: Session): Uint8Array {
+  const outcomes = [...results].map(([sequence, outcome]) => [sequence, encodeOutcome(outcome)] as const);
+  const numbers = [place, lastSeenMs, forgottenBelow, outcomes.length];
+  let length = 1 + numbers.reduce((sum, each) => sum + varintSize(each), 0);
+  for (const [sequence, { length: bytes }] of outcomes) length += varintSize(sequence) + varintSize(bytes) + bytes;
+  const writer = new WireWriter(new Uint8Array(length));
+  writer.byte(ROW_FORMAT);
+  for (const number of numbers) writer.varint(number);
+  for (const [sequence, bytes] of outcomes) {
+    writer.varint(sequence);
+    writer.lengthPrefixed(bytes);
+  }
+  return writer.finishMeasured();
+}
+
+/** @throws {RangeError} when the bytes are not a session */
+function decodeSession(bytes: Uint8Array): Session {
+  const reader = new WireReader(bytes);
+  const format = reader.byte();
+  if (format !== ROW_FORMAT) throw new RangeError(`Cannot read a session of format ${format}`);
+  const [place, lastSeenMs, forgottenBelow] = [reader.varint(), reader.varint(), reader.varint()];
+  const results = new Map<number, Outcome>();
+  for (let left = reader.varint(); left > 0; left--) {
+    const sequence = reader.varint();
+    results.set(sequence, decodeOutcome(reader.lengthPrefixed()));
+  }
+  reader.mustEnd();
+  return { results, forgottenBelow, lastSeenMs, place, isSaved: true };
 }
 
 /** Returns the bytes of memory that are free now. */

@@ -53,29 +53,42 @@ export function createMultiRaft(options: BootstrapOptions): MultiRaft {
 }
 
 /**
- * Restores the replicas that the node was founded with and those that its log holds.
+ * The groups that the node was founded with, and those that it holds anything of.
  *
- * @returns their groups
- * @throws {DataDirectoryError} when the log holds a group that the cluster does not have
+ * @param held those of which there are a store or records in the log
+ * @throws {DataDirectoryError} when the cluster does not have one of them
  */
+export function groupsToRestore(
+  options: Pick<BootstrapOptions, "nodeId" | "hasJoined" | "shape">,
+  held: readonly GroupId[],
+): readonly GroupId[] {
+  const last = groupOfPartition(options.shape.partitionCount - 1);
+  const foreign = held.find((group) => group > last);
+  if (foreign !== undefined) {
+    throw new DataDirectoryError(
+      `Cannot restore group ${foreign} from the data directory: this cluster has groups 0 to ${last}`,
+    );
+  }
+  return [...new Set([CLUSTER_GROUP, ...foundedGroups(options).keys(), ...held])];
+}
+
+/** Restores the replicas of `groups`. */
 export function restoreGroups(
   multiRaft: MultiRaft,
   options: BootstrapOptions,
-  collector: RecoveryCollector,
-): ReadonlySet<GroupId> {
+  { groups, collector }: RestoredGroups,
+): void {
   const founded = foundedGroups(options);
-  const groups = new Set([CLUSTER_GROUP, ...founded.keys(), ...collector.groups()]);
-  const last = groupOfPartition(options.shape.partitionCount - 1);
   for (const group of groups) {
-    if (group > last) {
-      throw new DataDirectoryError(
-        `Cannot restore group ${group} from the log: this cluster has groups 0 to ${last}`,
-      );
-    }
     const { initial, priority } = founded.get(group) ?? UNTOLD;
     multiRaft.addGroup({ group, restored: collector.restore(group, initial), priority });
   }
-  return groups;
+}
+
+/** Which groups, and what the log holds of them. */
+export interface RestoredGroups {
+  readonly groups: readonly GroupId[];
+  readonly collector: RecoveryCollector;
 }
 
 /** How a group begins. */
@@ -88,7 +101,9 @@ interface Beginning {
 const UNTOLD: Beginning = { initial: NO_MEMBERS, priority: [] };
 
 /** What a founder begins with; a node that comes later is told everything. */
-function foundedGroups({ hasJoined, nodeId, shape }: BootstrapOptions): ReadonlyMap<GroupId, Beginning> {
+function foundedGroups(
+  { hasJoined, nodeId, shape }: Pick<BootstrapOptions, "nodeId" | "hasJoined" | "shape">,
+): ReadonlyMap<GroupId, Beginning> {
   if (hasJoined) return new Map();
   const own = placePartitions(shape).filter(({ replicas }) => replicas.includes(nodeId));
   const initial = initialClusterMembership(shape);

@@ -15,6 +15,8 @@ export type Input =
   | CallInput
   /** `group`, if this node leads it, is to be led by `to`. */
   | { readonly kind: "transfer"; readonly group: GroupId; readonly to: NodeId }
+  /** A store that was waited for is open, or could not be opened and is to be tried again. */
+  | { readonly kind: "storeOpened" }
   | PeerInput;
 
 /** The inbox as its loop sees it, and as those do who fill it. */

@@ -47,6 +47,7 @@ import {
 } from "../cluster/mod.ts";
 import {
   type DataDirectory,
+  DataDirectoryError,
   DirectoryWatch,
   type Identity,
   type ResourceTrouble,
@@ -55,7 +56,16 @@ import {
 import { ClockEntries, Removal } from "../expiry/mod.ts";
 import type { Mutation } from "../kv/mod.ts";
 import { type Clock, Outbox, type PeerTransport } from "../ports/mod.ts";
-import { createMultiRaft, restoreGroups, TICKS_PER_HEARTBEAT } from "./bootstrap.ts";
+import {
+  type AskedBudget,
+  Flusher,
+  isStateError,
+  LogRelease,
+  stateBudget,
+  StateStores,
+  type StoreSizes,
+} from "../state/mod.ts";
+import { createMultiRaft, groupsToRestore, restoreGroups, TICKS_PER_HEARTBEAT } from "./bootstrap.ts";
 import { ClusterStateMachine } from "./cluster_state_machine.ts";
 import { Coordinator } from "./coordinator.ts";
 import { GroupZero } from "./group_zero.ts";
@@ -65,7 +75,8 @@ import { NodeReporter, type ReplicaReport } from "./node_status.ts";
 import { PeerDirectory } from "./peer_directory.ts";
 import { Reconciler } from "./reconciler.ts";
 import { type RecoveredLog, recoverLog } from "./recovery.ts";
-import { ReplicaSet } from "./replica_set.ts";
+import { ReplicaSet, restoreFrom } from "./replica_set.ts";
+import { encodeRecords } from "./wal_codec.ts";
 
 /** How long a clean stop waits for leaderships to be taken over, in election timeouts. */
 const HAND_OVER_TIMEOUTS = 2;
@@ -104,9 +115,18 @@ export interface NodeOptions {
   readonly walSegmentBytes: number;
   /** What the node may hold in memory. */
   readonly memory: MemoryLimits;
+  /** What stores and log may take, where it is not to follow from that. */
+  readonly budget?: AskedBudget;
+  readonly storeSizes?: StoreSizes;
   /** Where it says what is wrong for the moment. */
   readonly troubles: Troubles;
   readonly meters: LoopMeters;
+}
+
+/** What a node has found on its disk. */
+interface RestoredNode extends RecoveredLog {
+  readonly stores: StateStores;
+  readonly groups: readonly GroupId[];
 }
 
 /** See the module comment. */
@@ -129,46 +149,63 @@ export class Node implements NodeApi {
   /** Which writes it takes. */
   readonly gate: WriteGate;
   #isStopping = false;
+  readonly #stores: StateStores;
+  readonly #flusher: Flusher;
 
   /**
-   * Recovers the log and starts the loop. The data directory belongs to the node from now on: it is released
-   * when the node is closed, or cannot be opened.
+   * Opens the stores, recovers the log and starts the loop. The data directory belongs to the node from now
+   * on: it is released when the node is closed, or cannot be opened.
    *
-   * @throws {DataDirectoryError} when the log cannot be opened or is damaged
+   * @throws {DataDirectoryError} when a store or the log cannot be opened or is damaged
    */
   static async open(options: NodeOptions): Promise<Node> {
     try {
-      const log = await recoverLog(options);
-      try {
-        return new Node(options, log);
-      } catch (error) {
-        await log.wal.close();
+      const stores = await openStores(options);
+      return await Node.#restore(options, stores).catch(async (error) => {
+        await stores.close();
         throw error;
-      }
+      });
     } catch (error) {
       options.data.lock.release();
+      throw isStateError(error) ? new DataDirectoryError(error.message, { cause: error }) : error;
+    }
+  }
+
+  static async #restore(options: NodeOptions, stores: StateStores): Promise<Node> {
+    const log = await recoverLog({ ...options, pointOf: (group) => stores.all.get(group)?.store.point });
+    try {
+      const { identity: { nodeId } } = options.data;
+      const place = { nodeId, shape: options.shape, hasJoined: options.joined !== undefined };
+      const groups = groupsToRestore(place, [...log.collector.groups(), ...stores.all.keys()]);
+      for (const group of groups) await stores.ensure(group);
+      return new Node(options, { ...log, stores, groups });
+    } catch (error) {
+      await log.wal.close();
       throw error;
     }
   }
 
-  private constructor(options: NodeOptions, { wal, collector }: RecoveredLog) {
+  private constructor(options: NodeOptions, { wal, collector, stores, groups }: RestoredNode) {
     const { electionTimeoutMs, joined, shape, transport } = options;
     const { clusterId, identity } = options.data;
     const own = { ...options, clusterId, identity, nodeId: identity.nodeId, hasJoined: joined !== undefined };
     const multiRaft = createMultiRaft(own);
     const leaders = new LeaderTable();
     const outbox = new Outbox(transport);
-    const machine = new ClusterStateMachine(initialState(options));
+    const machine = new ClusterStateMachine(initialState(options), stores.get(CLUSTER_GROUP));
     const memory = createMemoryBudget(options.memory);
     const gate = new WriteGate({ space: wal, memory });
-    const base = { ...own, wal, multiRaft, leaders, outbox, memory, gate };
+    const base = { ...own, wal, multiRaft, leaders, outbox, memory, gate, stores };
     const cluster = new GroupZero({ ...base, machine });
+    restoreFrom(stores.get(CLUSTER_GROUP), cluster.replica);
     const leaderFollowed = () => multiRaft.status(CLUSTER_GROUP)!.leader;
     const peers = new PeerDirectory({ ...base, cluster: machine, leaderFollowed });
     const replicas = new ReplicaSet({ ...base, cluster: cluster.replica });
-    for (const group of restoreGroups(multiRaft, own, collector)) {
-      if (group !== CLUSTER_GROUP) replicas.add(group);
-    }
+    restoreGroups(multiRaft, own, { groups, collector });
+    for (const group of groups) if (group !== CLUSTER_GROUP) replicas.add(group);
+    const budget = stateBudget(options.memory, options.budget ?? {});
+    const keeping = { ...base, budget, replicas: replicas.all, places: collector.places };
+    const flusher = new Flusher(keeping);
     const parts = { ...base, cluster, peers, replicas };
     const calls = { ...base, addresses: peers, replicas: replicas.all };
     const dispatcher = new CallDispatcher(calls);
@@ -176,6 +213,8 @@ export class Node implements NodeApi {
     this.#options = options;
     this.wal = wal;
     this.replicas = replicas;
+    this.#stores = stores;
+    this.#flusher = flusher;
     this.cluster = cluster;
     this.#peers = peers;
     this.#memory = memory;
@@ -193,6 +232,9 @@ export class Node implements NodeApi {
       leaderships: new Leaderships(calls),
       reconciler,
       coordinator: new Coordinator({ ...parts, reconciler }),
+      flusher,
+      places: collector.places,
+      logRelease: new LogRelease({ ...keeping, flusher, encode: encodeRecords, heldIndex: () => undefined }),
       tickMs: options.heartbeatMs / TICKS_PER_HEARTBEAT,
       stuckDiskMs: electionTimeoutMs / 2,
     });
@@ -368,13 +410,26 @@ export class Node implements NodeApi {
     this.#intake.close();
     try {
       await this.#loop.stop();
+      this.#flusher.close();
       await transport.close();
+      await this.#stores.close();
       await this.wal.close();
     } finally {
       data.lock.release();
     }
     if (this.#loop.failure !== undefined) throw this.#loop.failure;
   }
+}
+
+function openStores({ budget = {}, clock, data, fileSystem, memory, randomWord, storeSizes }: NodeOptions) {
+  return StateStores.open({
+    fileSystem,
+    directory: data.directory,
+    cacheBytes: stateBudget(memory, budget).cacheBytes,
+    pause: () => new Promise((resolve) => clock.soon(resolve)),
+    randomWord,
+    sizes: storeSizes,
+  });
 }
 
 /** The cluster's state before its own group has said anything. */

@@ -38,6 +38,7 @@ import type { Input, NodeInbox } from "./inbox.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
 import type { Reconciler } from "./reconciler.ts";
 import type { ReplicaSet } from "./replica_set.ts";
+import type { EntryPlaces, Flusher, LogRelease } from "../state/mod.ts";
 import { encodeRecords } from "./wal_codec.ts";
 
 /** What the loop measures of itself. */
@@ -78,6 +79,9 @@ export interface NodeLoopOptions {
   readonly cluster: GroupZero;
   readonly reconciler: Reconciler;
   readonly coordinator: Coordinator;
+  readonly flusher: Flusher;
+  readonly logRelease: LogRelease;
+  readonly places: EntryPlaces;
   readonly tickMs: number;
   readonly walSync: SyncPolicy;
   /** A write that takes longer than this counts as hanging. */
@@ -299,7 +303,7 @@ export class NodeLoop {
     const records = encodeRecords(ready.persist);
     if (records.length === 0 && this.#writing.length === 0) return this.#finish({ ready, startedMs });
     // Nothing to write, but a promise made now may rest on what is still being written.
-    const durable = records.length === 0 ? this.#writing.at(-1)!.durable : this.#append(records);
+    const durable = records.length === 0 ? this.#writing.at(-1)!.durable : this.#append(ready, records);
     const write: Write = { ready, startedMs, durable, isFrame: records.length > 0, isDurable: false };
     this.#writing.push(write);
     if (write.isFrame) this.#writesUnderWay++;
@@ -348,16 +352,20 @@ export class NodeLoop {
     }
   }
 
-  #append(records: readonly WalRecord[]): Promise<unknown> {
-    const { wal, meters } = this.#options;
+  #append({ persist }: ReadyBatch, records: readonly WalRecord[]): Promise<unknown> {
+    const { places, wal, meters } = this.#options;
     const before = wal.stats.frameBytes;
+    const { segment } = wal.end;
+    for (const { group, entries } of persist) {
+      if (entries.length > 0) places.note({ group, index: entries[0]!.index, segment });
+    }
     const durable = wal.append(records);
     meters.observeFrame(wal.stats.frameBytes - before);
     return durable;
   }
 
   #take(input: Input): void {
-    const { dispatcher, leaderships, multiRaft, outbox } = this.#options;
+    const { cluster, dispatcher, leaderships, multiRaft, outbox, replicas } = this.#options;
     switch (input.kind) {
       case "tick":
         return this.#tick();
@@ -373,6 +381,8 @@ export class NodeLoop {
       case "peerLost":
         multiRaft.reportUnreachable(input.peer);
         return dispatcher.losePeer(input.peer);
+      case "storeOpened":
+        return replicas.follow(cluster.state);
       case "removed":
         return this.#ended.resolve({ kind: "removed" });
       default:
@@ -403,6 +413,7 @@ export class NodeLoop {
     dispatcher.countMemory();
     clockEntries.tick();
     removal.tick();
+    this.#keepBounded();
     this.#noteTroubles();
     for (const ms of wal.takeSyncDurations()) meters.observeSync(ms / 1000);
     this.#continueHandOver(nowMs);
@@ -411,13 +422,21 @@ export class NodeLoop {
     leaderships.announceAgain(nowMs);
   }
 
+  /** Here all that was handed out has been given to the log, and is applied as far as it is committed. */
+  #keepBounded(): void {
+    const { flusher, logRelease } = this.#options;
+    flusher.tick();
+    logRelease.tick()?.catch((error) => this.#die(error));
+  }
+
   #noteTroubles(): void {
-    const { gate, peers, replicas, troubles, wal } = this.#options;
+    const { flusher, gate, peers, replicas, troubles, wal } = this.#options;
     gate.forgetOthers((group) => replicas.holds(group) && !replicas.leads(group));
     troubles.note("next_segment", wal.spareFailure);
     troubles.note("log_full", gate.diskTrouble);
     troubles.note("memory_full", gate.memoryTrouble);
     troubles.note("entry_too_large", gate.entryTrouble);
+    troubles.note("state_files", flusher.trouble);
     troubles.note("peer_distrusted", peers.distrustTrouble);
   }
 

@@ -5,13 +5,17 @@
  */
 
 import {
+  decodeMembership,
   type Entry,
   type GroupId,
   type HardState,
+  type LogIndex,
   type Membership,
+  NO_NODE,
   type NodeId,
   type PeerPromise,
   type Restored,
+  type SnapshotMeta,
   unreachable,
 } from "../../raft/mod.ts";
 import {
@@ -22,10 +26,12 @@ import {
   Wal,
   WalError,
   type WalErrorCode,
+  type WalPosition,
   type WalTimer,
 } from "../../wal-wasm/mod.ts";
 import { type DataDirectory, DataDirectoryError, lostLog, rememberLog } from "../data/mod.ts";
 import type { Clock } from "../ports/mod.ts";
+import { EntryPlaces, type LogPoint } from "../state/mod.ts";
 import { decodeRecord } from "./wal_codec.ts";
 
 const INITIAL_HARD_STATE: HardState = { term: 0, vote: 0, commit: 0 };
@@ -42,6 +48,8 @@ export interface LogOptions {
   readonly walSegmentBytes: number;
   /** For the salt of a new log, 32 bits that cannot be guessed; the system's by default. */
   readonly randomWord?: () => number;
+  /** Up to where the log is in the store of a group; `undefined` for a group without a store. */
+  readonly pointOf: (group: GroupId) => LogPoint | undefined;
 }
 
 /** A log that can be written, and what it held. */
@@ -68,18 +76,31 @@ export async function recoverLog(options: LogOptions): Promise<RecoveredLog> {
 /** What has been read of one group. */
 interface CollectedGroup {
   hardState: HardState;
+  /** Contiguous, above the store's point. */
   readonly entries: Entry[];
   readonly promises: Map<NodeId, PeerPromise>;
+  readonly point: LogPoint | undefined;
 }
 
-/** Collects records, oldest first, and gives each group what is left of them. */
+/**
+ * Collects records, oldest first, and gives each group what is left of them. What the store of a group holds
+ * is not taken, nor what lies before the place in the log from which on a snapshot has replaced it.
+ *
+ * Of a log whose beginning was let go of, the first entries of a group may lack those before them, until the
+ * copies follow that were written in their place.
+ */
 export class RecoveryCollector {
   readonly #groups = new Map<GroupId, CollectedGroup>();
-  #gap: RangeError | undefined;
+  readonly #pointOf: LogOptions["pointOf"];
+  /** Where the entries were found. */
+  readonly places = new EntryPlaces();
+
+  constructor(pointOf: LogOptions["pointOf"]) {
+    this.#pointOf = pointOf;
+  }
 
   /**
-   * Takes the next record of the log. An entry before which others are missing is passed over: whether the
-   * log is damaged, and where, is known only when all of it has been read.
+   * Takes the next record of the log. Whether entries are missing is known only when all of it has been read.
    */
   take(record: RecoveredRecord): void {
     const decoded = decodeRecord(record.kind, record.payload);
@@ -92,7 +113,9 @@ export class RecoveryCollector {
         state.promises.set(decoded.promise.node, decoded.promise);
         return;
       case "entry":
-        this.#gap ??= tryAppendEntry(state.entries, decoded.entry);
+        if (isBefore(record.position, state.point?.logFloor)) return;
+        takeEntry(state, decoded.entry);
+        this.places.note({ group: record.group, index: decoded.entry.index, segment: record.position.segment });
         return;
       default:
         return unreachable(decoded);
@@ -101,7 +124,15 @@ export class RecoveryCollector {
 
   /** @throws {RangeError} when entries are missing */
   mustHaveNoGap(): void {
-    if (this.#gap !== undefined) throw this.#gap;
+    for (const [group, { entries, point }] of this.#groups) {
+      const first = entries[0]?.index ?? 0;
+      const wanted = indexOf(point) + 1;
+      if (first <= wanted) continue;
+      throw new RangeError(
+        `Cannot restore group ${group}: the log holds entries from ${first} on, and its store those below ` +
+          `${wanted}`,
+      );
+    }
   }
 
   /** Groups of which the log holds anything. */
@@ -111,40 +142,54 @@ export class RecoveryCollector {
 
   /** What the replica of `group` here is restored from; `initial` is its membership before any change. */
   restore(group: GroupId, initial: Membership): Restored {
-    const { hardState, entries, promises } = this.#groups.get(group) ?? newGroup();
-    const commit = Math.min(hardState.commit, entries.at(-1)?.index ?? 0);
-    const snapshot = { index: 0, term: 0, membership: initial };
-    return { hardState: { ...hardState, commit }, snapshot, entries, promises: [...promises.values()] };
+    const { hardState: { term, vote, commit }, entries, promises, point } = this.#group(group);
+    const snapshot = snapshotAt(point, initial);
+    const last = entries.at(-1)?.index ?? snapshot.index;
+    const hardState = {
+      // A snapshot may be of a term in which this replica has promised nothing.
+      term: Math.max(term, snapshot.term),
+      vote: snapshot.term > term ? NO_NODE : vote,
+      commit: Math.max(snapshot.index, Math.min(commit, last)),
+    };
+    return { hardState, snapshot, entries, promises: [...promises.values()] };
   }
 
   #group(group: GroupId): CollectedGroup {
     let state = this.#groups.get(group);
     if (state === undefined) {
-      state = newGroup();
+      const point = this.#pointOf(group);
+      state = { hardState: INITIAL_HARD_STATE, entries: [], promises: new Map(), point };
       this.#groups.set(group, state);
     }
     return state;
   }
 }
 
-function newGroup(): CollectedGroup {
-  return { hardState: INITIAL_HARD_STATE, entries: [], promises: new Map() };
+/** An entry replaces all that were written before at its index and above. */
+function takeEntry({ entries, point }: CollectedGroup, entry: Entry): void {
+  const position = entry.index - (entries[0]?.index ?? entry.index);
+  // Those before a gap are of no use: nothing that follows can belong to them.
+  entries.length = position < 0 || position > entries.length ? 0 : position;
+  if (entry.index > indexOf(point)) entries.push(entry);
 }
 
-/**
- * An entry replaces all that were written before at its index and above. Returns why it cannot stand here.
- */
-function tryAppendEntry(entries: Entry[], entry: Entry): RangeError | undefined {
-  const first = entries[0]?.index ?? 1;
-  const position = entry.index - first;
-  if (position < 0 || position > entries.length) {
-    return new RangeError(
-      `Cannot restore entry ${entry.index}: the log holds entries ${first} to ${first + entries.length - 1}`,
-    );
+function indexOf(point: LogPoint | undefined): LogIndex {
+  return point?.index ?? 0;
+}
+
+/** Where the state stands before any entry of the log. */
+function snapshotAt(point: LogPoint | undefined, initial: Membership): SnapshotMeta {
+  if (point === undefined || point.index === 0) {
+    return { index: 0, term: 0, membership: initial, membershipIndex: 0 };
   }
-  entries.length = position;
-  entries.push(entry);
-  return undefined;
+  const { index, term, membership, membershipIndex } = point;
+  return { index, term, membership: decodeMembership(membership), membershipIndex };
+}
+
+function isBefore(position: WalPosition, floor: WalPosition | undefined): boolean {
+  if (floor === undefined) return false;
+  return position.segment < floor.segment ||
+    (position.segment === floor.segment && position.offset < floor.offset);
 }
 
 function openLog(options: LogOptions): Promise<Wal> {
@@ -162,9 +207,9 @@ function openLog(options: LogOptions): Promise<Wal> {
   });
 }
 
-async function readLog({ data, fileSystem }: LogOptions, wal: Wal): Promise<RecoveredLog> {
+async function readLog({ data, fileSystem, pointOf }: LogOptions, wal: Wal): Promise<RecoveredLog> {
   try {
-    const collector = new RecoveryCollector();
+    const collector = new RecoveryCollector(pointOf);
     refuseDamage(await wal.recover((record) => collector.take(record)));
     collector.mustHaveNoGap();
     if (data.logId === undefined) await rememberLog(fileSystem, data, wal.logId);

@@ -15,12 +15,15 @@ import {
   NO_MEMBERS,
   partitionOfGroup,
 } from "../cluster/mod.ts";
+import type { Troubles } from "../data/mod.ts";
 import type { Clock } from "../ports/mod.ts";
+import type { ReplicaState, StateStores } from "../state/mod.ts";
+import type { NodeInbox } from "./inbox.ts";
 
 /** What a replica begins with that its leader is to feed. */
 const EMPTY: Restored = {
   hardState: { term: 0, vote: 0, commit: 0 },
-  snapshot: { index: 0, term: 0, membership: NO_MEMBERS },
+  snapshot: { index: 0, term: 0, membership: NO_MEMBERS, membershipIndex: 0 },
   entries: [],
 };
 
@@ -29,25 +32,27 @@ export interface ReplicaSetOptions {
   readonly nodeId: NodeId;
   readonly multiRaft: MultiRaft;
   readonly clock: Clock;
+  readonly stores: StateStores;
+  readonly troubles: Troubles;
+  /** Told when a store is open that was waited for. */
+  readonly inbox: NodeInbox;
   /** The replica of the cluster's own group. */
   readonly cluster: HostedReplica;
 }
 
 /** See the module comment. */
 export class ReplicaSet {
-  readonly #nodeId: NodeId;
-  readonly #multiRaft: MultiRaft;
-  readonly #clock: Clock;
+  readonly #options: ReplicaSetOptions;
+  /** Groups whose stores are being opened. */
+  readonly #opening = new Set<GroupId>();
   readonly #ofPartitions = new Map<GroupId, KvReplica>();
   readonly #all = new Map<GroupId, HostedReplica>();
   /** By group, those that have moved away too. */
   readonly all: ReadonlyMap<GroupId, HostedReplica> = this.#all;
 
-  constructor({ nodeId, multiRaft, clock, cluster }: ReplicaSetOptions) {
-    this.#nodeId = nodeId;
-    this.#clock = clock;
-    this.#multiRaft = multiRaft;
-    this.#all.set(CLUSTER_GROUP, cluster);
+  constructor(options: ReplicaSetOptions) {
+    this.#options = options;
+    this.#all.set(CLUSTER_GROUP, options.cluster);
   }
 
   /** Whether this node leads the group, as far as it knows. */
@@ -70,29 +75,61 @@ export class ReplicaSet {
     return [...this.#ofPartitions.values()].sort((a, b) => a.partitionId - b.partitionId);
   }
 
-  /** Takes in a partition's replica that the core already has. */
+  /** Takes in a partition's replica that the core already has, with what its store holds. */
   add(group: GroupId): KvReplica {
-    const replica = createKvReplica({ partitionId: partitionOfGroup(group), group }, this.#clock);
+    const { clock, stores } = this.#options;
+    const store = stores.get(group);
+    const replica = createKvReplica({ partitionId: partitionOfGroup(group), group }, { store, clock });
+    restoreFrom(store, replica);
     this.#ofPartitions.set(group, replica);
     this.#all.set(group, replica);
     return replica;
   }
 
-  /** Becomes what the cluster's state says of this node. */
+  /** Becomes what the cluster's state says of this node. Called again when a store has been opened. */
   follow(state: ClusterState): void {
+    const { multiRaft, nodeId } = this.#options;
     for (const { partitionId, replicas, target } of state.partitions) {
       const group = groupOfPartition(partitionId);
-      const isAssigned = replicas.includes(this.#nodeId) || target.includes(this.#nodeId);
+      const isAssigned = replicas.includes(nodeId) || target.includes(nodeId);
       const replica = this.#ofPartitions.get(group) ?? (isAssigned ? this.#receive(group) : undefined);
       if (replica === undefined) continue;
       replica.isAssigned = isAssigned;
-      this.#multiRaft.setPriority(group, target);
+      multiRaft.setPriority(group, target);
     }
   }
 
-  /** A partition is moved here: an empty replica waits for its leader to feed it. */
-  #receive(group: GroupId): KvReplica {
-    this.#multiRaft.addGroup({ group, restored: EMPTY, priority: [] });
+  /** A partition is moved here: an empty replica waits for its leader to feed it, once its store is open. */
+  #receive(group: GroupId): KvReplica | undefined {
+    const { multiRaft, stores } = this.#options;
+    if (!stores.all.has(group)) return void this.#open(group);
+    multiRaft.addGroup({ group, restored: EMPTY, priority: [] });
     return this.add(group);
   }
+
+  #open(group: GroupId): void {
+    if (this.#opening.has(group)) return;
+    const { clock, inbox, stores, troubles } = this.#options;
+    this.#opening.add(group);
+    const end = () => {
+      this.#opening.delete(group);
+      inbox.push({ kind: "storeOpened" });
+    };
+    stores.ensure(group).then(() => {
+      troubles.note("state_opening", undefined);
+      end();
+    }, (error) => {
+      const why = error instanceof Error ? error.message : String(error);
+      troubles.note("state_opening", `the store of group ${group} cannot be made: ${why}; it is tried again`);
+      clock.after(REOPEN_MS, end);
+    });
+  }
+}
+
+/** Pause before a store that could not be opened is tried again. */
+const REOPEN_MS = 500;
+
+/** Makes a replica stand where its store does. */
+export function restoreFrom({ store }: ReplicaState, replica: HostedReplica): void {
+  if (store.point.index > 0) replica.restore(store.point);
 }

@@ -1,6 +1,5 @@
 /**
- * The disk, with a record of what is written at once and of the syncs: those of the log's frames, and what
- * goes on beside them in the same way.
+ * The disk, with a record of what is written to the log at once, and of its syncs.
  *
  * @module
  */
@@ -19,11 +18,15 @@ export class RecordingFileSystem implements FileSystem {
   }
 
   async open(path: string): Promise<StoredFile> {
-    return new RecordingFile(await this.#files.open(path), this.#recorder);
+    return this.#recorded(await this.#files.open(path));
   }
 
   async create(path: string): Promise<StoredFile> {
-    return new RecordingFile(await this.#files.create(path), this.#recorder);
+    return this.#recorded(await this.#files.create(path));
+  }
+
+  #recorded(file: StoredFile): StoredFile {
+    return isOfLog(file) ? new RecordingFile(file, this.#recorder) : file;
   }
 
   rename(from: string, to: string): Promise<void> {
@@ -38,6 +41,10 @@ export class RecordingFileSystem implements FileSystem {
     return this.#files.list(directory);
   }
 
+  listDirectories(directory: string): Promise<readonly string[]> {
+    return this.#files.listDirectories(directory);
+  }
+
   createDirectory(path: string): Promise<void> {
     return this.#files.createDirectory(path);
   }
@@ -49,6 +56,11 @@ export class RecordingFileSystem implements FileSystem {
   lock(path: string): Promise<FileLock | undefined> {
     return this.#files.lock(path);
   }
+}
+
+/** Not those of the state: they are written beside. */
+function isOfLog({ path }: StoredFile): boolean {
+  return /\.wal(\.tmp)?$/.test(path);
 }
 
 class RecordingFile implements StoredFile {

@@ -22,6 +22,7 @@ export type DiskOperation =
   | "rename"
   | "remove"
   | "list"
+  | "listDirectories"
   | "createDirectory"
   | "syncDirectory"
   | "lock"
@@ -117,6 +118,7 @@ export class MemoryDisk {
   /** Replaces or makes a file, durably. */
   place(path: string, content: Uint8Array): void {
     const inode = new MemoryInode();
+    this.addDirectory(directoryOf(path));
     inode.write(content, 0);
     inode.beginSync().succeed();
     this.#inodes.set(path, inode);
@@ -195,6 +197,13 @@ export class MemoryDisk {
     );
   }
 
+  listDirectories(directory: string): string[] {
+    if (!this.#directories.has(directory)) throw new Deno.errors.NotFound(`no such directory: ${directory}`);
+    return [...this.#directories].filter((path) => path !== directory && directoryOf(path) === directory).map((
+      path,
+    ) => path.slice(directory.length + 1));
+  }
+
   /** Returns what makes the changes up to now durable. */
   beginSyncDirectory(directory: string): () => void {
     const covered = new Set(this.#changes.filter((change) => directoryOf(pathOf(change)) === directory));
@@ -261,6 +270,11 @@ class MountedDisk implements FileSystem {
 
   list(directory: string): Promise<readonly string[]> {
     return this.#call({ operation: "list", path: directory }, () => this.#disk.list(directory));
+  }
+
+  listDirectories(directory: string): Promise<readonly string[]> {
+    const call: DiskCall = { operation: "listDirectories", path: directory };
+    return this.#call(call, () => this.#disk.listDirectories(directory));
   }
 
   createDirectory(path: string): Promise<void> {

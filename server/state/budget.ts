@@ -1,0 +1,42 @@
+/**
+ * How much of a node's memory its stores and logs take before something is done about it, and how long its
+ * log on disk becomes.
+ *
+ * @module
+ */
+
+import type { MemoryLimits } from "../api/mod.ts";
+
+const MEBIBYTE = 1024 * 1024;
+/** More than this makes nothing faster, and restarts slower. */
+const MEMTABLE_BYTES_MAX = 64 * MEBIBYTE;
+const CACHE_BYTES_MAX = 64 * MEBIBYTE;
+const LOG_BYTES_MAX = 64 * MEBIBYTE;
+
+/** See the module comment. */
+export interface StateBudget {
+  /** Of memtables: above it the largest is flushed. */
+  readonly memtableBytes: number;
+  /** Of blocks of tables. */
+  readonly cacheBytes: number;
+  /** Of entries in memory: above it those are given up that the stores hold. */
+  readonly logBytes: number;
+  /** Segments of the log on disk: above it the oldest is let go of. */
+  readonly segments: number;
+}
+
+/** What an operator, or a test, has named. */
+export type AskedBudget = { readonly [Name in keyof StateBudget]?: number | undefined };
+
+/** The budget of a node that may hold so much in memory. */
+export function stateBudget({ state, log }: MemoryLimits, asked: AskedBudget): StateBudget {
+  return {
+    memtableBytes: asked.memtableBytes ?? Math.min(MEMTABLE_BYTES_MAX, Math.floor(state / 4)),
+    cacheBytes: asked.cacheBytes ?? Math.min(CACHE_BYTES_MAX, Math.floor(state / 4)),
+    logBytes: asked.logBytes ?? Math.min(LOG_BYTES_MAX, Math.floor(log / 4)),
+    segments: asked.segments ?? SEGMENTS,
+  };
+}
+
+/** With the one that is written; the spare is beside them. */
+const SEGMENTS = 3;

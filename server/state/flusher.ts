@@ -1,0 +1,198 @@
+/**
+ * Decides when the stores of a node are flushed and their tables merged: one at a time, so that the disk has
+ * something left for the log.
+ *
+ * ```
+ * memtables above their budget ──▶ the largest                                   ┐
+ * entries in memory above theirs ▶ the group that holds most above its point     ├─▶ flush ─▶ compactions
+ * a segment that is to go ───────▶ the groups whose entries it holds (`want`)    ┘
+ * ```
+ *
+ * What the disk refuses is tried again after a pause; nothing is lost meanwhile, and memory fills.
+ *
+ * @module
+ */
+
+import type { GroupId, MultiRaft } from "../../raft/mod.ts";
+import type { HostedReplica } from "../calls/mod.ts";
+import type { Clock } from "../ports/mod.ts";
+import type { StateBudget } from "./budget.ts";
+import type { ReplicaState, ReplicaView } from "./replica_state.ts";
+import type { StateStores } from "./state_stores.ts";
+
+/** Pause before something that failed is tried again; it doubles with every failure in a row. */
+const RETRY_MS_MIN = 100;
+/** A disk that has room again is noticed within this time. */
+const RETRY_MS_MAX = 2_000;
+
+/** What a flusher works with. */
+export interface FlusherOptions {
+  readonly stores: StateStores;
+  readonly replicas: ReadonlyMap<GroupId, HostedReplica>;
+  readonly multiRaft: MultiRaft;
+  readonly clock: Clock;
+  readonly budget: StateBudget;
+}
+
+/** A flush, or merging, that failed and is to be tried again. */
+interface Failure {
+  readonly reason: string;
+  readonly retryMs: number;
+  readonly notBeforeMs: number;
+}
+
+/** See the module comment. */
+export class Flusher {
+  readonly #options: FlusherOptions;
+  /** Asked for, in the order in which they are to be flushed. */
+  readonly #wanted = new Set<GroupId>();
+  #flushing: GroupId | undefined;
+  #flushEnded: Promise<void> = Promise.resolve();
+  #isCompacting = false;
+  #flushFailure: Failure | undefined;
+  #compactionFailure: Failure | undefined;
+  #isClosed = false;
+  /** Flushes and merges that were done since the start. */
+  flushes = 0;
+  compactions = 0;
+
+  constructor(options: FlusherOptions) {
+    this.#options = options;
+  }
+
+  /** Why nothing could be flushed or merged lately; `undefined` while it can. */
+  get trouble(): string | undefined {
+    return (this.#flushFailure ?? this.#compactionFailure)?.reason;
+  }
+
+  /** The group is to be flushed, as soon as it is its turn. */
+  want(group: GroupId): void {
+    this.#wanted.add(group);
+  }
+
+  /** Begins what is due. Called at the beginning of a turn, when all that was handed out has been applied. */
+  tick(): void {
+    if (this.#isClosed) return;
+    this.#maybeFlush();
+    this.#maybeCompact();
+  }
+
+  /**
+   * Flushes the group now, behind what is under way.
+   *
+   * @throws {StorageError} when the disk refuses it
+   */
+  async flushNow(group: GroupId): Promise<void> {
+    while (this.#flushing !== undefined) await this.#flushEnded;
+    const view = this.#viewOf(group);
+    if (view === undefined) return;
+    await this.#begin(this.#options.stores.get(group), view);
+  }
+
+  /** Nothing is begun any more; stores are closed elsewhere. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  #maybeFlush(): void {
+    if (this.#flushing !== undefined || this.#mustWait(this.#flushFailure)) return;
+    const group = this.#nextGroup();
+    if (group === undefined) return;
+    const view = this.#viewOf(group);
+    if (view === undefined) return void this.#wanted.delete(group);
+    const state = this.#options.stores.get(group);
+    // What fails is seen in `trouble`, and tried again.
+    if (state.prepareFlush(view)) this.#begin(state, view).catch(() => {});
+  }
+
+  #begin(state: ReplicaState, view: ReplicaView): Promise<void> {
+    this.#flushing = state.group;
+    this.#wanted.delete(state.group);
+    const flush = this.#flush(state, view).finally(() => this.#flushing = undefined);
+    this.#flushEnded = flush.catch(() => {});
+    return flush;
+  }
+
+  async #flush(state: ReplicaState, view: ReplicaView): Promise<void> {
+    try {
+      await state.flush(view);
+      this.flushes++;
+      this.#flushFailure = undefined;
+    } catch (error) {
+      if (!this.#isClosed) this.#flushFailure = this.#failed(error, this.#flushFailure);
+      throw error;
+    }
+  }
+
+  #nextGroup(): GroupId | undefined {
+    const { budget, multiRaft, stores } = this.#options;
+    const states = [...stores.all.values()];
+    const memtableBytes = states.reduce((sum, { store }) => sum + store.memtableBytes, 0);
+    if (memtableBytes > budget.memtableBytes) {
+      return largest(states, ({ store }) => store.memtableBytes);
+    }
+    const [wanted] = this.#wanted;
+    if (wanted !== undefined) return wanted;
+    if (multiRaft.logBytes <= budget.logBytes) return undefined;
+    return largest(states, (state) => this.#isBehind(state) ? multiRaft.status(state.group)?.logBytes ?? 0 : 0);
+  }
+
+  /** Whether entries are applied that are above the store's point. */
+  #isBehind({ group, store }: ReplicaState): boolean {
+    return (this.#options.replicas.get(group)?.machine.appliedIndex ?? 0) > store.point.index;
+  }
+
+  #viewOf(group: GroupId): ReplicaView | undefined {
+    const { multiRaft, replicas } = this.#options;
+    const replica = replicas.get(group);
+    const status = multiRaft.status(group);
+    return replica === undefined || status === undefined ? undefined : { replica, status };
+  }
+
+  #maybeCompact(): void {
+    if (this.#isCompacting || this.#mustWait(this.#compactionFailure)) return;
+    const states = [...this.#options.stores.all.values()];
+    const fullest = largestOf(states, ({ store }) => store.fullness);
+    if (fullest !== undefined && fullest.store.fullness >= 1) void this.#compact(fullest);
+  }
+
+  async #compact({ store }: ReplicaState): Promise<void> {
+    this.#isCompacting = true;
+    try {
+      if (await store.compact()) this.compactions++;
+      this.#compactionFailure = undefined;
+    } catch (error) {
+      if (!this.#isClosed) this.#compactionFailure = this.#failed(error, this.#compactionFailure);
+    } finally {
+      this.#isCompacting = false;
+    }
+  }
+
+  #mustWait(failure: Failure | undefined): boolean {
+    return failure !== undefined && this.#options.clock.monotonicMs() < failure.notBeforeMs;
+  }
+
+  #failed(error: unknown, before: Failure | undefined): Failure {
+    const retryMs = Math.min(RETRY_MS_MAX, 2 * (before?.retryMs ?? RETRY_MS_MIN / 2));
+    const reason = error instanceof Error ? error.message : String(error);
+    return { reason, retryMs, notBeforeMs: this.#options.clock.monotonicMs() + retryMs };
+  }
+}
+
+function largest(states: readonly ReplicaState[], sizeOf: (state: ReplicaState) => number): GroupId | undefined {
+  return largestOf(states, sizeOf)?.group;
+}
+
+/** The one of the largest size, if any is above 0; of equals the first. */
+function largestOf(
+  states: readonly ReplicaState[],
+  sizeOf: (state: ReplicaState) => number,
+): ReplicaState | undefined {
+  let found: ReplicaState | undefined;
+  let most = 0;
+  for (const state of states) {
+    const size = sizeOf(state);
+    if (size > most) [found, most] = [state, size];
+  }
+  return found;
+}

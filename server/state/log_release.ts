@@ -1,0 +1,164 @@
+/**
+ * Lets go of the log: of entries in memory that the stores hold and no follower within reach needs, and of
+ * segments on the disk that hold nothing any more which a restart would need.
+ *
+ * ```
+ *              point                                        last
+ *   ─────────────┼────────────────────────────────────────────┤   entries of a group
+ *   in its store │ read from the log at the next start
+ *
+ *   segment 5     segment 6     segment 7 (written now)
+ *   ───────────┬─────────────┬────────────┄
+ *              └ the entry behind the point lies here: 5 may go once the group's hard state, and what
+ *                others have promised, is written again in 7
+ * ```
+ *
+ * A group whose entry behind the point lies in the oldest segment is flushed. One that has nothing to flush
+ * and still holds the segment, because entries of it wait to be committed there, has *all* its entries above
+ * the point written again: a few of them alone would cut off those that follow when the log is read.
+ *
+ * Everything that is written again is in one batch and durable before anything is let go of.
+ *
+ * @module
+ */
+
+import type { FollowerProgress, GroupId, GroupPersist, LogIndex, MultiRaft, RaftStatus } from "../../raft/mod.ts";
+import type { WalPosition, WalRecord, WalStats } from "../../wal-wasm/mod.ts";
+import type { StateBudget } from "./budget.ts";
+import type { EntryPlaces } from "./entry_places.ts";
+import type { Flusher } from "./flusher.ts";
+import type { ReplicaState } from "./replica_state.ts";
+import type { StateStores } from "./state_stores.ts";
+
+/** Ticks between two looks. */
+const LOOK_EVERY_TICKS = 4;
+/** Entries that followers need are kept up to so many times the budget; then they get a snapshot. */
+const KEPT_FOR_FOLLOWERS = 2;
+/** Those behind a snapshot that is under way are kept longer: it would have been in vain. */
+const KEPT_FOR_RECEIVERS = 3;
+
+/** The log on the disk. */
+export interface ReleasableLog {
+  readonly stats: Pick<WalStats, "segmentCount" | "oldestSegment">;
+  groupsHoldingBack(): readonly GroupId[];
+  hasRoomFor(bytes: number): boolean;
+  append(records: readonly WalRecord[]): Promise<WalPosition>;
+  releaseBefore(group: GroupId, position: WalPosition): void;
+}
+
+/** What it works with. */
+export interface LogReleaseOptions {
+  readonly wal: ReleasableLog;
+  readonly multiRaft: MultiRaft;
+  readonly stores: StateStores;
+  readonly flusher: Flusher;
+  readonly places: EntryPlaces;
+  readonly budget: StateBudget;
+  /** The records of what is to be durable. */
+  readonly encode: (persist: readonly GroupPersist[]) => WalRecord[];
+  /** Of a group of which a snapshot is on its way from here: entries above this index are kept for it. */
+  readonly heldIndex: (group: GroupId) => LogIndex | undefined;
+}
+
+/** A group whose records before a segment are not needed once `persist` is durable. */
+interface Release {
+  readonly group: GroupId;
+  /** Of the first entry that is needed; `undefined` if all that is needed is in `persist`. */
+  readonly segment: number | undefined;
+  readonly persist: GroupPersist;
+}
+
+/** See the module comment. */
+export class LogRelease {
+  readonly #options: LogReleaseOptions;
+  #ticks = 0;
+  #isWriting = false;
+
+  constructor(options: LogReleaseOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Called at the beginning of a turn, when all that was handed out has been given to the log.
+   *
+   * @returns what is being written again, if anything is; it rejects when the log fails
+   */
+  tick(): Promise<void> | undefined {
+    if (this.#ticks++ % LOOK_EVERY_TICKS !== 0) return undefined;
+    this.#compactAll();
+    return this.#isWriting ? undefined : this.#maybeRelease();
+  }
+
+  #compactAll(): void {
+    const { budget, multiRaft, stores } = this.#options;
+    if (multiRaft.logBytes <= budget.logBytes / 2) return;
+    for (const state of stores.all.values()) {
+      const status = multiRaft.status(state.group);
+      if (status !== undefined) multiRaft.compact(state.group, this.#compactableIndex(state, status));
+    }
+  }
+
+  /** Up to where entries of the group are given up in memory. */
+  #compactableIndex({ group, store }: ReplicaState, { followers }: RaftStatus): LogIndex {
+    const { budget, heldIndex, multiRaft } = this.#options;
+    const { index } = store.point;
+    const held = multiRaft.logBytes <= budget.logBytes * KEPT_FOR_RECEIVERS ? heldIndex(group) : undefined;
+    const isRoomy = multiRaft.logBytes <= budget.logBytes;
+    const isTight = multiRaft.logBytes > budget.logBytes * KEPT_FOR_FOLLOWERS;
+    const needed = isTight ? [] : followers.filter((follower) => isRoomy || isWithinReach(follower));
+    return Math.min(index, held ?? Infinity, ...needed.map(({ matchIndex }) => matchIndex));
+  }
+
+  #maybeRelease(): Promise<void> | undefined {
+    const { budget, wal } = this.#options;
+    if (wal.stats.segmentCount <= budget.segments) return undefined;
+    const releases = wal.groupsHoldingBack().flatMap((group) => this.#releaseOf(group) ?? []);
+    return releases.length === 0 ? undefined : this.#write(releases);
+  }
+
+  #releaseOf(group: GroupId): Release | undefined {
+    const { flusher, multiRaft, places, stores, wal } = this.#options;
+    const state = stores.all.get(group);
+    const status = multiRaft.status(group);
+    if (state === undefined || status === undefined) return undefined;
+    const { index } = state.store.point;
+    places.forgetBefore(group, index + 1);
+    const segment = status.lastIndex > index ? places.segmentFrom(group, index + 1) : undefined;
+    const isInOldest = segment !== undefined && segment <= wal.stats.oldestSegment;
+    if (isInOldest && status.applied > index) return void flusher.want(group);
+    const above = isInOldest ? index : status.lastIndex;
+    const persist = multiRaft.persistAgain(group, above);
+    return persist && { group, segment: isInOldest ? undefined : segment, persist };
+  }
+
+  async #write(releases: readonly Release[]): Promise<void> {
+    const { encode, places, wal } = this.#options;
+    const records = encode(releases.map(({ persist }) => persist));
+    if (!wal.hasRoomFor(bytesOf(records))) return;
+    this.#isWriting = true;
+    try {
+      const position = await wal.append(records);
+      for (const { group, segment, persist } of releases) {
+        const [first] = persist.entries;
+        if (first !== undefined) places.note({ group, index: first.index, segment: position.segment });
+        const needed = Math.min(segment ?? position.segment, position.segment);
+        wal.releaseBefore(group, { segment: needed, offset: 0 });
+      }
+    } finally {
+      this.#isWriting = false;
+    }
+  }
+}
+
+/** Of a frame and of the head of a record, at most. */
+const FRAME_BYTES = 256;
+const RECORD_BYTES = 32;
+
+function bytesOf(records: readonly WalRecord[]): number {
+  return records.reduce((sum, { head, body }) => sum + RECORD_BYTES + head.length + body.length, FRAME_BYTES);
+}
+
+/** Whether it is up and gets entries, so that a snapshot would only take longer. */
+function isWithinReach({ active, state }: FollowerProgress): boolean {
+  return active && state !== "snapshot";
+}

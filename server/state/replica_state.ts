@@ -1,0 +1,105 @@
+/**
+ * The store of one replica, as its state machine sees it, and how all of the state gets into it: what the
+ * machine has in memory is written as rows in the moment in which the store is flushed, at the entry that is
+ * applied then.
+ *
+ * @module
+ */
+
+import { encodeMembership, type GroupId, type RaftStatus } from "../../raft/mod.ts";
+import type { HostedReplica } from "../calls/mod.ts";
+import type { StateChange, StateRow, StateStore } from "../kv/mod.ts";
+import type { LogPoint, Store } from "../storage/mod.ts";
+
+/** Rows of what a machine has in memory that are written within one turn: a millisecond or two. */
+const UNSAVED_AT_ONCE = 1_000;
+
+/** A replica, and how the core says it stands. */
+export interface ReplicaView {
+  readonly replica: Pick<HostedReplica, "machine" | "appliedTerm">;
+  readonly status: Pick<RaftStatus, "membership" | "membershipIndex">;
+}
+
+/** See the module comment. */
+export class ReplicaState implements StateStore {
+  readonly group: GroupId;
+  readonly store: Store;
+
+  constructor(group: GroupId, store: Store) {
+    this.group = group;
+    this.store = store;
+  }
+
+  get rowCount(): number {
+    return this.store.estimates.keys;
+  }
+
+  get rowBytes(): number {
+    return this.store.estimates.bytes;
+  }
+
+  get memoryBytes(): number {
+    return this.store.memoryBytes;
+  }
+
+  get(key: Uint8Array): Pick<StateRow, "value" | "version"> | undefined {
+    return this.store.get(key);
+  }
+
+  write(changes: readonly StateChange[], version: number): void {
+    this.store.write(changes, version);
+  }
+
+  *rows(prefix: Uint8Array): Generator<StateRow> {
+    const cursor = this.store.rows(this.store.lastVersion);
+    try {
+      for (cursor.seek(prefix); cursor.isValid; cursor.next()) {
+        const { key, keyStart, keyEnd, value, valueStart, valueEnd, version } = cursor.entry;
+        const row = key.slice(keyStart, keyEnd);
+        if (!beginsWith(row, prefix)) return;
+        yield { key: row, value: value.slice(valueStart, valueEnd), version };
+      }
+    } finally {
+      cursor.close();
+    }
+  }
+
+  /**
+   * Writes some of what the machine has in memory, if there is much of it, so that a flush does not hold up
+   * the node.
+   *
+   * @returns whether a flush may begin
+   */
+  prepareFlush({ replica: { machine } }: ReplicaView): boolean {
+    if (machine.unsavedCount <= UNSAVED_AT_ONCE) return true;
+    this.write(machine.takeUnsaved(UNSAVED_AT_ONCE), machine.appliedIndex);
+    return false;
+  }
+
+  /**
+   * Makes all that is applied durable in the store, whose point is then the last entry applied. What is
+   * written meanwhile is not part of it.
+   *
+   * @throws {StorageError} `STORAGE_WRITE_FAILED`: nothing is lost, it can be tried again
+   */
+  flush(view: ReplicaView): Promise<void> {
+    const { machine } = view.replica;
+    // Before anything is flushed there is nothing to say of it.
+    if (machine.appliedIndex === 0) return Promise.resolve();
+    return this.store.flush(this.#pointOf(view), machine.takeUnsaved(Infinity));
+  }
+
+  #pointOf({ replica, status }: ReplicaView): LogPoint {
+    return {
+      index: replica.machine.appliedIndex,
+      term: replica.appliedTerm,
+      membership: encodeMembership(status.membership),
+      membershipIndex: status.membershipIndex,
+      logFloor: this.store.point.logFloor,
+    };
+  }
+}
+
+function beginsWith(key: Uint8Array, prefix: Uint8Array): boolean {
+  return key.length >= prefix.length && prefix.every((byte, at) => key[at] === byte);
+}
