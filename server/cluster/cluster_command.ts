@@ -117,7 +117,8 @@ function settleFromWire({ partitionId, target, changeId }: ClusterLogCommand_Set
     : { kind: "settle", partitionId, target, changeId };
 }
 
-function requestToWire(request: ChangeRequest): WireRequest {
+/** The request as it stands in a command, and in the cluster's state. */
+export function requestToWire(request: ChangeRequest): WireRequest {
   switch (request.kind) {
     case "addNode":
       return { case: "addNode", value: { nodeId: request.nodeId, address: request.address } };
@@ -177,7 +178,12 @@ function fromWire(command: ClusterLogCommand["command"]): ClusterCommand {
   }
 }
 
-function requestFromWire(request: ClusterLogCommand_Change["request"]): ChangeRequest {
+/**
+ * The other direction; limits are not checked.
+ *
+ * @throws {RangeError} when this node does not know such a request
+ */
+export function requestFromWire(request: ClusterLogCommand_Change["request"]): ChangeRequest {
   switch (request.case) {
     case "addNode":
       return { kind: "addNode", nodeId: request.value.nodeId, address: request.value.address };
@@ -196,9 +202,7 @@ function requestFromWire(request: ClusterLogCommand_Change["request"]): ChangeRe
     case "setReplicationFactor":
       return { kind: "setReplicationFactor", factor: request.value.factor };
     case undefined:
-      throw new RangeError(
-        "Cannot decode a cluster command: this node does not know the kind of its request",
-      );
+      throw new RangeError("Cannot decode a request for a change: this node does not know its kind");
     default:
       return unreachable(request);
   }

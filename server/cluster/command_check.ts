@@ -1,6 +1,7 @@
 /**
  * The limits of everything that group 0's log may hold. A command outside of them is never proposed and never
- * applied, so that the state can be built without checking each number again.
+ * applied, so that the state can be built without checking each number again. The same limits hold for the
+ * same values where the whole state comes as bytes (`state_codec.ts`).
  *
  * @module
  */
@@ -32,7 +33,7 @@ const PORT_MAX = 65_535;
 /** Steps are counted for people: each partition can hardly move more often than this. */
 const STEPS_MAX = PARTITIONS_MAX * REPLICAS_MAX;
 
-/** A number, what it is in a command, and its limits. */
+/** A number, what it is, and its limits. */
 interface LimitedNumber {
   readonly name: string;
   readonly value: number;
@@ -46,6 +47,10 @@ interface LimitedNumber {
  * @throws {RangeError} which names the value and its limits
  */
 export function checkClusterCommand(command: ClusterCommand): void {
+  refuseAs("Cannot accept a cluster command", () => checkCommand(command));
+}
+
+function checkCommand(command: ClusterCommand): void {
   switch (command.kind) {
     case "found":
       return checkFound(command);
@@ -63,12 +68,12 @@ export function checkClusterCommand(command: ClusterCommand): void {
       if (command.changeId !== undefined) checkChangeId(command.changeId);
       return checkReplicas(command.target);
     case "announce":
-      checkNodeId(command.nodeId);
+      checkMemberId(command.nodeId);
       checkClientUrl(command.clientUrl);
       return checkAddress(command.address);
     case "prefer":
       checkPartitionId(command.partitionId);
-      return checkNodeId(command.nodeId);
+      return checkMemberId(command.nodeId);
     case "finish":
       checkChangeId(command.changeId);
       return checkNumber({
@@ -84,12 +89,12 @@ export function checkClusterCommand(command: ClusterCommand): void {
 
 function checkFound(command: Extract<ClusterCommand, { readonly kind: "found" }>): void {
   const { clusterId, replicationFactor, nodes, replicas } = command;
-  check(clusterId === "" || CLUSTER_ID.test(clusterId), "a cluster's id must be 32 hexadecimal digits");
+  checkClusterId(clusterId);
   checkNumber({ name: "replication factor", value: replicationFactor, min: 1, max: REPLICAS_MAX });
   checkNumber({ name: "number of nodes", value: nodes.length, min: 1, max: NODES_MAX });
   checkNumber({ name: "number of partitions", value: replicas.length, min: 1, max: PARTITIONS_MAX });
   for (const { nodeId, address } of nodes) {
-    checkNodeId(nodeId);
+    checkMemberId(nodeId);
     checkAddress(address);
   }
   const members = new Set(nodes.map(({ nodeId }) => nodeId));
@@ -107,20 +112,25 @@ function checkFound(command: Extract<ClusterCommand, { readonly kind: "found" }>
   }
 }
 
-function checkRequest(request: ChangeRequest): void {
+/**
+ * Refuses a request with a value that is outside its limits.
+ *
+ * @throws {RangeError} which names the value and its limits
+ */
+export function checkRequest(request: ChangeRequest): void {
   switch (request.kind) {
     case "addNode":
-      checkNodeId(request.nodeId);
+      checkMemberId(request.nodeId);
       return checkAddress(request.address);
     case "removeNode":
-      return checkNodeId(request.nodeId);
+      return checkMemberId(request.nodeId);
     case "moveReplica":
       checkPartitionId(request.partitionId);
-      checkNodeId(request.from);
-      return checkNodeId(request.to);
+      checkMemberId(request.from);
+      return checkMemberId(request.to);
     case "transferLeadership":
       checkPartitionId(request.partitionId);
-      return checkNodeId(request.to);
+      return checkMemberId(request.to);
     case "rebalance":
       return;
     case "setReplicationFactor":
@@ -131,7 +141,27 @@ function checkRequest(request: ChangeRequest): void {
   }
 }
 
-function checkNodeId(nodeId: NodeId): void {
+/**
+ * Runs `body`; what that refuses is refused with `what` in front.
+ *
+ * @throws {RangeError} when `body` does
+ */
+export function refuseAs(what: string, body: () => void): void {
+  try {
+    body();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new RangeError(`${what}: ${error.message}`, { cause: error });
+  }
+}
+
+/** Empty in clusters without one. */
+export function checkClusterId(clusterId: string): void {
+  check(clusterId === "" || CLUSTER_ID.test(clusterId), "a cluster's id must be 32 hexadecimal digits");
+}
+
+/** Of 32 bits, from 1. */
+export function checkMemberId(nodeId: NodeId): void {
   checkNumber({ name: "node id", value: nodeId, min: 1, max: NODE_ID_MAX });
 }
 
@@ -139,33 +169,37 @@ function checkPartitionId(partitionId: number): void {
   checkNumber({ name: "partition id", value: partitionId, min: 0, max: PARTITIONS_MAX - 1 });
 }
 
-function checkReplicas(replicas: readonly NodeId[]): void {
+/** At least one node, none of them twice. */
+export function checkReplicas(replicas: readonly NodeId[]): void {
   checkNumber({
     name: "number of a partition's replicas",
     value: replicas.length,
     min: 1,
     max: REPLICAS_MAX,
   });
-  for (const nodeId of replicas) checkNodeId(nodeId);
+  for (const nodeId of replicas) checkMemberId(nodeId);
   check(
     new Set(replicas).size === replicas.length,
     `a node must hold at most one replica of a partition: ${replicas}`,
   );
 }
 
-function checkChangeId(changeId: string): void {
+/** Short, and fit for a command line. */
+export function checkChangeId(changeId: string): void {
   const isGood = changeId.length <= CHANGE_ID_LENGTH_MAX && /^[\x21-\x7e]+$/.test(changeId);
   check(isGood, `the id of a change must have 1 to ${CHANGE_ID_LENGTH_MAX} printable ASCII characters`);
 }
 
-function checkAddress(address: string): void {
+/** See {@linkcode isAddress}. */
+export function checkAddress(address: string): void {
   check(
     isAddress(address),
     `an address must have the form host:port, with at most ${ADDRESS_LENGTH_MAX} characters`,
   );
 }
 
-function checkClientUrl(url: string): void {
+/** Empty where clients find the node at its address. */
+export function checkClientUrl(url: string): void {
   const isGood = url === "" || (url.length <= ADDRESS_LENGTH_MAX && CLIENT_URL.test(url));
   check(isGood, `a client's URL must be http(s)://host:port, with at most ${ADDRESS_LENGTH_MAX} characters`);
 }
@@ -177,12 +211,14 @@ export function isAddress(address: string): boolean {
   return port !== undefined && Number(port) <= PORT_MAX;
 }
 
-function checkNumber({ name, value, min, max }: LimitedNumber): void {
+/** Whole, and within its limits. */
+export function checkNumber({ name, value, min, max }: LimitedNumber): void {
   const isWithin = Number.isSafeInteger(value) && value >= min && value <= max;
   const wanted = min === max ? `${min}` : `a whole number from ${min} to ${max}`;
   check(isWithin, `the ${name} must be ${wanted}, it is ${value}`);
 }
 
-function check(condition: boolean, requirement: string): void {
-  if (!condition) throw new RangeError(`Cannot accept a cluster command: ${requirement}`);
+/** Refuses what does not meet the requirement, which is told. */
+export function check(condition: boolean, requirement: string): void {
+  if (!condition) throw new RangeError(requirement);
 }

@@ -3,10 +3,9 @@
  * operators have asked for. Group 0 replicates it to every node. As pure as `raft`: states and commands are
  * plain data, and what should happen next is computed from them.
  *
- * **What it owns.** The state as a value (`ClusterState`), the commands that change it and their bytes in
- * group 0's log, the rules for placing replicas and leaders, and the limits of all that: 1,000 nodes, 15
- * replicas of a partition, 64 changes under way. The room keeps one thing at run time, when the leader of
- * group 0 last heard each node (`FailureDetector`).
+ * **What it owns.** The state as a value (`ClusterState`) and as bytes, the commands that change it and their
+ * bytes in group 0's log, the rules for placing replicas and leaders, and the limits of all that: 1,000
+ * nodes, 15 replicas of a partition, 64 changes under way.
  *
  * **How many replicas.** The replication factor, or while there are fewer nodes as many as an odd number of
  * them allows (`replicasFor`). It is looked at, not remembered: when nodes join or the factor is another one,
@@ -25,11 +24,11 @@
  * ```
  *
  * **Read in this order.** `types.ts`. `cluster_state.ts`: reading a state, making the next one, its
- * invariants. `cluster_command.ts` and `command_check.ts`: the bytes and limits of commands. `change_list.ts`
- * and `change_request.ts`: how changes begin, count and end. `apply_command.ts`: all commands. Then the
- * planner: `replica_moves.ts`, `preferred_leaders.ts`, `planner.ts`. `founding.ts`: where everything is
- * before any change, and how partitions and groups are numbered. `membership_driver.ts` and
- * `failure_detector.ts`: what leaders use.
+ * invariants. `cluster_command.ts` and `command_check.ts`: the bytes and limits of commands;
+ * `state_codec.ts`: those of the state. `change_list.ts` and `change_request.ts`: how changes begin, count
+ * and end. `apply_command.ts`: all commands. Then the planner: `replica_moves.ts`, `preferred_leaders.ts`,
+ * `planner.ts`. `founding.ts`: where everything is before any change, and how partitions and groups are
+ * numbered. `membership_driver.ts`: what the leader of a partition uses.
  *
  * **What it never does.** It does not propose, send, wait, or read a clock; times are handed in. It knows no
  * keys. It never judges a command by anything but the state it meets, so that every node judges alike.
@@ -44,7 +43,8 @@
  *   allow.
  * - A partition moves if and only if it names a change; a node is forgotten only when no group can need it.
  * - The id of a removed node never comes back.
- * - A command outside of its limits is neither encoded nor decoded.
+ * - A command outside of its limits is neither encoded nor decoded, nor is a state.
+ * - A state's bytes are those that this version would write for it, or they are refused.
  *
  * Why it is so: `docs/decisions/0011-…` and `0012-…`.
  *
@@ -64,7 +64,6 @@ export {
   wantedReplicas,
 } from "./cluster_state.ts";
 export { ADDRESS_LENGTH_MAX, checkClusterCommand, isAddress, NODES_MAX } from "./command_check.ts";
-export { FailureDetector } from "./failure_detector.ts";
 export {
   CLUSTER_GROUP,
   CLUSTER_PARTITION,
@@ -80,6 +79,7 @@ export {
 } from "./founding.ts";
 export { MembershipDriver } from "./membership_driver.ts";
 export { type PlannerFacts, planNext } from "./planner.ts";
+export { decodeClusterState, encodeClusterState } from "./state_codec.ts";
 export type {
   ChangeRequest,
   ClusterChange,

@@ -12,12 +12,17 @@ import {
   type ClusterCommand,
   type ClusterState,
   decodeClusterCommand,
+  decodeClusterState,
+  encodeClusterState,
 } from "../cluster/mod.ts";
 import type { Outcome } from "../kv/mod.ts";
 
 /** A change that somebody has asked for and waits to see. */
 export interface ExpectedChange {
-  /** As it was when its request was applied here: refused at once, or under way. */
+  /**
+   * As it was when its request was applied here: refused at once, or under way. Where a state was restored
+   * that has it already, as it is in that.
+   */
   readonly begun: Promise<ClusterChange>;
   /** Ends the waiting. */
   readonly forget: () => void;
@@ -57,6 +62,24 @@ export class ClusterStateMachine implements StateMachine {
     this.#state = applyCommand(this.#state, command);
     if (command.kind === "change") this.#show(command.changeId);
     return { kind: "applied", version: index, existed: [] };
+  }
+
+  /** The state as bytes; they do not say up to which entry. */
+  encodeState(): Uint8Array {
+    return encodeClusterState(this.#state);
+  }
+
+  /**
+   * The state becomes what `encodeState` has given, here or on another node, when `appliedIndex` was the last
+   * entry applied there. Who waits for a change that ended so long before that the state does not have it any
+   * more waits on.
+   *
+   * @throws {RangeError} when the bytes are no state; then nothing has changed
+   */
+  restoreState(bytes: Uint8Array, appliedIndex: LogIndex): void {
+    this.#state = decodeClusterState(bytes);
+    this.#appliedIndex = appliedIndex;
+    for (const { changeId } of this.#state.changes) this.#show(changeId);
   }
 
   /**

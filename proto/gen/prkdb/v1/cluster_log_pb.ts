@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file prkdb/v1/cluster_log.proto.
  */
 export const file_prkdb_v1_cluster_log: GenFile = /*@__PURE__*/
-  fileDesc("ChpwcmtkYi92MS9jbHVzdGVyX2xvZy5wcm90bxIIcHJrZGIudjEi9AwKEUNsdXN0ZXJMb2dDb21tYW5kEjIKBWZvdW5kGAEgASgLMiEucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuRm91bmRIABI0CgZjaGFuZ2UYAiABKAsyIi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5DaGFuZ2VIABI7CgpzZXRfdGFyZ2V0GAMgASgLMiUucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0VGFyZ2V0SAASNAoGc2V0dGxlGAQgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0dGxlSAASNAoGcHJlZmVyGAUgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuUHJlZmVySAASNAoGZmluaXNoGAYgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuRmluaXNoSAASOAoIYW5ub3VuY2UYByABKAsyJC5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5Bbm5vdW5jZUgAGhkKCFJlcGxpY2FzEg0KBW5vZGVzGAEgAygNGioKBk1lbWJlchIPCgdub2RlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkaogEKBUZvdW5kEhoKEnJlcGxpY2F0aW9uX2ZhY3RvchgBIAEoDRIxCgVub2RlcxgCIAMoCzIiLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLk1lbWJlchI2CghyZXBsaWNhcxgDIAMoCzIkLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLlJlcGxpY2FzEhIKCmNsdXN0ZXJfaWQYBCABKAkavQMKBkNoYW5nZRIRCgljaGFuZ2VfaWQYASABKAkSNgoIYWRkX25vZGUYAiABKAsyIi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5NZW1iZXJIABI9CgtyZW1vdmVfbm9kZRgDIAEoCzImLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLlJlbW92ZU5vZGVIABI/Cgxtb3ZlX3JlcGxpY2EYBCABKAsyJy5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5Nb3ZlUmVwbGljYUgAEk0KE3RyYW5zZmVyX2xlYWRlcnNoaXAYBSABKAsyLi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5UcmFuc2ZlckxlYWRlcnNoaXBIABI6CglyZWJhbGFuY2UYBiABKAsyJS5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5SZWJhbGFuY2VIABJSChZzZXRfcmVwbGljYXRpb25fZmFjdG9yGAcgASgLMjAucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0UmVwbGljYXRpb25GYWN0b3JIAEIJCgdyZXF1ZXN0Gh0KClJlbW92ZU5vZGUSDwoHbm9kZV9pZBgBIAEoDRpHCgtNb3ZlUmVwbGljYRIUCgxwYXJ0aXRpb25faWQYASABKA0SEQoJZnJvbV9ub2RlGAIgASgNEg8KB3RvX25vZGUYAyABKA0aOwoSVHJhbnNmZXJMZWFkZXJzaGlwEhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIPCgd0b19ub2RlGAIgASgNGgsKCVJlYmFsYW5jZRomChRTZXRSZXBsaWNhdGlvbkZhY3RvchIOCgZmYWN0b3IYASABKA0aaQoJU2V0VGFyZ2V0EhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIQCghleHBlY3RlZBgCIAMoDRIOCgZ0YXJnZXQYAyADKA0SEQoJY2hhbmdlX2lkGAQgASgJEhEKCXJlbWFpbmluZxgFIAEoDRpBCgZTZXR0bGUSFAoMcGFydGl0aW9uX2lkGAEgASgNEg4KBnRhcmdldBgCIAMoDRIRCgljaGFuZ2VfaWQYAyABKAkaLwoGUHJlZmVyEhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIPCgdub2RlX2lkGAIgASgNGioKBkZpbmlzaBIRCgljaGFuZ2VfaWQYASABKAkSDQoFZXJyb3IYAiABKAkaQAoIQW5ub3VuY2USDwoHbm9kZV9pZBgBIAEoDRIPCgdhZGRyZXNzGAIgASgJEhIKCmNsaWVudF91cmwYAyABKAlCCQoHY29tbWFuZGIGcHJvdG8z");
+  fileDesc("ChpwcmtkYi92MS9jbHVzdGVyX2xvZy5wcm90bxIIcHJrZGIudjEi9AwKEUNsdXN0ZXJMb2dDb21tYW5kEjIKBWZvdW5kGAEgASgLMiEucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuRm91bmRIABI0CgZjaGFuZ2UYAiABKAsyIi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5DaGFuZ2VIABI7CgpzZXRfdGFyZ2V0GAMgASgLMiUucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0VGFyZ2V0SAASNAoGc2V0dGxlGAQgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0dGxlSAASNAoGcHJlZmVyGAUgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuUHJlZmVySAASNAoGZmluaXNoGAYgASgLMiIucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuRmluaXNoSAASOAoIYW5ub3VuY2UYByABKAsyJC5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5Bbm5vdW5jZUgAGhkKCFJlcGxpY2FzEg0KBW5vZGVzGAEgAygNGioKBk1lbWJlchIPCgdub2RlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkaogEKBUZvdW5kEhoKEnJlcGxpY2F0aW9uX2ZhY3RvchgBIAEoDRIxCgVub2RlcxgCIAMoCzIiLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLk1lbWJlchI2CghyZXBsaWNhcxgDIAMoCzIkLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLlJlcGxpY2FzEhIKCmNsdXN0ZXJfaWQYBCABKAkavQMKBkNoYW5nZRIRCgljaGFuZ2VfaWQYASABKAkSNgoIYWRkX25vZGUYAiABKAsyIi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5NZW1iZXJIABI9CgtyZW1vdmVfbm9kZRgDIAEoCzImLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLlJlbW92ZU5vZGVIABI/Cgxtb3ZlX3JlcGxpY2EYBCABKAsyJy5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5Nb3ZlUmVwbGljYUgAEk0KE3RyYW5zZmVyX2xlYWRlcnNoaXAYBSABKAsyLi5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5UcmFuc2ZlckxlYWRlcnNoaXBIABI6CglyZWJhbGFuY2UYBiABKAsyJS5wcmtkYi52MS5DbHVzdGVyTG9nQ29tbWFuZC5SZWJhbGFuY2VIABJSChZzZXRfcmVwbGljYXRpb25fZmFjdG9yGAcgASgLMjAucHJrZGIudjEuQ2x1c3RlckxvZ0NvbW1hbmQuU2V0UmVwbGljYXRpb25GYWN0b3JIAEIJCgdyZXF1ZXN0Gh0KClJlbW92ZU5vZGUSDwoHbm9kZV9pZBgBIAEoDRpHCgtNb3ZlUmVwbGljYRIUCgxwYXJ0aXRpb25faWQYASABKA0SEQoJZnJvbV9ub2RlGAIgASgNEg8KB3RvX25vZGUYAyABKA0aOwoSVHJhbnNmZXJMZWFkZXJzaGlwEhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIPCgd0b19ub2RlGAIgASgNGgsKCVJlYmFsYW5jZRomChRTZXRSZXBsaWNhdGlvbkZhY3RvchIOCgZmYWN0b3IYASABKA0aaQoJU2V0VGFyZ2V0EhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIQCghleHBlY3RlZBgCIAMoDRIOCgZ0YXJnZXQYAyADKA0SEQoJY2hhbmdlX2lkGAQgASgJEhEKCXJlbWFpbmluZxgFIAEoDRpBCgZTZXR0bGUSFAoMcGFydGl0aW9uX2lkGAEgASgNEg4KBnRhcmdldBgCIAMoDRIRCgljaGFuZ2VfaWQYAyABKAkaLwoGUHJlZmVyEhQKDHBhcnRpdGlvbl9pZBgBIAEoDRIPCgdub2RlX2lkGAIgASgNGioKBkZpbmlzaBIRCgljaGFuZ2VfaWQYASABKAkSDQoFZXJyb3IYAiABKAkaQAoIQW5ub3VuY2USDwoHbm9kZV9pZBgBIAEoDRIPCgdhZGRyZXNzGAIgASgJEhIKCmNsaWVudF91cmwYAyABKAlCCQoHY29tbWFuZCK3BQoUQ2x1c3RlclN0YXRlU25hcHNob3QSMwoFc3RhdGUYASABKAsyJC5wcmtkYi52MS5DbHVzdGVyU3RhdGVTbmFwc2hvdC5TdGF0ZRqbAgoFU3RhdGUSEgoKaXNfZm91bmRlZBgBIAEoCBISCgpjbHVzdGVyX2lkGAIgASgJEhEKBWVwb2NoGAMgASgEQgIwARIaChJyZXBsaWNhdGlvbl9mYWN0b3IYBCABKA0SMgoFbm9kZXMYBSADKAsyIy5wcmtkYi52MS5DbHVzdGVyU3RhdGVTbmFwc2hvdC5Ob2RlEg8KB3JldGlyZWQYBiADKA0SPAoKcGFydGl0aW9ucxgHIAMoCzIoLnBya2RiLnYxLkNsdXN0ZXJTdGF0ZVNuYXBzaG90LlBhcnRpdGlvbhI4CgdjaGFuZ2VzGAggAygLMicucHJrZGIudjEuQ2x1c3RlclN0YXRlU25hcHNob3QuUHJvZ3Jlc3MaYwoETm9kZRIPCgdub2RlX2lkGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSEgoKY2xpZW50X3VybBgDIAEoCRIRCgloYXNfbW92ZWQYBCABKAgSEgoKaXNfbGVhdmluZxgFIAEoCBpQCglQYXJ0aXRpb24SEAoIcmVwbGljYXMYASADKA0SDgoGdGFyZ2V0GAIgAygNEg4KBmZvcm1lchgDIAMoDRIRCgljaGFuZ2VfaWQYBCABKAkalAEKCFByb2dyZXNzEjIKBmNoYW5nZRgBIAEoCzIiLnBya2RiLnYxLkNsdXN0ZXJMb2dDb21tYW5kLkNoYW5nZRITCgtkZXNjcmlwdGlvbhgCIAEoCRIMCgRkb25lGAMgASgNEg0KBXRvdGFsGAQgASgNEhMKC2lzX2ZpbmlzaGVkGAUgASgIEg0KBWVycm9yGAYgASgJYgZwcm90bzM");
 
 /**
  * What the log of group 0 holds, after one byte that gives the version of this format (1). Between nodes only.
@@ -472,4 +472,224 @@ export type ClusterLogCommand_Announce = Message<"prkdb.v1.ClusterLogCommand.Ann
  */
 export const ClusterLogCommand_AnnounceSchema: GenMessage<ClusterLogCommand_Announce> = /*@__PURE__*/
   messageDesc(file_prkdb_v1_cluster_log, 0, 13);
+
+/**
+ * The cluster's whole state, as a node keeps it and as it travels to one that has to catch up; after one byte
+ * that gives the version of this format (1). Between nodes only. The state lies in one field, so that no piece
+ * of one is a state. A node takes only what it would write itself for the same state: whatever is added here
+ * needs another version.
+ *
+ * @generated from message prkdb.v1.ClusterStateSnapshot
+ */
+export type ClusterStateSnapshot = Message<"prkdb.v1.ClusterStateSnapshot"> & {
+  /**
+   * @generated from field: prkdb.v1.ClusterStateSnapshot.State state = 1;
+   */
+  state?: ClusterStateSnapshot_State | undefined;
+};
+
+/**
+ * Describes the message prkdb.v1.ClusterStateSnapshot.
+ * Use `create(ClusterStateSnapshotSchema)` to create a new message.
+ */
+export const ClusterStateSnapshotSchema: GenMessage<ClusterStateSnapshot> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_cluster_log, 1);
+
+/**
+ * @generated from message prkdb.v1.ClusterStateSnapshot.State
+ */
+export type ClusterStateSnapshot_State = Message<"prkdb.v1.ClusterStateSnapshot.State"> & {
+  /**
+   * Whether the founders' first command has been applied.
+   *
+   * @generated from field: bool is_founded = 1;
+   */
+  isFounded: boolean;
+
+  /**
+   * 32 hexadecimal digits; empty before the founding, and in clusters founded before ids had a part that is
+   * drawn.
+   *
+   * @generated from field: string cluster_id = 2;
+   */
+  clusterId: string;
+
+  /**
+   * Grows with every command that changed anything.
+   *
+   * @generated from field: uint64 epoch = 3 [jstype = JS_STRING];
+   */
+  epoch: string;
+
+  /**
+   * Replicas that each partition is to have as soon as there are nodes for them.
+   *
+   * @generated from field: uint32 replication_factor = 4;
+   */
+  replicationFactor: number;
+
+  /**
+   * Ascending by id.
+   *
+   * @generated from field: repeated prkdb.v1.ClusterStateSnapshot.Node nodes = 5;
+   */
+  nodes: ClusterStateSnapshot_Node[];
+
+  /**
+   * Ids that were members once.
+   *
+   * @generated from field: repeated uint32 retired = 6;
+   */
+  retired: number[];
+
+  /**
+   * By partition id, from 0.
+   *
+   * @generated from field: repeated prkdb.v1.ClusterStateSnapshot.Partition partitions = 7;
+   */
+  partitions: ClusterStateSnapshot_Partition[];
+
+  /**
+   * Finished ones first, then those under way, each the oldest first.
+   *
+   * @generated from field: repeated prkdb.v1.ClusterStateSnapshot.Progress changes = 8;
+   */
+  changes: ClusterStateSnapshot_Progress[];
+};
+
+/**
+ * Describes the message prkdb.v1.ClusterStateSnapshot.State.
+ * Use `create(ClusterStateSnapshot_StateSchema)` to create a new message.
+ */
+export const ClusterStateSnapshot_StateSchema: GenMessage<ClusterStateSnapshot_State> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_cluster_log, 1, 0);
+
+/**
+ * @generated from message prkdb.v1.ClusterStateSnapshot.Node
+ */
+export type ClusterStateSnapshot_Node = Message<"prkdb.v1.ClusterStateSnapshot.Node"> & {
+  /**
+   * @generated from field: uint32 node_id = 1;
+   */
+  nodeId: number;
+
+  /**
+   * `host:port`, for peers.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * Where clients find it, a URL; empty where that is its address.
+   *
+   * @generated from field: string client_url = 3;
+   */
+  clientUrl: string;
+
+  /**
+   * @generated from field: bool has_moved = 4;
+   */
+  hasMoved: boolean;
+
+  /**
+   * @generated from field: bool is_leaving = 5;
+   */
+  isLeaving: boolean;
+};
+
+/**
+ * Describes the message prkdb.v1.ClusterStateSnapshot.Node.
+ * Use `create(ClusterStateSnapshot_NodeSchema)` to create a new message.
+ */
+export const ClusterStateSnapshot_NodeSchema: GenMessage<ClusterStateSnapshot_Node> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_cluster_log, 1, 1);
+
+/**
+ * @generated from message prkdb.v1.ClusterStateSnapshot.Partition
+ */
+export type ClusterStateSnapshot_Partition = Message<"prkdb.v1.ClusterStateSnapshot.Partition"> & {
+  /**
+   * The preferred leader first.
+   *
+   * @generated from field: repeated uint32 replicas = 1;
+   */
+  replicas: number[];
+
+  /**
+   * The same unless it moves.
+   *
+   * @generated from field: repeated uint32 target = 2;
+   */
+  target: number[];
+
+  /**
+   * Nodes taken out of the target since it began to move.
+   *
+   * @generated from field: repeated uint32 former = 3;
+   */
+  former: number[];
+
+  /**
+   * The change for which it moves; empty when it does not.
+   *
+   * @generated from field: string change_id = 4;
+   */
+  changeId: string;
+};
+
+/**
+ * Describes the message prkdb.v1.ClusterStateSnapshot.Partition.
+ * Use `create(ClusterStateSnapshot_PartitionSchema)` to create a new message.
+ */
+export const ClusterStateSnapshot_PartitionSchema: GenMessage<ClusterStateSnapshot_Partition> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_cluster_log, 1, 2);
+
+/**
+ * A change that was asked for, and how far it is.
+ *
+ * @generated from message prkdb.v1.ClusterStateSnapshot.Progress
+ */
+export type ClusterStateSnapshot_Progress = Message<"prkdb.v1.ClusterStateSnapshot.Progress"> & {
+  /**
+   * @generated from field: prkdb.v1.ClusterLogCommand.Change change = 1;
+   */
+  change?: ClusterLogCommand_Change | undefined;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string description = 2;
+   */
+  description: string;
+
+  /**
+   * @generated from field: uint32 done = 3;
+   */
+  done: number;
+
+  /**
+   * @generated from field: uint32 total = 4;
+   */
+  total: number;
+
+  /**
+   * @generated from field: bool is_finished = 5;
+   */
+  isFinished: boolean;
+
+  /**
+   * Why it ended without having been done; empty otherwise.
+   *
+   * @generated from field: string error = 6;
+   */
+  error: string;
+};
+
+/**
+ * Describes the message prkdb.v1.ClusterStateSnapshot.Progress.
+ * Use `create(ClusterStateSnapshot_ProgressSchema)` to create a new message.
+ */
+export const ClusterStateSnapshot_ProgressSchema: GenMessage<ClusterStateSnapshot_Progress> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_cluster_log, 1, 3);
 

@@ -5,7 +5,7 @@
  */
 
 import { assert, suite } from "../../tests/harness.ts";
-import { FailureDetector } from "./failure_detector.ts";
+import { FailureDetector } from "./coordinator.ts";
 
 const test = suite("failure detector");
 
