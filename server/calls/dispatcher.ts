@@ -146,6 +146,13 @@ export class CallDispatcher {
     memory.log.usedBytes = multiRaft.logBytes;
   }
 
+  /** Tries again to apply what could not be applied. */
+  applyWaiting(): void {
+    for (const [group, { stallReason }] of this.#options.replicas) {
+      if (stallReason !== undefined) this.apply(group, []);
+    }
+  }
+
   /** Looks how much memory log and state take, whatever became of replicas. */
   countMemory(): void {
     const { memory, multiRaft, replicas } = this.#options;

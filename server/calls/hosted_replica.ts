@@ -19,8 +19,8 @@ import {
   type Term,
   type Transition,
 } from "../../raft/mod.ts";
-import type { DomainError, ReadResult } from "../api/mod.ts";
-import { KvStateMachine, ReplicatedClock, type StateStore } from "../kv/mod.ts";
+import { DomainError, type ReadResult } from "../api/mod.ts";
+import { KvStateMachine, ReplicatedClock, StateReadError, type StateStore } from "../kv/mod.ts";
 import type { Clock } from "../ports/mod.ts";
 import { type Call, failCall, isOver, type ReadCall, type WriteCall } from "./call.ts";
 import { outcomeUnknown } from "./refusal.ts";
@@ -30,6 +30,8 @@ interface PendingWrite {
   readonly term: Term;
   readonly call: WriteCall;
 }
+
+const NO_ENTRIES: readonly Entry[] = [];
 
 /** Reads that share one confirmation of leadership. */
 interface ReadRound {
@@ -82,6 +84,9 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   appendsSent = 0;
   /** Of the last entry applied. */
   #appliedTerm: Term = 0;
+  /** Handed out, and not applied yet because the state could not be read. */
+  #unapplied: readonly Entry[] = NO_ENTRIES;
+  #stallReason: string | undefined;
   /** By index, in the order of indexes. */
   readonly #writes = new Map<LogIndex, PendingWrite>();
   #asked: ReadCall[] = [];
@@ -125,6 +130,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   restore({ index, term }: EntryPlace): void {
     this.machine.restore(index);
     this.#appliedTerm = term;
+    this.#unapplied = NO_ENTRIES;
     this.#behindSinceMs = undefined;
     if (this.#confirmed.length > 0) this.#answerConfirmed();
   }
@@ -139,13 +145,28 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     this.#writes.set(at.index, { term: at.term, call });
   }
 
-  /** Applies committed entries and answers the writes and reads that waited for them. */
+  /**
+   * Applies committed entries and answers the writes and reads that waited for them. What cannot be applied
+   * because the state cannot be read waits, and is tried again with the next call.
+   */
   apply(entries: readonly Entry[]): void {
+    const waiting = this.#unapplied.length === 0 ? entries : [...this.#unapplied, ...entries];
     const { timeMs } = this.machine;
-    for (const entry of entries) this.#applyEntry(entry);
+    const applied = this.#applyEach(waiting);
+    this.#unapplied = applied === waiting.length ? NO_ENTRIES : waiting.slice(applied);
     if (this.machine.timeMs > timeMs) this.#raisedMs = this.#hostClock.monotonicMs();
-    this.#behindSinceMs = undefined;
+    if (applied > 0) this.#behindSinceMs = undefined;
     if (this.#confirmed.length > 0) this.#answerConfirmed();
+  }
+
+  /** Why entries that were handed out are not applied; `undefined` if all are. */
+  get stallReason(): string | undefined {
+    return this.#unapplied.length === 0 ? undefined : this.#stallReason;
+  }
+
+  /** The last entry that was handed out to be applied. */
+  get takenIndex(): LogIndex {
+    return this.#unapplied.at(-1)?.index ?? this.machine.appliedIndex;
   }
 
   /** A leader says that all up to `commit` is committed. */
@@ -202,11 +223,12 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
 
   /** Answers from the state as it is. */
   answer(call: ReadCall): void {
-    const { machine } = this;
-    const value = machine.earliestExpiryMs === undefined
-      ? call.keys.map((key) => machine.get(key))
-      : this.#readTimed(call.keys);
-    call.settle({ ok: true, value });
+    try {
+      call.settle({ ok: true, value: this.#read(call.keys) });
+    } catch (error) {
+      if (!(error instanceof StateReadError)) throw error;
+      call.settle({ ok: false, error: unreadable(error) });
+    }
   }
 
   /**
@@ -322,13 +344,35 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     return this.takeExpired(Infinity);
   }
 
+  #read(keys: readonly Uint8Array[]): readonly ReadResult[] {
+    const { machine } = this;
+    return machine.earliestExpiryMs === undefined
+      ? keys.map((key) => machine.get(key))
+      : this.#readTimed(keys);
+  }
+
+  /** Returns how many were applied. */
+  #applyEach(entries: readonly Entry[]): number {
+    for (let position = 0; position < entries.length; position++) {
+      try {
+        this.#applyEntry(entries[position]!);
+      } catch (error) {
+        if (!(error instanceof StateReadError)) throw error;
+        this.#stallReason = error.message;
+        return position;
+      }
+    }
+    return entries.length;
+  }
+
   #applyEntry(entry: Entry): void {
-    this.#appliedTerm = entry.term;
     if (entry.kind !== EntryKind.command) {
       this.machine.skip(entry.index);
+      this.#appliedTerm = entry.term;
       return;
     }
     const outcome = this.machine.apply(entry.index, entry.data);
+    this.#appliedTerm = entry.term;
     this.#appliedMs = this.#hostClock.monotonicMs();
     const pending = this.#writes.get(entry.index);
     if (pending === undefined) return;
@@ -389,6 +433,11 @@ interface KvReplicaParts {
 /** A replica of a partition of keys and values; what its store holds is still to be restored. */
 export function createKvReplica(place: ReplicaPlace, { store, clock }: KvReplicaParts): KvReplica {
   return new HostedReplica(place, { machine: new KvStateMachine(store), clock });
+}
+
+/** Another replica may have what cannot be read here. */
+function unreadable({ isDamaged, message }: StateReadError): DomainError {
+  return new DomainError({ kind: isDamaged ? "dataLoss" : "unavailable" }, message);
 }
 
 function leadershipLost(partitionId: number): DomainError {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MemoryStore } from "../../tests/support/memory_store.ts";
 import { EntryKind } from "../../raft/mod.ts";
 import { assert, suite } from "../../tests/harness.ts";
 import type { ReadResult } from "../api/mod.ts";
@@ -17,7 +18,10 @@ const utf8 = (text: string) => new TextEncoder().encode(text);
 /** A replica whose machine's clock a test sets. */
 function hosted(): { readonly replica: KvReplica; readonly clock: { nowMs: number } } {
   const clock = { nowMs: 50_000, monotonicMs: () => clock.nowMs };
-  return { replica: createKvReplica({ partitionId: 0, group: 1 }, clock), clock };
+  return {
+    replica: createKvReplica({ partitionId: 0, group: 1 }, { store: new MemoryStore(), clock }),
+    clock,
+  };
 }
 
 interface Applied {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MemoryStore } from "../../tests/support/memory_store.ts";
 import { assert, suite } from "../../tests/harness.ts";
 import { stateHash } from "../../tests/support/state_hash.ts";
 import { encodeCommand } from "./command.ts";
@@ -36,7 +37,7 @@ function request(sequence: number): RequestId {
 
 /** A machine with a counter for indexes. */
 class Script {
-  readonly machine = new KvStateMachine();
+  readonly machine = new KvStateMachine(new MemoryStore());
   #index = 0;
 
   run(mutations: readonly Mutation[], requestId?: RequestId): Outcome {

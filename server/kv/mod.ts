@@ -67,5 +67,5 @@ export {
 export { ReplicatedClock } from "./replicated_clock.ts";
 export { keptBytes, passingBytes } from "./slab.ts";
 export { KvStateMachine } from "./state_machine.ts";
-export type { StateChange, StateRow, StateStore } from "./state_store.ts";
+export { type StateChange, StateReadError, type StateRow, type StateStore } from "./state_store.ts";
 export type { Mutation, Precondition, RequestId } from "./types.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MemoryStore } from "../../tests/support/memory_store.ts";
 import { assert, suite } from "../../tests/harness.ts";
 import { encodeCommand, stampCommand } from "./command.ts";
 import type { Outcome } from "./outcome.ts";
@@ -62,7 +63,7 @@ interface StampedBy {
 
 /** A partition whose commands are applied at once. */
 class Partition {
-  readonly #machine = new KvStateMachine();
+  readonly #machine = new KvStateMachine(new MemoryStore());
   #clock = new ReplicatedClock({ appliedMs: 0, monotonicMs: 0 });
   #monotonicMs = 0;
 

@@ -195,7 +195,9 @@ function encodeSession({ place, lastSeenMs, forgottenBelow, results }: Session):
   const outcomes = [...results].map(([sequence, outcome]) => [sequence, encodeOutcome(outcome)] as const);
   const numbers = [place, lastSeenMs, forgottenBelow, outcomes.length];
   let length = 1 + numbers.reduce((sum, each) => sum + varintSize(each), 0);
-  for (const [sequence, { length: bytes }] of outcomes) length += varintSize(sequence) + varintSize(bytes) + bytes;
+  for (const [sequence, { length: bytes }] of outcomes) {
+    length += varintSize(sequence) + varintSize(bytes) + bytes;
+  }
   const writer = new WireWriter(new Uint8Array(length));
   writer.byte(ROW_FORMAT);
   for (const number of numbers) writer.varint(number);

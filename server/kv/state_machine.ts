@@ -14,7 +14,7 @@
 
 import { unreachable } from "../../raft/mod.ts";
 import { byteString, stringBytes } from "./byte_string.ts";
-import { decodeCommand } from "./command.ts";
+import { type Command, decodeCommand } from "./command.ts";
 import { type ExpiredLimits, Expiry } from "./expiry.ts";
 import { planIncrements } from "./increment.ts";
 import type { FailedPrecondition, NewNumber, Outcome } from "./outcome.ts";
@@ -72,9 +72,10 @@ export class KvStateMachine {
     return Math.max(0, this.#store.rowCount - others);
   }
 
-  /** Bytes of keys and values, with what the store keeps beside them; an estimate. */
+  /** Bytes of keys and values, and of the rows beside them; an estimate, see {@linkcode StateStore.rowBytes}. */
   get stateBytes(): number {
-    return this.#store.rowBytes;
+    // Each key has one byte before it that is not its user's.
+    return Math.max(0, this.#store.rowBytes - this.#store.rowCount);
   }
 
   /** Bytes of memory that rows, times and sessions take. */
@@ -121,20 +122,18 @@ export class KvStateMachine {
   }
 
   /**
-   * Applies the command of the entry at `index`. Each entry is applied once, in the order of indexes.
+   * Applies the command of the entry at `index`. Each entry is applied once, in the order of indexes. If the
+   * store cannot be read, which throws its error, nothing of the command is applied, and it can be applied
+   * again.
    *
    * @throws {RangeError} when the bytes are not a command, or the index is not above the last one
    */
   apply(index: number, bytes: Uint8Array): Outcome {
     const command = decodeCommand(bytes);
-    this.skip(index);
+    this.#mustBeNext(index);
     this.#timeMs = Math.max(this.#timeMs, command.timeMs);
-    const { requestId, mutations } = command;
-    if (requestId === undefined) return this.#run(mutations, index);
-    const known = this.#sessions.find(requestId);
-    if (known !== undefined) return known;
-    const outcome = this.#run(mutations, index);
-    this.#sessions.remember(requestId, outcome, this.#timeMs);
+    const outcome = this.#runOnce(command, index);
+    this.#appliedIndex = index;
     return outcome;
   }
 
@@ -143,11 +142,7 @@ export class KvStateMachine {
    * membership.
    */
   skip(index: number): void {
-    if (index <= this.#appliedIndex) {
-      throw new RangeError(
-        `Cannot apply entry ${index} again: all up to ${this.#appliedIndex} are applied already`,
-      );
-    }
+    this.#mustBeNext(index);
     this.#appliedIndex = index;
   }
 
@@ -200,6 +195,22 @@ export class KvStateMachine {
     return this.#sessions.entries();
   }
 
+  #mustBeNext(index: number): void {
+    if (index > this.#appliedIndex) return;
+    throw new RangeError(
+      `Cannot apply entry ${index} again: all up to ${this.#appliedIndex} are applied already`,
+    );
+  }
+
+  #runOnce({ requestId, mutations }: Command, version: number): Outcome {
+    if (requestId === undefined) return this.#run(mutations, version);
+    const known = this.#sessions.find(requestId);
+    if (known !== undefined) return known;
+    const outcome = this.#run(mutations, version);
+    this.#sessions.remember(requestId, outcome, this.#timeMs);
+    return outcome;
+  }
+
   #run(mutations: readonly Mutation[], version: number): Outcome {
     const failures = this.#failedPreconditions(mutations);
     if (failures.length > 0) return { kind: "refused", failures };
@@ -216,6 +227,7 @@ export class KvStateMachine {
   /** @param numbers where there are increments: the new number of each, in their order */
   #change(mutations: readonly Mutation[], version: number, numbers?: readonly NewNumber[]): Outcome {
     const existed: number[] = [];
+    const wasThere = this.#lookUpDeleted(mutations);
     let increments = 0;
     for (let position = 0; position < mutations.length; position++) {
       const mutation = mutations[position]!;
@@ -226,7 +238,7 @@ export class KvStateMachine {
           this.#setTime(version, { key, ttlMs: mutation.ttlMs });
           break;
         case "delete":
-          if (this.#delete(version, key)) existed.push(position);
+          if (this.#delete(version, key, wasThere?.[position])) existed.push(position);
           break;
         case "increment": {
           // One that has expired began at 0, as a new key, whose time is not that of the old one.
@@ -286,11 +298,29 @@ export class KvStateMachine {
     this.#store.write([{ key: rowKey(USER_ROWS, key), value }], version);
   }
 
-  /** Returns whether the key was there. */
-  #delete(version: number, key: Uint8Array): boolean {
-    const row = rowKey(USER_ROWS, key);
+  /**
+   * For each delete, whether its key has a row; `undefined` where a mutation before it decides that. Whatever
+   * has to be read is read before anything is changed.
+   */
+  #lookUpDeleted(mutations: readonly Mutation[]): readonly (boolean | undefined)[] | undefined {
+    if (!mutations.some(({ kind }) => kind === "delete")) return undefined;
+    const changed = new Set<string>();
+    return mutations.map(({ kind, key }) => {
+      const name = byteString(key);
+      if (changed.has(name)) return undefined;
+      changed.add(name);
+      return kind === "delete" ? this.#hasRow(key) : undefined;
+    });
+  }
+
+  #hasRow(key: Uint8Array): boolean {
+    return this.#store.get(rowKey(USER_ROWS, key)) !== undefined;
+  }
+
+  /** Returns whether the key was there. What was changed within the command is in memory still. */
+  #delete(version: number, key: Uint8Array, hasRow = this.#hasRow(key)): boolean {
     // What does not exist needs no tombstone.
-    if (this.#store.get(row) === undefined) return false;
+    if (!hasRow) return false;
     const wasExpired = this.#isExpired(key);
     this.#remove(version, key);
     return !wasExpired;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MemoryStore } from "../../tests/support/memory_store.ts";
 import { assert, suite } from "../../tests/harness.ts";
 import { encodeCommand, stampCommand } from "./command.ts";
 import { decodeOutcome, encodeOutcome, type Outcome } from "./outcome.ts";
@@ -29,7 +30,7 @@ function request(sequence: number, acknowledgedBelow = 0, clientId = "0000000000
 
 /** A machine with a counter for indexes. */
 class Script {
-  readonly machine = new KvStateMachine();
+  readonly machine = new KvStateMachine(new MemoryStore());
   #index = 0;
 
   run(mutations: readonly Mutation[], requestId?: RequestId, timeMs = 0): Outcome {
@@ -136,7 +137,7 @@ test("outcomes come back as they were", () => {
 });
 
 test("entries are applied once, in order", () => {
-  const machine = new KvStateMachine();
+  const machine = new KvStateMachine(new MemoryStore());
   machine.skip(5);
   assert.throws(() => machine.apply(5, encodeCommand([put("a", "1")], undefined)), /again/);
 });

@@ -30,7 +30,22 @@ export interface StateRow {
   readonly version: number;
 }
 
-/** See the module comment. */
+/** A row could not be read; nothing is known of it. */
+export class StateReadError extends Error {
+  override readonly name = "StateReadError";
+  /** Whether what is on the disk is not what was written; else it may be read another time. */
+  readonly isDamaged: boolean;
+
+  constructor(
+    message: string,
+    { isDamaged, cause }: { readonly isDamaged: boolean; readonly cause: unknown },
+  ) {
+    super(message, { cause });
+    this.isDamaged = isDamaged;
+  }
+}
+
+/** See the module comment. Reading throws {@linkcode StateReadError} when a row cannot be read. */
 export interface StateStore {
   /** Rows, an estimate where rows were overwritten or removed. */
   readonly rowCount: number;

@@ -15,7 +15,13 @@ import {
   decodeClusterState,
   encodeClusterState,
 } from "../cluster/mod.ts";
-import type { Outcome } from "../kv/mod.ts";
+import type { Outcome, StateChange, StateStore } from "../kv/mod.ts";
+
+/** Where the state is kept. */
+type RowStore = Pick<StateStore, "get">;
+
+/** The row that holds the state. */
+const CLUSTER_ROW = Uint8Array.of(0, 0x63);
 
 /** A change that somebody has asked for and waits to see. */
 export interface ExpectedChange {
@@ -30,15 +36,23 @@ export interface ExpectedChange {
 
 /** See the module comment. */
 export class ClusterStateMachine implements StateMachine {
+  readonly #store: RowStore;
   #state: ClusterState;
   #appliedIndex: LogIndex = 0;
   readonly #expected = new Map<string, (change: ClusterChange) => void>();
   /** Nothing here is forgotten by age. */
   readonly timeMs = 0;
   readonly earliestExpiryMs = undefined;
+  /** All of it is one row. */
+  readonly unsavedCount = 1;
 
-  constructor(initial: ClusterState) {
+  /**
+   * @param initial the state before any entry
+   * @param store empty, or to be read with `restore` before anything else
+   */
+  constructor(initial: ClusterState, store: RowStore) {
     this.#state = initial;
+    this.#store = store;
   }
 
   get appliedIndex(): LogIndex {
@@ -62,6 +76,18 @@ export class ClusterStateMachine implements StateMachine {
     this.#state = applyCommand(this.#state, command);
     if (command.kind === "change") this.#show(command.changeId);
     return { kind: "applied", version: index, existed: [] };
+  }
+
+  restore(index: LogIndex): void {
+    const row = this.#store.get(CLUSTER_ROW);
+    if (row === undefined) {
+      throw new RangeError("Cannot restore the cluster's state: its store does not hold it");
+    }
+    this.restoreState(row.value, index);
+  }
+
+  takeUnsaved(): readonly StateChange[] {
+    return [{ key: CLUSTER_ROW, value: this.encodeState() }];
   }
 
   /** The state as bytes; they do not say up to which entry. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MemoryStore } from "../../tests/support/memory_store.ts";
 import { assert, suite } from "../../tests/harness.ts";
 import { type ClusterCommand, encodeClusterCommand, foundingState } from "../cluster/mod.ts";
 import { ClusterStateMachine } from "./cluster_state_machine.ts";
@@ -27,7 +28,10 @@ const REMOVE: ClusterCommand = {
 };
 
 function startedMachine(): ClusterStateMachine {
-  return new ClusterStateMachine(foundingState({ nodes: NODES, replicationFactor: 1, replicas: [[1], [2]] }));
+  return new ClusterStateMachine(
+    foundingState({ nodes: NODES, replicationFactor: 1, replicas: [[1], [2]] }),
+    new MemoryStore(),
+  );
 }
 
 /** It has applied the commands, one entry each, from the first on. */

@@ -413,6 +413,7 @@ export class NodeLoop {
     dispatcher.countMemory();
     clockEntries.tick();
     removal.tick();
+    dispatcher.applyWaiting();
     this.#keepBounded();
     this.#noteTroubles();
     for (const ms of wal.takeSyncDurations()) meters.observeSync(ms / 1000);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MemoryStore } from "../../tests/support/memory_store.ts";
 import { assert, suite } from "../../tests/harness.ts";
 import { type ClusterState, foundingState, type NodePlace } from "../cluster/mod.ts";
 import { Outbox, type PeerTransport } from "../ports/mod.ts";
@@ -43,7 +44,7 @@ function directoryOfNode3({ state = stateOf(TOLD), leader = 0, hasJoined = false
     nodeId: 3,
     shape: { nodes: TOLD, partitionCount: 1, replicationFactor: 1 },
     hasJoined,
-    cluster: new ClusterStateMachine(state),
+    cluster: new ClusterStateMachine(state, new MemoryStore()),
     leaderFollowed: () => leader,
     outbox,
     place,

@@ -115,7 +115,11 @@ export class RecoveryCollector {
       case "entry":
         if (isBefore(record.position, state.point?.logFloor)) return;
         takeEntry(state, decoded.entry);
-        this.places.note({ group: record.group, index: decoded.entry.index, segment: record.position.segment });
+        this.places.note({
+          group: record.group,
+          index: decoded.entry.index,
+          segment: record.position.segment,
+        });
         return;
       default:
         return unreachable(decoded);

@@ -134,7 +134,10 @@ export class Flusher {
     const [wanted] = this.#wanted;
     if (wanted !== undefined) return wanted;
     if (multiRaft.logBytes <= budget.logBytes) return undefined;
-    return largest(states, (state) => this.#isBehind(state) ? multiRaft.status(state.group)?.logBytes ?? 0 : 0);
+    return largest(
+      states,
+      (state) => this.#isBehind(state) ? multiRaft.status(state.group)?.logBytes ?? 0 : 0,
+    );
   }
 
   /** Whether entries are applied that are above the store's point. */
@@ -146,7 +149,9 @@ export class Flusher {
     const { multiRaft, replicas } = this.#options;
     const replica = replicas.get(group);
     const status = multiRaft.status(group);
-    return replica === undefined || status === undefined ? undefined : { replica, status };
+    // One that cannot apply what the core has handed out does not stand where the core says.
+    const isReady = replica?.stallReason === undefined && status !== undefined;
+    return replica !== undefined && isReady ? { replica, status } : undefined;
   }
 
   #maybeCompact(): void {
@@ -179,7 +184,10 @@ export class Flusher {
   }
 }
 
-function largest(states: readonly ReplicaState[], sizeOf: (state: ReplicaState) => number): GroupId | undefined {
+function largest(
+  states: readonly ReplicaState[],
+  sizeOf: (state: ReplicaState) => number,
+): GroupId | undefined {
   return largestOf(states, sizeOf)?.group;
 }
 

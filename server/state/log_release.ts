@@ -22,7 +22,14 @@
  * @module
  */
 
-import type { FollowerProgress, GroupId, GroupPersist, LogIndex, MultiRaft, RaftStatus } from "../../raft/mod.ts";
+import type {
+  FollowerProgress,
+  GroupId,
+  GroupPersist,
+  LogIndex,
+  MultiRaft,
+  RaftStatus,
+} from "../../raft/mod.ts";
 import type { WalPosition, WalRecord, WalStats } from "../../wal-wasm/mod.ts";
 import type { StateBudget } from "./budget.ts";
 import type { EntryPlaces } from "./entry_places.ts";

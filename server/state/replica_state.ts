@@ -8,15 +8,15 @@
 
 import { encodeMembership, type GroupId, type RaftStatus } from "../../raft/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
-import type { StateChange, StateRow, StateStore } from "../kv/mod.ts";
-import type { LogPoint, Store } from "../storage/mod.ts";
+import { type StateChange, StateReadError, type StateRow, type StateStore } from "../kv/mod.ts";
+import { type LogPoint, StorageError, type Store } from "../storage/mod.ts";
 
 /** Rows of what a machine has in memory that are written within one turn: a millisecond or two. */
 const UNSAVED_AT_ONCE = 1_000;
 
 /** A replica, and how the core says it stands. */
 export interface ReplicaView {
-  readonly replica: Pick<HostedReplica, "machine" | "appliedTerm">;
+  readonly replica: Pick<HostedReplica, "machine" | "appliedTerm" | "stallReason">;
   readonly status: Pick<RaftStatus, "membership" | "membershipIndex">;
 }
 
@@ -43,7 +43,11 @@ export class ReplicaState implements StateStore {
   }
 
   get(key: Uint8Array): Pick<StateRow, "value" | "version"> | undefined {
-    return this.store.get(key);
+    try {
+      return this.store.get(key);
+    } catch (error) {
+      throw asReadError(error);
+    }
   }
 
   write(changes: readonly StateChange[], version: number): void {
@@ -59,6 +63,8 @@ export class ReplicaState implements StateStore {
         if (!beginsWith(row, prefix)) return;
         yield { key: row, value: value.slice(valueStart, valueEnd), version };
       }
+    } catch (error) {
+      throw asReadError(error);
     } finally {
       cursor.close();
     }
@@ -98,6 +104,11 @@ export class ReplicaState implements StateStore {
       logFloor: this.store.point.logFloor,
     };
   }
+}
+
+function asReadError(error: unknown): unknown {
+  if (!(error instanceof StorageError) || error.code === "STORAGE_STATE") return error;
+  return new StateReadError(error.message, { isDamaged: error.code === "STORAGE_DAMAGED", cause: error });
 }
 
 function beginsWith(key: Uint8Array, prefix: Uint8Array): boolean {

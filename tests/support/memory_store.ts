@@ -23,8 +23,9 @@ export class MemoryStore implements StateStore {
     return this.rowBytes;
   }
 
-  get(key: Uint8Array): StateRow | undefined {
-    return this.#rows.get(byteString(key));
+  get(key: Uint8Array): Pick<StateRow, "value" | "version"> | undefined {
+    const row = this.#rows.get(byteString(key));
+    return row && { value: row.value, version: row.version };
   }
 
   write(changes: readonly StateChange[], version: number): void {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { MemoryStore } from "../memory_store.ts";
 import { type MembershipTarget, MultiRaft, type NodeId, type Restored } from "../../../raft/mod.ts";
 import type { DomainError, ReadConsistency, ReadResult } from "../../../server/api/mod.ts";
 import type { CallResult } from "../../../server/calls/call.ts";
@@ -113,7 +114,10 @@ export class TurningNode {
     this.#clock = clock;
     this.core = new MultiRaft({ nodeId: id, seed: id, ...config });
     this.core.addGroup({ group: GROUP, restored: restored(cluster.ids), priority: [] });
-    this.replica = createKvReplica({ partitionId: PARTITION, group: GROUP }, clock);
+    this.replica = createKvReplica({ partitionId: PARTITION, group: GROUP }, {
+      store: new MemoryStore(),
+      clock,
+    });
     this.#outbox = new Outbox(cluster.transportOf(id));
     this.#outbox.setPeers(new Map(cluster.ids.filter((each) => each !== id).map((each) => [each, []])));
     const memory = createMemoryBudget({ log: 1e9, state: 1e9, calls: 1e9 });

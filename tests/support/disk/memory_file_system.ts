@@ -199,9 +199,11 @@ export class MemoryDisk {
 
   listDirectories(directory: string): string[] {
     if (!this.#directories.has(directory)) throw new Deno.errors.NotFound(`no such directory: ${directory}`);
-    return [...this.#directories].filter((path) => path !== directory && directoryOf(path) === directory).map((
-      path,
-    ) => path.slice(directory.length + 1));
+    return [...this.#directories].filter((path) => path !== directory && directoryOf(path) === directory).map(
+      (
+        path,
+      ) => path.slice(directory.length + 1),
+    );
   }
 
   /** Returns what makes the changes up to now durable. */
