@@ -83,7 +83,7 @@ export class ReplicaState {
   handover: HandoverState;
   /** Invariant: that of the last membership entry applied, or known to be committed when it was restored. */
   membership: Membership;
-  /** Of that entry; the snapshot's when there is none. Invariant: never falls. */
+  /** Of that entry; 0 for the membership that the group began with. Invariant: never falls. */
   membershipIndex: LogIndex;
 
   /** Invariant: never falls. */
@@ -218,7 +218,9 @@ function knownMembership(
   const indexes = membershipIndexes(entries);
   const commit = Math.max(snapshot.index, hardState.commit, indexes.at(-2) ?? 0);
   const index = indexes.findLast((each) => each <= commit);
-  if (index === undefined) return { membership: snapshot.membership, index: snapshot.index, commit };
+  if (index === undefined) {
+    return { membership: snapshot.membership, index: snapshot.membershipIndex, commit };
+  }
   return { membership: decodeMembership(entries[index - snapshot.index - 1]!.data), index, commit };
 }
 

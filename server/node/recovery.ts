@@ -113,7 +113,7 @@ export class RecoveryCollector {
   restore(group: GroupId, initial: Membership): Restored {
     const { hardState, entries, promises } = this.#groups.get(group) ?? newGroup();
     const commit = Math.min(hardState.commit, entries.at(-1)?.index ?? 0);
-    const snapshot = { index: 0, term: 0, membership: initial };
+    const snapshot = { index: 0, term: 0, membership: initial, membershipIndex: 0 };
     return { hardState: { ...hardState, commit }, snapshot, entries, promises: [...promises.values()] };
   }
 

@@ -20,7 +20,7 @@ import type { Clock } from "../ports/mod.ts";
 /** What a replica begins with that its leader is to feed. */
 const EMPTY: Restored = {
   hardState: { term: 0, vote: 0, commit: 0 },
-  snapshot: { index: 0, term: 0, membership: NO_MEMBERS },
+  snapshot: { index: 0, term: 0, membership: NO_MEMBERS, membershipIndex: 0 },
   entries: [],
 };
 

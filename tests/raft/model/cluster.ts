@@ -326,7 +326,7 @@ const SETTLE_ROUNDS_MAX = 1_000;
 export function emptyState(voters: readonly NodeId[]): Restored {
   return {
     hardState: { term: 0, vote: NO_NODE, commit: 0 },
-    snapshot: { index: 0, term: 0, membership: votersOnly(voters) },
+    snapshot: { index: 0, term: 0, membership: votersOnly(voters), membershipIndex: 0 },
     entries: [],
   };
 }

@@ -162,7 +162,7 @@ export function drawCluster(
     const membership = votersOnly(voters.includes(node) ? voters : []);
     return {
       hardState: { term, vote: 0, commit: index },
-      snapshot: { index, term, membership },
+      snapshot: { index, term, membership, membershipIndex: 0 },
       entries: [],
     };
   };
