@@ -33,7 +33,7 @@ function bornCore(nodeId: NodeId, groups: number): MultiRaft {
   for (let group = 1; group <= groups; group++) {
     const restored = {
       hardState: { term: 0, vote: 0, commit: 0 },
-      snapshot: { index: 0, term: 0, membership },
+      snapshot: { index: 0, term: 0, membership, membershipIndex: 0 },
       entries: [],
     };
     core.addGroup({ group, restored, priority: NODES });

@@ -17,6 +17,7 @@ import { promiseLease } from "./lease.ts";
 import type { AppendRequest, CommitNotice, HeartbeatRequest, Message, TimeoutNowRequest } from "./message.ts";
 import { onQuietRequest } from "./quiet.ts";
 import { expireForwardedReads, onReadIndexResponse } from "./read_index.ts";
+import { onSnapshotNotice } from "./snapshot.ts";
 import { followLeader, type ReplicaState } from "./state.ts";
 import { type LogIndex, NO_NODE } from "./types.ts";
 
@@ -45,6 +46,9 @@ export function stepFollower(state: ReplicaState, message: Message): void {
     case "quietRequest":
       followLeader(state, message.from);
       return onQuietRequest(state, message);
+    case "snapshotNotice":
+      followLeader(state, message.from);
+      return onSnapshotNotice(state, message);
     case "timeoutNowRequest":
       return onTimeoutNow(state, message);
     case "readIndexResponse":
@@ -60,6 +64,8 @@ function onAppendRequest(state: ReplicaState, message: AppendRequest): void {
   const { prevLogIndex, prevLogTerm, entries } = message;
   const contradiction = findContradiction(log, message);
   if (contradiction !== undefined) return onContradiction(state, contradiction);
+  // As if it were lost: the leader asks again with the next heartbeat.
+  if (state.isSuspended) return;
   if (prevLogIndex < log.committed && prevLogIndex + entries.length <= log.committed) {
     // What is still held is equal, and the rest was before it was compacted.
     return answerAppend(state, { message, matchIndex: prevLogIndex + entries.length });
@@ -93,7 +99,7 @@ function onHeartbeatRequest(state: ReplicaState, message: HeartbeatRequest): voi
 /** Commits what this replica has acknowledged, and its leader says is committed. */
 function commitAsTold(state: ReplicaState, message: HeartbeatRequest | CommitNotice): void {
   mustHold(state, message);
-  state.log.commitTo(message.commit);
+  if (!state.isSuspended) state.log.commitTo(message.commit);
   state.leaderHolds = Math.max(state.leaderHolds, message.commit);
 }
 

@@ -64,6 +64,7 @@ export function stepLeader(state: ReplicaState, message: Message): void {
     case "heartbeatRequest":
     case "commitNotice":
     case "quietRequest":
+    case "snapshotNotice":
       return violated("a term has one leader", { term: state.term, leader: state.self, other: message.from });
     default:
       // Late answers to the candidacy that made this leader, or requests that make no sense to one.

@@ -13,7 +13,7 @@
  * Committed may run ahead of durable on a follower; what is handed out never does.
  *
  * Invariants: snapshotIndex ≤ applied ≤ committed ≤ last; applied ≤ durable ≤ written ≤ last; terms never
- * fall along the log; committed entries are never removed but by `compactTo`.
+ * fall along the log; committed entries are never removed but by `compactTo` and `install`.
  *
  * @module
  */
@@ -285,11 +285,38 @@ export class RaftLog {
     if (index <= this.#snapshotIndex) return;
     invariant(index <= this.#applied, "only applied entries are compacted");
     const term = this.termAt(index)!;
+    this.#keepAbove(index);
+    this.#snapshotIndex = index;
+    this.#snapshotTerm = term;
+  }
+
+  /**
+   * Stands at `position`, of which the host now holds the state. If it is held here, what follows it stays,
+   * and unless it was durable, has to be written behind it; else the log begins anew.
+   */
+  install({ index, term }: LogPosition): void {
+    if (index <= this.#applied) violated("a snapshot leads ahead", { index, applied: this.#applied });
+    const isHeld = this.termAt(index) === term;
+    if (!isHeld && index <= this.#committed) {
+      violated("a snapshot agrees with what is committed", { index, term, here: this.termAt(index) });
+    }
+    const isDurable = isHeld && index <= this.#durable;
+    this.#keepAbove(isHeld ? index : this.lastIndex);
+    this.#snapshotIndex = index;
+    this.#snapshotTerm = term;
+    this.#applied = index;
+    this.#committed = Math.max(this.#committed, index);
+    if (isDurable) return;
+    this.#durable = index;
+    this.#written = index;
+    // They lie before the snapshot on disk, or are of another log.
+    this.#writes = this.#writes.map(() => index);
+  }
+
+  #keepAbove(index: LogIndex): void {
     const gone = this.#entries.splice(0, index - this.#snapshotIndex);
     this.#bytes -= memoryBytes(gone);
     this.#membershipIndexes = this.#membershipIndexes.filter((each) => each > index);
-    this.#snapshotIndex = index;
-    this.#snapshotTerm = term;
   }
 
   /** Position in `entries` of the first that is not here with the same term; their count when all are. */

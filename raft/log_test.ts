@@ -185,7 +185,7 @@ function restored(options: {
   const { terms, snapshot: [index, term] = [0, 0], commit = index } = options;
   return {
     hardState: { term: terms.at(-1) ?? term, vote: 0, commit },
-    snapshot: { index, term, membership: votersOnly([1]) },
+    snapshot: { index, term, membership: votersOnly([1]), membershipIndex: 0 },
     entries: terms.map((entryTerm, position) => entry(index + position + 1, entryTerm)),
   };
 }

@@ -108,6 +108,16 @@ export interface CommitNotice extends Envelope {
   readonly commit: LogIndex;
 }
 
+/**
+ * The sender, which leads, believes that the receiver needs entries which are gone, and sends it nothing but
+ * probes: a snapshot is needed (`snapshot.ts`). Has no answer.
+ */
+export interface SnapshotNotice extends Envelope {
+  readonly kind: "snapshotNotice";
+  /** The last entry that is gone. */
+  readonly index: LogIndex;
+}
+
 /** A follower asks its leader from which index on it may answer a read. */
 export interface ReadIndexRequest extends Envelope {
   readonly kind: "readIndexRequest";
@@ -153,6 +163,7 @@ export type Message =
   | HeartbeatResponse
   | QuietRequest
   | CommitNotice
+  | SnapshotNotice
   | ReadIndexRequest
   | ReadIndexResponse
   | TimeoutNowRequest

@@ -10,7 +10,9 @@ import { EntryKind } from "./types.ts";
 
 /** Whether `message` makes sense by itself. */
 export function isWellFormed(message: Message): boolean {
-  return message.term >= 0 && (message.kind !== "appendRequest" || isSoundAppend(message));
+  if (message.term < 0) return false;
+  if (message.kind === "snapshotNotice") return message.index > 0;
+  return message.kind !== "appendRequest" || isSoundAppend(message);
 }
 
 /**

@@ -60,7 +60,7 @@
  * - all that a replica knows, and what must hold for it: `state`, `state_check`
  * - what shows that a replica was put back to the past: `promise_table`, `promises`, `contradiction`
  * - rules, as functions over that state: `lease`, `election`, `replication`, `proposal`, `read_index`,
- *   `quiet`, `reconfiguration`, `transfer`, `priority`
+ *   `quiet`, `reconfiguration`, `transfer`, `priority`, `snapshot`
  * - how each role reacts: `follower`, `candidate`, `leader`. They never call each other: a change of role
  *   goes through `election`, and the next input finds the new one
  * - `replica` and `replica_ready` put one group together, `multi_raft` all groups of a node
@@ -77,7 +77,9 @@
  *   command. Retries that must take effect once are the state machine's business.
  * - **Time.** It calls `tick` at a steady rate; late is harmless, early is not. Reads by lease need
  *   `setClock` besides, with a monotonic clock.
- * - **Snapshots.** A follower that needs compacted entries waits until it gets them by other means.
+ * - **Snapshots.** It says which entries its own state covers (`compact`). A follower that needs entries
+ *   which are gone asks for a snapshot (`snapshotsWanted`), which the host fetches and installs (`suspend`,
+ *   `resume`).
  *
  * ## Invariants
  *
@@ -97,6 +99,7 @@ export * from "./types.ts";
 export * from "./message.ts";
 export * from "./ready.ts";
 export { type Contradiction, describeContradiction } from "./contradiction.ts";
+export type { LogPosition } from "./log.ts";
 export type { MultiRaftConfig } from "./config.ts";
 export { InvariantViolation } from "./error.ts";
 export { unreachable } from "./invariant.ts";

@@ -9,11 +9,13 @@ import { type MultiRaftConfig, resolveConfig, type ResolvedConfig } from "./conf
 import { describeBrokenPromise } from "./contradiction.ts";
 import { InvariantViolation } from "./error.ts";
 import { invariant } from "./invariant.ts";
+import type { LogPosition } from "./log.ts";
 import type { MembershipTarget } from "./membership.ts";
 import type { Message, NodeHeartbeat } from "./message.ts";
 import { isWellFormed } from "./message_check.ts";
 import { NodeState } from "./node_state.ts";
 import type {
+  GroupPersist,
   ProposeResult,
   RaftStatus,
   ReadReady,
@@ -24,7 +26,14 @@ import type {
 import { Replica } from "./replica.ts";
 import type { ReadyParts } from "./replica_ready.ts";
 import type { GroupOptions } from "./state.ts";
-import { type GroupId, type LogIndex, NO_NODE, type NodeId, type Reminder } from "./types.ts";
+import {
+  type GroupId,
+  type LogIndex,
+  NO_NODE,
+  type NodeId,
+  type Reminder,
+  type SnapshotMeta,
+} from "./types.ts";
 
 interface BatchOut {
   readonly batch: ReadyBatch;
@@ -259,6 +268,74 @@ export class MultiRaft {
     }
   }
 
+  /**
+   * Forgets the entries of `group` up to and including `index`, of which the host's state holds the effect.
+   * Does nothing when they are gone already, or the group is not here.
+   *
+   * @throws {InvariantViolation} when `index` is above what is applied
+   */
+  compact(group: GroupId, index: LogIndex): void {
+    const replica = this.#byGroup.get(group);
+    if (replica === undefined) return;
+    replica.compact(index);
+    this.#note(replica);
+  }
+
+  /**
+   * What must be written again, behind all that was handed out before, so that the older records of `group`
+   * on disk can be let go: the hard state, the entries above `above`, which the
+   * host's durable state covers, as far as they were handed out, and all promises. `undefined` when the group
+   * is not here.
+   *
+   * @throws {InvariantViolation} when entries above `above` are compacted
+   */
+  persistAgain(group: GroupId, above: LogIndex): GroupPersist | undefined {
+    return this.#byGroup.get(group)?.persistAgain(above);
+  }
+
+  /**
+   * A snapshot is about to be installed in the replica of `group`: until {@linkcode resume} it takes in no
+   * entries, commits nothing further, hands out no committed entries and does not stand for election; if it
+   * leads it stops doing so. It votes, answers heartbeats, and has written what it had before. The host
+   *
+   * 1. suspends it, and applies all committed entries it was handed,
+   * 2. waits until {@linkcode holdsEntry} knows whether the log on disk holds the snapshot's last entry,
+   * 3. switches its state to the snapshot; if the entry is not held, no entry that is on disk counts any
+   *    more,
+   * 4. resumes it with the snapshot.
+   */
+  suspend(group: GroupId): void {
+    const replica = this.#byGroup.get(group);
+    if (replica === undefined) return;
+    replica.suspend();
+    this.#note(replica);
+  }
+
+  /**
+   * Whether the log of `group` on disk holds the entry at `position`, so that what is above it counts behind
+   * a snapshot that ends there. `undefined` while anything of the group is on its way to the disk, or still
+   * to be written, or when the group is not here. The answer stays as long as the replica is suspended.
+   */
+  holdsEntry(group: GroupId, position: LogPosition): boolean | undefined {
+    return this.#byGroup.get(group)?.holdsEntry(position);
+  }
+
+  /**
+   * Ends {@linkcode suspend}. With a snapshot above what is applied the replica stands where that ends: its
+   * log begins anew there, but what is above stays if it held the snapshot's last entry; a membership that is
+   * new here comes with the next batch. One that is not above only ends the suspension: the host must not
+   * have switched to it.
+   *
+   * @throws {InvariantViolation} when the snapshot contradicts what is committed here, or is to be installed
+   *   though the replica was not suspended
+   */
+  resume(group: GroupId, snapshot?: SnapshotMeta): void {
+    const replica = this.#byGroup.get(group);
+    if (replica === undefined) return;
+    replica.resume(snapshot);
+    this.#note(replica);
+  }
+
   /** The stream to `peer` broke: what was sent to it lately may be lost. */
   reportUnreachable(peer: NodeId): void {
     for (let position = 0; position < this.#replicas.length; position++) {
@@ -289,6 +366,7 @@ export class MultiRaft {
       memberships: [],
       reads: [...this.#orphanedReads],
       transitions: [],
+      snapshotsWanted: [],
       contradictions: [],
     };
     this.#nodeHeartbeats = [];

@@ -245,7 +245,7 @@ function addGroup(
 function fresh(voters: readonly number[]): Restored {
   return {
     hardState: { term: 0, vote: 0, commit: 0 },
-    snapshot: { index: 0, term: 0, membership: votersOnly(voters) },
+    snapshot: { index: 0, term: 0, membership: votersOnly(voters), membershipIndex: 0 },
     entries: [],
   };
 }

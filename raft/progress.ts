@@ -13,7 +13,7 @@
  * In `probe` one append at a time finds out where the logs agree; a heartbeat's answer allows the next, so
  * that a lost one is no dead end. In `replicate` appends leave without waiting, `nextIndex` being raised when
  * they are sent. In `snapshot` the replica lacks entries this log no longer holds; it is probed at the first
- * index that is left, once per heartbeat, until it has got there by other means.
+ * index that is left, once per heartbeat, until it has got there by a snapshot.
  *
  * Invariant: matchIndex < nextIndex.
  *
@@ -136,11 +136,12 @@ export class Progress {
     this.window.clear();
   }
 
-  /** It lacks entries before `firstIndex`, the first that is left here. */
+  /** It lacks entries before `firstIndex`, the first that is left here; whatever it was, it is asked anew. */
   becomeSnapshot(firstIndex: LogIndex): void {
+    // What is compacted meanwhile must not put off the probe that is due, again and again.
+    if (this.state !== "snapshot") this.isWaiting = true;
     this.state = "snapshot";
     this.nextIndex = firstIndex;
-    this.isWaiting = true;
     this.window.clear();
   }
 

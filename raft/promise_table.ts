@@ -27,6 +27,11 @@ export class PromiseTable {
     return this.#byNode.get(node);
   }
 
+  /** Of every node that has promised anything. */
+  all(): readonly PeerPromise[] {
+    return [...this.#byNode.values()];
+  }
+
   /** `node` has been in the term, and holds what is committed of `log` as far as it has said. */
   raise(node: NodeId, { term, through }: Held, log: RaftLog): void {
     const before = this.#byNode.get(node) ?? { node, term: 0, index: 0, indexTerm: 0 };

@@ -52,7 +52,7 @@ export function maybeFallQuiet(state: ReplicaState, progress: ProgressTable): bo
  */
 export function onQuietRequest(state: ReplicaState, message: QuietRequest): void {
   const { log, config } = state;
-  const isSame = log.lastIndex === message.commit && log.lastTerm === message.term;
+  const isSame = !state.isSuspended && log.lastIndex === message.commit && log.lastTerm === message.term;
   if (isSame) {
     log.commitTo(message.commit);
     state.leaderHolds = Math.max(state.leaderHolds, message.commit);

@@ -73,9 +73,23 @@ export interface WaitingReads {
  */
 export interface GroupMembership {
   readonly group: GroupId;
-  /** Of its entry, which is among the committed ones of the same batch. */
+  /**
+   * Of its entry, which is among the committed ones of the same batch, unless the membership came with a
+   * snapshot.
+   */
   readonly index: LogIndex;
   readonly membership: Membership;
+}
+
+/**
+ * The leader cannot feed the replica here with entries: the host is to fetch a snapshot, from the leader or
+ * anybody else (`MultiRaft.suspend`). It is said again about once a heartbeat until that is done.
+ */
+export interface SnapshotWanted {
+  readonly group: GroupId;
+  readonly leader: NodeId;
+  /** The last entry that is gone at the leader. A snapshot that ends before it does not help. */
+  readonly index: LogIndex;
 }
 
 /** A change of role, term or leader. Waiters for entries of an older term must be failed. */
@@ -95,6 +109,8 @@ export interface ReadyBatch {
   readonly memberships: readonly GroupMembership[];
   readonly reads: readonly ReadReady[];
   readonly transitions: readonly Transition[];
+  /** At most one of a group. */
+  readonly snapshotsWanted: readonly SnapshotWanted[];
   /** Leaders that have lost what they had promised to this node: nothing they say may be believed. */
   readonly contradictions: readonly Contradiction[];
 }

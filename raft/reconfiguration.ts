@@ -44,7 +44,7 @@ import type { GroupMembership, ProposeResult } from "./ready.ts";
 import { isCaughtUp, maybeCommit } from "./replication.ts";
 import type { ReplicaState } from "./state.ts";
 import { transferOnRemoval } from "./transfer.ts";
-import { type Entry, EntryKind, NO_NODE } from "./types.ts";
+import { type Entry, EntryKind, NO_NODE, type SnapshotMeta } from "./types.ts";
 
 /** Begins to change the group to `target`; the answer names the entry with which that begins. */
 export function changeMembership(state: ReplicaState, target: MembershipTarget): ProposeResult {
@@ -88,6 +88,15 @@ export function applyMemberships(state: ReplicaState, entries: readonly Entry[])
     afterChange(state);
   }
   return applied;
+}
+
+/** Puts into force what a snapshot says, which is newer than what is known here. */
+export function adoptMembership(state: ReplicaState, snapshot: SnapshotMeta): GroupMembership {
+  const { membership, membershipIndex } = snapshot;
+  state.membership = membership;
+  state.membershipIndex = membershipIndex;
+  afterChange(state);
+  return { group: state.group, index: membershipIndex, membership };
 }
 
 /** Ends a change that has been applied, or seals one that has ended, if this replica leads. */

@@ -85,7 +85,7 @@ function restoredWith(
     data: encodeMembership(membership),
   }));
   const term = entries.length > 0 ? 1 : 0;
-  const snapshot = { index: 0, term: 0, membership: votersOnly([1, 2]) };
+  const snapshot = { index: 0, term: 0, membership: votersOnly([1, 2]), membershipIndex: 0 };
   return { hardState: { term, vote: 0, commit }, snapshot, entries };
 }
 

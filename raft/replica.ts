@@ -13,6 +13,7 @@ import { stepFollower, tickFollower } from "./follower.ts";
 import { flushLeader, onOwnDurable, startTransfer, stepLeader, tickLeader } from "./leader.ts";
 import { isVoteForbidden } from "./lease.ts";
 import { isMember, members, type MembershipTarget } from "./membership.ts";
+import type { LogPosition } from "./log.ts";
 import type { Message } from "./message.ts";
 import { setPriority } from "./priority.ts";
 import { findBrokenPromise, remindersFor } from "./promises.ts";
@@ -30,12 +31,27 @@ import {
   refusePassedOnReads,
   waitingReads,
 } from "./read_index.ts";
-import type { ProposeResult, RaftStatus, ReadReady, RequestResult, WaitingReads } from "./ready.ts";
+import type {
+  GroupPersist,
+  ProposeResult,
+  RaftStatus,
+  ReadReady,
+  RequestResult,
+  WaitingReads,
+} from "./ready.ts";
 import { changeMembership } from "./reconfiguration.ts";
 import { collectReady, type ReadyParts, type Reported, statusOf } from "./replica_ready.ts";
+import { compactLog, holdsEntry, persistAgain, resume, suspend } from "./snapshot.ts";
 import { type GroupOptions, type NodeContext, ReplicaState } from "./state.ts";
 import { checkInvariants, type CheckMemory } from "./state_check.ts";
-import { type GroupId, type LogIndex, NO_NODE, type NodeId, type Reminder } from "./types.ts";
+import {
+  type GroupId,
+  type LogIndex,
+  NO_NODE,
+  type NodeId,
+  type Reminder,
+  type SnapshotMeta,
+} from "./types.ts";
 
 /** See the module comment. */
 export class Replica {
@@ -88,7 +104,8 @@ export class Replica {
     const reported = this.#reported;
     return messages.length > 0 || isFlushDue || this.#state.contradictions.length > 0 ||
       readsReady.length > 0 || log.lastIndex > log.written ||
-      log.applied < Math.min(log.committed, log.durable) || term !== persisted.term ||
+      log.applied < this.#state.applicable || term !== persisted.term ||
+      this.#state.snapshotWanted !== undefined || this.#state.membershipsDue.length > 0 ||
       vote !== persisted.vote ||
       role !== reported.role || leader !== reported.leader || this.#isHintDue;
   }
@@ -179,6 +196,30 @@ export class Replica {
     return findBrokenPromise(this.#state, reminder);
   }
 
+  /** See `MultiRaft`, as for the four that follow. */
+  compact(index: LogIndex): void {
+    compactLog(this.#state, index);
+    this.#check();
+  }
+
+  persistAgain(above: LogIndex): GroupPersist {
+    return persistAgain(this.#state, above);
+  }
+
+  suspend(): void {
+    suspend(this.#state);
+    this.#check();
+  }
+
+  holdsEntry(position: LogPosition): boolean | undefined {
+    return holdsEntry(this.#state, position);
+  }
+
+  resume(snapshot: SnapshotMeta | undefined): void {
+    resume(this.#state, snapshot);
+    this.#check();
+  }
+
   /** Ends this replica; none of the reads that wait here can be answered. Returns them. */
   end(): readonly ReadReady[] {
     const state = this.#state;
@@ -202,8 +243,7 @@ export class Replica {
 
   /** Whether there are committed entries that fit into no batch yet. */
   get hasCommitted(): boolean {
-    const { log } = this.#state;
-    return log.applied < Math.min(log.committed, log.durable);
+    return this.#state.log.applied < this.#state.applicable;
   }
 
   /** The node of `peer` fell silent or is heard again: a quiet replica that rests on it wakes. */
@@ -313,6 +353,7 @@ export class Replica {
       case "heartbeatRequest":
       case "commitNotice":
       case "quietRequest":
+      case "snapshotNotice":
         messages.push({ ...envelope, kind: "heartbeatResponse", readRound: 0, sentAt: 0 });
         break;
       case "voteRequest":
@@ -334,5 +375,6 @@ export class Replica {
 /** Whether only a leader sends such a message to its followers, so that its sender leads in its term. */
 function isFromLeader(message: Message): boolean {
   return message.kind === "appendRequest" || message.kind === "heartbeatRequest" ||
-    message.kind === "commitNotice" || message.kind === "quietRequest";
+    message.kind === "commitNotice" || message.kind === "quietRequest" ||
+    message.kind === "snapshotNotice";
 }

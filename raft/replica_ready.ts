@@ -18,6 +18,7 @@ import type {
   GroupPersist,
   RaftStatus,
   ReadReady,
+  SnapshotWanted,
   Transition,
 } from "./ready.ts";
 import { applyMemberships, isSealed } from "./reconfiguration.ts";
@@ -33,6 +34,7 @@ export interface ReadyParts {
   readonly memberships: GroupMembership[];
   readonly reads: ReadReady[];
   readonly transitions: Transition[];
+  readonly snapshotsWanted: SnapshotWanted[];
   readonly contradictions: Contradiction[];
 }
 
@@ -59,6 +61,7 @@ export function collectReady(state: ReplicaState, options: CollectOptions): void
   collectTransition(state, options);
   collectMessages(state, { parts, isVoteNew, canWrite });
   if (canWrite) collectPersist(state, { parts, isVoteNew, isHintDue });
+  collectSnapshot(state, parts);
   collectCommitted(state, parts);
   if (state.readsReady.length > 0) {
     for (const read of state.readsReady) parts.reads.push(read);
@@ -159,11 +162,20 @@ function risenPromises(state: ReplicaState): Pick<GroupPersist, "promises"> {
   return promises.length === 0 ? NO_PROMISES : { promises };
 }
 
+/** What there is to say about snapshots: that one is wanted, and what the last one brought. */
+function collectSnapshot(state: ReplicaState, parts: ReadyParts): void {
+  const { group, snapshotWanted, membershipsDue } = state;
+  if (membershipsDue.length > 0) parts.memberships.push(...membershipsDue.splice(0));
+  if (snapshotWanted === undefined) return;
+  parts.snapshotsWanted.push({ group, ...snapshotWanted });
+  state.snapshotWanted = undefined;
+}
+
 function collectCommitted(state: ReplicaState, parts: ReadyParts): void {
   const { log, config, group } = state;
   const entries = log.slice({
     from: log.applied + 1,
-    through: Math.min(log.committed, log.durable),
+    through: state.applicable,
     bytesMax: config.committedBytesMax,
   });
   const last = entries.at(-1);

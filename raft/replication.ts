@@ -120,13 +120,11 @@ interface Target {
 function sendTo(state: ReplicaState, target: Target): void {
   const { progress } = target;
   const { log } = state;
-  if (progress.nextIndex < log.firstIndex && progress.state !== "snapshot") {
-    progress.becomeSnapshot(log.firstIndex);
-  }
+  if (progress.nextIndex < log.firstIndex) progress.becomeSnapshot(log.firstIndex);
   if (progress.state !== "replicate") {
     if (!progress.maySend) return;
     // Entries would be refused with the probe, again and again, until the follower has what lies before them.
-    if (progress.state === "snapshot") sendAppend(state, { progress, entries: NO_ENTRIES, bytes: 0 });
+    if (progress.state === "snapshot") askForSnapshot(state, progress);
     else sendEntries(state, target);
     return;
   }
@@ -135,6 +133,19 @@ function sendTo(state: ReplicaState, target: Target): void {
   else if (progress.commitSent < tellableCommit(state) && progress.matchIndex === log.lastIndex) {
     sendNotice(state, progress);
   }
+}
+
+/** Probes whether a follower has got what this log does not hold any more, and tells it that it must. */
+function askForSnapshot(state: ReplicaState, progress: Progress): void {
+  sendAppend(state, { progress, entries: NO_ENTRIES, bytes: 0 });
+  state.messages.push({
+    kind: "snapshotNotice",
+    group: state.group,
+    from: state.self,
+    to: progress.node,
+    term: state.term,
+    index: state.log.snapshotIndex,
+  });
 }
 
 /** For a follower that holds everything, so that nothing else would tell it soon what is committed. */

@@ -17,7 +17,7 @@ import type { ProgressTable } from "./progress_table.ts";
 import { PromiseTable } from "./promise_table.ts";
 import { Random, replicaSeed } from "./random.ts";
 import { ForwardedReads, LeaderReads } from "./read_state.ts";
-import type { ReadReady } from "./ready.ts";
+import type { GroupMembership, ReadReady, SnapshotWanted } from "./ready.ts";
 import {
   type GroupId,
   type HardState,
@@ -83,7 +83,7 @@ export class ReplicaState {
   handover: HandoverState;
   /** Invariant: that of the last membership entry applied, or known to be committed when it was restored. */
   membership: Membership;
-  /** Of that entry; the snapshot's when there is none. Invariant: never falls. */
+  /** Of that entry; 0 for the membership that the group began with. Invariant: never falls. */
   membershipIndex: LogIndex;
 
   /** Invariant: never falls. */
@@ -140,6 +140,13 @@ export class ReplicaState {
   /** Leaders that have lost what they had promised to this replica. */
   contradictions: Contradiction[] = [];
 
+  /** Whether the log stands still because a snapshot is being installed (`snapshot.ts`). */
+  isSuspended = false;
+  /** What the leader said last that it cannot give as entries, and the host was not told. */
+  snapshotWanted: Pick<SnapshotWanted, "leader" | "index"> | undefined;
+  /** Came into force with a snapshot, and the host was not told. */
+  membershipsDue: GroupMembership[] = [];
+
   /** To send, in order. */
   messages: Message[] = [];
   /** Answers to reads, in order. */
@@ -173,12 +180,21 @@ export class ReplicaState {
     this.forwarded = new ForwardedReads(this.random);
     this.membership = known.membership;
     this.membershipIndex = known.index;
-    this.term = restored.hardState.term;
-    this.vote = restored.hardState.vote;
-    this.persisted = restored.hardState;
+    // It may have died when it had a snapshot, and not yet the term that it ends in.
+    const isTermNew = restored.snapshot.term > hardState.term;
+    this.term = isTermNew ? restored.snapshot.term : hardState.term;
+    this.vote = isTermNew ? NO_NODE : hardState.vote;
+    this.persisted = hardState;
     // A replica that was never in a term has promised nothing.
     if (config.leaseReads && this.term > 0) this.promisedAt = node.now;
     this.handover = newHandover(config);
+    const { snapshot } = restored;
+    if (snapshot.membershipIndex > snapshot.index) {
+      violated("a snapshot does not end before its membership", {
+        index: snapshot.index,
+        membershipIndex: snapshot.membershipIndex,
+      });
+    }
     if (this.term < this.log.lastTerm) {
       violated("a restored term is not below that of the log", {
         term: this.term,
@@ -192,13 +208,20 @@ export class ReplicaState {
     return this.node.now;
   }
 
+  /** Up to here entries may be handed out to be applied. */
+  get applicable(): LogIndex {
+    const { committed, durable, applied } = this.log;
+    return this.isSuspended ? applied : Math.min(committed, durable);
+  }
+
   /**
    * Whether this replica may stand for election: as a voter, and not while it has to apply a membership that
    * is known to be committed, for it would count by one that may be two behind.
    */
   get isPromotable(): boolean {
     const { log, membership, self, membershipIndex } = this;
-    return isVoter(membership, self) && log.lastMembershipThrough(log.committed) <= membershipIndex;
+    return !this.isSuspended && isVoter(membership, self) &&
+      log.lastMembershipThrough(log.committed) <= membershipIndex;
   }
 
   /** Whether this replica has never heard of any membership: it follows, but has no vote to give. */
@@ -218,7 +241,9 @@ function knownMembership(
   const indexes = membershipIndexes(entries);
   const commit = Math.max(snapshot.index, hardState.commit, indexes.at(-2) ?? 0);
   const index = indexes.findLast((each) => each <= commit);
-  if (index === undefined) return { membership: snapshot.membership, index: snapshot.index, commit };
+  if (index === undefined) {
+    return { membership: snapshot.membership, index: snapshot.membershipIndex, commit };
+  }
   return { membership: decodeMembership(entries[index - snapshot.index - 1]!.data), index, commit };
 }
 

@@ -71,7 +71,10 @@ export interface Membership {
 export interface SnapshotMeta {
   readonly index: LogIndex;
   readonly term: Term;
+  /** The one in force there; it may be joint. */
   readonly membership: Membership;
+  /** Of the entry that made the membership; 0 for the one that the group began with. */
+  readonly membershipIndex: LogIndex;
 }
 
 /** What another replica has promised to this one, the highest of each (`promises.ts`). */

@@ -39,6 +39,7 @@ const KIND_NUMBERS = {
   quietRequest: 12,
   nodeHeartbeat: 13,
   commitNotice: 14,
+  snapshotNotice: 15,
 } as const satisfies Record<Exclude<Message, Heartbeat>["kind"], number>;
 
 const KINDS: ReadonlyMap<number, keyof typeof KIND_NUMBERS> = new Map(
@@ -150,6 +151,8 @@ function encodeBody(writer: WireWriter, message: Exclude<Message, Heartbeat>): v
     case "quietRequest":
     case "commitNotice":
       return writer.number(6, message.commit);
+    case "snapshotNotice":
+      return writer.number(4, message.index);
     case "nodeHeartbeat":
       return writer.boolean(8, message.isAnswer);
     case "timeoutNowRequest":
@@ -229,6 +232,8 @@ function decodeMessage(fields: MessageFields, route: PeerRoute): Message {
     case "quietRequest":
     case "commitNotice":
       return { kind, group, from, to, term, commit };
+    case "snapshotNotice":
+      return { kind, group, from, to, term, index: logIndex };
     case "nodeHeartbeat":
       return { kind, group, from, to, term, isAnswer: granted };
     case "timeoutNowRequest":

@@ -40,6 +40,7 @@ const EVERY_MESSAGE: readonly Message[] = [
   { kind: "timeoutNowRequest", ...envelope },
   { kind: "quietRequest", ...envelope, commit: BIG },
   { kind: "commitNotice", ...envelope, commit: BIG },
+  { kind: "snapshotNotice", ...envelope, index: BIG },
   { kind: "nodeHeartbeat", group: 0, from: 1, to: 2, term: 0, isAnswer: false },
   { kind: "nodeHeartbeat", group: 0, from: 1, to: 2, term: 0, isAnswer: true },
 ];

@@ -390,13 +390,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "the membership is forgotten in a restart",
     caughtBy: "schedules",
-    edits: [{
-      file: "state.ts",
-      find:
-        "if (index === undefined) return { membership: snapshot.membership, index: snapshot.index, commit };",
-      replace:
-        "if (index !== -1) return { membership: snapshot.membership, index: index ?? snapshot.index, commit };",
-    }],
+    edits: [
+      { file: "state.ts", find: "if (index === undefined) {", replace: "if (index !== -1) {" },
+      {
+        file: "state.ts",
+        find: "index: snapshot.membershipIndex, commit }",
+        replace: "index: index ?? snapshot.membershipIndex, commit }",
+      },
+    ],
   },
   {
     name: "a change may begin before the last one is in force",

@@ -345,7 +345,7 @@ export class RaftScript {
         vote: number("vote", 0),
         commit: number("commit", index),
       },
-      snapshot: { index, term: snapshotTerm, membership },
+      snapshot: { index, term: snapshotTerm, membership, membershipIndex: 0 },
       entries: logged.entries.slice(index),
     };
   }

@@ -65,7 +65,7 @@ test("12,000 writes to one group are on every node, also after a restart of all"
 test("a log that starts behind a snapshot counts from there, through writes, elections and restarts", () => {
   const restored = (): Restored => ({
     hardState: { term: 4, vote: 0, commit: 10_000 },
-    snapshot: { index: 10_000, term: 4, membership: votersOnly([1, 2, 3]) },
+    snapshot: { index: 10_000, term: 4, membership: votersOnly([1, 2, 3]), membershipIndex: 0 },
     entries: [],
   });
   const cluster = new Cluster({ nodes: [1, 2, 3], restored });
@@ -312,7 +312,8 @@ test("a node that comes back with a higher term does not lock itself or the grou
 
 test("a joint configuration is remembered at restart: both majorities must agree", () => {
   const joint = { voters: [1, 2, 3], votersOutgoing: [3, 4, 5], learners: [], learnersNext: [] };
-  const restored = () => ({ ...emptyState([]), snapshot: { index: 0, term: 0, membership: joint } });
+  const snapshot = { index: 0, term: 0, membership: joint, membershipIndex: 0 };
+  const restored = () => ({ ...emptyState([]), snapshot });
   const cluster = new Cluster({ nodes: [1, 2, 3, 4, 5], restored });
   for (const id of [4, 5]) cluster.crash(cluster.node(id));
   cluster.tick(80);
@@ -333,7 +334,8 @@ test("a joint configuration is remembered at restart: both majorities must agree
 
 test("a learner receives everything, neither votes nor counts, and never stands", () => {
   const membership = { ...votersOnly([1, 2]), learners: [3] };
-  const restored = () => ({ ...emptyState([]), snapshot: { index: 0, term: 0, membership } });
+  const snapshot = { index: 0, term: 0, membership, membershipIndex: 0 };
+  const restored = () => ({ ...emptyState([]), snapshot });
   const cluster = new Cluster({ nodes: [1, 2, 3], restored });
   const leader = cluster.elect();
   leader.core.propose(1, textBytes("a"));

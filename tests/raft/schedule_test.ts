@@ -27,7 +27,15 @@ if (SINGLE_SEED === undefined) {
 }
 
 function runMany(): void {
-  const total = { committed: 0, elections: 0, readsGranted: 0, rests: 0, changes: 0, crashes: 0 };
+  const total = {
+    committed: 0,
+    elections: 0,
+    readsGranted: 0,
+    rests: 0,
+    changes: 0,
+    crashes: 0,
+    installs: 0,
+  };
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SCHEDULES; seed++) {
     const result: ScheduleResult = runSchedule({ seed, steps: STEPS });
     total.committed += result.committed;
@@ -36,6 +44,7 @@ function runMany(): void {
     total.rests += result.rests;
     total.changes += result.changes;
     total.crashes += result.crashes;
+    total.installs += result.installs;
   }
   console.log(`${SCHEDULES} schedules: ${JSON.stringify(total)}`);
   // A schedule in which nothing happens proves nothing.
@@ -45,6 +54,7 @@ function runMany(): void {
   assert.ok(total.changes > SCHEDULES / 4, "memberships change");
   assert.ok(total.rests > SCHEDULES / 10, "groups fall quiet");
   assert.ok(total.crashes > SCHEDULES / 10, "nodes crash");
+  assert.ok(total.installs > SCHEDULES / 2, "snapshots are installed");
 }
 
 test.run();

@@ -11,6 +11,7 @@ import type { Random } from "../../../raft/random.ts";
 import { type Cluster, type ModelNode, textBytes } from "./cluster.ts";
 import { drawGoal, drive } from "./drive.ts";
 import type { Oracle } from "./oracle.ts";
+import type { ScheduleSnapshots } from "./snapshots.ts";
 
 const CALM_TICKS_MAX = 400;
 
@@ -18,6 +19,7 @@ const CALM_TICKS_MAX = 400;
 export interface ScheduleCalmOptions {
   readonly cluster: Cluster;
   readonly oracle: Oracle;
+  readonly snapshots: ScheduleSnapshots;
   readonly random: Random;
   readonly fallsQuiet: boolean;
   readonly isReshaped: boolean;
@@ -40,6 +42,8 @@ export class ScheduleCalm {
       if (node.raft === undefined) cluster.start(node);
       cluster.finishAll(node);
     }
+    cluster.afterTick = () => this.#options.snapshots.serveAll();
+    this.#options.snapshots.serveAll();
     for (const group of cluster.groups) this.#agreeOnPriority(group);
     cluster.settle();
     for (const group of cluster.groups) this.#recover(group);
@@ -120,6 +124,7 @@ export class ScheduleCalm {
 
   #end(node: ModelNode): void {
     this.#options.oracle.onCrash(node);
+    this.#options.snapshots.onCrash(node);
     this.#options.cluster.crash(node);
   }
 

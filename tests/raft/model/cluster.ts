@@ -19,6 +19,7 @@ import {
   type ReadReady,
   type ReadyBatch,
   type Restored,
+  type SnapshotMeta,
   type Transition,
 } from "../../../raft/mod.ts";
 import { Disk } from "./disk.ts";
@@ -74,9 +75,13 @@ export class ModelNode {
   raft: MultiRaft | undefined;
   /** Batches on their way to the disk, oldest first. */
   readonly batches: BatchOut[] = [];
-  /** Everything it was ever handed out since its last start, by group. */
+  /** Its state machine, by group: all it has applied, now or before it was kept or sent as a whole. */
   readonly applied = new Map<GroupId, Entry[]>();
   readonly reads: ReadReady[] = [];
+  /** What came into force last with the entries it applied, by group. */
+  readonly memberships = new Map<GroupId, Pick<SnapshotMeta, "membership" | "membershipIndex">>();
+  /** Of whom each group wants a snapshot. */
+  readonly wanted = new Map<GroupId, NodeId>();
   starts = 0;
   /** Its monotonic clock, in ticks; goes on while the node stands still or is down. */
   clock = 0;
@@ -114,6 +119,8 @@ export class Cluster {
   /** Links that lose everything, as `from>to`. */
   readonly cuts = new Set<string>();
   watcher: Watcher = {};
+  /** What else happens whenever time has passed. */
+  afterTick: () => void = () => {};
   readonly #options: ClusterOptions;
 
   constructor(options: ClusterOptions) {
@@ -145,7 +152,9 @@ export class Cluster {
     });
     for (const group of this.groups) {
       const options: GroupOptions = { group, restored: node.disk.restored(group), priority: priority(group) };
-      node.applied.set(group, []);
+      const { snapshot, state } = node.disk.group(group);
+      node.applied.set(group, [...state]);
+      node.memberships.set(group, snapshot);
       node.raft.addGroup(options);
     }
   }
@@ -155,6 +164,7 @@ export class Cluster {
     node.raft = undefined;
     node.batches.length = 0;
     node.reads.length = 0;
+    node.wanted.clear();
   }
 
   /** First half of a turn: what may leave before the disk leaves, and what is committed is applied. */
@@ -168,6 +178,10 @@ export class Cluster {
       node.applied.get(committed.group)?.push(...committed.entries);
       this.watcher.onCommitted?.(node, committed);
     }
+    for (const { group, membership, index } of batch.memberships) {
+      node.memberships.set(group, { membership, membershipIndex: index });
+    }
+    for (const { group, leader } of batch.snapshotsWanted) node.wanted.set(group, leader);
     for (const read of batch.reads) {
       node.reads.push(read);
       this.watcher.onRead?.(node, read);
@@ -239,6 +253,7 @@ export class Cluster {
     for (let passed = 0; passed < count; passed++) {
       for (const node of this.nodes) node.tick();
       this.settle();
+      this.afterTick();
     }
   }
 
@@ -326,7 +341,7 @@ const SETTLE_ROUNDS_MAX = 1_000;
 export function emptyState(voters: readonly NodeId[]): Restored {
   return {
     hardState: { term: 0, vote: NO_NODE, commit: 0 },
-    snapshot: { index: 0, term: 0, membership: votersOnly(voters) },
+    snapshot: { index: 0, term: 0, membership: votersOnly(voters), membershipIndex: 0 },
     entries: [],
   };
 }

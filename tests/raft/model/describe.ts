@@ -50,6 +50,8 @@ function detail(message: Message): string {
     case "quietRequest":
     case "commitNotice":
       return ` commit=${message.commit}`;
+    case "snapshotNotice":
+      return ` index=${message.index}`;
     case "nodeHeartbeat":
       return message.isAnswer ? " answer" : "";
     case "timeoutNowRequest":
@@ -101,6 +103,7 @@ export function describeBegin(batch: ReadyBatch): readonly string[] {
     ...batch.reads.map(({ readId, granted, readIndex }) =>
       `  read ${readId} ${granted ? `may be answered from ${readIndex}` : "is refused"}`
     ),
+    ...batch.snapshotsWanted.map(({ leader, index }) => `  wants a snapshot of ${leader} from ${index} on`),
     ...batch.persist.map(({ hardState, entries }) => {
       const state = hardState && `term=${hardState.term} vote=${hardState.vote} commit=${hardState.commit}`;
       return `  persists ${state ?? "no hard state"} entries=[${describeEntries(entries)}]`;
@@ -162,6 +165,7 @@ export function parseMessage(command: ScriptCommand): Message {
     sentAt: number("sent"),
     readId: number("id"),
     readIndex: number("index"),
+    index: number("index"),
   };
   return everything as Message;
 }

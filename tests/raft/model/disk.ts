@@ -9,6 +9,7 @@ import type {
   GroupId,
   GroupPersist,
   HardState,
+  LogIndex,
   NodeId,
   PeerPromise,
   Restored,
@@ -18,9 +19,18 @@ import type {
 /** The durable part of one replica. */
 export interface DiskGroup {
   hardState: HardState;
-  readonly snapshot: SnapshotMeta;
+  snapshot: SnapshotMeta;
+  /** The state machine as the snapshot has it: all entries that it ever applied. */
+  state: readonly Entry[];
+  /** What the log holds above the snapshot. */
   entries: Entry[];
   readonly promises: Map<NodeId, PeerPromise>;
+}
+
+/** A state as a whole, as it is kept and as it travels. */
+export interface ModelSnapshot {
+  readonly meta: SnapshotMeta;
+  readonly state: readonly Entry[];
 }
 
 /** See the module comment. */
@@ -30,7 +40,7 @@ export class Disk {
   /** Puts down what a replica is to be restored from. */
   format(group: GroupId, restored: Restored): void {
     const { hardState, snapshot, entries } = restored;
-    this.groups.set(group, { hardState, snapshot, entries: [...entries], promises: new Map() });
+    this.groups.set(group, { hardState, snapshot, state: [], entries: [...entries], promises: new Map() });
   }
 
   restored(group: GroupId): Restored {
@@ -59,5 +69,33 @@ export class Disk {
       throw new Error(`Entries from ${first.index} on leave a gap after ${found.entries.at(-1)?.index}`);
     }
     found.entries.splice(kept, Infinity, ...persist.entries);
+  }
+
+  /** The state machine as it is now is kept; the log is needed only from there on. */
+  flush(group: GroupId, { meta, state }: ModelSnapshot): void {
+    const found = this.group(group);
+    found.entries = found.entries.filter(({ index }) => index > meta.index);
+    found.snapshot = meta;
+    found.state = state;
+  }
+
+  /** Another state takes the place of this one, and of the log, unless that goes on behind it. */
+  install(group: GroupId, { meta, state, isLogKept }: ModelSnapshot & { readonly isLogKept: boolean }): void {
+    if (!isLogKept) this.group(group).entries = [];
+    this.flush(group, { meta, state });
+  }
+
+  /** All records of the group that were written so far are let go. */
+  release(group: GroupId): void {
+    const found = this.group(group);
+    found.hardState = { term: 0, vote: 0, commit: 0 };
+    found.entries = [];
+    found.promises.clear();
+  }
+
+  /** What is known of the entry at `index`: it is in the log or in the state. */
+  entryAt(group: GroupId, index: LogIndex): Entry | undefined {
+    const { snapshot, state, entries } = this.group(group);
+    return entries[index - snapshot.index - 1] ?? state[index - (snapshot.index - state.length) - 1];
   }
 }

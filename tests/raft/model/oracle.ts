@@ -149,7 +149,7 @@ export class Oracle implements Watcher {
     for (const entry of handed.entries) {
       index++;
       if (entry.index !== index) fail(`node ${node.id} is handed ${entry.index} where ${index} is next`);
-      const onDisk = node.disk.group(handed.group).entries[index - memory.base - 1];
+      const onDisk = node.disk.entryAt(handed.group, index);
       if (onDisk?.term !== entry.term) {
         fail(`node ${node.id} is handed ${index}/${entry.term}, not on its disk`);
       }
@@ -198,10 +198,11 @@ export class Oracle implements Watcher {
     node: ModelNode,
     persist: GroupEntries,
   ): void {
-    const { witnesses, base } = this.#memory(persist.group);
-    const { entries: onDisk, snapshot } = node.disk.group(persist.group);
+    const { witnesses } = this.#memory(persist.group);
+    const { disk } = node;
     const first = persist.entries[0];
-    let previousTerm = first === undefined ? 0 : onDisk[first.index - base - 2]?.term ?? snapshot.term;
+    const before = first === undefined ? undefined : disk.entryAt(persist.group, first.index - 1);
+    let previousTerm = before?.term ?? disk.group(persist.group).snapshot.term;
     for (const entry of persist.entries) {
       const key = `${entry.index}/${entry.term}`;
       const known = witnesses.get(key);
@@ -220,14 +221,17 @@ export class Oracle implements Watcher {
   }
 }
 
-/** The log of a node with what its batches are about to add: what is on disk when they are done. */
+/**
+ * The log of a node with what its batches are about to add: what is on disk when they are done. What a
+ * snapshot covers is part of it.
+ */
 function logOf(node: ModelNode, group: GroupId): readonly Entry[] {
-  const { entries: onDisk, snapshot } = node.disk.group(group);
-  const entries = [...onDisk];
+  const { entries: onDisk, snapshot, state } = node.disk.group(group);
+  const entries = [...state, ...onDisk];
   for (const { batch, isPersisted } of node.batches) {
     const added = batch.persist.find((persist) => persist.group === group)?.entries ?? [];
     if (isPersisted || added.length === 0) continue;
-    entries.splice(added[0]!.index - snapshot.index - 1, Infinity, ...added);
+    entries.splice(added[0]!.index - (snapshot.index - state.length) - 1, Infinity, ...added);
   }
   return entries;
 }

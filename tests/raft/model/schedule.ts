@@ -13,6 +13,7 @@ import { type Cluster, type ModelNode, textBytes } from "./cluster.ts";
 import { drawGoal, drive, type Goal } from "./drive.ts";
 import { Oracle } from "./oracle.ts";
 import { drawTarget } from "./reshaping.ts";
+import { ScheduleSnapshots } from "./snapshots.ts";
 import {
   ACTIONS,
   drawCluster,
@@ -36,6 +37,7 @@ export interface ScheduleResult {
   readonly rests: number;
   readonly changes: number;
   readonly crashes: number;
+  readonly installs: number;
 }
 
 /** Chance that a tick is not noticed. */
@@ -84,6 +86,7 @@ class Schedule {
   readonly #weather: ScheduleWeather;
   readonly #cluster: Cluster;
   readonly #oracle: Oracle;
+  readonly #snapshots: ScheduleSnapshots;
   readonly #steps: number;
   readonly #hasLeases: boolean;
   readonly #isReshaped: boolean;
@@ -111,6 +114,7 @@ class Schedule {
     this.#drawn = drawCluster(random, { seed, leaseReads: this.#hasLeases, isReshaped });
     this.#cluster = this.#drawn.cluster;
     this.#oracle = new Oracle(this.#cluster);
+    this.#snapshots = new ScheduleSnapshots(this.#cluster, random);
     this.#count();
   }
 
@@ -119,6 +123,7 @@ class Schedule {
     const rests = new ScheduleCalm({
       cluster: this.#cluster,
       oracle: this.#oracle,
+      snapshots: this.#snapshots,
       random: this.#random,
       fallsQuiet: this.#drawn.fallsQuiet,
       isReshaped: this.#isReshaped,
@@ -134,6 +139,7 @@ class Schedule {
       rests,
       changes: this.#changes,
       crashes: this.#crashes,
+      installs: this.#snapshots.installs,
     };
   }
 
@@ -175,6 +181,8 @@ class Schedule {
         return this.#drive();
       case "prefer":
         return node.core.setPriority(this.#group(), drawGoal(this.#random, [...this.#nodeIds(), STRANGER]));
+      case "snapshot":
+        return this.#snapshots.act(node, this.#group());
       case "rest":
         return;
     }
@@ -274,6 +282,7 @@ class Schedule {
 
   #crash(node: ModelNode): void {
     this.#oracle.onCrash(node);
+    this.#snapshots.onCrash(node);
     this.#cluster.crash(node);
     this.#crashes++;
     const { inTransit } = this.#cluster;

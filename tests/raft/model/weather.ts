@@ -49,6 +49,7 @@ export type ScheduleAction =
   | "reshape"
   | "drive"
   | "prefer"
+  | "snapshot"
   | "rest";
 
 /** All of them, in the order in which their shares are counted. */
@@ -63,6 +64,7 @@ export const ACTIONS: readonly ScheduleAction[] = [
   "reshape",
   "drive",
   "prefer",
+  "snapshot",
   "rest",
 ];
 
@@ -105,6 +107,8 @@ export function drawScheduleWeather(random: Random): ScheduleWeather {
       transfer: random.below(4),
       ...drawReshaping(random),
       prefer: random.below(3),
+      // In many runs no log is ever let go; in some there is hardly any left.
+      snapshot: random.chance(0.4) ? 0 : 1 + random.below(30),
       rest: 20,
     },
   };
@@ -162,7 +166,7 @@ export function drawCluster(
     const membership = votersOnly(voters.includes(node) ? voters : []);
     return {
       hardState: { term, vote: 0, commit: index },
-      snapshot: { index, term, membership },
+      snapshot: { index, term, membership, membershipIndex: 0 },
       entries: [],
     };
   };

@@ -304,7 +304,7 @@ function restored(voters: MembershipTarget["voters"]): Restored {
   const membership = { voters, votersOutgoing: [], learners: [], learnersNext: [] };
   return {
     hardState: { term: 0, vote: 0, commit: 0 },
-    snapshot: { index: 0, term: 0, membership },
+    snapshot: { index: 0, term: 0, membership, membershipIndex: 0 },
     entries: [],
   };
 }
