@@ -97,7 +97,7 @@ export class PrkdbContender implements StoreContender {
       for (; at < end; at++) this.#store.write([{ key: keys[at]!, value }], ++this.#version);
       this.#maintain();
       await pause();
-      const { frozenBytes, fullness } = this.#store.status;
+      const { frozenBytes, fullness } = this.#store.backlog;
       if (frozenBytes > FROZEN_MAX * this.#options.memtableBytes) await this.#flushing;
       if (fullness > FULLNESS_MAX) await this.#compacting;
     }
@@ -140,14 +140,16 @@ export class PrkdbContender implements StoreContender {
   }
 
   #maintain(): void {
-    if (this.#store.memtableBytes - this.#store.status.frozenBytes > this.#options.memtableBytes) {
+    if (this.#store.memtableBytes - this.#store.backlog.frozenBytes > this.#options.memtableBytes) {
       this.#flush();
     }
     this.#compacting ??= this.#compactAll().finally(() => this.#compacting = undefined);
   }
 
   #flush(): void {
-    const point = { index: this.#version, term: 1, membership: new Uint8Array(0), membershipIndex: 0 };
+    const logFloor = { segment: 0, offset: 0 };
+    const membership = new Uint8Array(0);
+    const point = { index: this.#version, term: 1, membership, membershipIndex: 0, logFloor };
     this.#flushing = this.#store.flush(point);
   }
 

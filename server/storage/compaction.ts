@@ -9,8 +9,8 @@
  */
 
 import { LEVELS_MAX } from "./manifest/mod.ts";
+import type { HeldTable, TableSet } from "./reading/mod.ts";
 import { compareKeys, type KeyRange } from "./table/mod.ts";
-import type { HeldTable, TableSet } from "./table_set.ts";
 
 /** A level may hold so many times as much as the one above. */
 const LEVEL_GROWTH = 10;

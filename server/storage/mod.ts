@@ -5,14 +5,14 @@
  * ```
  * store ─▶ memtable/           what was written since the last flush
  *   │
- *   └────▶ stored_tables ─▶ manifest/     which tables there are, how far the log is in them
- *                      └──▶ table_set ─▶ table/     sorted files
+ *   ├────▶ stored_tables ─▶ manifest/     which tables there are, how far the log is in them
+ *   │                  └──▶ reading/ ─▶ table/     sorted files
+ *   └────▶ snapshot/           the state of one store on its way into another one
  * ```
  *
- * `FORMAT.md` comes first. Then `table/`, `memtable/` and `manifest/`. Here, read `table_files` and
- * `table_set` (the tables of now), `level_cursor`, `merge_cursor` and `row_cursor` (how they are walked
- * over), `retention` (which versions are kept), `table_run` and `compaction` (how tables are written and
- * merged), `opening`, `stored_tables` and `store`.
+ * `FORMAT.md` comes first. Then `table/`, `memtable/`, `manifest/`, `reading/` and `snapshot/`. Here, read
+ * `store_sources` (what is read together) and `former_states`, `retention` (which versions are kept),
+ * `table_run` and `compaction` (how tables are written and merged), `opening`, `stored_tables` and `store`.
  *
  * It knows nothing of Raft but index and term, of keys but their bytes, and waits for nothing but files and
  * the pauses it is given. The world enters by the port `FileSystem` and a random word.
@@ -24,15 +24,27 @@
  *   than what is in a higher one; in every level but 0 all versions of a key are in one table.
  * - A version that is pinned, or the last one, can be read until the pin is released.
  * - The point never lies above what is in tables.
+ * - No version is in two tables of level 0, nor in a memtable and a table: the higher one is the newer one.
+ * - A snapshot replaces everything, or nothing.
  *
  * @module
  */
 
-export type { LogPoint } from "./manifest/mod.ts";
+export type { LogFloor, LogPoint, TableRecord } from "./manifest/mod.ts";
+export type { StoreEstimate } from "./memtable/mod.ts";
+export type { RowCursor } from "./reading/mod.ts";
 export type { Pin } from "./retention.ts";
-export type { RowCursor } from "./row_cursor.ts";
-export { Store, type StoreChange, type StoredValue } from "./store.ts";
-export type { LevelStatus, StoreOptions, StoreStatus } from "./store_options.ts";
+export {
+  decodeSnapshotDescription,
+  encodeSnapshotDescription,
+  type MissingTable,
+  type SnapshotDescription,
+  type StoreInstall,
+  type StoreSnapshot,
+} from "./snapshot/mod.ts";
+export { Store, type StoreChange } from "./store.ts";
+export type { LevelStatus, StoreBacklog, StoreOptions, StoreStatus } from "./store_options.ts";
+export type { StoredValue } from "./store_sources.ts";
 export {
   BlockCache,
   type BlockCacheStats,

@@ -13,10 +13,9 @@ import {
   numberedName,
   StateLog,
 } from "./manifest/mod.ts";
+import { type HeldTable, TableFiles } from "./reading/mod.ts";
 import type { StoreOptions } from "./store_options.ts";
 import { damaged, readFailed } from "./table/mod.ts";
-import { TableFiles } from "./table_files.ts";
-import type { HeldTable } from "./table_set.ts";
 
 /** What a store's durable half is made of. */
 export interface OpenedFiles {

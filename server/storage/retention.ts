@@ -17,6 +17,7 @@ export interface Pin {
 /** The pinned versions of a store. */
 export class Pins {
   readonly #counts = new Map<number, number>();
+  #whenNoneIsLeft = () => {};
 
   /** Pins a version that is readable now. */
   add(version: number): Pin {
@@ -36,10 +37,19 @@ export class Pins {
     return [...this.#counts.keys()].sort((left, right) => left - right);
   }
 
+  /** Calls back when the last pin is released; there is one. */
+  whenNoneIsLeft(callBack: () => void): void {
+    this.#whenNoneIsLeft = callBack;
+  }
+
   #remove(version: number): void {
     const left = this.#counts.get(version)! - 1;
-    if (left === 0) this.#counts.delete(version);
-    else this.#counts.set(version, left);
+    if (left > 0) {
+      this.#counts.set(version, left);
+      return;
+    }
+    this.#counts.delete(version);
+    if (this.#counts.size === 0) this.#whenNoneIsLeft();
   }
 }
 

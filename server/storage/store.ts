@@ -4,6 +4,7 @@
  * ```
  * write ─▶ active memtable ─flush─▶ frozen memtables ─▶ tables of level 0 ─compact─▶ level 1, 2, …
  * get, rows ◀── all of these, the newest first
+ * snapshot ◀── tables               installation ─▶ another store's tables in the place of all of these
  * ```
  *
  * The store has no log of its own: what is in memtables is lost with the process and written again from the
@@ -14,6 +15,9 @@
  * begins anew, with new files; a file whose write or sync failed is never written again. A block that is not
  * as it was written is never returned: the read throws.
  *
+ * **When a snapshot comes.** It replaces everything in one moment. Cursors, and reads at versions that were
+ * pinned before, go on with what was there until they are released.
+ *
  * **Turns.** Reads and writes are synchronous. Flush and compaction pause between slices, by the function
  * that they are given.
  *
@@ -21,14 +25,39 @@
  */
 
 import { fullness } from "./compaction.ts";
-import type { LogPoint } from "./manifest/mod.ts";
-import { Memtable, memtableCursors } from "./memtable/mod.ts";
+import { FormerStates } from "./former_states.ts";
+import type { LogFloor, LogPoint } from "./manifest/mod.ts";
+import { Memtable, type StoreEstimate } from "./memtable/mod.ts";
 import { openStoreFiles } from "./opening.ts";
+import { type RowCursor, type TableSet, totalOf } from "./reading/mod.ts";
 import { type Pin, Pins } from "./retention.ts";
-import { RowCursor } from "./row_cursor.ts";
-import { STORE_DEFAULTS, type StoreOptions, type StoreStatus } from "./store_options.ts";
-import { cursorsOf, type FrozenMemtable, storeClosed, StoredTables } from "./stored_tables.ts";
-import { hashKey, type Probe, STORE_KEY_BYTES_MAX, STORE_VALUE_BYTES_MAX, writeFailed } from "./table/mod.ts";
+import {
+  checkSnapshotDescription,
+  Installation,
+  type Replacement,
+  type SnapshotDescription,
+  type StoreInstall,
+  type StoreSnapshot,
+  TableSnapshot,
+} from "./snapshot/mod.ts";
+import { STORE_DEFAULTS, type StoreBacklog, type StoreOptions, type StoreStatus } from "./store_options.ts";
+import {
+  type FrozenMemtable,
+  memtablesOf,
+  rowsIn,
+  type StoredValue,
+  type StoreSources,
+  valueIn,
+} from "./store_sources.ts";
+import { storeClosed, StoredTables } from "./stored_tables.ts";
+import {
+  hashKey,
+  type Probe,
+  StorageError,
+  STORE_KEY_BYTES_MAX,
+  STORE_VALUE_BYTES_MAX,
+  writeFailed,
+} from "./table/mod.ts";
 
 /** A change of a key; `undefined` deletes it. */
 export interface StoreChange {
@@ -36,30 +65,29 @@ export interface StoreChange {
   readonly value: Uint8Array | undefined;
 }
 
-/** What a key holds. */
-export interface StoredValue {
-  readonly value: Uint8Array;
-  /** At which it was written. */
-  readonly version: number;
-}
-
 /** See the module comment. */
 export class Store {
-  readonly #limits: { readonly level0Tables: number; readonly level1Bytes: number };
+  readonly #options: StoreOptions & { readonly [Name in keyof typeof STORE_DEFAULTS]: number };
   readonly #tables: StoredTables;
-  readonly #pins = new Pins();
+  readonly #former = new FormerStates();
+  #pins = new Pins();
   #active: Memtable;
   /** Oldest first. */
   #frozen: readonly FrozenMemtable[] = [];
   #lastVersion: number;
   #flushing: Promise<void> = Promise.resolve();
   #compacting: Promise<boolean> | undefined;
+  /** Ends when a snapshot has taken the place of the state, or has failed to. */
+  #replacing: Promise<void> = Promise.resolve();
+  /** Index of the snapshot that is doing so: what is written from there on would be lost with the rest. */
+  #replacedAt = Infinity;
+  #installation: Installation | undefined;
   #isClosed = false;
   #flushFailure: Error | undefined;
   #compactionFailure: Error | undefined;
 
   private constructor(options: StoreOptions, tables: StoredTables) {
-    this.#limits = { ...STORE_DEFAULTS, ...options };
+    this.#options = { ...STORE_DEFAULTS, ...options };
     this.#tables = tables;
     this.#active = new Memtable(tables.seed);
     const { point, tables: records } = tables.state;
@@ -96,6 +124,24 @@ export class Store {
     return this.#active.memoryBytes + this.#frozenBytes;
   }
 
+  /** What is still to be done; costs next to nothing. */
+  get backlog(): StoreBacklog {
+    const { set } = this.#tables;
+    const levels = set.levels.slice(0, -1).map((_, level) => fullness(set, level, this.#options));
+    return { frozenBytes: this.#frozenBytes, fullness: Math.max(...levels) };
+  }
+
+  /**
+   * About how much there is, system data included; costs next to nothing. It is exact as long as all is in
+   * one memtable, and keys are deleted only if they are there. Keys that were put again count more than once
+   * until compaction has met them.
+   */
+  get estimate(): StoreEstimate {
+    const memtables = memtablesOf(this.#sources).map(({ estimate }) => estimate);
+    const { keys, valueAndKeyBytes } = totalOf([this.#tables.set.estimate, ...memtables]);
+    return { keys: Math.max(keys, 0), valueAndKeyBytes: Math.max(valueAndKeyBytes, 0) };
+  }
+
   /** See {@linkcode StoreStatus}. */
   get status(): StoreStatus {
     const { set } = this.#tables;
@@ -104,11 +150,11 @@ export class Store {
       point: this.point,
       lastVersion: this.#lastVersion,
       memtableBytes: this.memtableBytes,
-      frozenBytes: this.#frozenBytes,
       tableMemoryBytes: set.tables.reduce((sum, { table }) => sum + table.memoryBytes, 0),
       levels,
       entries: set.tables.reduce((sum, { record }) => sum + record.summary.entries, 0),
-      fullness: Math.max(...levels.slice(0, -1).map((_, level) => fullness(set, level, this.#limits))),
+      ...this.backlog,
+      ...this.estimate,
       ...this.#tables.written,
       flushFailure: this.#flushFailure,
       compactionFailure: this.#compactionFailure,
@@ -121,10 +167,12 @@ export class Store {
    *
    * @param version above that of every write before
    * @throws {RangeError} when that does not hold, or a key or value is too large; nothing is changed then
-   * @throws {StorageError} `STORAGE_STATE` when the store is closed
+   * @throws {StorageError} `STORAGE_STATE` when the store is closed, or a snapshot that does not reach so far
+   *   is just taking the place of all writes
    */
   write(changes: readonly StoreChange[], version: number): void {
     this.#mustBeOpen();
+    this.#mustBeBelowReplacement(version);
     if (!(version > this.#lastVersion) || !Number.isSafeInteger(version)) {
       throw new RangeError(`Cannot write version ${version}: it must be above ${this.#lastVersion}`);
     }
@@ -143,19 +191,9 @@ export class Store {
    */
   get(key: Uint8Array, version: number = Infinity): StoredValue | undefined {
     this.#mustBeOpen();
-    const { seed, set } = this.#tables;
+    const { seed } = this.#tables;
     const probe: Probe = { key, version, hash: hashKey(key, seed), seed };
-    const active = this.#active.find(probe);
-    if (active >= 0) return valueOf(this.#active, active);
-    for (let position = this.#frozen.length - 1; position >= 0; position--) {
-      const { memtable } = this.#frozen[position]!;
-      const record = memtable.find(probe);
-      if (record >= 0) return valueOf(memtable, record);
-    }
-    const block = set.get(probe);
-    if (block === undefined || block.isTombstone) return undefined;
-    const { bytes, valueStart, valueEnd } = block;
-    return { value: copied(bytes, { start: valueStart, end: valueEnd }), version: block.version };
+    return valueIn(this.#former.at(version) ?? this.#sources, probe);
   }
 
   /**
@@ -170,24 +208,16 @@ export class Store {
    * A cursor over the rows at a version, for all that is done at once or under a pin. It must be closed, and
    * before the store is.
    *
+   * It stands nowhere until it is moved. Keys that begin alike are next to each other: those with a prefix
+   * follow `seek(prefix)`, until a key does not begin with it; backwards they follow `seekBefore` of the
+   * first key behind them. Of what lies outside no more is read than the blocks at both ends.
+   *
    * @param version pinned, or that of the last write
    * @throws {StorageError} `STORAGE_STATE` when the store is closed
    */
   rows(version: number): RowCursor {
     this.#mustBeOpen();
-    const { set } = this.#tables;
-    set.hold();
-    const memtables = [this.#active, ...this.#frozen.map(({ memtable }) => memtable)];
-    for (const memtable of memtables) memtable.hold();
-    const cursors = [
-      ...memtables.flatMap(memtableCursors),
-      ...set.levels.flatMap((tables, level) => cursorsOf(level, tables)),
-    ];
-    const release = () => {
-      set.release();
-      for (const memtable of memtables) memtable.release();
-    };
-    return new RowCursor({ cursors, version, release });
+    return rowsIn(this.#former.at(version) ?? this.#sources, version);
   }
 
   /**
@@ -195,19 +225,24 @@ export class Store {
    * meanwhile is not part of it. A call beside another one waits for it first.
    *
    * @param point up to which the log has been written to the store; not below any write, nor an earlier point
-   * @throws {RangeError} for a point that is
-   * @throws {StorageError} `STORAGE_WRITE_FAILED`: what is not in tables stays in memory; call it again later
+   * @param changes belong to the state at the point, and are made with it at its version. They are passed
+   *   over if an earlier call was for the same index: then they are there already
+   * @throws {RangeError} for a point that is, or changes that `write` would refuse
+   * @throws {StorageError} `STORAGE_WRITE_FAILED`: what is not in tables stays in memory; call it again
+   *   later. Or `STORAGE_STATE`, as for `write`
    */
-  flush(point: LogPoint): Promise<void> {
+  flush(point: LogPoint, changes: readonly StoreChange[] = []): Promise<void> {
     this.#mustBeOpen();
+    this.#mustBeBelowReplacement(point.index);
     const before = this.#frozen.at(-1)?.point ?? this.point;
-    if (point.index < Math.max(before.index, this.#lastVersion)) {
-      throw new RangeError(
-        `Cannot flush up to ${point.index}: there are writes up to ${this.#lastVersion}, and a point at ` +
-          `${before.index}`,
-      );
+    this.#mustFollow(point, before);
+    for (const change of changes) checkChange(change);
+    if (point.index > before.index) {
+      for (const { key, value } of changes) this.#active.write(key, value, point.index);
+      this.#lastVersion = point.index;
     }
-    const isNews = this.#active.keyCount > 0 || this.#frozen.length > 0 || point.index > before.index;
+    const isNews = this.#active.keyCount > 0 || this.#frozen.length > 0 || point.index > before.index ||
+      isBehind(point.logFloor, before.logFloor);
     if (!isNews) return Promise.resolve();
     this.#freeze(point);
     const flushing = this.#flushing.then(() => this.#flushAll());
@@ -225,8 +260,50 @@ export class Store {
    */
   compact(): Promise<boolean> {
     this.#mustBeOpen();
-    this.#compacting ??= this.#compactOnce().finally(() => this.#compacting = undefined);
+    this.#compacting ??= this.#replacing.then(() => this.#compactOnce()).finally(() =>
+      this.#compacting = undefined
+    );
     return this.#compacting;
+  }
+
+  /**
+   * The tables of now and their point, which stay readable until they are released; that must be before the
+   * store is closed. What is in memtables is not part of it.
+   *
+   * @throws {StorageError} `STORAGE_STATE` when the store is closed
+   */
+  openSnapshot(): StoreSnapshot {
+    this.#mustBeOpen();
+    return new TableSnapshot(this.#tables.set);
+  }
+
+  /**
+   * Begins to take up another store's state beside this one's, which goes on meanwhile. Tables that the store
+   * has already are verified, and not asked for.
+   *
+   * @throws {RangeError} when the snapshot is not above all that the store has, or cannot be a state
+   * @throws {StorageError} `STORAGE_WRITE_FAILED`; `STORAGE_STATE` when the store is closed, or another
+   *   installation is under way
+   */
+  async beginInstall(snapshot: SnapshotDescription): Promise<StoreInstall> {
+    this.#mustBeOpen();
+    checkSnapshotDescription(snapshot);
+    this.#mustBeReplaceable(snapshot.point);
+    if (this.#installation?.hasEnded === false) {
+      throw new StorageError("STORAGE_STATE", "Cannot begin to install a snapshot beside another one");
+    }
+    const tables = this.#tables;
+    const installation = new Installation({
+      snapshot,
+      find: (identity) => tables.withIdentity(identity),
+      takeNumber: () => tables.takeNumber(),
+      files: tables.files,
+      verifying: { group: this.#options.group, pause: () => tables.pause() },
+      replace: (replacement) => this.#replace(replacement),
+    });
+    this.#installation = installation;
+    await installation.begin();
+    return installation;
   }
 
   /** Ends what is under way and gives up all files. What is in memtables is lost; cursors must be closed. */
@@ -235,8 +312,14 @@ export class Store {
     this.#isClosed = true;
     const closing = this.#tables.close();
     await Promise.allSettled([this.#flushing, this.#compacting]);
+    await this.#installation?.abandon();
     await closing;
-    for (const memtable of [this.#active, ...this.#frozen.map((each) => each.memtable)]) memtable.release();
+    this.#former.close();
+    for (const memtable of memtablesOf(this.#sources)) memtable.release();
+  }
+
+  get #sources(): StoreSources {
+    return { active: this.#active, frozen: this.#frozen, set: this.#tables.set };
   }
 
   get #frozenBytes(): number {
@@ -245,6 +328,65 @@ export class Store {
 
   #mustBeOpen(): void {
     if (this.#isClosed) throw storeClosed();
+  }
+
+  #mustBeBelowReplacement(version: number): void {
+    if (version < this.#replacedAt) return;
+    throw new StorageError(
+      "STORAGE_STATE",
+      `Cannot take in version ${version} as a snapshot at ${this.#replacedAt} is being switched to`,
+    );
+  }
+
+  #mustFollow(point: LogPoint, before: LogPoint): void {
+    if (point.index < Math.max(before.index, this.#lastVersion)) {
+      throw new RangeError(
+        `Cannot flush up to ${point.index}: there are writes up to ${this.#lastVersion}, and a point at ` +
+          `${before.index}`,
+      );
+    }
+    const [{ segment, offset }, floor] = [point.logFloor, before.logFloor];
+    if (isBehind(floor, point.logFloor)) {
+      throw new RangeError(
+        `Cannot flush with the log's floor at ${segment}/${offset}: it is at ${floor.segment}/${floor.offset}`,
+      );
+    }
+  }
+
+  #mustBeReplaceable({ index }: LogPoint): void {
+    const last = Math.max(this.#lastVersion, this.point.index);
+    if (index <= last) throw new RangeError(`Cannot install a snapshot at ${index}: the store is at ${last}`);
+  }
+
+  /** Once flushes and compactions that have begun are over; later ones wait. */
+  #replace(replacement: Replacement): Promise<void> {
+    const replacing = Promise.allSettled([this.#flushing, this.#compacting])
+      .then(() => this.#replaceNow(replacement));
+    this.#replacing = replacing.catch(() => {});
+    this.#flushing = this.#replacing;
+    return replacing;
+  }
+
+  async #replaceNow(replacement: Replacement): Promise<void> {
+    const { point } = replacement;
+    this.#mustBeReplaceable(point);
+    this.#replacedAt = point.index;
+    try {
+      await this.#tables.replace(replacement, (former) => this.#beginAnew(former, point.index));
+    } finally {
+      this.#replacedAt = Infinity;
+    }
+  }
+
+  /** The tables are another state's: what goes with the former ones is given up, or kept for its readers. */
+  #beginAnew(former: TableSet, version: number): void {
+    const sources = { ...this.#sources, set: former };
+    this.#former.take({ sources, lastVersion: this.#lastVersion }, this.#pins);
+    this.#pins = new Pins();
+    this.#active = new Memtable(this.#tables.seed);
+    this.#frozen = [];
+    this.#lastVersion = version;
+    this.#flushFailure = undefined;
   }
 
   /** Writes go to a new memtable from now on. An empty one that waits already takes the new point. */
@@ -294,34 +436,11 @@ function checkChange({ key, value }: StoreChange): void {
   }
 }
 
-function valueOf(memtable: Memtable, record: number): StoredValue | undefined {
-  const value = memtable.valueOf(record);
-  if (value === undefined) return undefined;
-  return { value: copied(value, { start: 0, end: value.length }), version: memtable.versionOf(record) };
+/** Whether a place of the log is behind another one. */
+function isBehind(place: LogFloor, other: LogFloor): boolean {
+  return place.segment > other.segment || (place.segment === other.segment && place.offset > other.offset);
 }
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : writeFailed("the store", error);
-}
-
-/** Small values are cut from one buffer: making one for each costs more than filling it. */
-const SLAB_BYTES = 64 * 1024;
-const CUT_BYTES_MAX = 1024;
-let slab = new Uint8Array(SLAB_BYTES);
-let slabUsed = 0;
-
-function copied(
-  bytes: Uint8Array,
-  { start, end }: { readonly start: number; readonly end: number },
-): Uint8Array {
-  const length = end - start;
-  if (length > CUT_BYTES_MAX) return bytes.slice(start, end);
-  if (slabUsed + length > SLAB_BYTES) {
-    slab = new Uint8Array(SLAB_BYTES);
-    slabUsed = 0;
-  }
-  const cut = slab.subarray(slabUsed, slabUsed + length);
-  for (let at = 0; at < length; at++) cut[at] = bytes[start + at]!;
-  slabUsed += length;
-  return cut;
 }

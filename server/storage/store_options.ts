@@ -6,6 +6,7 @@
 
 import type { FileSystem } from "../../wal-wasm/mod.ts";
 import type { LogPoint } from "./manifest/mod.ts";
+import type { StoreEstimate } from "./memtable/mod.ts";
 import type { BlockCache } from "./table/mod.ts";
 
 /** What a store is opened with. */
@@ -38,25 +39,30 @@ export const STORE_DEFAULTS = {
   tableBytes: 8 * 1024 * 1024,
 } as const;
 
+/** What a store has still to do. */
+export interface StoreBacklog {
+  /** Bytes of memory of the memtables that wait to be flushed. */
+  readonly frozenBytes: number;
+  /**
+   * How full the fullest level is: from 1 on there is something to compact, far above it writes outrun it.
+   */
+  readonly fullness: number;
+}
+
 /** What a store is doing, for metrics and for the node's decisions. */
-export interface StoreStatus {
+export interface StoreStatus extends StoreBacklog, StoreEstimate {
   /** Up to where the log is in the tables, and need not be kept. */
   readonly point: LogPoint;
   /** Of the last write. */
   readonly lastVersion: number;
-  /** Bytes of memory of all memtables, and of those that wait to be flushed. */
+  /** Bytes of memory of all memtables. */
   readonly memtableBytes: number;
-  readonly frozenBytes: number;
   /** Bytes of memory that filters and indexes take. */
   readonly tableMemoryBytes: number;
   /** For each level. */
   readonly levels: readonly LevelStatus[];
   /** Entries in tables: all versions and tombstones; an upper bound of the keys there. */
   readonly entries: number;
-  /**
-   * How full the fullest level is: from 1 on there is something to compact, far above it writes outrun it.
-   */
-  readonly fullness: number;
   /** Bytes written by flushes and by compactions since the store was opened. */
   readonly flushedBytes: number;
   readonly compactedBytes: number;

@@ -1,6 +1,6 @@
 /**
  * The durable half of a store: its tables, and the manifest that names them. Here memtables become tables,
- * and tables are merged.
+ * tables are merged, and all of them replaced by a snapshot's.
  *
  * Changes of the manifest are made one at a time, and take effect in memory in the moment in which they have
  * become durable. Flush and compaction may go on side by side: they never touch the same tables.
@@ -9,24 +9,16 @@
  */
 
 import { type Compaction, isMove, pickCompaction } from "./compaction.ts";
-import { LevelCursor } from "./level_cursor.ts";
-import type { LogPoint, StateLog, StoreEdit, StoreState } from "./manifest/mod.ts";
-import { type Memtable, memtableCursors } from "./memtable/mod.ts";
-import { MergeCursor } from "./merge_cursor.ts";
+import type { StateLog, StoreEdit, StoreState } from "./manifest/mod.ts";
+import { memtableCursors } from "./memtable/mod.ts";
 import type { OpenedFiles } from "./opening.ts";
+import { type HeldTable, LevelCursor, MergeCursor, type TableFiles, TableSet } from "./reading/mod.ts";
 import { VersionRetention } from "./retention.ts";
+import type { Replacement } from "./snapshot/mod.ts";
 import { STORE_DEFAULTS, type StoreOptions } from "./store_options.ts";
-import { type EntryCursor, StorageError, TableCursor } from "./table/mod.ts";
-import type { TableFiles } from "./table_files.ts";
+import { cursorsOf, type FrozenMemtable } from "./store_sources.ts";
+import { type EntryCursor, StorageError, type TableIdentity } from "./table/mod.ts";
 import { TableRun, type TableRunOptions } from "./table_run.ts";
-import { type HeldTable, TableSet } from "./table_set.ts";
-
-/** A memtable that nobody writes to any more, and what it holds. */
-export interface FrozenMemtable {
-  readonly memtable: Memtable;
-  /** Up to which entry of the log it and the tables hold everything. */
-  readonly point: LogPoint;
-}
 
 /** What is written, and how. */
 interface Work extends Pick<TableRunOptions, "level" | "baseVersion" | "tableBytes" | "point" | "retention"> {
@@ -65,9 +57,13 @@ export class StoredTables {
     this.#set.hold();
   }
 
-  /** What is durable. */
+  /** What is durable, and read. */
   get state(): StoreState {
-    return this.#log.state;
+    return this.#set.state;
+  }
+
+  get files(): TableFiles {
+    return this.#files;
   }
 
   /** What the hashes of this store's keys start from. */
@@ -110,6 +106,53 @@ export class StoredTables {
       whenDurable,
     });
     await this.#files.sweep();
+  }
+
+  /** The table of the present state that is the same as one elsewhere. */
+  withIdentity({ salt, number }: TableIdentity): HeldTable | undefined {
+    return this.#set.tables.find(({ record: { summary: { identity } } }) =>
+      identity.number === number && identity.salt[0] === salt[0] && identity.salt[1] === salt[1]
+    );
+  }
+
+  /**
+   * Puts a snapshot's state in the place of this one, as a whole. No flush and no compaction is under way.
+   *
+   * @param whenDurable called in the moment in which reads find it, with the tables that were read before
+   * @throws {StorageError} `STORAGE_WRITE_FAILED`: nothing has changed, but after a restart either state may
+   *   be in force, until another change is durable
+   */
+  async replace(
+    { point, received, kept }: Replacement,
+    whenDurable: (former: TableSet) => void,
+  ): Promise<void> {
+    const tables = [
+      ...received.map(({ record }) => record),
+      ...kept.map(({ held, level }) => ({ ...held.record, level })),
+    ];
+    const staying = new Set(tables.map(({ fileNumber }) => fileNumber));
+    const gone = [...this.state.tables.keys()].filter((fileNumber) => !staying.has(fileNumber));
+    const opened = [...received, ...kept.map(({ held }) => held)];
+    const broughtBack = kept.filter(({ held }) => this.#files.bringBack(held.record.fileNumber));
+    try {
+      await this.#commit({ edit: { point, gone, tables }, opened, whenDurable });
+    } catch (error) {
+      for (const { held } of broughtBack) this.#files.abandon(held.table.path);
+      throw error;
+    }
+    this.#places.clear();
+  }
+
+  /** Awaited between slices of work; throws when the store is closed. */
+  async pause(): Promise<void> {
+    await this.#options.pause();
+    this.#mustBeOpen();
+  }
+
+  /** A file number that no file has had. */
+  async takeNumber(): Promise<number> {
+    while (!this.#log.hasNumbers) await this.#commit({ edit: { gone: [], tables: [] }, opened: [] });
+    return this.#log.takeNumber();
   }
 
   /**
@@ -195,17 +238,9 @@ export class StoredTables {
       salt: this.#log.salt,
       group: this.#log.group,
       blockBytes: this.#options.blockBytes,
-      takeNumber: () => this.#takeNumber(),
-      pause: async () => {
-        await this.#options.pause();
-        this.#mustBeOpen();
-      },
+      takeNumber: () => this.takeNumber(),
+      pause: () => this.pause(),
     });
-  }
-
-  async #takeNumber(): Promise<number> {
-    while (!this.#log.hasNumbers) await this.#commit({ edit: { gone: [], tables: [] }, opened: [] });
-    return this.#log.takeNumber();
   }
 
   /** Makes a change durable and then visible, behind those that wait already. */
@@ -221,16 +256,12 @@ export class StoredTables {
     for (const held of opened) this.#held.set(held.record.fileNumber, held);
     this.#files.settle(edit.gone);
     for (const path of this.#log.takeObsolete()) this.#files.discard(path);
-    this.#install();
+    const former = this.#set;
+    this.#set = new TableSet(this.#log.state, this.#held);
+    this.#set.hold();
     for (const fileNumber of edit.gone) this.#held.delete(fileNumber);
-    whenDurable?.();
-  }
-
-  #install(): void {
-    const next = new TableSet(this.#log.state, this.#held);
-    next.hold();
-    this.#set.release();
-    this.#set = next;
+    whenDurable?.(former);
+    former.release();
   }
 
   #mustBeOpen(): void {
@@ -243,16 +274,10 @@ interface DurableChange {
   readonly edit: StoreEdit;
   /** The tables that it adds. */
   readonly opened: readonly HeldTable[];
-  readonly whenDurable?: () => void;
+  readonly whenDurable?: (former: TableSet) => void;
 }
 
 /** What a call gets that comes, or is under way, when the store is closed. */
 export function storeClosed(): StorageError {
   return new StorageError("STORAGE_STATE", "Cannot go on as the store is closed");
-}
-
-/** Cursors over tables of a level. */
-export function cursorsOf(level: number, tables: readonly HeldTable[]): EntryCursor[] {
-  if (level === 0) return tables.map(({ table }) => new TableCursor(table));
-  return tables.length === 0 ? [] : [new LevelCursor(tables)];
 }

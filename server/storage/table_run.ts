@@ -7,11 +7,9 @@
 
 import type { StoredFile } from "../../wal-wasm/mod.ts";
 import type { LogPoint, TableRecord } from "./manifest/mod.ts";
-import type { MergeCursor } from "./merge_cursor.ts";
+import type { HeldTable, MergeCursor, TableFiles } from "./reading/mod.ts";
 import type { VersionRetention } from "./retention.ts";
 import { type StoreSalt, TableWriter } from "./table/mod.ts";
-import type { TableFiles } from "./table_files.ts";
-import type { HeldTable } from "./table_set.ts";
 
 /** A slice ends after so many entries, or bytes of them: each takes about a millisecond. */
 const SLICE_ENTRIES = 1_000;

@@ -40,7 +40,11 @@ test("a store writes the example", async () => {
     5,
   );
   store.write([{ key: text("\x01nape"), value: undefined }], 9);
-  const pin = { membership: Uint8Array.of(0xaa, 0xbb), membershipIndex: 4 };
+  const pin = {
+    membership: Uint8Array.of(0xaa, 0xbb),
+    membershipIndex: 4,
+    logFloor: { segment: 7, offset: 300 },
+  };
   await store.flush({ index: 12, term: 2, ...pin });
   await store.close();
   for (const [label, name] of FILES) {
@@ -61,6 +65,7 @@ test("the example is read as a store", async () => {
     term: 2,
     membership: Uint8Array.of(0xaa, 0xbb),
     membershipIndex: 4,
+    logFloor: { segment: 7, offset: 300 },
   });
   await store.close();
 });

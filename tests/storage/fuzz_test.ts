@@ -107,6 +107,8 @@ test("tables", async () => {
       tombstones: 0,
       lowestVersion: 1,
       highestVersion: 1,
+      keyBytes: 2,
+      valueBytes: 0,
       smallestKey: Uint8Array.of(1, 1),
       largestKey: Uint8Array.of(1, 9),
     };

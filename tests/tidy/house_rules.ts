@@ -121,6 +121,20 @@ const STAIRCASE: readonly Step[] = [
   ["server/cluster", ["proto", "raft"]],
   ["server/kv", ["proto", "raft"]],
   ["server/storage", [
+    "server/storage/snapshot",
+    "server/storage/reading",
+    "server/storage/memtable",
+    "server/storage/manifest",
+    "server/storage/table",
+    "wal-wasm",
+  ]],
+  ["server/storage/snapshot", [
+    "server/storage/reading",
+    "server/storage/manifest",
+    "server/storage/table",
+    "wal-wasm",
+  ]],
+  ["server/storage/reading", [
     "server/storage/memtable",
     "server/storage/manifest",
     "server/storage/table",

@@ -17,6 +17,17 @@ export interface LogPoint {
   readonly membership: Uint8Array;
   /** Of the entry that brought it into force. */
   readonly membershipIndex: number;
+  readonly logFloor: LogFloor;
+}
+
+/**
+ * A place in the node's log: the group's entries in records before it do not count any more. All of them
+ * count from `{ segment: 0, offset: 0 }` on.
+ */
+export interface LogFloor {
+  readonly segment: number;
+  /** Bytes from the start of the segment. */
+  readonly offset: number;
 }
 
 /** A table of the store. */
@@ -91,19 +102,24 @@ export function decodeEdit(body: Uint8Array): StoreEdit {
   return edit;
 }
 
-function writePoint(writer: WireWriter, { index, term, membership, membershipIndex }: LogPoint): void {
+function writePoint(writer: WireWriter, point: LogPoint): void {
+  const { index, term, membership, membershipIndex, logFloor } = point;
   writer.byte(Tag.point);
   writer.varint(index);
   writer.varint(term);
   writer.varint(membershipIndex);
   writer.lengthPrefixed(membership);
+  writer.varint(logFloor.segment);
+  writer.varint(logFloor.offset);
 }
 
 function readPoint(reader: WireReader): LogPoint {
   const index = reader.varint();
   const term = reader.varint();
   const membershipIndex = reader.varint();
-  return { index, term, membershipIndex, membership: reader.lengthPrefixed().slice() };
+  const membership = reader.lengthPrefixed().slice();
+  const logFloor: LogFloor = { segment: reader.varint(), offset: reader.varint() };
+  return { index, term, membershipIndex, membership, logFloor };
 }
 
 function writeTable(writer: WireWriter, { level, fileNumber, summary }: TableRecord): void {
@@ -116,6 +132,8 @@ function writeTable(writer: WireWriter, { level, fileNumber, summary }: TableRec
   writer.varint(summary.tombstones);
   writer.varint(summary.lowestVersion);
   writer.varint(summary.highestVersion);
+  writer.varint(summary.keyBytes);
+  writer.varint(summary.valueBytes);
   writer.lengthPrefixed(summary.smallestKey);
   writer.lengthPrefixed(summary.largestKey);
 }
@@ -132,6 +150,8 @@ function readTable(reader: WireReader): TableRecord {
     tombstones: reader.varint(),
     lowestVersion: reader.varint(),
     highestVersion: reader.varint(),
+    keyBytes: reader.varint(),
+    valueBytes: reader.varint(),
     smallestKey: reader.lengthPrefixed().slice(),
     largestKey: reader.lengthPrefixed().slice(),
   };

@@ -27,11 +27,13 @@ function editOf(index: number): StoreEdit {
     tombstones: 1,
     lowestVersion: 1,
     highestVersion: index,
+    keyBytes: 20,
+    valueBytes: 30 * index,
     smallestKey: Uint8Array.of(1),
     largestKey: Uint8Array.of(1, index % 256),
   };
   return {
-    point: { index, term: 3, membership, membershipIndex: 2 },
+    point: { index, term: 3, membership, membershipIndex: 2, logFloor: { segment: index, offset: 9 } },
     nextFile: index + 1,
     gone: index > 1 ? [index - 1] : [],
     tables: [{ level: 0, fileNumber: index, summary }],

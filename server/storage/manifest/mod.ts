@@ -10,7 +10,16 @@
  * @module
  */
 
-export { LEVELS_MAX, type LogPoint, type StoreEdit, type TableRecord } from "./edit.ts";
+export {
+  decodeEdit,
+  encodeEdit,
+  LEVELS_MAX,
+  type LogFloor,
+  type LogPoint,
+  type StoreEdit,
+  type TableRecord,
+  UnknownEditError,
+} from "./edit.ts";
 export {
   CURRENT_NAME,
   CURRENT_TMP_NAME,

@@ -33,7 +33,13 @@ export interface StoreState {
 }
 
 /** Before anything was applied. */
-export const EMPTY_POINT: LogPoint = { index: 0, term: 0, membership: new Uint8Array(0), membershipIndex: 0 };
+export const EMPTY_POINT: LogPoint = {
+  index: 0,
+  term: 0,
+  membership: new Uint8Array(0),
+  membershipIndex: 0,
+  logFloor: { segment: 0, offset: 0 },
+};
 
 const EMPTY_STATE: StoreState = { point: EMPTY_POINT, tables: new Map() };
 /** The only one there may be without a `CURRENT`, since no table is made before one is in force. */

@@ -44,6 +44,14 @@ interface Wanted {
   readonly hash: number;
 }
 
+/** About how much there is, when that is added to what older tables have. */
+export interface StoreEstimate {
+  /** Keys that hold a value. */
+  readonly keys: number;
+  /** Bytes of those keys and of their values. */
+  readonly valueAndKeyBytes: number;
+}
+
 /** See the module comment. */
 export class Memtable implements MemtableRecords {
   readonly #seed: number;
@@ -60,6 +68,8 @@ export class Memtable implements MemtableRecords {
   #chunkBytes = 0;
   #lowestVersion = Infinity;
   #highestVersion = 0;
+  #liveKeys = 0;
+  #liveBytes = 0;
   #holders = 1;
 
   /**
@@ -91,6 +101,14 @@ export class Memtable implements MemtableRecords {
     return this.#highestVersion;
   }
 
+  /**
+   * Keys whose newest record is a value count; one that is deleted, and was so before it was put here, is
+   * taken off from what older tables have.
+   */
+  get estimate(): StoreEstimate {
+    return { keys: this.#liveKeys, valueAndKeyBytes: this.#liveBytes };
+  }
+
   /** Bytes of memory that it takes. */
   get memoryBytes(): number {
     const records = this.keys.byteLength + this.versions.byteLength + this.#slots.byteLength;
@@ -117,10 +135,11 @@ export class Memtable implements MemtableRecords {
     const hash = hashKey(key, this.#seed);
     const slot = this.#slotOf(key, hash);
     const known = this.#slots[slot]! - 1;
-    const keyNumber = known === NONE
-      ? this.#addKey(key, { hash, slot, valueLength: value?.length ?? 0 })
-      : known;
+    const keyNumber = known === NONE ? this.#addKey(key, { hash, slot, value }) : known;
+    const newestAt = keyNumber * KEY_STRIDE + KeyField.newest;
+    this.#count(keyNumber, this.keys[newestAt]!, -1);
     this.#addVersion(keyNumber, value, version);
+    this.#count(keyNumber, this.keys[newestAt]!, 1);
   }
 
   /** The newest version record of a key that is not above a version; −1 if there is none. */
@@ -179,12 +198,12 @@ export class Memtable implements MemtableRecords {
   /** Adds a key without versions, and room for a value behind it. */
   #addKey(
     key: Uint8Array,
-    place: { readonly hash: number; readonly slot: number; readonly valueLength: number },
+    place: { readonly hash: number; readonly slot: number; readonly value: Uint8Array | undefined },
   ): number {
     const keyNumber = this.#keyCount++;
     if (keyNumber * KEY_STRIDE === this.keys.length) this.keys = doubled(this.keys);
     // The value that follows lies in the same chunk then, most likely in the same cache line.
-    this.#reserve(key.length + place.valueLength);
+    this.#reserve(key.length + (place.value?.length ?? 0));
     const at = keyNumber * KEY_STRIDE;
     this.keys[at + KeyField.hash] = place.hash;
     this.keys[at + KeyField.prefix] = prefixOf(key);
@@ -192,6 +211,7 @@ export class Memtable implements MemtableRecords {
     this.keys[at + KeyField.start] = this.#copy(key);
     this.keys[at + KeyField.length] = key.length;
     this.keys[at + KeyField.newest] = NONE;
+    this.keys[at + KeyField.beganDeleted] = place.value === undefined ? 1 : 0;
     this.#slots[place.slot] = keyNumber + 1;
     if (2 * this.#keyCount >= this.#slots.length) this.#rehash();
     this.#order.noteKey();
@@ -218,6 +238,22 @@ export class Memtable implements MemtableRecords {
     this.keys[newestAt] = record;
     if (version < this.#lowestVersion) this.#lowestVersion = version;
     this.#highestVersion = version;
+  }
+
+  /**
+   * Adds what a key counts to the estimate, or with the sign −1 takes it off.
+   *
+   * @param record the key's newest, if it has one
+   */
+  #count(keyNumber: number, record: number, sign: number): void {
+    if (record === NONE) return;
+    const at = keyNumber * KEY_STRIDE;
+    const valueLength = this.versions[record * VERSION_STRIDE + VersionField.length]!;
+    const isDeleted = valueLength === NONE;
+    if (isDeleted && this.keys[at + KeyField.beganDeleted] === 0) return;
+    const keys = isDeleted ? -sign : sign;
+    this.#liveKeys += keys;
+    this.#liveBytes += keys * this.keys[at + KeyField.length]! + (isDeleted ? 0 : sign * valueLength);
   }
 
   /** Makes the last chunk have room for so many bytes. */

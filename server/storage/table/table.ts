@@ -130,6 +130,15 @@ export class Table implements BlockSource {
   }
 
   /**
+   * Fills `into` with the bytes of the file from `offset` on, past the cache and as they are.
+   *
+   * @throws {StorageError} `STORAGE_READ_FAILED`, or `STORAGE_DAMAGED` when the file ends before
+   */
+  readBytes(into: Uint8Array, offset: number): void {
+    this.#fill(into, offset);
+  }
+
+  /**
    * Reads and checks every part.
    *
    * @throws {StorageError} `STORAGE_DAMAGED` with the first place that is not as it was written

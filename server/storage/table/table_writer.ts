@@ -36,6 +36,9 @@ export interface TableSummary extends KeyRange {
   readonly tombstones: number;
   readonly lowestVersion: number;
   readonly highestVersion: number;
+  /** Bytes of all keys, each as often as it has entries, and of all values. */
+  readonly keyBytes: number;
+  readonly valueBytes: number;
 }
 
 /** What a table is written with. */
@@ -208,6 +211,8 @@ export class TableWriter {
       tombstones: this.#tombstones,
       lowestVersion: this.#lowestVersion,
       highestVersion: this.#highestVersion,
+      keyBytes: this.#keyBytes,
+      valueBytes: this.#valueBytes,
     };
   }
 
@@ -215,7 +220,6 @@ export class TableWriter {
     places: Pick<TableFooter, "filterOffset" | "filterBytes" | "indexBytes">,
   ): TableFooter {
     const { identity, group, appliedIndex, term } = this.#options;
-    const bytes = { keyBytes: this.#keyBytes, valueBytes: this.#valueBytes };
     return {
       identity,
       group,
@@ -223,7 +227,6 @@ export class TableWriter {
       term,
       blocks: this.#index.blocks,
       ...places,
-      ...bytes,
       ...this.#counts(),
     };
   }

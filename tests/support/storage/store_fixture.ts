@@ -46,6 +46,7 @@ export function pointAt(index: number): LogPoint {
     term: 1 + Math.floor(index / 100),
     membership: Uint8Array.of(index % 256),
     membershipIndex: 1,
+    logFloor: { segment: 0, offset: 0 },
   };
 }
 

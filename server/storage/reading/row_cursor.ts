@@ -10,7 +10,7 @@
  */
 
 import { MergeCursor } from "./merge_cursor.ts";
-import { compareCursorKey, compareCursorKeys, type EntryCursor, KeyBuffer } from "./table/mod.ts";
+import { compareCursorKey, compareCursorKeys, type EntryCursor, KeyBuffer } from "../table/mod.ts";
 
 /** What a cursor over rows is made of. */
 export interface RowCursorOptions {

@@ -1,15 +1,24 @@
 /**
- * Which tables a store reads from: a picture that never changes. A flush or a compaction puts another one in
- * its place; whoever reads on from the old one holds it, and its tables stay until he lets go.
+ * Which tables a store reads from: a picture that never changes. A flush, a compaction or a snapshot puts
+ * another one in its place; whoever reads on from the old one holds it, and its tables stay until he lets go.
  *
  * Level 0 has what was flushed, newest first, and keys may be in several of its tables; in every other level
- * a key is in one table at most. What is found in a lower level is newer.
+ * a key is in one table at most. What is found in a lower level is newer. Newer are the tables of level 0
+ * that have higher versions; file numbers say nothing, since tables come from other stores as well.
  *
  * @module
  */
 
-import { LEVELS_MAX, type StoreState, type TableRecord } from "./manifest/mod.ts";
-import { type Block, compareKeys, type KeyRange, type Probe, type Table } from "./table/mod.ts";
+import { LEVELS_MAX, type StoreState, type TableRecord } from "../manifest/mod.ts";
+import type { StoreEstimate } from "../memtable/mod.ts";
+import {
+  type Block,
+  compareKeys,
+  type KeyRange,
+  type Probe,
+  type Table,
+  type TableSummary,
+} from "../table/mod.ts";
 
 /** A table in use. */
 export class HeldTable {
@@ -37,6 +46,12 @@ export class HeldTable {
 /** See the module comment. */
 export class TableSet {
   readonly levels: readonly (readonly HeldTable[])[];
+  /** What the set was made of. */
+  readonly state: StoreState;
+  /** About how much is in the tables; below zero if there are more tombstones than they can hide. */
+  readonly estimate: StoreEstimate;
+  /** Of the files of each level. */
+  readonly #bytes: readonly number[];
   #holders = 0;
 
   /**
@@ -46,9 +61,12 @@ export class TableSet {
   constructor(state: StoreState, tables: ReadonlyMap<number, HeldTable>) {
     const levels: HeldTable[][] = Array.from({ length: LEVELS_MAX }, () => []);
     for (const { level, fileNumber } of state.tables.values()) levels[level]!.push(tables.get(fileNumber)!);
-    levels[0]!.sort((left, right) => right.record.fileNumber - left.record.fileNumber);
+    levels[0]!.sort((left, right) => right.record.summary.lowestVersion - left.record.summary.lowestVersion);
     for (const level of levels.slice(1)) level.sort(bySmallestKey);
+    this.state = state;
     this.levels = levels;
+    this.#bytes = levels.map((level) => level.reduce((sum, { record }) => sum + record.summary.fileBytes, 0));
+    this.estimate = totalOf(this.tables.map(({ record }) => estimateOf(record.summary)));
   }
 
   /** All tables. */
@@ -89,7 +107,7 @@ export class TableSet {
 
   /** Bytes of the files of a level. */
   bytesOf(level: number): number {
-    return this.levels[level]!.reduce((sum, { record }) => sum + record.summary.fileBytes, 0);
+    return this.#bytes[level]!;
   }
 
   /** Tables of a level that share keys with a range. */
@@ -104,6 +122,21 @@ export class TableSet {
   hasBelow(level: number, key: Uint8Array): boolean {
     return this.levels.slice(level + 1).some((tables) => tableFor(tables, key) !== undefined);
   }
+}
+
+/** Several estimates together. */
+export function totalOf(estimates: readonly StoreEstimate[]): StoreEstimate {
+  return {
+    keys: estimates.reduce((sum, { keys }) => sum + keys, 0),
+    valueAndKeyBytes: estimates.reduce((sum, { valueAndKeyBytes }) => sum + valueAndKeyBytes, 0),
+  };
+}
+
+/** Each tombstone is taken for one that hides an entry like the others of its table. */
+function estimateOf({ entries, tombstones, keyBytes, valueBytes }: TableSummary): StoreEstimate {
+  const keys = entries - 2 * tombstones;
+  const puts = Math.max(entries - tombstones, 1);
+  return { keys, valueAndKeyBytes: Math.round(keyBytes * keys / entries + valueBytes * keys / puts) };
 }
 
 /** The only table of a sorted level that can have the key. */

@@ -7,9 +7,9 @@
  * @module
  */
 
-import { type FileSystem, joinPath, type StoredFile } from "../../wal-wasm/mod.ts";
-import { numberedName, type TableRecord } from "./manifest/mod.ts";
-import { type BlockCache, damaged, readFailed, Table, writeFailed } from "./table/mod.ts";
+import { type FileSystem, joinPath, type StoredFile } from "../../../wal-wasm/mod.ts";
+import { numberedName, type TableRecord } from "../manifest/mod.ts";
+import { type BlockCache, damaged, readFailed, Table, writeFailed } from "../table/mod.ts";
 import { HeldTable } from "./table_set.ts";
 
 /** What tables are opened with. */
@@ -58,8 +58,21 @@ export class TableFiles {
 
   /** A table whose file is open. */
   adopt(record: TableRecord, file: StoredFile): HeldTable {
-    const table = new Table({ file, summary: record.summary, cache: this.#cache });
-    return new HeldTable({ record, table }, (held) => this.#letGo(held));
+    return new HeldTable({ record, table: this.view(record, file) }, (held) => this.#letGo(held));
+  }
+
+  /** A table whose file is open, only to be looked at; it is never closed. */
+  view(record: TableRecord, file: StoredFile): Table {
+    return new Table({ file, summary: record.summary, cache: this.#cache });
+  }
+
+  /**
+   * A table that somebody holds becomes part of the store, though it may have been none any more.
+   *
+   * @returns whether it was none any more
+   */
+  bringBack(fileNumber: number): boolean {
+    return this.#gone.delete(fileNumber);
   }
 
   /**

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { compareCursorKeys, type EntryCursor } from "./table/mod.ts";
+import { compareCursorKeys, type EntryCursor } from "../table/mod.ts";
 
 /** See the module comment. */
 export class MergeCursor {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { compareKeys, type EntryCursor, TableCursor } from "./table/mod.ts";
+import { compareKeys, type EntryCursor, TableCursor } from "../table/mod.ts";
 import type { HeldTable } from "./table_set.ts";
 
 const NOTHING: Uint8Array = new Uint8Array(0);
