@@ -104,5 +104,6 @@ export type { MultiRaftConfig } from "./config.ts";
 export { InvariantViolation } from "./error.ts";
 export { unreachable } from "./invariant.ts";
 export type { MembershipTarget } from "./membership.ts";
+export { decodeMembership, encodeMembership } from "./membership_codec.ts";
 export { MultiRaft } from "./multi_raft.ts";
 export type { GroupOptions } from "./state.ts";

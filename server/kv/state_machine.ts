@@ -13,7 +13,7 @@
  */
 
 import { unreachable } from "../../raft/mod.ts";
-import { byteString, stringBytes } from "./byte_string.ts";
+import { byteString } from "./byte_string.ts";
 import { type Command, decodeCommand } from "./command.ts";
 import { type ExpiredLimits, Expiry } from "./expiry.ts";
 import { planIncrements } from "./increment.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { NodeId } from "../../raft/mod.ts";
+import type { GroupId, NodeId } from "../../raft/mod.ts";
 import type { FileSystem, SyncPolicy, Wal } from "../../wal-wasm/mod.ts";
 import {
   type ClusterMetadata,

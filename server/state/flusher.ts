@@ -157,8 +157,9 @@ export class Flusher {
   #maybeCompact(): void {
     if (this.#isCompacting || this.#mustWait(this.#compactionFailure)) return;
     const states = [...this.#options.stores.all.values()];
-    const fullest = largestOf(states, ({ store }) => store.fullness);
-    if (fullest !== undefined && fullest.store.fullness >= 1) void this.#compact(fullest);
+    for (const state of states) state.noteTables();
+    const fullest = largestOf(states, ({ store }) => store.backlog.fullness);
+    if (fullest !== undefined && fullest.store.backlog.fullness >= 1) void this.#compact(fullest);
   }
 
   async #compact({ store }: ReplicaState): Promise<void> {

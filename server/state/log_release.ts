@@ -151,6 +151,8 @@ export class LogRelease {
         const needed = Math.min(segment ?? position.segment, position.segment);
         wal.releaseBefore(group, { segment: needed, offset: 0 });
       }
+      // Segments go when a durable frame says that they are not needed; of a quiet node there is no other.
+      await wal.append([]);
     } finally {
       this.#isWriting = false;
     }

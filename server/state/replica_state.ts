@@ -24,6 +24,7 @@ export interface ReplicaView {
 export class ReplicaState implements StateStore {
   readonly group: GroupId;
   readonly store: Store;
+  #tableBytes = 0;
 
   constructor(group: GroupId, store: Store) {
     this.group = group;
@@ -31,15 +32,20 @@ export class ReplicaState implements StateStore {
   }
 
   get rowCount(): number {
-    return this.store.estimates.keys;
+    return this.store.estimate.keys;
   }
 
   get rowBytes(): number {
-    return this.store.estimates.bytes;
+    return this.store.estimate.valueAndKeyBytes;
   }
 
   get memoryBytes(): number {
-    return this.store.memoryBytes;
+    return this.store.memtableBytes + this.#tableBytes;
+  }
+
+  /** Looks how much memory its tables take; that changes rarely, and costs something to know. */
+  noteTables(): void {
+    this.#tableBytes = this.store.tableMemoryBytes;
   }
 
   get(key: Uint8Array): Pick<StateRow, "value" | "version"> | undefined {

@@ -124,6 +124,11 @@ export class Store {
     return this.#active.memoryBytes + this.#frozenBytes;
   }
 
+  /** Bytes of memory that filters and indexes of tables take. */
+  get tableMemoryBytes(): number {
+    return this.#tables.set.tables.reduce((sum, { table }) => sum + table.memoryBytes, 0);
+  }
+
   /** What is still to be done; costs next to nothing. */
   get backlog(): StoreBacklog {
     const { set } = this.#tables;
@@ -150,7 +155,7 @@ export class Store {
       point: this.point,
       lastVersion: this.#lastVersion,
       memtableBytes: this.memtableBytes,
-      tableMemoryBytes: set.tables.reduce((sum, { table }) => sum + table.memoryBytes, 0),
+      tableMemoryBytes: this.tableMemoryBytes,
       levels,
       entries: set.tables.reduce((sum, { record }) => sum + record.summary.entries, 0),
       ...this.backlog,
@@ -165,7 +170,7 @@ export class Store {
    * Makes changes at a version, all visible at once. Of two of the same key the later one counts. Keys and
    * values are copied.
    *
-   * @param version above that of every write before
+   * @param version that of the last write, of which these are a part then, or above it
    * @throws {RangeError} when that does not hold, or a key or value is too large; nothing is changed then
    * @throws {StorageError} `STORAGE_STATE` when the store is closed, or a snapshot that does not reach so far
    *   is just taking the place of all writes
@@ -173,8 +178,8 @@ export class Store {
   write(changes: readonly StoreChange[], version: number): void {
     this.#mustBeOpen();
     this.#mustBeBelowReplacement(version);
-    if (!(version > this.#lastVersion) || !Number.isSafeInteger(version)) {
-      throw new RangeError(`Cannot write version ${version}: it must be above ${this.#lastVersion}`);
+    if (!(version >= this.#lastVersion) || !Number.isSafeInteger(version)) {
+      throw new RangeError(`Cannot write version ${version}: it must not be below ${this.#lastVersion}`);
     }
     for (const change of changes) checkChange(change);
     for (const { key, value } of changes) this.#active.write(key, value, version);

@@ -8,7 +8,7 @@ import type { NodeReadOptions, NodeWriteOptions, WriteResult } from "../../../se
 import type { ClusterShape } from "../../../server/cluster/founding.ts";
 import type { Mutation } from "../../../server/kv/mod.ts";
 import { newIncarnation, openDataDirectory, Troubles } from "../../../server/data/mod.ts";
-import { type JoinedCluster, Node } from "../../../server/node/node.ts";
+import { type JoinedCluster, Node, type NodeOptions } from "../../../server/node/node.ts";
 import { SYSTEM_CLOCK } from "../../../server/ports/system_clock.ts";
 import { DenoFileSystem } from "../../../wal-wasm/mod.ts";
 import { PATIENCE_MS, pause } from "../patience.ts";
@@ -45,8 +45,23 @@ interface Origin {
   readonly joined?: JoinedCluster;
 }
 
+/** What a cluster is made of, where it is not the usual. */
+export interface ClusterOptions {
+  readonly partitionCount?: number;
+  readonly replicationFactor?: number;
+  readonly sizes?: Partial<Pick<NodeOptions, "walSegmentBytes" | "memory" | "budget" | "storeSizes">>;
+}
+
+/** Sizes with which little is much. */
+export const TINY_SIZES = {
+  walSegmentBytes: 64 * 1024,
+  budget: { memtableBytes: 16 * 1024, cacheBytes: 64 * 1024, logBytes: 32 * 1024, segments: 3 },
+  storeSizes: { level0Tables: 2, level1Bytes: 32 * 1024, tableBytes: 8 * 1024, blockBytes: 512 },
+} as const;
+
 /** See the module comment. */
 export class NodeCluster {
+  readonly #options: ClusterOptions;
   readonly network = new MemoryNetwork();
   readonly nodes = new Map<number, Node>();
   /** Nodes that the cluster has removed and that know it. */
@@ -56,7 +71,9 @@ export class NodeCluster {
   /** What the nodes were told that were not there at the beginning. */
   readonly #joined = new Map<number, Origin>();
 
-  constructor(size: number, { partitionCount = 4, replicationFactor = size } = {}) {
+  constructor(size: number, options: ClusterOptions = {}) {
+    const { partitionCount = 4, replicationFactor = size } = options;
+    this.#options = options;
     this.#directory = Deno.makeTempDirSync({ prefix: "prkdb-node-" });
     const ids = Array.from({ length: size }, (_, at) => at + 1);
     this.#shape = { nodes: new Map(ids.map((id) => [id, `host:${id}`])), partitionCount, replicationFactor };
@@ -86,6 +103,7 @@ export class NodeCluster {
         walSync: { kind: "always" },
         walSegmentBytes: 1024 * 1024,
         memory: { log: 2 ** 30, state: 2 ** 30, calls: 2 ** 27 },
+        ...this.#options.sizes,
         troubles: new Troubles(),
         meters: NO_METERS,
       });
