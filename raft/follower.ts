@@ -104,14 +104,15 @@ function commitAsTold(state: ReplicaState, message: HeartbeatRequest | CommitNot
 }
 
 /**
- * A leader that has itself promised to hold the entry has lost it: it is not listened to any more. Otherwise
- * nobody here can tell who has.
+ * A leader that has itself promised to hold the entry has lost it: it is not listened to any more. One whose
+ * term is over may never have had what a snapshot says. Otherwise nobody here can tell who has lost it.
  *
  * @throws {InvariantViolation} if this leader has never promised it
  */
 function onContradiction(state: ReplicaState, contradiction: Contradiction): void {
   const promised = state.promises.of(contradiction.leader)?.index ?? 0;
   if (promised < contradiction.here.index) {
+    if (contradiction.here.index <= state.installedIndex) return;
     throw new InvariantViolation(describeContradiction(contradiction));
   }
   state.contradictions.push(contradiction);

@@ -155,6 +155,56 @@ test("a log with a gap, a falling term or a lost commit is refused when it is re
   assert.throws(() => new RaftLog(restored({ terms: [1, 1], commit: 3 })), isViolation);
 });
 
+test("a snapshot takes the place of a log that does not hold its last entry", () => {
+  const shorter = new RaftLog(restored({ terms: [1, 1] }));
+  const other = new RaftLog(restored({ terms: [1, 1, 1, 1, 1, 1] }));
+  for (const log of [shorter, other]) {
+    log.install({ index: 5, term: 2 });
+    assert.equal([log.firstIndex, log.lastIndex, log.lastTerm, log.bytes], [6, 5, 2, 0]);
+    assert.equal([log.applied, log.committed, log.durable, log.written], [5, 5, 5, 5]);
+    log.append(entry(6, 3));
+    assert.equal(log.beginWrite().map(({ index }) => index), [6]);
+  }
+});
+
+test("a log that holds a snapshot's last entry durably goes on behind it", () => {
+  const log = new RaftLog(restored({ terms: [1, 1, 2, 2] }));
+  log.append(entry(5, 2));
+  log.beginWrite();
+  log.install({ index: 3, term: 2 });
+  assert.equal([log.firstIndex, log.lastIndex, log.applied, log.committed], [4, 5, 3, 3]);
+  assert.equal([log.durable, log.written], [4, 5]);
+  assert.is(
+    log.bytes,
+    new RaftLog({ ...restored({ terms: [] }), entries: [entry(1, 2), entry(2, 2)] }).bytes,
+  );
+  log.finishWrite();
+  assert.is(log.durable, 5);
+});
+
+test("what was not durable above a snapshot is written again behind it", () => {
+  const log = new RaftLog(restored({ terms: [1] }));
+  log.merge([entry(2, 1), entry(3, 1), entry(4, 1)]);
+  log.beginWrite();
+  log.commitTo(4);
+  log.install({ index: 3, term: 1 });
+  assert.equal([log.applied, log.committed, log.durable, log.written], [3, 4, 3, 3]);
+  assert.equal(log.beginWrite().map(({ index }) => index), [4]);
+  log.finishWrite();
+  assert.is(log.durable, 3, "what was written before does not count");
+  log.finishWrite();
+  assert.is(log.durable, 4);
+});
+
+test("a snapshot leads ahead, and agrees with what is committed", () => {
+  const log = new RaftLog(restored({ terms: [1, 1, 1, 2], commit: 3 }));
+  log.markApplied(2);
+  assert.throws(() => log.install({ index: 2, term: 1 }), isViolation);
+  assert.throws(() => log.install({ index: 3, term: 2 }), isViolation);
+  log.install({ index: 3, term: 1 });
+  assert.equal([log.applied, log.lastIndex], [3, 4]);
+});
+
 test("random merges leave the same log as a plain array", () => {
   const random = new Random(11);
   for (let round = 0; round < 300; round++) {

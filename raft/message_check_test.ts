@@ -24,6 +24,13 @@ test("gaps, falling terms and terms from the future are not", () => {
   assert.not(isWellFormed(append({ prev: [-1, 0], entries: [] })));
 });
 
+test("a snapshot is needed for something", () => {
+  const notice = { kind: "snapshotNotice", group: 1, from: 1, to: 2, term: 3 } as const;
+  assert.ok(isWellFormed({ ...notice, index: 1 }));
+  assert.not(isWellFormed({ ...notice, index: 0 }));
+  assert.not(isWellFormed({ ...notice, index: 1, term: -1 }));
+});
+
 function append(options: {
   readonly prev: readonly [number, number];
   readonly entries: readonly (readonly [number, number])[];

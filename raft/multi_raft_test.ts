@@ -8,7 +8,7 @@ import { assert, suite } from "../tests/harness.ts";
 import { InvariantViolation } from "./error.ts";
 import type { Message } from "./message.ts";
 import { MultiRaft } from "./multi_raft.ts";
-import { type Entry, EntryKind, type Restored } from "./types.ts";
+import { type Entry, EntryKind, type Restored, type SnapshotMeta } from "./types.ts";
 import { votersOnly } from "../tests/support/memberships.ts";
 
 const test = suite("multi raft");
@@ -232,6 +232,67 @@ function withGroups(groups: readonly number[], voters: readonly number[]): Multi
   const raft = new MultiRaft(config());
   for (const group of groups) addGroup(raft, { group, voters });
   return raft;
+}
+
+test("snapshots are wanted once in a batch, for as long as the leader says so", () => {
+  const raft = withGroups([1], [1, 2, 3]);
+  const notice = { kind: "snapshotNotice", group: 1, from: 2, to: 1, term: 1 } as const;
+  for (const index of [7, 9]) raft.step({ ...notice, index });
+  assert.equal(raft.ready().snapshotsWanted, [{ group: 1, leader: 2, index: 9 }]);
+  assert.equal(raft.ready().snapshotsWanted, []);
+  raft.step({ ...notice, term: 0, index: 9 });
+  assert.equal(raft.ready().snapshotsWanted, [], "it does not lead any more");
+  raft.suspend(1);
+  raft.step({ ...notice, index: 9 });
+  raft.resume(1, snapshotOf({ index: 9, term: 1 }));
+  raft.step({ ...notice, index: 9 });
+  assert.equal(raft.ready().snapshotsWanted, []);
+});
+
+test("bytes of the log are counted when entries are let go and when a snapshot comes", () => {
+  const raft = withGroups([1], [1, 2, 3]);
+  raft.step({ ...APPEND, entries: [1, 2, 3, 4].map(entryOf), commit: 2 });
+  raft.advance(raft.ready());
+  raft.ready();
+  const all = raft.logBytes;
+  raft.compact(1, 1);
+  raft.compact(1, 1);
+  raft.compact(7, 1);
+  assert.equal([raft.logBytes, raft.status(1)!.firstIndex], [all * 3 / 4, 2]);
+  raft.suspend(1);
+  raft.resume(1, snapshotOf({ index: 9, term: 1 }));
+  assert.equal([raft.logBytes, raft.status(1)!.logBytes], [0, 0]);
+});
+
+test("a snapshot brings its term, and whoever dies then comes back in it", () => {
+  const raft = withGroups([1], [1, 2, 3]);
+  raft.suspend(1);
+  const snapshot = snapshotOf({ index: 9, term: 5 });
+  raft.resume(1, snapshot);
+  assert.equal(raft.ready().persist[0]!.hardState, { term: 5, vote: 0, commit: 9 });
+  const next = withGroups([], []);
+  next.addGroup({ group: 1, priority: [], restored: { ...fresh([1, 2, 3]), snapshot } });
+  assert.equal([next.status(1)!.term, next.status(1)!.applied], [5, 9]);
+  assert.is(next.ready().persist[0]!.hardState!.term, 5);
+});
+
+test("a snapshot does not end before its membership", () => {
+  const raft = withGroups([1], [1, 2, 3]);
+  const snapshot = { ...snapshotOf({ index: 9, term: 5 }), membershipIndex: 10 };
+  raft.suspend(1);
+  assert.throws(() => raft.resume(1, snapshot), /before its membership/);
+  const restored = { ...fresh([1]), snapshot };
+  assert.throws(() => raft.addGroup({ group: 2, priority: [], restored }), /before its membership/);
+});
+
+/** Where a snapshot ends. */
+interface SnapshotEnd {
+  readonly index: number;
+  readonly term: number;
+}
+
+function snapshotOf({ index, term }: SnapshotEnd): SnapshotMeta {
+  return { index, term, membership: votersOnly([1, 2, 3]), membershipIndex: 0 };
 }
 
 function addGroup(

@@ -19,6 +19,19 @@ test("a probe is sent once, and again when a heartbeat is answered", () => {
   assert.ok(progress.maySend);
 });
 
+test("compaction raises the index that is asked for and delays nothing", () => {
+  const progress = started(8);
+  progress.becomeSnapshot(11);
+  assert.not(progress.maySend, "the next heartbeat has to be answered first");
+  progress.noteHeard({ now: 5, lastIndex: 20 });
+  progress.becomeSnapshot(16);
+  assert.ok(progress.maySend);
+  progress.noteSent({ lastIndex: 15, bytes: 0 });
+  assert.not(progress.noteRefused({ refusedIndex: 10, agreeableIndex: 3 }), "that was asked before");
+  assert.ok(progress.noteAcknowledged(15));
+  assert.equal([progress.state, progress.nextIndex], ["replicate", 16]);
+});
+
 test("an acknowledged probe opens the pipeline", () => {
   const progress = started(8);
   progress.noteSent({ lastIndex: 8, bytes: 10 });

@@ -21,6 +21,9 @@
  * not hold the snapshot's last entry is of no use: it differs from what is committed at or before that entry,
  * so nothing in it from there on is committed, or will ever be in the term in which it was acknowledged.
  *
+ * A snapshot may be of somebody who is in a later term. Then the leader that this replica still follows need
+ * not hold what is committed here.
+ *
  * @module
  */
 
@@ -33,7 +36,7 @@ import { wake } from "./quiet.ts";
 import type { GroupPersist } from "./ready.ts";
 import { adoptMembership } from "./reconfiguration.ts";
 import type { ReplicaState } from "./state.ts";
-import { type LogIndex, NO_NODE, type SnapshotMeta } from "./types.ts";
+import { type LogIndex, NO_NODE, type SnapshotMeta, type Term } from "./types.ts";
 
 /** Gives up the entries through `index`, which the host holds in its state. */
 export function compactLog(state: ReplicaState, index: LogIndex): void {
@@ -88,9 +91,13 @@ function install(state: ReplicaState, snapshot: SnapshotMeta): void {
   if (membershipIndex > index) {
     violated("a snapshot does not end before its membership", { index, membershipIndex });
   }
-  if (snapshot.term > term) raiseTerm(state, snapshot);
+  // A leader of this term has filled the log with something else: the snapshot was committed in a later one.
+  const isTermOver = log.lastIndex >= index && log.lastTerm === term && log.termAt(index) !== snapshot.term;
   notePromises(state);
+  if (snapshot.term > term) followNobody(state, snapshot.term);
+  else if (isTermOver && index > log.committed) followNobody(state, term + 1);
   log.install(snapshot);
+  state.installedIndex = index;
   // Of entries that are gone with what differed.
   state.messages = state.messages.filter((message) =>
     message.kind !== "appendResponse" || !message.success || message.matchIndex <= log.lastIndex
@@ -102,8 +109,8 @@ function install(state: ReplicaState, snapshot: SnapshotMeta): void {
   state.membershipsDue.push(adoptMembership(state, snapshot));
 }
 
-/** Somebody else has committed in a term of which nothing was heard here. */
-function raiseTerm(state: ReplicaState, { term }: SnapshotMeta): void {
+/** In a term that has come without a word to this replica. */
+function followNobody(state: ReplicaState, term: Term): void {
   becomeFollower(state, { term, leader: NO_NODE });
 }
 

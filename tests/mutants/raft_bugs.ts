@@ -478,6 +478,110 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     caughtBy: "scripts",
     edits: [{ file: "lease.ts", find: "  state.promisedAt = state.now;\n", replace: "" }],
   },
+  {
+    name: "divergent entries are glued behind a snapshot",
+    caughtBy: "schedules",
+    edits: [
+      {
+        file: "log.ts",
+        find: "const isHeld = this.termAt(index) === term;",
+        replace: "const isHeld = index <= this.lastIndex && term > 0;",
+      },
+      {
+        file: "snapshot.ts",
+        find: "log.termAt(position.index) === position.term",
+        replace: "position.index <= log.lastIndex",
+      },
+    ],
+  },
+  {
+    name: "there is a gap between a snapshot and the log",
+    caughtBy: "schedules",
+    edits: [{
+      file: "log.ts",
+      find: "    this.#durable = index;\n    this.#written = index;",
+      replace: "    this.#durable = index;\n    this.#written = Math.max(index, this.#written);",
+    }],
+  },
+  {
+    name: "an old write makes durable what follows a snapshot",
+    caughtBy: "scripts",
+    edits: [{ file: "log.ts", find: "    this.#writes = this.#writes.map(() => index);\n", replace: "" }],
+  },
+  {
+    name: "a snapshot below what is applied is installed",
+    caughtBy: "schedules",
+    edits: [{
+      file: "snapshot.ts",
+      find: "if (snapshot === undefined || snapshot.index <= state.log.applied) return;",
+      replace: "if (snapshot === undefined) return;",
+    }],
+  },
+  {
+    name: "a snapshot brings no membership",
+    caughtBy: "scripts",
+    edits: [{
+      file: "snapshot.ts",
+      find: "if (membershipIndex <= state.membershipIndex) return;",
+      replace: "if (membershipIndex < Infinity) return;",
+    }],
+  },
+  {
+    name: "a membership comes without the index of its entry",
+    caughtBy: "scripts",
+    edits: [{
+      file: "reconfiguration.ts",
+      find: "return { group: state.group, index: membershipIndex, membership };",
+      replace: "return { group: state.group, index: 0, membership };",
+    }],
+  },
+  {
+    name: "a replica takes in entries while its state is exchanged",
+    caughtBy: "schedules",
+    edits: [{ file: "follower.ts", find: "  if (state.isSuspended) return;\n", replace: "" }],
+  },
+  {
+    name: "a replica stands for election while its state is exchanged",
+    caughtBy: "scripts",
+    edits: [{ file: "state.ts", find: "return !this.isSuspended && isVoter(", replace: "return isVoter(" }],
+  },
+  {
+    name: "what is written again lacks the term in which entries were replaced",
+    caughtBy: "schedules",
+    edits: [{
+      file: "snapshot.ts",
+      find: "const hardState = { term, vote, commit: state.persisted.commit };",
+      replace: "const hardState = term + vote < 0 ? { term, vote, commit: 0 } : state.persisted;",
+    }],
+  },
+  {
+    name: "nobody is reminded of what was compacted",
+    caughtBy: "scripts",
+    edits: [{
+      file: "snapshot.ts",
+      find: "  if (index >= state.log.firstIndex) notePromises(state);\n",
+      replace: "",
+    }],
+  },
+  {
+    name: "a leader probes at an entry that it has let go of",
+    caughtBy: "schedules",
+    edits: [{
+      file: "replication.ts",
+      find: "if (progress.nextIndex < log.firstIndex) progress.becomeSnapshot",
+      replace:
+        'if (progress.nextIndex < log.firstIndex && progress.state !== "snapshot") progress.becomeSnapshot',
+    }],
+  },
+  {
+    name: "nobody is told that it needs a snapshot",
+    caughtBy: "schedules",
+    edits: [{
+      file: "follower.ts",
+      find: "return onSnapshotNotice(state, message);",
+      replace: "return message.index < 0 ? onSnapshotNotice(state, message) : undefined;",
+    }],
+  },
 ];
 
 /** The same bugs, with the paths that the planter wants: from the root. */

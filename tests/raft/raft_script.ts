@@ -23,6 +23,11 @@
  * | `cut A->B` · `isolate N …` · `heal` | links |
  * | `settle` · `wait TICKS` | turns and deliveries until nothing is left to do; the same with time passing |
  * | `inject KIND from= to= term= …` | a message made by hand arrives |
+ * | `compact N INDEX` · `keep N` | N forgets entries; its disk has its state, and the log above only |
+ * | `again N ABOVE` | what N would write again; its disk holds nothing else then |
+ * | `suspend N` · `resume N [INDEX/TERM]` | the halves of an installation for the core alone |
+ * | `held N INDEX/TERM` | whether the entry is on the disk of N |
+ * | `switch N FROM` · `install N FROM` | the state of FROM takes the place of that of N on disk; all of it |
  * | `members [N …]` | the membership in force at each |
  * | `status [N …]` · `log N` · `progress N` · `applied N` · `bytes N` | what there is to see |
  *
@@ -51,10 +56,12 @@ import {
   describeFinish,
   describeMembership,
   describeMessage,
+  describePersist,
   describeProgress,
   describeStatus,
   parseMessage,
 } from "./model/describe.ts";
+import { snapshotOf } from "./model/snapshots.ts";
 
 /** The one group of a script. */
 const GROUP = 1;
@@ -83,7 +90,7 @@ export class RaftScript {
   run(command: ScriptCommand): readonly string[] {
     try {
       return this.#declare(command) ?? this.#ask(command) ?? this.#move(command) ?? this.#look(command) ??
-        unknown(command);
+        this.#snapshots(command) ?? unknown(command);
     } catch (error) {
       if (error instanceof InvariantViolation) return [error.message];
       throw error;
@@ -194,6 +201,39 @@ export class RaftScript {
         return [];
       default:
         return this.#carry(command);
+    }
+  }
+
+  #snapshots(command: ScriptCommand): readonly string[] | undefined {
+    const [first, second = 0] = command.words.map(Number);
+    const [, position = ""] = command.words;
+    const [index = 0, term = 0] = position.split("/").map(Number);
+    switch (command.name) {
+      case "compact":
+        this.#node(first).core.compact(GROUP, second);
+        return [];
+      case "keep":
+        this.#node(first).disk.flush(GROUP, snapshotOf(this.#node(first), GROUP));
+        return [];
+      case "again":
+        return writeAgain(this.#node(first), second);
+      case "suspend":
+        this.#node(first).core.suspend(GROUP);
+        return [];
+      case "held":
+        return [`${this.#node(first).core.holdsEntry(GROUP, { index, term }) ?? "not known yet"}`];
+      case "resume": {
+        const { snapshot } = emptyState(this.#voters);
+        this.#node(first).core.resume(GROUP, ...(index === 0 ? [] : [{ ...snapshot, index, term }]));
+        return [];
+      }
+      case "switch":
+        switchState(this.#node(first), this.#node(second));
+        return [];
+      case "install":
+        return install(this.#node(first), this.#node(second));
+      default:
+        return undefined;
     }
   }
 
@@ -363,6 +403,32 @@ function describeMembers(node: ModelNode): string {
   if (node.raft === undefined) return `${node.id}: down`;
   const { isSealed, membership, role } = node.status(GROUP);
   return `${node.id}: ${describeMembership(membership)}${role === "leader" && !isSealed ? " unsealed" : ""}`;
+}
+
+function writeAgain(node: ModelNode, above: number): readonly string[] {
+  const again = node.core.persistAgain(GROUP, above)!;
+  node.disk.release(GROUP);
+  node.disk.persist(again);
+  return describePersist(again);
+}
+
+function switchState(node: ModelNode, source: ModelNode): void {
+  const snapshot = snapshotOf(source, GROUP);
+  const isLogKept = node.core.holdsEntry(GROUP, snapshot.meta) ?? false;
+  node.disk.install(GROUP, { ...snapshot, isLogKept });
+}
+
+function install(node: ModelNode, source: ModelNode): readonly string[] {
+  const { meta, state } = snapshotOf(source, GROUP);
+  node.core.suspend(GROUP);
+  const isAhead = meta.index > node.status(GROUP).applied;
+  if (isAhead) {
+    switchState(node, source);
+    node.applied.set(GROUP, [...state]);
+    node.memberships.set(GROUP, meta);
+  }
+  node.core.resume(GROUP, meta);
+  return [`a snapshot of ${meta.index}/${meta.term}, membership of ${meta.membershipIndex}`];
 }
 
 function describeReading(core: MultiRaft): string {

@@ -7,6 +7,7 @@
 import {
   type Entry,
   EntryKind,
+  type GroupPersist,
   type Membership,
   type Message,
   NO_NODE,
@@ -104,10 +105,18 @@ export function describeBegin(batch: ReadyBatch): readonly string[] {
       `  read ${readId} ${granted ? `may be answered from ${readIndex}` : "is refused"}`
     ),
     ...batch.snapshotsWanted.map(({ leader, index }) => `  wants a snapshot of ${leader} from ${index} on`),
-    ...batch.persist.map(({ hardState, entries }) => {
-      const state = hardState && `term=${hardState.term} vote=${hardState.vote} commit=${hardState.commit}`;
-      return `  persists ${state ?? "no hard state"} entries=[${describeEntries(entries)}]`;
-    }),
+    ...batch.persist.map((persist) => `  persists ${describePersist(persist)[0]}`),
+  ];
+}
+
+/** What one group wants on disk, and what it remembers that others have promised. */
+export function describePersist({ hardState, entries, promises = [] }: GroupPersist): readonly string[] {
+  const state = hardState && `term=${hardState.term} vote=${hardState.vote} commit=${hardState.commit}`;
+  return [
+    `${state ?? "no hard state"} entries=[${describeEntries(entries)}]`,
+    ...promises.map(({ node, term, index, indexTerm }) =>
+      `node ${node} was in term ${term}, holds ${index}/${indexTerm}`
+    ),
   ];
 }
 
