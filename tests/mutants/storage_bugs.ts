@@ -67,6 +67,14 @@ export const STORAGE_BUGS: readonly Mutant[] = [
     }],
   },
   {
+    name: "a table that both states have stays in the level where it was",
+    edits: [{
+      file: "server/storage/stored_tables.ts",
+      find: "...kept.map(({ held, level }) => ({ ...held.record, level })),",
+      replace: "...kept.map(({ held }) => held.record),",
+    }],
+  },
+  {
     name: "compactions go on while a snapshot takes the place of their tables",
     edits: [{
       file: "server/storage/store.ts",
