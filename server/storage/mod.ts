@@ -31,7 +31,6 @@
  */
 
 export type { LogFloor, LogPoint, TableRecord } from "./manifest/mod.ts";
-export type { StoreEstimate } from "./memtable/mod.ts";
 export type { RowCursor } from "./reading/mod.ts";
 export type { Pin } from "./retention.ts";
 export {
@@ -43,7 +42,7 @@ export {
   type StoreSnapshot,
 } from "./snapshot/mod.ts";
 export { Store, type StoreChange } from "./store.ts";
-export type { LevelStatus, StoreBacklog, StoreOptions, StoreStatus } from "./store_options.ts";
+export type { LevelStatus, StoreBacklog, StoreEstimate, StoreOptions, StoreStatus } from "./store_options.ts";
 export type { StoredValue } from "./store_sources.ts";
 export {
   BlockCache,

@@ -27,9 +27,9 @@
 import { fullness } from "./compaction.ts";
 import { FormerStates } from "./former_states.ts";
 import type { LogFloor, LogPoint } from "./manifest/mod.ts";
-import { Memtable, type StoreEstimate } from "./memtable/mod.ts";
+import { Memtable } from "./memtable/mod.ts";
 import { openStoreFiles } from "./opening.ts";
-import { type RowCursor, type TableSet, totalOf } from "./reading/mod.ts";
+import type { RowCursor, TableSet } from "./reading/mod.ts";
 import { type Pin, Pins } from "./retention.ts";
 import {
   checkSnapshotDescription,
@@ -40,7 +40,13 @@ import {
   type StoreSnapshot,
   TableSnapshot,
 } from "./snapshot/mod.ts";
-import { STORE_DEFAULTS, type StoreBacklog, type StoreOptions, type StoreStatus } from "./store_options.ts";
+import {
+  STORE_DEFAULTS,
+  type StoreBacklog,
+  type StoreEstimate,
+  type StoreOptions,
+  type StoreStatus,
+} from "./store_options.ts";
 import {
   type FrozenMemtable,
   memtablesOf,
@@ -142,9 +148,15 @@ export class Store {
    * until compaction has met them.
    */
   get estimate(): StoreEstimate {
-    const memtables = memtablesOf(this.#sources).map(({ estimate }) => estimate);
-    const { keys, valueAndKeyBytes } = totalOf([this.#tables.set.estimate, ...memtables]);
-    return { keys: Math.max(keys, 0), valueAndKeyBytes: Math.max(valueAndKeyBytes, 0) };
+    let { puts, putBytes, tombstones } = this.#tables.set.tally;
+    for (const { tally } of memtablesOf(this.#sources)) {
+      puts += tally.puts;
+      putBytes += tally.putBytes;
+      tombstones += tally.tombstones;
+    }
+    const keys = Math.max(puts - tombstones, 0);
+    // What is hidden is taken to be as large as all else.
+    return { keys, valueAndKeyBytes: Math.round(putBytes * keys / Math.max(puts, 1)) };
   }
 
   /** See {@linkcode StoreStatus}. */

@@ -6,7 +6,6 @@
 
 import type { FileSystem } from "../../wal-wasm/mod.ts";
 import type { LogPoint } from "./manifest/mod.ts";
-import type { StoreEstimate } from "./memtable/mod.ts";
 import type { BlockCache } from "./table/mod.ts";
 
 /** What a store is opened with. */
@@ -47,6 +46,14 @@ export interface StoreBacklog {
    * How full the fullest level is: from 1 on there is something to compact, far above it writes outrun it.
    */
   readonly fullness: number;
+}
+
+/** About how much there is in a store. */
+export interface StoreEstimate {
+  /** Keys that hold a value. */
+  readonly keys: number;
+  /** Bytes of those keys and of their values. */
+  readonly valueAndKeyBytes: number;
 }
 
 /** What a store is doing, for metrics and for the node's decisions. */

@@ -252,4 +252,93 @@ test("a directory with tables but without CURRENT is refused", async () => {
   assert.equal(disk.paths(), files);
 });
 
+test("changes of a flush are part of it, and are made once", async () => {
+  const disk = quietDisk();
+  const store = await openStore(disk);
+  const change = (byte: number) => [{ key: Uint8Array.of(0, 1), value: Uint8Array.of(byte) }];
+  put(store, 5);
+  const pin = store.pin();
+  await store.flush(pointAt(5), change(1));
+  assert.is(heldBy(store, Uint8Array.of(0, 1)), "01@5");
+  await store.flush(pointAt(9), change(2));
+  await store.flush(pointAt(9), change(3));
+  assert.is(heldBy(store, Uint8Array.of(0, 1)), "02@9");
+  assert.is(heldBy(store, KEY, pin.version), "05@5");
+  assert.throws(() => put(store, 9), /must be above 9/);
+  assert.throws(() => store.flush(pointAt(10), [{ key: new Uint8Array(0), value: undefined }]), /key of 0/);
+  assert.is(store.lastVersion, 9);
+  pin.release();
+  await store.close();
+  const again = await openStore(disk);
+  assert.equal(rowsOf(again, 9), ["0001=02@9", "0107=05@5"]);
+  await again.close();
+});
+
+test("the log's floor never goes back", async () => {
+  const store = await openStore(quietDisk());
+  const at = (index: number, segment: number, offset: number) => ({
+    ...pointAt(index),
+    logFloor: { segment, offset },
+  });
+  await store.flush(at(1, 2, 50));
+  assert.throws(() => store.flush(at(2, 2, 49)), /floor at 2\/49: it is at 2\/50/);
+  assert.throws(() => store.flush(pointAt(2)), /floor at 0\/0/);
+  await store.flush(at(1, 3, 0));
+  assert.equal(store.point, at(1, 3, 0));
+  await store.close();
+});
+
+test("estimates are exact while all is in one memtable, and follow flushes and compactions", async () => {
+  const store = await openStore(quietDisk());
+  const random = new SeededRandom(4);
+  const held = new Map<number, number>();
+  let version = 0;
+  const assertExact = () => {
+    const bytes = [...held.values()].reduce((sum, length) => sum + 2 + length, 0);
+    assert.equal(store.estimate, { keys: held.size, valueAndKeyBytes: bytes });
+  };
+  for (; version < 500;) {
+    const last = random.below(40);
+    const key = Uint8Array.of(1, last);
+    const isDelete = held.has(last) && random.chance(40);
+    const value = isDelete ? undefined : random.bytes(random.below(30));
+    store.write([{ key, value }], ++version);
+    if (value === undefined) held.delete(last);
+    else held.set(last, value.length);
+    assertExact();
+  }
+  await store.flush(pointAt(version));
+  assert.is(store.status.keys, store.estimate.keys);
+  // Tombstones that a table has are taken for ones that hide something elsewhere.
+  assert.ok(store.estimate.keys <= held.size);
+  await compactAll(store);
+  store.write([...held.keys()].map((last) => ({ key: Uint8Array.of(1, last), value: undefined })), ++version);
+  assert.equal(store.estimate, { keys: 0, valueAndKeyBytes: 0 });
+  await store.flush(pointAt(version));
+  await compactAll(store);
+  held.clear();
+  assertExact();
+  put(store, version + 1);
+  assert.is(store.estimate.keys, 1);
+  await store.close();
+});
+
+test("keys with a prefix are walked over alone, in both directions", async () => {
+  const store = await openStore(quietDisk());
+  for (let version = 1; version <= 60; version++) {
+    store.write([{ key: Uint8Array.of(version % 3, version), value: Uint8Array.of(version) }], version);
+    if (version % 25 === 0) await store.flush(pointAt(version));
+  }
+  const rows = store.rows(60);
+  for (const prefix of [0, 1]) {
+    const hasPrefix = () => rows.isValid && rows.entry.key[rows.entry.keyStart] === prefix;
+    let [forwards, backwards] = [0, 0];
+    for (rows.seek(Uint8Array.of(prefix)); hasPrefix(); rows.next()) forwards++;
+    for (rows.seekBefore(Uint8Array.of(prefix + 1)); hasPrefix(); rows.previous()) backwards++;
+    assert.equal([forwards, backwards], [20, 20]);
+  }
+  rows.close();
+  await store.close();
+});
+
 test.run();

@@ -33,7 +33,7 @@ export class Planter {
   readonly #folder: string;
   readonly #copied: readonly string[];
 
-  /** @param copied folders of the project that make a copy complete, as paths from the root */
+  /** @param copied folders and files of the project that make a copy complete, as paths from the root */
   constructor(copied: readonly string[]) {
     this.#folder = Deno.makeTempDirSync({ prefix: "planted-bugs-" });
     this.#copied = copied;
@@ -47,7 +47,7 @@ export class Planter {
    */
   plant({ name, edits }: Mutant): URL {
     const copy = new URL(`file://${this.#folder}/${name.replaceAll(/[^\w]+/g, "_")}/`);
-    for (const folder of this.#copied) copyFolder(folder, copy);
+    for (const path of this.#copied) copyInto(copy, path);
     for (const edit of edits) {
       const file = new URL(edit.file, copy);
       Deno.writeTextFileSync(file, applyEdit(Deno.readTextFileSync(file), edit));
@@ -98,11 +98,11 @@ export function applyEdit(source: string, { file, find, replace }: Edit): string
   return parts.join(replace);
 }
 
-function copyFolder(path: string, copy: URL): void {
-  Deno.mkdirSync(new URL(path, copy), { recursive: true });
-  for (const entry of Deno.readDirSync(new URL(path, ROOT))) {
-    const inner = `${path}/${entry.name}`;
-    if (entry.isDirectory) copyFolder(inner, copy);
-    else Deno.copyFileSync(new URL(inner, ROOT), new URL(inner, copy));
+function copyInto(copy: URL, path: string): void {
+  if (Deno.statSync(new URL(path, ROOT)).isFile) {
+    Deno.copyFileSync(new URL(path, ROOT), new URL(path, copy));
+    return;
   }
+  Deno.mkdirSync(new URL(path, copy), { recursive: true });
+  for (const { name } of Deno.readDirSync(new URL(path, ROOT))) copyInto(copy, `${path}/${name}`);
 }

@@ -9,15 +9,16 @@ import { assert, assertRejects, suite } from "../harness.ts";
 import { applyEdit, Planter, plantingComplaints } from "./planter.ts";
 import { CORE_MUTANTS } from "./raft_bugs.ts";
 import { SIMULATED_BUGS } from "./sim_bugs.ts";
+import { STORAGE_BUGS } from "./storage_bugs.ts";
 
 const test = suite("planter");
 
-test("every bug of both lists can be planted", () => {
-  assert.equal(plantingComplaints([...CORE_MUTANTS, ...SIMULATED_BUGS]), []);
+test("every bug of all lists can be planted", () => {
+  assert.equal(plantingComplaints([...CORE_MUTANTS, ...SIMULATED_BUGS, ...STORAGE_BUGS]), []);
 });
 
 test("no two bugs of a list have the same name", () => {
-  for (const mutants of [CORE_MUTANTS, SIMULATED_BUGS]) {
+  for (const mutants of [CORE_MUTANTS, SIMULATED_BUGS, STORAGE_BUGS]) {
     assert.is(new Set(mutants.map(({ name }) => name)).size, mutants.length);
   }
 });

@@ -72,6 +72,13 @@ export function readManifestFrame(manifest: Uint8Array, place: FramePlace): Read
   return { kind: view.getUint8(Field.kind), sequence: getU64(view, Field.sequence), body, end };
 }
 
+/** The sequence in a sound frame header, whatever has become of the body. */
+export function readFrameSequence(manifest: Uint8Array, place: FramePlace): number | undefined {
+  if (!isFrameHeader(manifest, place)) return undefined;
+  const view = new DataView(manifest.buffer, manifest.byteOffset + place.offset, MANIFEST_FRAME_HEADER_BYTES);
+  return getU64(view, Field.sequence);
+}
+
 /** Whether a sound frame header is anywhere behind a place. */
 export function hasFrameBehind(manifest: Uint8Array, { seed, offset }: FramePlace): boolean {
   const last = manifest.length - MANIFEST_FRAME_HEADER_BYTES;

@@ -30,7 +30,9 @@ import {
   encodeManifestFrame,
   FrameKind,
   hasFrameBehind,
+  MANIFEST_FRAME_HEADER_BYTES,
   type ReadFrame,
+  readFrameSequence,
   readManifestFrame,
 } from "./frame.ts";
 
@@ -228,7 +230,14 @@ export class StoreManifest {
 
   #readEdits(bytes: Uint8Array): StoreEdit[] {
     const edits: StoreEdit[] = [];
-    for (let frame = this.#next(bytes); frame !== undefined; frame = this.#next(bytes)) {
+    let isWhole = true;
+    for (;;) {
+      const frame = this.#next(bytes);
+      if (frame === undefined) {
+        if (!this.#passLostSeal(bytes)) break;
+        isWhole = false;
+        continue;
+      }
       const isSeal = frame.kind === FrameKind.seal;
       if (!isSeal) edits.push(this.#decode(frame));
       const offset = this.#end;
@@ -241,8 +250,21 @@ export class StoreManifest {
     if (hasFrameBehind(bytes, { seed: this.#seed, offset: this.#end })) {
       throw damaged(place, "what was durable is not as it was written");
     }
-    this.#isUsable = this.#end === bytes.length;
+    this.#isUsable = isWhole && this.#end === bytes.length;
     return edits;
+  }
+
+  /**
+   * A seal is synced with the edit behind it: when that is under way in a crash, the seal may be lost and the
+   * edit not. Nothing is lost with it, since what it says is certain once the next edit has been begun.
+   */
+  #passLostSeal(bytes: Uint8Array): boolean {
+    const place = { seed: this.#seed, offset: this.#end + MANIFEST_FRAME_HEADER_BYTES };
+    if (this.#unsealed === undefined || readFrameSequence(bytes, place) !== this.#sequence + 1) return false;
+    this.#unsealed = undefined;
+    this.#end = place.offset;
+    this.#sequence++;
+    return true;
   }
 
   #next(bytes: Uint8Array): ReadFrame | undefined {

@@ -251,4 +251,33 @@ test("names have numbers", () => {
   }
 });
 
+test("a seal that a crash has lost is done without, whatever became of the edit behind it", async () => {
+  const disk = await makeDisk();
+  const manifest = await create(disk);
+  const sealAt = manifest.bytes - 32;
+  await manifest.append(editOf(2));
+  manifest.close();
+  const whole = disk.content(PATH).slice();
+  const edits = async (spoil: (content: Uint8Array) => void) => {
+    const content = whole.slice(0, -32);
+    content.fill(0xee, sealAt, sealAt + 32);
+    spoil(content);
+    disk.place(PATH, content);
+    const found = await read(disk);
+    const { isUsable } = found.manifest;
+    found.manifest.close();
+    return { edits: found.edits, isUsable };
+  };
+  assert.equal(await edits(() => {}), { edits: [editOf(1), editOf(2)], isUsable: false });
+  const torn = await edits((content) => content[content.length - 9]! ^= 1);
+  assert.equal(torn, { edits: [editOf(1)], isUsable: false });
+  // Without the edit behind it, what is there instead of the seal is a torn end.
+  const alone = await edits((content) => content.fill(0, sealAt + 32));
+  assert.equal(alone, { edits: [editOf(1)], isUsable: false });
+  // An edit is never done without: what followed it was begun after it had become durable.
+  disk.place(PATH, whole.slice());
+  disk.content(PATH)[sealAt + 32]! ^= 1;
+  await assertRejects(() => read(disk), hasCode("STORAGE_DAMAGED"));
+});
+
 test.run();

@@ -44,12 +44,13 @@ interface Wanted {
   readonly hash: number;
 }
 
-/** About how much there is, when that is added to what older tables have. */
-export interface StoreEstimate {
-  /** Keys that hold a value. */
-  readonly keys: number;
-  /** Bytes of those keys and of their values. */
-  readonly valueAndKeyBytes: number;
+/** Entries, as far as they say how many keys there are. */
+export interface EntryTally {
+  /** Those that are values, and the bytes of their keys and values. */
+  readonly puts: number;
+  readonly putBytes: number;
+  /** Those that hide a value elsewhere. */
+  readonly tombstones: number;
 }
 
 /** See the module comment. */
@@ -68,8 +69,9 @@ export class Memtable implements MemtableRecords {
   #chunkBytes = 0;
   #lowestVersion = Infinity;
   #highestVersion = 0;
-  #liveKeys = 0;
-  #liveBytes = 0;
+  #puts = 0;
+  #putBytes = 0;
+  #tombstones = 0;
   #holders = 1;
 
   /**
@@ -102,11 +104,11 @@ export class Memtable implements MemtableRecords {
   }
 
   /**
-   * Keys whose newest record is a value count; one that is deleted, and was so before it was put here, is
-   * taken off from what older tables have.
+   * Of each key the newest record counts, but no tombstone of one that was put here before it was ever
+   * deleted: there is most likely nothing to hide.
    */
-  get estimate(): StoreEstimate {
-    return { keys: this.#liveKeys, valueAndKeyBytes: this.#liveBytes };
+  get tally(): EntryTally {
+    return { puts: this.#puts, putBytes: this.#putBytes, tombstones: this.#tombstones };
   }
 
   /** Bytes of memory that it takes. */
@@ -241,7 +243,7 @@ export class Memtable implements MemtableRecords {
   }
 
   /**
-   * Adds what a key counts to the estimate, or with the sign −1 takes it off.
+   * Adds what a key counts to the tally, or with the sign −1 takes it off.
    *
    * @param record the key's newest, if it has one
    */
@@ -249,11 +251,11 @@ export class Memtable implements MemtableRecords {
     if (record === NONE) return;
     const at = keyNumber * KEY_STRIDE;
     const valueLength = this.versions[record * VERSION_STRIDE + VersionField.length]!;
-    const isDeleted = valueLength === NONE;
-    if (isDeleted && this.keys[at + KeyField.beganDeleted] === 0) return;
-    const keys = isDeleted ? -sign : sign;
-    this.#liveKeys += keys;
-    this.#liveBytes += keys * this.keys[at + KeyField.length]! + (isDeleted ? 0 : sign * valueLength);
+    if (valueLength === NONE) this.#tombstones += sign * this.keys[at + KeyField.beganDeleted]!;
+    else {
+      this.#puts += sign;
+      this.#putBytes += sign * (this.keys[at + KeyField.length]! + valueLength);
+    }
   }
 
   /** Makes the last chunk have room for so many bytes. */

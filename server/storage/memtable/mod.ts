@@ -7,5 +7,5 @@
  * @module
  */
 
-export { Memtable, type StoreEstimate } from "./memtable.ts";
+export { type EntryTally, Memtable } from "./memtable.ts";
 export { MemtableCursor, memtableCursors } from "./memtable_cursor.ts";

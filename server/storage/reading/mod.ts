@@ -13,4 +13,4 @@ export { LevelCursor } from "./level_cursor.ts";
 export { MergeCursor } from "./merge_cursor.ts";
 export { RowCursor } from "./row_cursor.ts";
 export { TableFiles } from "./table_files.ts";
-export { HeldTable, TableSet, totalOf } from "./table_set.ts";
+export { HeldTable, TableSet } from "./table_set.ts";

@@ -10,15 +10,8 @@
  */
 
 import { LEVELS_MAX, type StoreState, type TableRecord } from "../manifest/mod.ts";
-import type { StoreEstimate } from "../memtable/mod.ts";
-import {
-  type Block,
-  compareKeys,
-  type KeyRange,
-  type Probe,
-  type Table,
-  type TableSummary,
-} from "../table/mod.ts";
+import type { EntryTally } from "../memtable/mod.ts";
+import { type Block, compareKeys, type KeyRange, type Probe, type Table } from "../table/mod.ts";
 
 /** A table in use. */
 export class HeldTable {
@@ -48,8 +41,8 @@ export class TableSet {
   readonly levels: readonly (readonly HeldTable[])[];
   /** What the set was made of. */
   readonly state: StoreState;
-  /** About how much is in the tables; below zero if there are more tombstones than they can hide. */
-  readonly estimate: StoreEstimate;
+  /** All entries of the tables. */
+  readonly tally: EntryTally;
   /** Of the files of each level. */
   readonly #bytes: readonly number[];
   #holders = 0;
@@ -66,7 +59,7 @@ export class TableSet {
     this.state = state;
     this.levels = levels;
     this.#bytes = levels.map((level) => level.reduce((sum, { record }) => sum + record.summary.fileBytes, 0));
-    this.estimate = totalOf(this.tables.map(({ record }) => estimateOf(record.summary)));
+    this.tally = tallyOf(this.tables);
   }
 
   /** All tables. */
@@ -124,19 +117,16 @@ export class TableSet {
   }
 }
 
-/** Several estimates together. */
-export function totalOf(estimates: readonly StoreEstimate[]): StoreEstimate {
-  return {
-    keys: estimates.reduce((sum, { keys }) => sum + keys, 0),
-    valueAndKeyBytes: estimates.reduce((sum, { valueAndKeyBytes }) => sum + valueAndKeyBytes, 0),
-  };
-}
-
-/** Each tombstone is taken for one that hides an entry like the others of its table. */
-function estimateOf({ entries, tombstones, keyBytes, valueBytes }: TableSummary): StoreEstimate {
-  const keys = entries - 2 * tombstones;
-  const puts = Math.max(entries - tombstones, 1);
-  return { keys, valueAndKeyBytes: Math.round(keyBytes * keys / entries + valueBytes * keys / puts) };
+function tallyOf(tables: readonly HeldTable[]): EntryTally {
+  let [puts, putBytes, tombstones] = [0, 0, 0];
+  for (const { record: { summary } } of tables) {
+    const values = summary.entries - summary.tombstones;
+    puts += values;
+    // Keys of tombstones are taken to be as long as others.
+    putBytes += summary.valueBytes + summary.keyBytes * values / summary.entries;
+    tombstones += summary.tombstones;
+  }
+  return { puts, putBytes, tombstones };
 }
 
 /** The only table of a sorted level that can have the key. */

@@ -88,6 +88,13 @@ export class StoreLedger {
     }
   }
 
+  /** Writes what a store has not got, as one that lags gets it from the log; up to a version. */
+  catchUp(store: Store, through: number): void {
+    for (const { version, changes } of this.#log) {
+      if (version > store.lastVersion && version <= through) store.write(changes, version);
+    }
+  }
+
   /** What a key held at a version, in words. */
   get(key: Uint8Array, at: number): string {
     return this.#textAt(key.toHex(), at);
