@@ -134,12 +134,14 @@ export class SnapshotTransfer {
     if (before !== undefined && before.source !== session.source) this.#leaveSession();
     this.#session = session;
     if (before !== undefined && isEqual(before.description, session.description)) return true;
-    const { group, target } = this.#options;
+    const { clock, group, target } = this.#options;
     const earlier = this.#install;
     const install = await target.begin(group, session.description);
     this.#install = install;
     await this.#abandon(earlier);
     this.#mustGoOn();
+    // Only the first one is progress: snapshots may be gone again and again before a part of one has come.
+    if (before === undefined) this.#progressMs = clock.monotonicMs();
     this.#files = (install?.missing ?? []).map((file) => ({ ...file }));
     return install !== undefined;
   }
