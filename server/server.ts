@@ -279,6 +279,7 @@ function serve(
     room: shares,
     requests: metrics,
     peers: peerService,
+    snapshots: peerService.snapshots,
     closing: closing.signal,
   });
   ports.main.serve(borders.router(calls));

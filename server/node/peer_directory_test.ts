@@ -19,6 +19,7 @@ const NO_TRANSPORT: PeerTransport = {
   setPeers: () => {},
   whoIsAt: () => Promise.resolve({ kind: "nobody", reason: "" }),
   send: () => false,
+  askSnapshot: () => Promise.reject(new Error("there is no network")),
   statuses: () => [],
   close: () => Promise.resolve(),
 };

@@ -26,6 +26,9 @@
  * `transport.ts`: the links to all peers. `peer_stream.ts`, `service.ts`: incoming streams, which are let
  * in, and what is answered. `who_is.ts`: a question to an address that may be anybody's.
  *
+ * Snapshots pass by: `server/snapshot` carries them in calls of their own, to the addresses that this room
+ * knows, and lets those in whom the node admits.
+ *
  * What this room has to ask the node is one small interface, `PeerHost`: whether the sender of a hello is a
  * peer, and whether its directory is the known one. What arrives and what breaks goes into the node's inbox.
  *

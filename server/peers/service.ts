@@ -13,6 +13,7 @@ import type { NodeId } from "../../raft/mod.ts";
 import { type ClusterId, type Identity, isUndrawn, type PeerIdentities } from "../data/mod.ts";
 import type { AnswerStream, BodySink, RequestHead, StreamHandler } from "../http/mod.ts";
 import type { PeerHello, PeerInbox } from "../ports/mod.ts";
+import { type SnapshotHost, SnapshotService } from "../snapshot/mod.ts";
 import { decodePeerBatch } from "./codec.ts";
 import { ownBatch } from "./owned.ts";
 import { PeerAnswers, PeerStream, RemovedPeerError } from "./peer_stream.ts";
@@ -23,13 +24,7 @@ const INBOX_INPUTS_MAX = 20_000;
 const ROOM_CHECK_MS = 5;
 
 /** The node behind the service. */
-export interface PeerHost {
-  /** Whether a node that says it serves at `address` is a peer. */
-  admits(id: NodeId, address: string): boolean;
-  /** Whether the node was a member once and never will be again. */
-  hasRemoved(id: NodeId): boolean;
-  /** Why nothing of what the node says is believed, `undefined` if it is. */
-  distrustOf(id: NodeId): string | undefined;
+export interface PeerHost extends SnapshotHost {
   /** Peer `by` knows this node with another data directory: this one must not go on. */
   takeIdentityMismatch(by: NodeId): void;
 }
@@ -50,12 +45,20 @@ export interface PeerServiceOptions {
 export class PeerService implements StreamHandler {
   readonly kind = "stream";
   readonly isPatient = true;
+  /** Answers `POST /prkdb.v1.RaftService/ReadSnapshot`, whether or not the peer has a stream to here. */
+  readonly snapshots: SnapshotService;
   readonly #options: PeerServiceOptions;
   readonly #streams = new Map<NodeId, PeerStream>();
   #isClosed = false;
 
   constructor(options: PeerServiceOptions) {
     this.#options = options;
+    const { host, identity: { nodeId }, clusterId } = options;
+    this.snapshots = new SnapshotService(() => ({
+      host,
+      nodeId,
+      clusterId: clusterId.isSettled ? clusterId.value : "",
+    }));
   }
 
   /** Answers `POST /prkdb.v1.RaftService/Deliver`: takes batches until the stream ends. */

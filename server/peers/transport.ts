@@ -9,7 +9,16 @@ import { getLogger } from "@logtape/logtape";
 import { type NodeId, unreachable } from "../../raft/mod.ts";
 import type { PeerStatus } from "../api/mod.ts";
 import type { ClusterId, Identity, PeerIdentities } from "../data/mod.ts";
-import type { Answerer, PeerBatch, PeerHello, PeerInbox, PeerTransport } from "../ports/mod.ts";
+import type {
+  Answerer,
+  PeerBatch,
+  PeerHello,
+  PeerInbox,
+  PeerTransport,
+  SnapshotAnswer,
+  SnapshotRequest,
+} from "../ports/mod.ts";
+import { SnapshotCaller } from "../snapshot/mod.ts";
 import { type LinkEvent, type LinkOwner, type PeerAddress, PeerLink } from "./link.ts";
 import { whoIsAt } from "./who_is.ts";
 
@@ -61,6 +70,7 @@ export class StreamTransport implements PeerTransport, LinkOwner {
   readonly #refusals = new Map<NodeId, Map<string, string>>();
   /** At which addresses it was said of each peer that it cannot be reached. */
   readonly #unreachable = new Map<NodeId, Set<string>>();
+  readonly #snapshots = new SnapshotCaller();
   #checks: ReturnType<typeof setInterval> | undefined;
   #checkedMs = 0;
 
@@ -103,6 +113,14 @@ export class StreamTransport implements PeerTransport, LinkOwner {
     return way.link.send(batch);
   }
 
+  async askSnapshot(to: NodeId, request: SnapshotRequest): Promise<SnapshotAnswer> {
+    const { address, clusterId, identity: { nodeId: from } } = this.#options;
+    const way = this.#ways.get(to);
+    if (way === undefined) throw new Error(`Cannot ask node ${to} for a snapshot: it is no peer`);
+    const envelope = { clusterId: clusterId.value, from, to, address, request };
+    return await this.#snapshots.ask(addressOf(way), envelope);
+  }
+
   statuses(): readonly PeerStatus[] {
     const current = [...this.#ways.values()].filter(({ closesMs }) => closesMs === Infinity);
     return current.map(({ link, ...way }) => ({
@@ -117,6 +135,7 @@ export class StreamTransport implements PeerTransport, LinkOwner {
 
   close(): Promise<void> {
     clearInterval(this.#checks);
+    this.#snapshots.close();
     for (const { link } of this.#ways.values()) link.close();
     return Promise.resolve();
   }

@@ -9,8 +9,9 @@
  *
  * **Read in this order.** `ports.ts`: the interfaces, with what each promises and what it does not.
  * `peer_batch.ts`: what one node tells another in one turn: Raft messages, forwarded calls, their replies,
- * and the groups that the sender leads; and the hello that opens a stream. `outbox.ts`: from many messages to
- * one batch per peer. `system_clock.ts`: time in production.
+ * and the groups that the sender leads; and the hello that opens a stream. `snapshot_exchange.ts`: what
+ * travels beside the batches when a snapshot does. `outbox.ts`: from many messages to one batch per peer.
+ * `system_clock.ts`: time in production.
  *
  * **What it never does.** It does not encode (`peers/` is the border with bytes), connect, retry or log. No
  * port offers more than the node needs: a method that only a test would call does not belong here.
@@ -21,6 +22,8 @@
  *   both ways. No callback of the clock runs inside the call that asks for it.
  * - `PeerTransport.send` never waits and never throws. A batch may be lost, and several to the same peer keep
  *   their order; `false` means that it certainly did not leave. Nothing is promised about when it arrives.
+ * - `PeerTransport.askSnapshot` never holds up what is sent, and settles within some seconds. What is asked
+ *   may have arrived when it rejects.
  * - No port calls into the node: what peers send is pushed into its inbox and waits for the next turn.
  * - One conformance suite runs against the real and the simulated disk, so that the simulator is no kinder
  *   than the machine.
@@ -39,4 +42,5 @@
 export { Outbox } from "./outbox.ts";
 export type { ForwardedCall, ForwardedReply, Leadership, PeerBatch, PeerHello } from "./peer_batch.ts";
 export type { Answerer, Clock, PeerInbox, PeerInput, PeerTransport, Timer } from "./ports.ts";
+export type { SnapshotAnswer, SnapshotRequest } from "./snapshot_exchange.ts";
 export { SYSTEM_CLOCK } from "./system_clock.ts";

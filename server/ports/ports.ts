@@ -8,6 +8,7 @@
 import type { NodeId } from "../../raft/mod.ts";
 import type { PeerStatus } from "../api/mod.ts";
 import type { PeerBatch } from "./peer_batch.ts";
+import type { SnapshotAnswer, SnapshotRequest } from "./snapshot_exchange.ts";
 
 export type { FileSystem } from "../../wal-wasm/mod.ts";
 
@@ -66,6 +67,12 @@ export interface PeerTransport {
    * it is lost for certain.
    */
   send(to: NodeId, batch: PeerBatch): boolean;
+  /**
+   * Asks for a snapshot, or a part of one, beside the batches. Settles within some seconds.
+   *
+   * @throws when no answer came
+   */
+  askSnapshot(to: NodeId, request: SnapshotRequest): Promise<SnapshotAnswer>;
   statuses(): readonly PeerStatus[];
   close(): Promise<void>;
 }

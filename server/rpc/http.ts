@@ -8,7 +8,7 @@
  *                 ├ JSON ─→ json_unary ─→ connect_router ─────────────────────┤
  *                 ├ streams, unusual types ─→ connect_router ─────────────────┤
  *                 ├ gRPC, unary gRPC-Web ─→ grpc ─────────────────────────────┘
- *                 ├ /prkdb.v1.RaftService/Deliver ─→ the peers' service
+ *                 ├ /prkdb.v1.RaftService/Deliver ─→ the peers' service, ReadSnapshot beside it
  *                 └ else: 404, 405, 415
  * ```
  *
@@ -54,6 +54,7 @@ import { BodyReader } from "./request_body.ts";
 import { servedMethods } from "./served_methods.ts";
 
 const DELIVER_PATH = `/${RaftService.typeName}/${RaftService.method.deliver.name}`;
+const SNAPSHOT_PATH = `/${RaftService.typeName}/${RaftService.method.readSnapshot.name}`;
 const WEB_TYPES = ["application/grpc-web+proto", "application/grpc-web+json", "application/grpc-web-text"];
 const UNARY_TYPES = ["application/proto", "application/json", ...WEB_TYPES];
 const GRPC_WEB = /^application\/grpc-web/i;
@@ -71,6 +72,8 @@ export interface RpcRouterOptions {
   readonly closing?: AbortSignal;
   /** Answers the peers' calls. */
   readonly peers: StreamHandler;
+  /** Answers peers that ask for snapshots; nothing is there unless given. */
+  readonly snapshots?: WholeHandler;
 }
 
 /** Of a node that is not stopped before its process ends. */
@@ -98,16 +101,18 @@ export class RpcRouter implements HttpRouter {
   readonly #requests: RequestObserver;
   readonly #room: ExchangeRoom;
   readonly #peers: StreamHandler;
+  readonly #snapshots: WholeHandler | undefined;
   readonly #grpc: GrpcRouter;
   readonly #fetch: WebFetch = (request) => this.#answer(request);
   /** For what is not there. */
   readonly #unknown: WebHandler = webHandler(this.#fetch);
 
-  constructor({ node, readiness, requests, room, peers, closing = NEVER }: RpcRouterOptions) {
+  constructor({ node, readiness, requests, room, peers, snapshots, closing = NEVER }: RpcRouterOptions) {
     const methods = servedMethods(node);
     this.#node = node;
     this.#requests = requests;
     this.#peers = peers;
+    this.#snapshots = snapshots;
     const context = { node, requests, bodies: new BodyReader(room.bodies), room, closing };
     this.#room = room;
     this.#routes = buildRoutes(methods, context);
@@ -119,6 +124,7 @@ export class RpcRouter implements HttpRouter {
     const queryMark = target.indexOf("?");
     const path = queryMark < 0 ? target : target.slice(0, queryMark);
     if (path === DELIVER_PATH && method === "POST") return this.#peers;
+    if (path === SNAPSHOT_PATH && method === "POST") return this.#snapshots ?? this.#unknown;
     if (isGrpc(head)) return this.#grpc.route(head);
     const route = this.#routes.get(path);
     if (route === undefined) return this.#unknown;
@@ -225,7 +231,9 @@ export function partsOf(url: string): { readonly path: string; readonly query: s
 }
 
 function refuseOther(path: string, method: string): Response {
-  if (path === DELIVER_PATH) return refuseMethod("POST", method);
+  if (path === DELIVER_PATH || (path === SNAPSHOT_PATH && method !== "POST")) {
+    return refuseMethod("POST", method);
+  }
   return httpError(
     404,
     new ConnectError(

@@ -17,7 +17,7 @@
  * head ─▶ http ─▶ ┤ JSON ─▶ json_unary ─▶ connect_router ──────────────────────────┤
  *                 ├ streams, unusual types ─▶ connect_router ──────────────────────┼─▶ method ─▶ NodeApi
  *                 ├ gRPC, unary gRPC-Web ─▶ grpc/ ─────────────────────────────────┘
- *                 └ /prkdb.v1.RaftService/Deliver ─▶ the peers' service, handed in
+ *                 └ /prkdb.v1.RaftService/… ─▶ the peers' services, handed in
  * ```
  *
  * **Read in this order.** `call_headers.ts` and `connect_get.ts`: what headers and URLs say about a call.

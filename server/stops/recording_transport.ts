@@ -6,7 +6,7 @@
 
 import type { NodeId } from "../../raft/mod.ts";
 import type { PeerStatus } from "../api/mod.ts";
-import type { Answerer, PeerBatch, PeerTransport } from "../ports/mod.ts";
+import type { Answerer, PeerBatch, PeerTransport, SnapshotAnswer, SnapshotRequest } from "../ports/mod.ts";
 import { noteBatch } from "./peer_stops.ts";
 import type { StopRecorder } from "./stop_recorder.ts";
 
@@ -31,6 +31,10 @@ export class RecordingTransport implements PeerTransport {
   send(to: NodeId, batch: PeerBatch): boolean {
     noteBatch(this.#recorder, { name: "sent", peer: to, batch });
     return this.#transport.send(to, batch);
+  }
+
+  askSnapshot(to: NodeId, request: SnapshotRequest): Promise<SnapshotAnswer> {
+    return this.#transport.askSnapshot(to, request);
   }
 
   statuses(): readonly PeerStatus[] {

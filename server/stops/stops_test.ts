@@ -167,6 +167,7 @@ function fakeTransport(): PeerTransport {
     setPeers: () => {},
     whoIsAt: () => Promise.resolve({ kind: "nobody", reason: "a test" }),
     send: () => true,
+    askSnapshot: () => Promise.reject(new Error("there is no network")),
     statuses: () => [],
     close: () => Promise.resolve(),
   };

@@ -67,6 +67,7 @@ async function openNode(inbox: Inbox): Promise<Node> {
     transport: {
       setPeers: () => {},
       whoIsAt: () => Promise.resolve({ kind: "nobody", reason: "there is no network" }),
+      askSnapshot: () => Promise.reject(new Error("there is no network")),
       send: () => true,
       statuses: () => [],
       close: () => Promise.resolve(),

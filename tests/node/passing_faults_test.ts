@@ -30,6 +30,7 @@ const NO_PEERS: PeerTransport = {
   setPeers: () => {},
   whoIsAt: () => Promise.resolve({ kind: "nobody", reason: "there is no network" }),
   send: () => false,
+  askSnapshot: () => Promise.reject(new Error("there is no network")),
   statuses: () => [],
   close: () => Promise.resolve(),
 };

@@ -82,6 +82,7 @@ const STAIRCASE: readonly Step[] = [
   ["server/http/hpack", []],
   ["server/http/tracing", ["server/http"]],
   ["server/peers", [
+    "server/snapshot",
     "server/http",
     "server/ports",
     "server/data",
@@ -91,6 +92,7 @@ const STAIRCASE: readonly Step[] = [
     "raft",
   ]],
   ["server/node", [
+    "server/snapshot",
     "server/expiry",
     "server/state",
     "server/calls",
@@ -112,6 +114,7 @@ const STAIRCASE: readonly Step[] = [
     "raft",
     "wal-wasm",
   ]],
+  ["server/snapshot", ["server/ports", "server/http", "proto", "raft", "wal-wasm"]],
   ["server/expiry", ["server/calls", "server/ports", "server/kv", "raft"]],
   ["server/calls", ["server/ports", "server/api", "server/cluster", "server/kv", "proto", "raft"]],
   ["server/ports", ["server/api", "server/kv", "raft", "wal-wasm"]],

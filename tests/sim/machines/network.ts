@@ -207,6 +207,33 @@ export class Network {
     return { kind: "node", nodeId, clusterId: this.#stations.get(nodeId)!.host.clusterId };
   }
 
+  /** Who can be reached at a node's address, if anything runs there. */
+  stationOf(nodeId: NodeId): Station | undefined {
+    return this.#stations.get(nodeId);
+  }
+
+  /**
+   * Carries something that belongs to no stream, as a connection of its own does: it is lost for itself, and
+   * holds up nothing.
+   */
+  carryApart(
+    route: Route,
+    { bytes, arrive }: { readonly bytes: Uint8Array; readonly arrive: () => void },
+  ): void {
+    this.#world.trace.bytes(bytes);
+    const { random } = this.#world;
+    if (this.#link(route).isCut || random.chance(this.weather.lossPercent)) return;
+    const copies = random.chance(this.weather.duplicationPercent) ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++) this.#carryOne(route, { delayMs: this.#drawDelay(), arrive });
+  }
+
+  #carryOne(route: Route, parcel: Parcel): void {
+    const { clogged } = this.#link(route);
+    const carry = () => this.#carryOne(route, parcel);
+    if (clogged !== undefined) clogged.push({ sentMs: this.#world.nowMs, carry });
+    else this.#world.plan(parcel.delayMs, `${nameOf(route)} apart`, parcel.arrive);
+  }
+
   isCut(route: Route): boolean {
     return this.#link(route).isCut;
   }

@@ -11,6 +11,7 @@ import { Inbox } from "../../../server/node/inbox.ts";
 import { decodePeerBatch, encodePeerBatch } from "../../../server/peers/codec.ts";
 import type { PeerBatch } from "../../../server/ports/peer_batch.ts";
 import type { Answerer, PeerTransport } from "../../../server/ports/ports.ts";
+import type { SnapshotAnswer } from "../../../server/ports/snapshot_exchange.ts";
 
 /** What a node on the network is opened with. */
 export interface MemoryStation {
@@ -81,6 +82,10 @@ class MemoryTransport implements PeerTransport {
 
   send(to: NodeId, batch: PeerBatch): boolean {
     return this.#network.deliver({ from: this.#from, to }, batch);
+  }
+
+  askSnapshot(): Promise<SnapshotAnswer> {
+    return Promise.reject(new Error("Cannot ask for a snapshot: batches are all that travels here"));
   }
 
   statuses(): readonly PeerStatus[] {

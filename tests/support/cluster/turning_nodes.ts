@@ -238,6 +238,7 @@ export class TurningNodes {
     return {
       setPeers() {},
       whoIsAt: () => Promise.reject(new Error("nobody is asked")),
+      askSnapshot: () => Promise.reject(new Error("there is no network")),
       send: (to: NodeId, batch: PeerBatch) => (this.sent.push({ from, to, batch }), true),
       statuses: () => [],
       close: () => Promise.resolve(),

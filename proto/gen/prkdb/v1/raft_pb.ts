@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file prkdb/v1/raft.proto.
  */
 export const file_prkdb_v1_raft: GenFile = /*@__PURE__*/
-  fileDesc("ChNwcmtkYi92MS9yYWZ0LnByb3RvEghwcmtkYi52MSLfAgoJUGVlckJhdGNoEiIKBWhlbGxvGAEgASgLMhMucHJrZGIudjEuUGVlckhlbGxvEicKCG1lc3NhZ2VzGAIgAygLMhUucHJrZGIudjEuUmFmdE1lc3NhZ2USJgoFY2FsbHMYAyADKAsyFy5wcmtkYi52MS5Gb3J3YXJkZWRDYWxsEikKB3JlcGxpZXMYBCADKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRSZXBseRIpCgtsZWFkZXJzaGlwcxgFIAMoCzIULnBya2RiLnYxLkxlYWRlcnNoaXASKAoKaGVhcnRiZWF0cxgGIAEoCzIULnBya2RiLnYxLkhlYXJ0YmVhdHMSLwoRaGVhcnRiZWF0X2Fuc3dlcnMYByABKAsyFC5wcmtkYi52MS5IZWFydGJlYXRzEiwKCXJlbWluZGVycxgKIAMoCzIZLnBya2RiLnYxLlByb21pc2VSZW1pbmRlciJnCg9Qcm9taXNlUmVtaW5kZXISDQoFZ3JvdXAYASABKA0SDAoEdGVybRgCIAEoBBINCgVpbmRleBgDIAEoBBISCgppbmRleF90ZXJtGAQgASgEEhQKDGlzX2NvbW1pdHRlZBgFIAEoCCJiCgpIZWFydGJlYXRzEg4KBmdyb3VwcxgBIAMoDRINCgV0ZXJtcxgCIAMoBBIPCgdjb21taXRzGAMgAygEEhMKC3JlYWRfcm91bmRzGAQgAygEEg8KB3NlbnRfYXQYBSADKAQiKQoKTGVhZGVyc2hpcBINCgVncm91cBgBIAEoDRIMCgR0ZXJtGAIgASgEIqEBCglQZWVySGVsbG8SEgoKY2x1c3Rlcl9pZBgBIAEoCRIRCglmcm9tX25vZGUYAiABKA0SDwoHdG9fbm9kZRgDIAEoDRIYChBwcm90b2NvbF92ZXJzaW9uGAQgASgNEg8KB2FkZHJlc3MYBSABKAkSEwoLaW5jYXJuYXRpb24YBiABKAkSHAoUZXhwZWN0ZWRfaW5jYXJuYXRpb24YByABKAkiGwoKUGVlckFuc3dlchINCgV0YWtlbhgBIAEoBCJECglSYWZ0RW50cnkSDQoFaW5kZXgYASABKAQSDAoEdGVybRgCIAEoBBIMCgRraW5kGAMgASgNEgwKBGRhdGEYBCABKAwiugIKC1JhZnRNZXNzYWdlEicKBGtpbmQYASABKA4yGS5wcmtkYi52MS5SYWZ0TWVzc2FnZUtpbmQSDQoFZ3JvdXAYAiABKA0SDAoEdGVybRgDIAEoBBIRCglsb2dfaW5kZXgYBCABKAQSEAoIbG9nX3Rlcm0YBSABKAQSDgoGY29tbWl0GAYgASgEEiQKB2VudHJpZXMYByADKAsyEy5wcmtkYi52MS5SYWZ0RW50cnkSDwoHZ3JhbnRlZBgIIAEoCBITCgttYXRjaF9pbmRleBgJIAEoBBIVCg1jb25mbGljdF90ZXJtGAogASgEEg8KB3JlYWRfaWQYCyABKAQSEgoKcmVhZF9pbmRleBgMIAEoBBIQCgh0cmFuc2ZlchgNIAEoCBIWCg5jb25mbGljdF9pbmRleBgOIAEoBCKQAQoNRm9yd2FyZGVkQ2FsbBIPCgdjYWxsX2lkGAEgASgEEhIKCnRpbWVvdXRfbXMYAiABKA0SKQoFd3JpdGUYAyABKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRXcml0ZUgAEicKBHJlYWQYBCABKAsyFy5wcmtkYi52MS5Gb3J3YXJkZWRSZWFkSABCBgoEa2luZCIwCg5Gb3J3YXJkZWRXcml0ZRINCgVncm91cBgBIAEoDRIPCgdjb21tYW5kGAIgASgMIiwKDUZvcndhcmRlZFJlYWQSDQoFZ3JvdXAYASABKA0SDAoEa2V5cxgCIAMoDCKFAQoORm9yd2FyZGVkUmVwbHkSDwoHY2FsbF9pZBgBIAEoBBIPCgdvdXRjb21lGAIgASgMEigKBnZhbHVlcxgDIAMoCzIYLnBya2RiLnYxLkZvcndhcmRlZFZhbHVlEicKBWVycm9yGAQgASgLMhgucHJrZGIudjEuRm9yd2FyZGVkRXJyb3IiVgoORm9yd2FyZGVkVmFsdWUSDQoFZm91bmQYASABKAgSDQoFdmFsdWUYAiABKAwSDwoHdmVyc2lvbhgDIAEoBBIVCg1leHBpcmVzX2luX21zGAQgASgEIlAKDkZvcndhcmRlZEVycm9yEgwKBGtpbmQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglsZWFkZXJfaWQYAyABKA0SDAoEdGVybRgEIAEoBCrUAgoPUmFmdE1lc3NhZ2VLaW5kEiEKHVJBRlRfTUVTU0FHRV9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQUFJFX1ZPVEVfUkVRVUVTVBABEhUKEVBSRV9WT1RFX1JFU1BPTlNFEAISEAoMVk9URV9SRVFVRVNUEAMSEQoNVk9URV9SRVNQT05TRRAEEhIKDkFQUEVORF9SRVFVRVNUEAUSEwoPQVBQRU5EX1JFU1BPTlNFEAYSFgoSUkVBRF9JTkRFWF9SRVFVRVNUEAkSFwoTUkVBRF9JTkRFWF9SRVNQT05TRRAKEhcKE1RJTUVPVVRfTk9XX1JFUVVFU1QQCxIRCg1RVUlFVF9SRVFVRVNUEAwSEgoOTk9ERV9IRUFSVEJFQVQQDRIRCg1DT01NSVRfTk9USUNFEA4SEwoPU05BUFNIT1RfTk9USUNFEA8iBAgHEAciBAgIEAgyRwoLUmFmdFNlcnZpY2USOAoHRGVsaXZlchITLnBya2RiLnYxLlBlZXJCYXRjaBoULnBya2RiLnYxLlBlZXJBbnN3ZXIoATABYgZwcm90bzM");
+  fileDesc("ChNwcmtkYi92MS9yYWZ0LnByb3RvEghwcmtkYi52MSLfAgoJUGVlckJhdGNoEiIKBWhlbGxvGAEgASgLMhMucHJrZGIudjEuUGVlckhlbGxvEicKCG1lc3NhZ2VzGAIgAygLMhUucHJrZGIudjEuUmFmdE1lc3NhZ2USJgoFY2FsbHMYAyADKAsyFy5wcmtkYi52MS5Gb3J3YXJkZWRDYWxsEikKB3JlcGxpZXMYBCADKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRSZXBseRIpCgtsZWFkZXJzaGlwcxgFIAMoCzIULnBya2RiLnYxLkxlYWRlcnNoaXASKAoKaGVhcnRiZWF0cxgGIAEoCzIULnBya2RiLnYxLkhlYXJ0YmVhdHMSLwoRaGVhcnRiZWF0X2Fuc3dlcnMYByABKAsyFC5wcmtkYi52MS5IZWFydGJlYXRzEiwKCXJlbWluZGVycxgKIAMoCzIZLnBya2RiLnYxLlByb21pc2VSZW1pbmRlciJnCg9Qcm9taXNlUmVtaW5kZXISDQoFZ3JvdXAYASABKA0SDAoEdGVybRgCIAEoBBINCgVpbmRleBgDIAEoBBISCgppbmRleF90ZXJtGAQgASgEEhQKDGlzX2NvbW1pdHRlZBgFIAEoCCJiCgpIZWFydGJlYXRzEg4KBmdyb3VwcxgBIAMoDRINCgV0ZXJtcxgCIAMoBBIPCgdjb21taXRzGAMgAygEEhMKC3JlYWRfcm91bmRzGAQgAygEEg8KB3NlbnRfYXQYBSADKAQiKQoKTGVhZGVyc2hpcBINCgVncm91cBgBIAEoDRIMCgR0ZXJtGAIgASgEIqEBCglQZWVySGVsbG8SEgoKY2x1c3Rlcl9pZBgBIAEoCRIRCglmcm9tX25vZGUYAiABKA0SDwoHdG9fbm9kZRgDIAEoDRIYChBwcm90b2NvbF92ZXJzaW9uGAQgASgNEg8KB2FkZHJlc3MYBSABKAkSEwoLaW5jYXJuYXRpb24YBiABKAkSHAoUZXhwZWN0ZWRfaW5jYXJuYXRpb24YByABKAkiGwoKUGVlckFuc3dlchINCgV0YWtlbhgBIAEoBCJECglSYWZ0RW50cnkSDQoFaW5kZXgYASABKAQSDAoEdGVybRgCIAEoBBIMCgRraW5kGAMgASgNEgwKBGRhdGEYBCABKAwiugIKC1JhZnRNZXNzYWdlEicKBGtpbmQYASABKA4yGS5wcmtkYi52MS5SYWZ0TWVzc2FnZUtpbmQSDQoFZ3JvdXAYAiABKA0SDAoEdGVybRgDIAEoBBIRCglsb2dfaW5kZXgYBCABKAQSEAoIbG9nX3Rlcm0YBSABKAQSDgoGY29tbWl0GAYgASgEEiQKB2VudHJpZXMYByADKAsyEy5wcmtkYi52MS5SYWZ0RW50cnkSDwoHZ3JhbnRlZBgIIAEoCBITCgttYXRjaF9pbmRleBgJIAEoBBIVCg1jb25mbGljdF90ZXJtGAogASgEEg8KB3JlYWRfaWQYCyABKAQSEgoKcmVhZF9pbmRleBgMIAEoBBIQCgh0cmFuc2ZlchgNIAEoCBIWCg5jb25mbGljdF9pbmRleBgOIAEoBCKQAQoNRm9yd2FyZGVkQ2FsbBIPCgdjYWxsX2lkGAEgASgEEhIKCnRpbWVvdXRfbXMYAiABKA0SKQoFd3JpdGUYAyABKAsyGC5wcmtkYi52MS5Gb3J3YXJkZWRXcml0ZUgAEicKBHJlYWQYBCABKAsyFy5wcmtkYi52MS5Gb3J3YXJkZWRSZWFkSABCBgoEa2luZCIwCg5Gb3J3YXJkZWRXcml0ZRINCgVncm91cBgBIAEoDRIPCgdjb21tYW5kGAIgASgMIiwKDUZvcndhcmRlZFJlYWQSDQoFZ3JvdXAYASABKA0SDAoEa2V5cxgCIAMoDCKFAQoORm9yd2FyZGVkUmVwbHkSDwoHY2FsbF9pZBgBIAEoBBIPCgdvdXRjb21lGAIgASgMEigKBnZhbHVlcxgDIAMoCzIYLnBya2RiLnYxLkZvcndhcmRlZFZhbHVlEicKBWVycm9yGAQgASgLMhgucHJrZGIudjEuRm9yd2FyZGVkRXJyb3IiVgoORm9yd2FyZGVkVmFsdWUSDQoFZm91bmQYASABKAgSDQoFdmFsdWUYAiABKAwSDwoHdmVyc2lvbhgDIAEoBBIVCg1leHBpcmVzX2luX21zGAQgASgEIlAKDkZvcndhcmRlZEVycm9yEgwKBGtpbmQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglsZWFkZXJfaWQYAyABKA0SDAoEdGVybRgEIAEoBCLmAQoMU25hcHNob3RDYWxsEhIKCmNsdXN0ZXJfaWQYASABKAkSEQoJZnJvbV9ub2RlGAIgASgNEg8KB3RvX25vZGUYAyABKA0SDwoHYWRkcmVzcxgEIAEoCRINCgVncm91cBgFIAEoDRIoCgViZWdpbhgGIAEoCzIXLnBya2RiLnYxLlNuYXBzaG90QmVnaW5IABImCgRyZWFkGAcgASgLMhYucHJrZGIudjEuU25hcHNob3RSZWFkSAASJAoDZW5kGAggASgLMhUucHJrZGIudjEuU25hcHNob3RFbmRIAEIGCgRraW5kIg8KDVNuYXBzaG90QmVnaW4iWwoMU25hcHNob3RSZWFkEhMKC3NuYXBzaG90X2lkGAEgASgEEhMKC2ZpbGVfbnVtYmVyGAIgASgEEg4KBm9mZnNldBgDIAEoBBIRCglieXRlc19tYXgYBCABKA0iIgoLU25hcHNob3RFbmQSEwoLc25hcHNob3RfaWQYASABKAQivwEKDVNuYXBzaG90UmVwbHkSKAoFYmVndW4YASABKAsyFy5wcmtkYi52MS5TbmFwc2hvdEJlZ3VuSAASJgoEcGFydBgCIAEoCzIWLnBya2RiLnYxLlNuYXBzaG90UGFydEgAEiYKBGRvbmUYAyABKAsyFi5wcmtkYi52MS5TbmFwc2hvdERvbmVIABIsCgdyZWZ1c2VkGAQgASgLMhkucHJrZGIudjEuU25hcHNob3RSZWZ1c2FsSABCBgoEa2luZCJGCg1TbmFwc2hvdEJlZ3VuEhMKC3NuYXBzaG90X2lkGAEgASgEEhMKC2Rlc2NyaXB0aW9uGAIgASgMEgsKA2NyYxgDIAEoDSIpCgxTbmFwc2hvdFBhcnQSDAoEZGF0YRgBIAEoDBILCgNjcmMYAiABKA0iDgoMU25hcHNob3REb25lIjIKD1NuYXBzaG90UmVmdXNhbBIOCgZyZWFzb24YASABKAkSDwoHaXNfZ29uZRgCIAEoCCrUAgoPUmFmdE1lc3NhZ2VLaW5kEiEKHVJBRlRfTUVTU0FHRV9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQUFJFX1ZPVEVfUkVRVUVTVBABEhUKEVBSRV9WT1RFX1JFU1BPTlNFEAISEAoMVk9URV9SRVFVRVNUEAMSEQoNVk9URV9SRVNQT05TRRAEEhIKDkFQUEVORF9SRVFVRVNUEAUSEwoPQVBQRU5EX1JFU1BPTlNFEAYSFgoSUkVBRF9JTkRFWF9SRVFVRVNUEAkSFwoTUkVBRF9JTkRFWF9SRVNQT05TRRAKEhcKE1RJTUVPVVRfTk9XX1JFUVVFU1QQCxIRCg1RVUlFVF9SRVFVRVNUEAwSEgoOTk9ERV9IRUFSVEJFQVQQDRIRCg1DT01NSVRfTk9USUNFEA4SEwoPU05BUFNIT1RfTk9USUNFEA8iBAgHEAciBAgIEAgyiAEKC1JhZnRTZXJ2aWNlEjgKB0RlbGl2ZXISEy5wcmtkYi52MS5QZWVyQmF0Y2gaFC5wcmtkYi52MS5QZWVyQW5zd2VyKAEwARI/CgxSZWFkU25hcHNob3QSFi5wcmtkYi52MS5TbmFwc2hvdENhbGwaFy5wcmtkYi52MS5TbmFwc2hvdFJlcGx5YgZwcm90bzM");
 
 /**
  * All that one turn of the sender has for one peer.
@@ -587,6 +587,273 @@ export const ForwardedErrorSchema: GenMessage<ForwardedError> = /*@__PURE__*/
   messageDesc(file_prkdb_v1_raft, 13);
 
 /**
+ * From a node whose log ends before the one that leads its group begins.
+ *
+ * @generated from message prkdb.v1.SnapshotCall
+ */
+export type SnapshotCall = Message<"prkdb.v1.SnapshotCall"> & {
+  /**
+   * @generated from field: string cluster_id = 1;
+   */
+  clusterId: string;
+
+  /**
+   * @generated from field: uint32 from_node = 2;
+   */
+  fromNode: number;
+
+  /**
+   * @generated from field: uint32 to_node = 3;
+   */
+  toNode: number;
+
+  /**
+   * Where the sender serves, `host:port`.
+   *
+   * @generated from field: string address = 4;
+   */
+  address: string;
+
+  /**
+   * @generated from field: uint32 group = 5;
+   */
+  group: number;
+
+  /**
+   * @generated from oneof prkdb.v1.SnapshotCall.kind
+   */
+  kind: {
+    /**
+     * @generated from field: prkdb.v1.SnapshotBegin begin = 6;
+     */
+    value: SnapshotBegin;
+    case: "begin";
+  } | {
+    /**
+     * @generated from field: prkdb.v1.SnapshotRead read = 7;
+     */
+    value: SnapshotRead;
+    case: "read";
+  } | {
+    /**
+     * @generated from field: prkdb.v1.SnapshotEnd end = 8;
+     */
+    value: SnapshotEnd;
+    case: "end";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message prkdb.v1.SnapshotCall.
+ * Use `create(SnapshotCallSchema)` to create a new message.
+ */
+export const SnapshotCallSchema: GenMessage<SnapshotCall> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_raft, 14);
+
+/**
+ * Asks for a snapshot of now.
+ *
+ * @generated from message prkdb.v1.SnapshotBegin
+ */
+export type SnapshotBegin = Message<"prkdb.v1.SnapshotBegin"> & {
+};
+
+/**
+ * Describes the message prkdb.v1.SnapshotBegin.
+ * Use `create(SnapshotBeginSchema)` to create a new message.
+ */
+export const SnapshotBeginSchema: GenMessage<SnapshotBegin> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_raft, 15);
+
+/**
+ * @generated from message prkdb.v1.SnapshotRead
+ */
+export type SnapshotRead = Message<"prkdb.v1.SnapshotRead"> & {
+  /**
+   * @generated from field: uint64 snapshot_id = 1;
+   */
+  snapshotId: bigint;
+
+  /**
+   * @generated from field: uint64 file_number = 2;
+   */
+  fileNumber: bigint;
+
+  /**
+   * @generated from field: uint64 offset = 3;
+   */
+  offset: bigint;
+
+  /**
+   * Exactly so many are answered, 1 MiB at most. 0: only a sign that the snapshot is still in use.
+   *
+   * @generated from field: uint32 bytes_max = 4;
+   */
+  bytesMax: number;
+};
+
+/**
+ * Describes the message prkdb.v1.SnapshotRead.
+ * Use `create(SnapshotReadSchema)` to create a new message.
+ */
+export const SnapshotReadSchema: GenMessage<SnapshotRead> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_raft, 16);
+
+/**
+ * The snapshot is not in use any more.
+ *
+ * @generated from message prkdb.v1.SnapshotEnd
+ */
+export type SnapshotEnd = Message<"prkdb.v1.SnapshotEnd"> & {
+  /**
+   * @generated from field: uint64 snapshot_id = 1;
+   */
+  snapshotId: bigint;
+};
+
+/**
+ * Describes the message prkdb.v1.SnapshotEnd.
+ * Use `create(SnapshotEndSchema)` to create a new message.
+ */
+export const SnapshotEndSchema: GenMessage<SnapshotEnd> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_raft, 17);
+
+/**
+ * @generated from message prkdb.v1.SnapshotReply
+ */
+export type SnapshotReply = Message<"prkdb.v1.SnapshotReply"> & {
+  /**
+   * @generated from oneof prkdb.v1.SnapshotReply.kind
+   */
+  kind: {
+    /**
+     * @generated from field: prkdb.v1.SnapshotBegun begun = 1;
+     */
+    value: SnapshotBegun;
+    case: "begun";
+  } | {
+    /**
+     * @generated from field: prkdb.v1.SnapshotPart part = 2;
+     */
+    value: SnapshotPart;
+    case: "part";
+  } | {
+    /**
+     * @generated from field: prkdb.v1.SnapshotDone done = 3;
+     */
+    value: SnapshotDone;
+    case: "done";
+  } | {
+    /**
+     * @generated from field: prkdb.v1.SnapshotRefusal refused = 4;
+     */
+    value: SnapshotRefusal;
+    case: "refused";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message prkdb.v1.SnapshotReply.
+ * Use `create(SnapshotReplySchema)` to create a new message.
+ */
+export const SnapshotReplySchema: GenMessage<SnapshotReply> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_raft, 18);
+
+/**
+ * @generated from message prkdb.v1.SnapshotBegun
+ */
+export type SnapshotBegun = Message<"prkdb.v1.SnapshotBegun"> & {
+  /**
+   * Never used again by a node that sends.
+   *
+   * @generated from field: uint64 snapshot_id = 1;
+   */
+  snapshotId: bigint;
+
+  /**
+   * Point and tables, as the store writes them (`server/storage/FORMAT.md`).
+   *
+   * @generated from field: bytes description = 2;
+   */
+  description: Uint8Array;
+
+  /**
+   * CRC-32C of the description.
+   *
+   * @generated from field: uint32 crc = 3;
+   */
+  crc: number;
+};
+
+/**
+ * Describes the message prkdb.v1.SnapshotBegun.
+ * Use `create(SnapshotBegunSchema)` to create a new message.
+ */
+export const SnapshotBegunSchema: GenMessage<SnapshotBegun> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_raft, 19);
+
+/**
+ * @generated from message prkdb.v1.SnapshotPart
+ */
+export type SnapshotPart = Message<"prkdb.v1.SnapshotPart"> & {
+  /**
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+
+  /**
+   * CRC-32C of the data.
+   *
+   * @generated from field: uint32 crc = 2;
+   */
+  crc: number;
+};
+
+/**
+ * Describes the message prkdb.v1.SnapshotPart.
+ * Use `create(SnapshotPartSchema)` to create a new message.
+ */
+export const SnapshotPartSchema: GenMessage<SnapshotPart> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_raft, 20);
+
+/**
+ * @generated from message prkdb.v1.SnapshotDone
+ */
+export type SnapshotDone = Message<"prkdb.v1.SnapshotDone"> & {
+};
+
+/**
+ * Describes the message prkdb.v1.SnapshotDone.
+ * Use `create(SnapshotDoneSchema)` to create a new message.
+ */
+export const SnapshotDoneSchema: GenMessage<SnapshotDone> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_raft, 21);
+
+/**
+ * @generated from message prkdb.v1.SnapshotRefusal
+ */
+export type SnapshotRefusal = Message<"prkdb.v1.SnapshotRefusal"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * There is no such snapshot any more: another one must be begun.
+   *
+   * @generated from field: bool is_gone = 2;
+   */
+  isGone: boolean;
+};
+
+/**
+ * Describes the message prkdb.v1.SnapshotRefusal.
+ * Use `create(SnapshotRefusalSchema)` to create a new message.
+ */
+export const SnapshotRefusalSchema: GenMessage<SnapshotRefusal> = /*@__PURE__*/
+  messageDesc(file_prkdb_v1_raft, 22);
+
+/**
  * @generated from enum prkdb.v1.RaftMessageKind
  */
 export enum RaftMessageKind {
@@ -681,6 +948,16 @@ export const RaftService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof PeerBatchSchema;
     output: typeof PeerAnswerSchema;
+  },
+  /**
+   * A part of a snapshot a call, so that large ones never stand in the way of what `Deliver` carries.
+   *
+   * @generated from rpc prkdb.v1.RaftService.ReadSnapshot
+   */
+  readSnapshot: {
+    methodKind: "unary";
+    input: typeof SnapshotCallSchema;
+    output: typeof SnapshotReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_prkdb_v1_raft, 0);
