@@ -17,6 +17,8 @@ export type Input =
   | { readonly kind: "transfer"; readonly group: GroupId; readonly to: NodeId }
   /** A store that was waited for is open, or could not be opened and is to be tried again. */
   | { readonly kind: "storeOpened" }
+  /** The replica of the group stands on a snapshot, or could not be switched to it. */
+  | { readonly kind: "installed"; readonly group: GroupId }
   | PeerInput;
 
 /** The inbox as its loop sees it, and as those do who fill it. */

@@ -55,13 +55,18 @@ import {
 } from "../data/mod.ts";
 import { ClockEntries, Removal } from "../expiry/mod.ts";
 import type { Mutation } from "../kv/mod.ts";
-import { type Clock, Outbox, type PeerTransport } from "../ports/mod.ts";
+import {
+  type Clock,
+  Outbox,
+  type PeerTransport,
+  type SnapshotAnswer,
+  type SnapshotRequest,
+} from "../ports/mod.ts";
 import {
   type AskedBudget,
-  Flusher,
   isStateError,
-  LogRelease,
   stateBudget,
+  StateKeeper,
   StateStores,
   type StoreSizes,
 } from "../state/mod.ts";
@@ -149,8 +154,8 @@ export class Node implements NodeApi {
   /** Which writes it takes. */
   readonly gate: WriteGate;
   #isStopping = false;
-  readonly #stores: StateStores;
-  readonly #flusher: Flusher;
+  /** Keeps state and log, for metrics. */
+  readonly keeper: StateKeeper;
 
   /**
    * Opens the stores, recovers the log and starts the loop. The data directory belongs to the node from now
@@ -204,8 +209,9 @@ export class Node implements NodeApi {
     restoreGroups(multiRaft, own, { groups, collector });
     for (const group of groups) if (group !== CLUSTER_GROUP) replicas.add(group);
     const budget = stateBudget(options.memory, options.budget ?? {});
-    const keeping = { ...base, budget, replicas: replicas.all, places: collector.places };
-    const flusher = new Flusher(keeping);
+    const { places } = collector;
+    const keeping = { ...base, budget, replicas: replicas.all, places, encode: encodeRecords };
+    const keeper = new StateKeeper(keeping);
     const parts = { ...base, cluster, peers, replicas };
     const calls = { ...base, addresses: peers, replicas: replicas.all };
     const dispatcher = new CallDispatcher(calls);
@@ -213,8 +219,7 @@ export class Node implements NodeApi {
     this.#options = options;
     this.wal = wal;
     this.replicas = replicas;
-    this.#stores = stores;
-    this.#flusher = flusher;
+    this.keeper = keeper;
     this.cluster = cluster;
     this.#peers = peers;
     this.#memory = memory;
@@ -232,9 +237,7 @@ export class Node implements NodeApi {
       leaderships: new Leaderships(calls),
       reconciler,
       coordinator: new Coordinator({ ...parts, reconciler }),
-      flusher,
-      places: collector.places,
-      logRelease: new LogRelease({ ...keeping, flusher, encode: encodeRecords, heldIndex: () => undefined }),
+      keeper,
       tickMs: options.heartbeatMs / TICKS_PER_HEARTBEAT,
       stuckDiskMs: electionTimeoutMs / 2,
     });
@@ -367,6 +370,11 @@ export class Node implements NodeApi {
     return this.#peers.distrustOf(id);
   }
 
+  /** A member wants a snapshot, or a part of one. */
+  answerSnapshot(from: NodeId, request: SnapshotRequest): Promise<SnapshotAnswer> {
+    return this.keeper.answerSnapshot(from, request);
+  }
+
   /** Peer `by` knows this node with another data directory: no turn runs from now on. */
   takeIdentityMismatch(by: NodeId): void {
     const { identity: { nodeId }, directory } = this.#options.data;
@@ -410,9 +418,8 @@ export class Node implements NodeApi {
     this.#intake.close();
     try {
       await this.#loop.stop();
-      this.#flusher.close();
+      await this.keeper.close();
       await transport.close();
-      await this.#stores.close();
       await this.wal.close();
     } finally {
       data.lock.release();

@@ -38,7 +38,7 @@ import type { Input, NodeInbox } from "./inbox.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
 import type { Reconciler } from "./reconciler.ts";
 import type { ReplicaSet } from "./replica_set.ts";
-import type { EntryPlaces, Flusher, LogRelease } from "../state/mod.ts";
+import type { StateKeeper } from "../state/mod.ts";
 import { encodeRecords } from "./wal_codec.ts";
 
 /** What the loop measures of itself. */
@@ -79,9 +79,7 @@ export interface NodeLoopOptions {
   readonly cluster: GroupZero;
   readonly reconciler: Reconciler;
   readonly coordinator: Coordinator;
-  readonly flusher: Flusher;
-  readonly logRelease: LogRelease;
-  readonly places: EntryPlaces;
+  readonly keeper: StateKeeper;
   readonly tickMs: number;
   readonly walSync: SyncPolicy;
   /** A write that takes longer than this counts as hanging. */
@@ -353,12 +351,9 @@ export class NodeLoop {
   }
 
   #append({ persist }: ReadyBatch, records: readonly WalRecord[]): Promise<unknown> {
-    const { places, wal, meters } = this.#options;
+    const { keeper, wal, meters } = this.#options;
     const before = wal.stats.frameBytes;
-    const { segment } = wal.end;
-    for (const { group, entries } of persist) {
-      if (entries.length > 0) places.note({ group, index: entries[0]!.index, segment });
-    }
+    keeper.noteWriting(persist);
     const durable = wal.append(records);
     meters.observeFrame(wal.stats.frameBytes - before);
     return durable;
@@ -383,6 +378,8 @@ export class NodeLoop {
         return dispatcher.losePeer(input.peer);
       case "storeOpened":
         return replicas.follow(cluster.state);
+      case "installed":
+        return input.group === CLUSTER_GROUP ? this.#followCluster() : undefined;
       case "removed":
         return this.#ended.resolve({ kind: "removed" });
       default:
@@ -401,7 +398,7 @@ export class NodeLoop {
 
   #tick(): void {
     const { clock, clockEntries, cluster, coordinator, directory, dispatcher, leaderships } = this.#options;
-    const { meters, multiRaft, reconciler, removal, wal } = this.#options;
+    const { keeper, meters, multiRaft, reconciler, removal, wal } = this.#options;
     const nowMs = clock.monotonicMs();
     const lost = directory.look(nowMs);
     if (lost !== undefined) throw lost;
@@ -414,7 +411,7 @@ export class NodeLoop {
     clockEntries.tick();
     removal.tick();
     dispatcher.applyWaiting();
-    this.#keepBounded();
+    keeper.tick()?.catch((error) => this.#die(error));
     this.#noteTroubles();
     for (const ms of wal.takeSyncDurations()) meters.observeSync(ms / 1000);
     this.#continueHandOver(nowMs);
@@ -423,21 +420,14 @@ export class NodeLoop {
     leaderships.announceAgain(nowMs);
   }
 
-  /** Here all that was handed out has been given to the log, and is applied as far as it is committed. */
-  #keepBounded(): void {
-    const { flusher, logRelease } = this.#options;
-    flusher.tick();
-    logRelease.tick()?.catch((error) => this.#die(error));
-  }
-
   #noteTroubles(): void {
-    const { flusher, gate, peers, replicas, troubles, wal } = this.#options;
+    const { gate, keeper, peers, replicas, troubles, wal } = this.#options;
     gate.forgetOthers((group) => replicas.holds(group) && !replicas.leads(group));
     troubles.note("next_segment", wal.spareFailure);
     troubles.note("log_full", gate.diskTrouble);
     troubles.note("memory_full", gate.memoryTrouble);
     troubles.note("entry_too_large", gate.entryTrouble);
-    troubles.note("state_files", flusher.trouble);
+    troubles.note("state_files", keeper.trouble);
     troubles.note("peer_distrusted", peers.distrustTrouble);
   }
 
@@ -467,11 +457,12 @@ export class NodeLoop {
 
   /** Applies what is committed and answers the calls that waited for it. */
   #act(ready: ReadyBatch): void {
-    const { dispatcher, leaderships, peers } = this.#options;
+    const { dispatcher, keeper, leaderships, peers } = this.#options;
     for (const { group, entries } of ready.committed) {
       dispatcher.apply(group, entries);
       if (group === CLUSTER_GROUP) this.#followCluster();
     }
+    for (const wanted of ready.snapshotsWanted) keeper.fetchSnapshot(wanted);
     for (const read of ready.reads) dispatcher.closeReadRound(read);
     for (const contradiction of ready.contradictions) peers.distrust(contradiction);
     for (const transition of ready.transitions) {

@@ -63,8 +63,8 @@ export interface LogReleaseOptions {
   readonly budget: StateBudget;
   /** The records of what is to be durable. */
   readonly encode: (persist: readonly GroupPersist[]) => WalRecord[];
-  /** Of a group of which a snapshot is on its way from here: entries above this index are kept for it. */
-  readonly heldIndex: (group: GroupId) => LogIndex | undefined;
+  /** Knows of which groups a snapshot is on its way from here, and from which entry on it goes on. */
+  readonly sender: { heldIndex(group: GroupId): LogIndex | undefined };
 }
 
 /** A group whose records before a segment are not needed once `persist` is durable. */
@@ -107,9 +107,11 @@ export class LogRelease {
 
   /** Up to where entries of the group are given up in memory. */
   #compactableIndex({ group, store }: ReplicaState, { followers }: RaftStatus): LogIndex {
-    const { budget, heldIndex, multiRaft } = this.#options;
+    const { budget, multiRaft, sender } = this.#options;
     const { index } = store.point;
-    const held = multiRaft.logBytes <= budget.logBytes * KEPT_FOR_RECEIVERS ? heldIndex(group) : undefined;
+    const held = multiRaft.logBytes <= budget.logBytes * KEPT_FOR_RECEIVERS
+      ? sender.heldIndex(group)
+      : undefined;
     const isRoomy = multiRaft.logBytes <= budget.logBytes;
     const isTight = multiRaft.logBytes > budget.logBytes * KEPT_FOR_FOLLOWERS;
     const needed = isTight ? [] : followers.filter((follower) => isRoomy || isWithinReach(follower));

@@ -15,6 +15,7 @@
  *
  * **Read in this order.** `replica_state.ts`: one replica's store. `state_stores.ts`: all of them.
  * `budget.ts`: how large things may become. `flusher.ts`, `entry_places.ts`, `log_release.ts`.
+ * `replica_snapshots.ts`: how a state is given away, and taken up. `state_keeper.ts`: all of it together.
  *
  * **Invariants**
  *
@@ -27,8 +28,7 @@
 
 export { type AskedBudget, type StateBudget, stateBudget } from "./budget.ts";
 export { EntryPlaces } from "./entry_places.ts";
-export { Flusher } from "./flusher.ts";
-export { LogRelease } from "./log_release.ts";
-export { ReplicaState } from "./replica_state.ts";
+export type { ReplicaState } from "./replica_state.ts";
+export { StateKeeper, type StateKeeperStats } from "./state_keeper.ts";
 export { isStateError, StateStores, type StoreSizes } from "./state_stores.ts";
 export type { LogPoint } from "../storage/mod.ts";

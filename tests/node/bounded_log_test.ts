@@ -6,8 +6,17 @@
  */
 
 import { assert, suite } from "../harness.ts";
-import { kindOf, NodeCluster, put, text, TINY_SIZES, utf8, WRITE } from "../support/cluster/node_cluster.ts";
-import { until } from "../support/patience.ts";
+import {
+  kindOf,
+  NodeCluster,
+  put,
+  READ,
+  text,
+  TINY_SIZES,
+  utf8,
+  WRITE,
+} from "../support/cluster/node_cluster.ts";
+import { PATIENCE_MS, until } from "../support/patience.ts";
 import { stateHash } from "../support/state_hash.ts";
 
 const test = suite("bounded log");
@@ -44,16 +53,67 @@ test("replicas with stores of their own agree", async () => {
       await writeRound(cluster, { node: 1 + round % 3, round, expected });
     }
     for (const [key, value] of expected) assert.is(await text(cluster.node(2), key), value);
-    const hashOf = (id: number) =>
-      cluster.node(id).replicas.assigned().map(({ machine }) =>
-        `${machine.appliedIndex}:${stateHash(machine)}`
-      )
-        .join();
-    await until(() => hashOf(1) === hashOf(2) && hashOf(1) === hashOf(3), "all nodes have the same state");
+    await untilEqual(cluster);
   } finally {
     await cluster.close();
   }
 });
+
+test("a replica whose entries are gone everywhere gets a snapshot, and goes on from there", async () => {
+  const cluster = new NodeCluster(3, { sizes: TINY_SIZES });
+  try {
+    await cluster.start();
+    await cluster.ready();
+    const expected = new Map<string, string>();
+    await writeRound(cluster, { node: 1, round: 0, expected });
+    await cluster.stop(3);
+    for (let round = 1; round < ROUNDS; round++) await writeRound(cluster, { node: 1, round, expected });
+    await cluster.start(3);
+    await cluster.ready();
+    await until(() => cluster.node(3).keeper.stats.installed > 0, "a snapshot is installed");
+    for (let round = ROUNDS; round < ROUNDS + 5; round++) {
+      await writeRound(cluster, { node: 3, round, expected });
+    }
+    await untilEqual(cluster);
+    await restart(cluster, 3);
+    await untilEqual(cluster);
+    for (const [key, value] of expected) {
+      assert.is(await text(cluster.node(3), key, { ...READ, consistency: "follower" }), value);
+    }
+  } finally {
+    await cluster.close();
+  }
+});
+
+test("a node that joins a cluster whose log is gone gets everything by snapshots", async () => {
+  const cluster = new NodeCluster(3, { sizes: TINY_SIZES });
+  try {
+    await cluster.start();
+    await cluster.ready();
+    const expected = new Map<string, string>();
+    for (let round = 0; round < ROUNDS; round++) await writeRound(cluster, { node: 1, round, expected });
+    const id = await cluster.node(1).changeCluster(
+      { kind: "addNode", nodeId: 4, address: "host:4" },
+      { timeoutMs: PATIENCE_MS },
+    );
+    await cluster.join(1, 4);
+    const isFinished = () =>
+      cluster.node(1).clusterChanges().some(({ changeId, isFinished }) => changeId === id && isFinished);
+    await until(isFinished, "node 4 is in, and has its share");
+    assert.ok(cluster.node(4).keeper.stats.installed > 0);
+    await cluster.stop(1);
+    for (const [key, value] of expected) assert.is(await text(cluster.node(4), key), value);
+  } finally {
+    await cluster.close();
+  }
+});
+
+async function untilEqual(cluster: NodeCluster): Promise<void> {
+  const hashOf = (id: number) =>
+    cluster.node(id).replicas.assigned().map(({ machine }) => `${machine.appliedIndex}:${stateHash(machine)}`)
+      .join();
+  await until(() => hashOf(1) === hashOf(2) && hashOf(1) === hashOf(3), "all nodes have the same state");
+}
 
 interface Round {
   readonly node: number;

@@ -92,7 +92,6 @@ const STAIRCASE: readonly Step[] = [
     "raft",
   ]],
   ["server/node", [
-    "server/snapshot",
     "server/expiry",
     "server/state",
     "server/calls",
@@ -106,6 +105,7 @@ const STAIRCASE: readonly Step[] = [
     "wal-wasm",
   ]],
   ["server/state", [
+    "server/snapshot",
     "server/calls",
     "server/ports",
     "server/api",

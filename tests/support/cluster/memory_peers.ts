@@ -8,10 +8,11 @@ import { WireWriter } from "../../../proto/mod.ts";
 import type { NodeId } from "../../../raft/mod.ts";
 import type { PeerStatus } from "../../../server/api/node_api.ts";
 import { Inbox } from "../../../server/node/inbox.ts";
+import type { PeerHost } from "../../../server/peers/service.ts";
 import { decodePeerBatch, encodePeerBatch } from "../../../server/peers/codec.ts";
 import type { PeerBatch } from "../../../server/ports/peer_batch.ts";
 import type { Answerer, PeerTransport } from "../../../server/ports/ports.ts";
-import type { SnapshotAnswer } from "../../../server/ports/snapshot_exchange.ts";
+import type { SnapshotAnswer, SnapshotRequest } from "../../../server/ports/snapshot_exchange.ts";
 
 /** What a node on the network is opened with. */
 export interface MemoryStation {
@@ -19,9 +20,19 @@ export interface MemoryStation {
   readonly transport: PeerTransport;
 }
 
+/** Who has snapshots. */
+type SnapshotHost = Required<Pick<PeerHost, "answerSnapshot">>;
+
+/** From one node to another. */
+interface Route {
+  readonly from: NodeId;
+  readonly to: NodeId;
+}
+
 /** A network of inboxes. */
 export class MemoryNetwork {
   readonly #inboxes = new Map<NodeId, Inbox>();
+  readonly #hosts = new Map<NodeId, SnapshotHost>();
 
   /** What arrives at a node. */
   inboxOf(nodeId: NodeId): Inbox {
@@ -37,9 +48,15 @@ export class MemoryNetwork {
     return { inbox, transport: new MemoryTransport(nodeId, this) };
   }
 
+  /** Asks the node for snapshots from now on. */
+  serve(nodeId: NodeId, host: SnapshotHost): void {
+    this.#hosts.set(nodeId, host);
+  }
+
   /** Takes a node off the network. */
   detach(nodeId: NodeId): void {
     this.#inboxes.delete(nodeId);
+    this.#hosts.delete(nodeId);
     for (const inbox of this.#inboxes.values()) inbox.push({ kind: "peerLost", peer: nodeId });
   }
 
@@ -52,8 +69,17 @@ export class MemoryNetwork {
     this.#cut.clear();
   }
 
+  /** @throws when no answer came */
+  async ask(route: Route, request: SnapshotRequest): Promise<SnapshotAnswer> {
+    const host = this.#hosts.get(route.to);
+    if (host === undefined || this.#cut.has(linkName(route.from, route.to))) {
+      throw new Error("nobody answers");
+    }
+    return await host.answerSnapshot(route.from, request);
+  }
+
   /** Whether the batch arrived. */
-  deliver(route: { readonly from: NodeId; readonly to: NodeId }, batch: PeerBatch): boolean {
+  deliver(route: Route, batch: PeerBatch): boolean {
     const inbox = this.#inboxes.get(route.to);
     if (inbox === undefined) return false;
     if (this.#cut.has(linkName(route.from, route.to))) return true;
@@ -84,8 +110,8 @@ class MemoryTransport implements PeerTransport {
     return this.#network.deliver({ from: this.#from, to }, batch);
   }
 
-  askSnapshot(): Promise<SnapshotAnswer> {
-    return Promise.reject(new Error("Cannot ask for a snapshot: batches are all that travels here"));
+  askSnapshot(to: NodeId, request: SnapshotRequest): Promise<SnapshotAnswer> {
+    return this.#network.ask({ from: this.#from, to }, request);
   }
 
   statuses(): readonly PeerStatus[] {

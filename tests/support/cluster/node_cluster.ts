@@ -112,6 +112,7 @@ export class NodeCluster {
         this.removed.add(nodeId);
       });
       this.nodes.set(nodeId, node);
+      this.network.serve(nodeId, node);
     }
   }
 
