@@ -547,7 +547,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "what is written again lacks the term in which entries were replaced",
-    caughtBy: "schedules",
+    caughtBy: "scripts",
     edits: [{
       file: "snapshot.ts",
       find: "const hardState = { term, vote, commit: state.persisted.commit };",

@@ -54,6 +54,8 @@ const DUEL_TICKS = 20;
 const STOP_STEPS_MAX = 600;
 /** Chance that a group is wanted elsewhere before it is where it was wanted. */
 const NEW_GOAL = 0.1;
+/** Snapshots are drawn for themselves, so that runs without them are what they were before there were any. */
+const SNAPSHOT_SEED = 1_000_000_007;
 /** A node that is in no cluster of this size. */
 const STRANGER: NodeId = 99;
 const IN_TRANSIT_MAX = 600;
@@ -106,7 +108,7 @@ class Schedule {
     const random = new Random(options.seed);
     this.#random = random;
     this.#steps = options.steps;
-    this.#weather = drawScheduleWeather(random);
+    this.#weather = drawScheduleWeather(random, new Random(options.seed + SNAPSHOT_SEED));
     this.#hasLeases = random.chance(LEASES);
     this.#isReshaped = this.#weather.shares.reshape + this.#weather.shares.drive > 0;
     const { seed } = options;

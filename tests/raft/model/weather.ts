@@ -75,7 +75,7 @@ const CLUSTER_SIZES = [3, 5] as const;
 const RESHAPED_SIZES = [3, 5, 7] as const;
 
 /** From a fine day to a disaster, so that both progress and confusion are seen. */
-export function drawScheduleWeather(random: Random): ScheduleWeather {
+export function drawScheduleWeather(random: Random, snapshots: Random): ScheduleWeather {
   const harshness = random.chance(0.6) ? 1 : 0.15;
   const upTo = (
     worst: number,
@@ -108,7 +108,7 @@ export function drawScheduleWeather(random: Random): ScheduleWeather {
       ...drawReshaping(random),
       prefer: random.below(3),
       // In many runs no log is ever let go; in some there is hardly any left.
-      snapshot: random.chance(0.4) ? 0 : 1 + random.below(30),
+      snapshot: snapshots.chance(0.4) ? 0 : 1 + snapshots.below(30),
       rest: 20,
     },
   };
