@@ -15,6 +15,7 @@ import {
   encodeSnapshotAnswer,
   encodeSnapshotCall,
 } from "./snapshot_codec.ts";
+import { answerSnapshotCall } from "./snapshot_service.ts";
 
 const test = suite("snapshot codec");
 const WAY = { clusterId: "c".repeat(32), from: 2, to: 1, address: "node-2.test:50051" };
@@ -88,6 +89,16 @@ test("bytes that are no message are refused with a RangeError, and nothing else 
         assert.instance(error, RangeError);
       }
     }
+  }
+});
+
+test("a node that does not know its cluster refuses, whatever cluster is named", async () => {
+  const host = { admits: () => true, hasRemoved: () => false, distrustOf: () => undefined };
+  for (const clusterId of ["", WAY.clusterId]) {
+    const bytes = encodeSnapshotCall({ ...WAY, clusterId, request: { kind: "begin", group: 1 } });
+    const answer = decodeSnapshotAnswer(await answerSnapshotCall(bytes, { host, nodeId: 1, clusterId: "" }));
+    const reason = "this node does not know its cluster yet";
+    assert.equal(answer, { kind: "refused", reason, isGone: false });
   }
 });
 

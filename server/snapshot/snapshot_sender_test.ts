@@ -73,6 +73,18 @@ test("those who ask while a snapshot is being made get the same one", async () =
   assert.is(source.opened, 1);
 });
 
+test("those who ask for the last snapshot that may be made share it, too", async () => {
+  const { begin, sender, source } = senderOf();
+  for (const group of [2, 3, 4]) await begin(2, group);
+  const gate = Promise.withResolvers<void>();
+  source.gate = gate.promise;
+  const both = [begin(2), begin(3)];
+  gate.resolve();
+  const [first, second] = (await Promise.all(both)).map(idOf);
+  assert.is(first, second);
+  assert.is(sender.stats.underWay, 4);
+});
+
 test("a sender that starts later uses other ids", async () => {
   const first = idOf(await senderOf(undefined, new PassingClock(1_790_000_000_000)).begin(2));
   const second = idOf(await senderOf(undefined, new PassingClock(1_790_000_000_001)).begin(2));
