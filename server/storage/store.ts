@@ -241,7 +241,8 @@ export class Store {
    * Puts all that has been written into tables, and makes the point durable with it. What is written
    * meanwhile is not part of it. A call beside another one waits for it first.
    *
-   * @param point up to which the log has been written to the store; not below any write, nor an earlier point
+   * @param point up to which the log has been written to the store; not below any write, nor an earlier
+   *   point. The floor is that of the present point, unless it moves
    * @param changes belong to the state at the point, and are made with it at its version. They are passed
    *   over if an earlier call was for the same index: then they are there already
    * @throws {RangeError} for a point that is, or changes that `write` would refuse

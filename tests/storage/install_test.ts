@@ -169,6 +169,26 @@ test("tables of its own that are damaged are received again, and lose no place",
   await leader.close();
 });
 
+test("what is in memory of a table hides no damage on the disk", async () => {
+  const pair = await openPair();
+  const { ledger, leader, store, disk } = pair;
+  await sendSnapshot(leader, store);
+  assertHolds(store, ledger);
+  const [path] = tableFiles(disk);
+  disk.content(path!)[disk.content(path!).length - 100]! ^= 1;
+  ledger.write(leader, [{ key: KEY, value: undefined }]);
+  await leader.flush(pointAt(ledger.lastVersion));
+  const snapshot = leader.openSnapshot();
+  const install = await beginTransfer(snapshot, store);
+  assert.is(install.missing.length, 2);
+  await install.abandon();
+  snapshot.release();
+  await sendSnapshot(leader, store);
+  assert.is(disk.paths().includes(path!), false);
+  assertHolds(store, ledger);
+  await closeAll(pair);
+});
+
 test("a flipped bit anywhere is refused by name, and nothing changes", async () => {
   const pair = await openPair({ entries: 45 });
   const { ledger, leader, store, disk } = pair;

@@ -214,7 +214,7 @@ export class Installation implements StoreInstall {
 /** Whether all of a table can be read; what cannot is fetched from those who have it. */
 async function isSound({ table }: HeldTable, verifying: VerifyingOptions): Promise<boolean> {
   try {
-    await verifyTable(table, verifying);
+    await verifyTable(table.anew(), verifying);
     return true;
   } catch (error) {
     if (error instanceof StorageError && error.code !== "STORAGE_STATE") return false;

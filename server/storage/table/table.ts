@@ -138,6 +138,11 @@ export class Table implements BlockSource {
     this.#fill(into, offset);
   }
 
+  /** The same file with nothing of it in memory, for those who want to know what is on the disk. */
+  anew(): Table {
+    return new Table({ file: this.#file, summary: this.summary, cache: this.#cache });
+  }
+
   /**
    * Reads and checks every part.
    *
