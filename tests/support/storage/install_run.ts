@@ -74,7 +74,7 @@ class InstallRun {
     else if (roll < 60) this.#ledger.catchUp(this.#store, this.#store.lastVersion + this.#random.below(20));
     else if (roll < 74) this.#read();
     else if (roll < 78) this.#pins.push(this.#store.pin());
-    else if (roll < 81) this.#pins.shift()?.release();
+    else if (roll < 81) this.#releaseOldest();
     else if (roll < 85) this.#flush();
     else if (roll < 89) this.#underWay.push(quiet(this.#store.compact()));
     else if (roll < 95) await this.#install();
@@ -141,8 +141,18 @@ class InstallRun {
       if (this.#random.chance(10)) await install.abandon();
       else await this.#finish(install, { isSpoilt: spoilt === 2, index: snapshot.point.index });
       assertHolds(this.#store, this.#ledger);
+      this.#assertGets();
     } finally {
       snapshot.release();
+    }
+  }
+
+  /** Unlike rows, a search believes the first table that it asks. */
+  #assertGets(): void {
+    const at = this.#store.lastVersion;
+    for (const row of this.#ledger.rows(at)) {
+      const key = Uint8Array.fromHex(row.split("=")[0]!);
+      assert.is(heldBy(this.#store, key, at), this.#ledger.get(key, at));
     }
   }
 
@@ -192,8 +202,15 @@ class InstallRun {
     this.#assertNoLeftovers();
   }
 
+  #releaseOldest(): void {
+    const pin = this.#pins.shift();
+    if (pin === undefined) return;
+    assert.equal(rowsOf(this.#store, pin.version), this.#ledger.rows(pin.version));
+    pin.release();
+  }
+
   #releasePins(): void {
-    for (const pin of this.#pins.splice(0)) pin.release();
+    while (this.#pins.length > 0) this.#releaseOldest();
   }
 
   #assertNoLeftovers(): void {
