@@ -168,8 +168,6 @@ export interface RaftStatus {
   readonly leader: NodeId;
   /** As of the last change that was applied here. */
   readonly membership: Membership;
-  /** Of the entry that made it; that of the snapshot if there is none. */
-  readonly membershipIndex: LogIndex;
   /**
    * Of a leader: no change is under way, and the voters replaced by the last one are needed no more
    * (`reconfiguration.ts`).

@@ -80,7 +80,6 @@ export function statusOf(state: ReplicaState): RaftStatus {
     vote,
     leader,
     membership: state.membership,
-    membershipIndex: state.membershipIndex,
     isSealed: isSealed(state),
     commit: log.committed,
     applied: log.applied,

@@ -14,8 +14,10 @@ import {
   EntryKind,
   type GroupId,
   type LogIndex,
+  type Membership,
   type ReadReady,
   type Role,
+  type SnapshotMeta,
   type Term,
   type Transition,
 } from "../../raft/mod.ts";
@@ -32,6 +34,17 @@ interface PendingWrite {
 }
 
 const NO_ENTRIES: readonly Entry[] = [];
+
+/** A membership, and the entry that made it. */
+export interface MembershipPlace {
+  readonly index: LogIndex;
+  readonly membership: Membership;
+}
+
+const NO_MEMBERSHIP: MembershipPlace = {
+  index: 0,
+  membership: { voters: [], votersOutgoing: [], learners: [], learnersNext: [] },
+};
 
 /** Reads that share one confirmation of leadership. */
 interface ReadRound {
@@ -84,6 +97,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   appendsSent = 0;
   /** Of the last entry applied. */
   #appliedTerm: Term = 0;
+  #membership: MembershipPlace = NO_MEMBERSHIP;
   /** Handed out, and not applied yet because the state could not be read. */
   #unapplied: readonly Entry[] = NO_ENTRIES;
   #stallReason: string | undefined;
@@ -123,11 +137,24 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     return this.#appliedTerm;
   }
 
+  /** The membership as of the last entry applied. */
+  get membership(): MembershipPlace {
+    return this.#membership;
+  }
+
+  /** A membership has taken effect, whose entry is among those handed out last. */
+  noteMembership({ index, membership }: MembershipPlace): void {
+    this.#membership = { index, membership };
+  }
+
   /**
    * The state is now what its store holds, up to an entry that is above what was applied: after a restart, or
    * because a snapshot has taken its place. Reads that waited for an entry up to there are answered.
    */
-  restore({ index, term }: EntryPlace): void {
+  restore({ index, term, membership, membershipIndex }: SnapshotMeta): void {
+    this.#membership = { index: membershipIndex, membership };
+    // Before the first entry there is nothing in it.
+    if (index === 0) return;
     this.machine.restore(index);
     this.#appliedTerm = term;
     this.#unapplied = NO_ENTRIES;

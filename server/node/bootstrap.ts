@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type GroupId, type Membership, MultiRaft, type NodeId } from "../../raft/mod.ts";
+import { type GroupId, type Membership, MultiRaft, type NodeId, type SnapshotMeta } from "../../raft/mod.ts";
 import { READS_WAITING_MAX, UNCOMMITTED_BYTES_MAX } from "../calls/mod.ts";
 import {
   CLUSTER_GROUP,
@@ -72,17 +72,25 @@ export function groupsToRestore(
   return [...new Set([CLUSTER_GROUP, ...foundedGroups(options).keys(), ...held])];
 }
 
-/** Restores the replicas of `groups`. */
+/**
+ * Restores the replicas of `groups`.
+ *
+ * @returns for each of them, where its state stands
+ */
 export function restoreGroups(
   multiRaft: MultiRaft,
   options: BootstrapOptions,
   { groups, collector }: RestoredGroups,
-): void {
+): ReadonlyMap<GroupId, SnapshotMeta> {
   const founded = foundedGroups(options);
+  const snapshots = new Map<GroupId, SnapshotMeta>();
   for (const group of groups) {
     const { initial, priority } = founded.get(group) ?? UNTOLD;
-    multiRaft.addGroup({ group, restored: collector.restore(group, initial), priority });
+    const restored = collector.restore(group, initial);
+    multiRaft.addGroup({ group, restored, priority });
+    snapshots.set(group, restored.snapshot);
   }
+  return snapshots;
 }
 
 /** Which groups, and what the log holds of them. */

@@ -80,7 +80,7 @@ import { NodeReporter, type ReplicaReport } from "./node_status.ts";
 import { PeerDirectory } from "./peer_directory.ts";
 import { Reconciler } from "./reconciler.ts";
 import { type RecoveredLog, recoverLog } from "./recovery.ts";
-import { ReplicaSet, restoreFrom } from "./replica_set.ts";
+import { ReplicaSet } from "./replica_set.ts";
 import { encodeRecords } from "./wal_codec.ts";
 
 /** How long a clean stop waits for leaderships to be taken over, in election timeouts. */
@@ -202,12 +202,13 @@ export class Node implements NodeApi {
     const gate = new WriteGate({ space: wal, memory });
     const base = { ...own, wal, multiRaft, leaders, outbox, memory, gate, stores };
     const cluster = new GroupZero({ ...base, machine });
-    restoreFrom(stores.get(CLUSTER_GROUP), cluster.replica);
     const leaderFollowed = () => multiRaft.status(CLUSTER_GROUP)!.leader;
     const peers = new PeerDirectory({ ...base, cluster: machine, leaderFollowed });
     const replicas = new ReplicaSet({ ...base, cluster: cluster.replica });
-    restoreGroups(multiRaft, own, { groups, collector });
-    for (const group of groups) if (group !== CLUSTER_GROUP) replicas.add(group);
+    for (const [group, snapshot] of restoreGroups(multiRaft, own, { groups, collector })) {
+      if (group === CLUSTER_GROUP) cluster.replica.restore(snapshot);
+      else replicas.add(group, snapshot);
+    }
     const budget = stateBudget(options.memory, options.budget ?? {});
     const { places } = collector;
     const keeping = { ...base, budget, replicas: replicas.all, places, encode: encodeRecords };

@@ -457,11 +457,12 @@ export class NodeLoop {
 
   /** Applies what is committed and answers the calls that waited for it. */
   #act(ready: ReadyBatch): void {
-    const { dispatcher, keeper, leaderships, peers } = this.#options;
+    const { dispatcher, keeper, leaderships, peers, replicas } = this.#options;
     for (const { group, entries } of ready.committed) {
       dispatcher.apply(group, entries);
       if (group === CLUSTER_GROUP) this.#followCluster();
     }
+    for (const { group, ...place } of ready.memberships) replicas.all.get(group)?.noteMembership(place);
     for (const wanted of ready.snapshotsWanted) keeper.fetchSnapshot(wanted);
     for (const read of ready.reads) dispatcher.closeReadRound(read);
     for (const contradiction of ready.contradictions) peers.distrust(contradiction);

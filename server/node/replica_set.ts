@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { GroupId, MultiRaft, NodeId, Restored } from "../../raft/mod.ts";
+import type { GroupId, MultiRaft, NodeId, Restored, SnapshotMeta } from "../../raft/mod.ts";
 import { createKvReplica, type HostedReplica, type KvReplica } from "../calls/mod.ts";
 import {
   CLUSTER_GROUP,
@@ -17,7 +17,7 @@ import {
 } from "../cluster/mod.ts";
 import type { Troubles } from "../data/mod.ts";
 import type { Clock } from "../ports/mod.ts";
-import type { ReplicaState, StateStores } from "../state/mod.ts";
+import type { StateStores } from "../state/mod.ts";
 import type { NodeInbox } from "./inbox.ts";
 
 /** What a replica begins with that its leader is to feed. */
@@ -75,12 +75,12 @@ export class ReplicaSet {
     return [...this.#ofPartitions.values()].sort((a, b) => a.partitionId - b.partitionId);
   }
 
-  /** Takes in a partition's replica that the core already has, with what its store holds. */
-  add(group: GroupId): KvReplica {
+  /** Takes in a partition's replica that the core already has, with what its store holds up to `snapshot`. */
+  add(group: GroupId, snapshot: SnapshotMeta): KvReplica {
     const { clock, stores } = this.#options;
     const store = stores.get(group);
     const replica = createKvReplica({ partitionId: partitionOfGroup(group), group }, { store, clock });
-    restoreFrom(store, replica);
+    replica.restore(snapshot);
     this.#ofPartitions.set(group, replica);
     this.#all.set(group, replica);
     return replica;
@@ -104,7 +104,7 @@ export class ReplicaSet {
     const { multiRaft, stores } = this.#options;
     if (!stores.all.has(group)) return void this.#open(group);
     multiRaft.addGroup({ group, restored: EMPTY, priority: [] });
-    return this.add(group);
+    return this.add(group, EMPTY.snapshot);
   }
 
   #open(group: GroupId): void {
@@ -128,8 +128,3 @@ export class ReplicaSet {
 
 /** Pause before a store that could not be opened is tried again. */
 const REOPEN_MS = 500;
-
-/** Makes a replica stand where its store does. */
-export function restoreFrom({ store }: ReplicaState, replica: HostedReplica): void {
-  if (store.point.index > 0) replica.restore(store.point);
-}

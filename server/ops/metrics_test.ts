@@ -35,7 +35,6 @@ const STATUS: NodeStatus = {
     isQuiet: false,
     isSealed: false,
     membership: { voters: [1, 2, 3], votersOutgoing: [], learners: [], learnersNext: [] },
-    membershipIndex: 0,
     appendsSent: 5,
     keyCount: 8,
     expiredKeys: 6,

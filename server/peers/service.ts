@@ -57,7 +57,7 @@ export class PeerService implements StreamHandler {
     this.snapshots = new SnapshotService(() => ({
       host,
       nodeId,
-      clusterId: clusterId.isSettled ? clusterId.value : "",
+      clusterId,
     }));
   }
 

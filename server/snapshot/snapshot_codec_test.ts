@@ -18,6 +18,8 @@ import {
 import { answerSnapshotCall } from "./snapshot_service.ts";
 
 const test = suite("snapshot codec");
+/** Of a node that does not know its cluster. */
+const UNKNOWN = { value: "", isSettled: false, matches: () => true };
 const WAY = { clusterId: "c".repeat(32), from: 2, to: 1, address: "node-2.test:50051" };
 const LARGE = Number.MAX_SAFE_INTEGER;
 const FUZZ_ROUNDS = 5_000;
@@ -96,7 +98,9 @@ test("a node that does not know its cluster refuses, whatever cluster is named",
   const host = { admits: () => true, hasRemoved: () => false, distrustOf: () => undefined };
   for (const clusterId of ["", WAY.clusterId]) {
     const bytes = encodeSnapshotCall({ ...WAY, clusterId, request: { kind: "begin", group: 1 } });
-    const answer = decodeSnapshotAnswer(await answerSnapshotCall(bytes, { host, nodeId: 1, clusterId: "" }));
+    const answer = decodeSnapshotAnswer(
+      await answerSnapshotCall(bytes, { host, nodeId: 1, clusterId: UNKNOWN }),
+    );
     const reason = "this node does not know its cluster yet";
     assert.equal(answer, { kind: "refused", reason, isGone: false });
   }

@@ -10,6 +10,15 @@ import type { RequestHead, WholeAnswer, WholeHandler } from "../http/mod.ts";
 import type { SnapshotAnswer, SnapshotRequest } from "../ports/mod.ts";
 import { decodeSnapshotCall, encodeSnapshotAnswer, type SnapshotEnvelope } from "./snapshot_codec.ts";
 
+/** The cluster that a node belongs to. */
+export interface KnownCluster {
+  readonly value: string;
+  /** Whether all of it is known. */
+  readonly isSettled: boolean;
+  /** Whether a node that says `id` may be of this cluster, as far as can be known. */
+  matches(id: string): boolean;
+}
+
 /** Where a node is asked for snapshots. */
 export const SNAPSHOT_PATH = "/prkdb.v1.RaftService/ReadSnapshot";
 /** Of requests and answers. */
@@ -34,8 +43,7 @@ export interface SnapshotHost {
 export interface SnapshotPlace {
   readonly host: SnapshotHost;
   readonly nodeId: NodeId;
-  /** The cluster's whole id; empty while it is not known. */
-  readonly clusterId: string;
+  readonly clusterId: KnownCluster;
 }
 
 /**
@@ -57,8 +65,9 @@ function problemWith(
   { clusterId, from, to, address }: SnapshotEnvelope,
   { host, ...here }: SnapshotPlace,
 ): string | undefined {
-  if (here.clusterId === "") return "this node does not know its cluster yet";
-  if (clusterId !== here.clusterId) return `this is cluster ${here.clusterId}, not ${clusterId}`;
+  if (!here.clusterId.isSettled) return "this node does not know its cluster yet";
+  // One that has not heard of the founding may be told of it by a snapshot first.
+  if (!here.clusterId.matches(clusterId)) return `this is cluster ${here.clusterId.value}, not ${clusterId}`;
   if (to !== here.nodeId) return `this is node ${here.nodeId}, not ${to}`;
   if (host.hasRemoved(from)) return `node ${from} was removed from this cluster`;
   const distrust = host.distrustOf(from);

@@ -17,7 +17,7 @@ import type { GroupId, MultiRaft } from "../../raft/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
 import type { Clock } from "../ports/mod.ts";
 import type { StateBudget } from "./budget.ts";
-import type { ReplicaState, ReplicaView } from "./replica_state.ts";
+import type { FlushedReplica, ReplicaState } from "./replica_state.ts";
 import type { StateStores } from "./state_stores.ts";
 
 /** Pause before something that failed is tried again; it doubles with every failure in a row. */
@@ -84,9 +84,9 @@ export class Flusher {
    */
   async flushNow(group: GroupId): Promise<void> {
     while (this.#flushing !== undefined) await this.#flushEnded;
-    const view = this.#viewOf(group);
-    if (view === undefined) return;
-    await this.#begin(this.#options.stores.get(group), view);
+    const replica = this.#flushable(group);
+    if (replica === undefined) return;
+    await this.#begin(this.#options.stores.get(group), replica);
   }
 
   /** Nothing is begun any more; stores are closed elsewhere. */
@@ -98,24 +98,24 @@ export class Flusher {
     if (this.#flushing !== undefined || this.#mustWait(this.#flushFailure)) return;
     const group = this.#nextGroup();
     if (group === undefined) return;
-    const view = this.#viewOf(group);
-    if (view === undefined) return void this.#wanted.delete(group);
+    const replica = this.#flushable(group);
+    if (replica === undefined) return void this.#wanted.delete(group);
     const state = this.#options.stores.get(group);
     // What fails is seen in `trouble`, and tried again.
-    if (state.prepareFlush(view)) this.#begin(state, view).catch(() => {});
+    if (state.prepareFlush(replica)) this.#begin(state, replica).catch(() => {});
   }
 
-  #begin(state: ReplicaState, view: ReplicaView): Promise<void> {
+  #begin(state: ReplicaState, replica: FlushedReplica): Promise<void> {
     this.#flushing = state.group;
     this.#wanted.delete(state.group);
-    const flush = this.#flush(state, view).finally(() => this.#flushing = undefined);
+    const flush = this.#flush(state, replica).finally(() => this.#flushing = undefined);
     this.#flushEnded = flush.catch(() => {});
     return flush;
   }
 
-  async #flush(state: ReplicaState, view: ReplicaView): Promise<void> {
+  async #flush(state: ReplicaState, replica: FlushedReplica): Promise<void> {
     try {
-      await state.flush(view);
+      await state.flush(replica);
       this.flushes++;
       this.#flushFailure = undefined;
     } catch (error) {
@@ -145,13 +145,11 @@ export class Flusher {
     return (this.#options.replicas.get(group)?.machine.appliedIndex ?? 0) > store.point.index;
   }
 
-  #viewOf(group: GroupId): ReplicaView | undefined {
-    const { multiRaft, replicas } = this.#options;
+  /** One that cannot apply what it was handed does not stand where its membership does. */
+  #flushable(group: GroupId): HostedReplica | undefined {
+    const { replicas, stores } = this.#options;
     const replica = replicas.get(group);
-    const status = multiRaft.status(group);
-    // One that cannot apply what the core has handed out does not stand where the core says.
-    const isReady = replica?.stallReason === undefined && status !== undefined;
-    return replica !== undefined && isReady ? { replica, status } : undefined;
+    return replica?.stallReason === undefined && !stores.get(group).isInstalling ? replica : undefined;
   }
 
   #maybeCompact(): void {

@@ -80,6 +80,8 @@ export class LogRelease {
   readonly #options: LogReleaseOptions;
   #ticks = 0;
   #isWriting = false;
+  /** Groups whose older records were let go of since the start. */
+  releases = 0;
 
   constructor(options: LogReleaseOptions) {
     this.#options = options;
@@ -152,6 +154,7 @@ export class LogRelease {
         if (first !== undefined) places.note({ group, index: first.index, segment: position.segment });
         const needed = Math.min(segment ?? position.segment, position.segment);
         wal.releaseBefore(group, { segment: needed, offset: 0 });
+        this.releases++;
       }
       // Segments go when a durable frame says that they are not needed; of a quiet node there is no other.
       await wal.append([]);

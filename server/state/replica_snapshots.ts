@@ -73,6 +73,7 @@ export class ReplicaSnapshots {
     const { flusher, replicas, stores } = this.#options;
     const replica = replicas.get(group);
     if (replica === undefined || replica.machine.appliedIndex === 0) return undefined;
+    if (stores.get(group).isInstalling) return undefined;
     await flusher.flushNow(group);
     const snapshot = stores.get(group).store.openSnapshot();
     const description = encodeSnapshotDescription(snapshot);
@@ -107,18 +108,21 @@ export class ReplicaSnapshots {
    * @throws {StorageError} when it is not what it should be, or the disk refuses it: nothing has changed
    */
   async install(group: GroupId, description: Uint8Array): Promise<void> {
-    const { inbox, multiRaft } = this.#options;
+    const { inbox, multiRaft, stores } = this.#options;
     const install = this.#installs.get(group);
     if (install === undefined) {
       throw new RangeError(`Cannot install a snapshot of group ${group}: none was begun`);
     }
     const { point } = decodeSnapshotDescription(description);
+    const state = stores.get(group);
     multiRaft.suspend(group);
+    state.isInstalling = true;
     let isSwitched = false;
     try {
       isSwitched = await this.#switch({ group, point, install });
     } finally {
       this.#installs.delete(group);
+      state.isInstalling = false;
       // A node that stops takes no further step: what is on its disk says the same.
       if (!this.#isClosed) multiRaft.resume(group, isSwitched ? metaOf(point) : undefined);
       inbox.push({ kind: "installed", group });
@@ -146,16 +150,16 @@ export class ReplicaSnapshots {
     }
     await install.finish(isHeld ? stores.get(group).store.point.logFloor : wal.end);
     if (!isHeld) places.forget(group);
-    await this.#read(replica, point);
+    await this.#read(replica, metaOf(point));
     this.installed++;
     return true;
   }
 
   /** From now on the store is another one: there is no way back, and what cannot be read is tried again. */
-  async #read(replica: HostedReplica, point: LogPoint): Promise<void> {
+  async #read(replica: HostedReplica, meta: SnapshotMeta): Promise<void> {
     for (;;) {
       try {
-        return replica.restore(point);
+        return replica.restore(meta);
       } catch (error) {
         if (!(error instanceof StateReadError)) throw error;
         await this.#pause();

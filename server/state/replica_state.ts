@@ -6,7 +6,7 @@
  * @module
  */
 
-import { encodeMembership, type GroupId, type RaftStatus } from "../../raft/mod.ts";
+import { encodeMembership, type GroupId } from "../../raft/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
 import { type StateChange, StateReadError, type StateRow, type StateStore } from "../kv/mod.ts";
 import { type LogPoint, StorageError, type Store } from "../storage/mod.ts";
@@ -14,16 +14,15 @@ import { type LogPoint, StorageError, type Store } from "../storage/mod.ts";
 /** Rows of what a machine has in memory that are written within one turn: a millisecond or two. */
 const UNSAVED_AT_ONCE = 1_000;
 
-/** A replica, and how the core says it stands. */
-export interface ReplicaView {
-  readonly replica: Pick<HostedReplica, "machine" | "appliedTerm" | "stallReason">;
-  readonly status: Pick<RaftStatus, "membership" | "membershipIndex">;
-}
+/** What of a replica is flushed. */
+export type FlushedReplica = Pick<HostedReplica, "machine" | "appliedTerm" | "membership">;
 
 /** See the module comment. */
 export class ReplicaState implements StateStore {
   readonly group: GroupId;
   readonly store: Store;
+  /** Whether another state is taking its place: nothing is written meanwhile. */
+  isInstalling = false;
   #tableBytes = 0;
 
   constructor(group: GroupId, store: Store) {
@@ -82,7 +81,7 @@ export class ReplicaState implements StateStore {
    *
    * @returns whether a flush may begin
    */
-  prepareFlush({ replica: { machine } }: ReplicaView): boolean {
+  prepareFlush({ machine }: FlushedReplica): boolean {
     if (machine.unsavedCount <= UNSAVED_AT_ONCE) return true;
     this.write(machine.takeUnsaved(UNSAVED_AT_ONCE), machine.appliedIndex);
     return false;
@@ -94,19 +93,19 @@ export class ReplicaState implements StateStore {
    *
    * @throws {StorageError} `STORAGE_WRITE_FAILED`: nothing is lost, it can be tried again
    */
-  flush(view: ReplicaView): Promise<void> {
-    const { machine } = view.replica;
-    // Before anything is flushed there is nothing to say of it.
+  flush(replica: FlushedReplica): Promise<void> {
+    const { machine } = replica;
+    // Before anything is applied there is nothing to say of it.
     if (machine.appliedIndex === 0) return Promise.resolve();
-    return this.store.flush(this.#pointOf(view), machine.takeUnsaved(Infinity));
+    return this.store.flush(this.#pointOf(replica), machine.takeUnsaved(Infinity));
   }
 
-  #pointOf({ replica, status }: ReplicaView): LogPoint {
+  #pointOf({ appliedTerm, machine, membership }: FlushedReplica): LogPoint {
     return {
-      index: replica.machine.appliedIndex,
-      term: replica.appliedTerm,
-      membership: encodeMembership(status.membership),
-      membershipIndex: status.membershipIndex,
+      index: machine.appliedIndex,
+      term: appliedTerm,
+      membership: encodeMembership(membership.membership),
+      membershipIndex: membership.index,
       logFloor: this.store.point.logFloor,
     };
   }

@@ -38,6 +38,8 @@ export interface StateKeeperOptions {
 export interface StateKeeperStats {
   readonly flushes: number;
   readonly compactions: number;
+  /** How often a group's older records in the log were let go of. */
+  readonly releases: number;
   /** Replicas that were switched to a snapshot. */
   readonly installed: number;
   readonly snapshotsSent: number;
@@ -74,6 +76,7 @@ export class StateKeeper {
     return {
       flushes: this.#flusher.flushes,
       compactions: this.#flusher.compactions,
+      releases: this.#release.releases,
       installed: this.#snapshots.installed,
       snapshotsSent: sent,
       snapshotBytesSent: bytesSent,

@@ -195,7 +195,6 @@ export class FakeNode implements NodeApi {
         isQuiet: false,
         isSealed: false,
         membership: { voters: [1], votersOutgoing: [], learners: [], learnersNext: [] },
-        membershipIndex: 0,
         appendsSent: 6,
         keyCount: 5,
         expiredKeys: 0,

@@ -34,6 +34,8 @@ export interface Totals {
   reads: number;
   restarts: number;
   readonly faults: Record<string, number>;
+  /** What was done to keep state and log bounded. */
+  readonly kept: Record<string, number>;
   /** What the failed seeds said, the lowest seed first. */
   readonly failures: { readonly seed: number; readonly message: string }[];
 }
@@ -76,6 +78,7 @@ function noTotals(): Totals {
     reads: 0,
     restarts: 0,
     faults: {},
+    kept: {},
     failures: [],
   };
 }
@@ -128,18 +131,22 @@ function add(totals: Totals, answer: WorkerAnswer): void {
   totals.unknown += result.unknown;
   totals.reads += result.reads;
   totals.restarts += result.restarts;
-  for (const [kind, count] of Object.entries(result.faults)) {
-    totals.faults[kind] = (totals.faults[kind] ?? 0) + count;
-  }
+  addEach(totals.faults, result.faults);
+  addEach(totals.kept, { ...result.kept });
+}
+
+function addEach(sums: Record<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
 }
 
 /** The sums on a few lines, with the simulated hours. */
 export function describeTotals(totals: Totals, realMs: number): string {
-  const { failures, faults, simulatedMs, ...counts } = totals;
+  const { failures, faults, kept, simulatedMs, ...counts } = totals;
   const hours = simulatedMs / 3_600_000;
   return [
     `${JSON.stringify(counts)}`,
     `faults ${JSON.stringify(faults)}`,
+    `kept bounded ${JSON.stringify(kept)}`,
     `${hours.toFixed(3)} simulated hours in ${(realMs / 1_000).toFixed(1)} s: ` +
     `${(simulatedMs / realMs).toFixed(0)} × real time; ${failures.length} seeds failed`,
   ].join("\n");

@@ -6,6 +6,7 @@
  */
 
 import { CLUSTER_GROUP } from "../../server/cluster/founding.ts";
+import type { StateBudget, StoreSizes } from "../../server/state/mod.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
 import { CalmPhase } from "./checks/calm.ts";
 import { Judge } from "./checks/judge.ts";
@@ -19,7 +20,7 @@ import { Ambush } from "./faults/ambush.ts";
 import { Faults } from "./faults/faults.ts";
 import { RandomFaults } from "./faults/random_faults.ts";
 import { Fleet } from "./machines/fleet.ts";
-import type { SimMachine } from "./machines/machine.ts";
+import type { KeptCounts, SimMachine } from "./machines/machine.ts";
 import { Network } from "./machines/network.ts";
 import { Operator } from "./machines/operator.ts";
 import { guardAgainstLeaks } from "./world/leak_guard.ts";
@@ -55,6 +56,7 @@ export interface SimulationResult {
   readonly reads: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly restarts: number;
+  readonly kept: Readonly<KeptCounts>;
   readonly lines: readonly string[];
 }
 
@@ -74,6 +76,8 @@ interface Plan {
   readonly heartbeatMs: number;
   readonly leaseReads: boolean;
   readonly walSegmentBytes: number;
+  readonly budget: StateBudget;
+  readonly storeSizes: StoreSizes;
   readonly clientCount: number;
   readonly workersEach: number;
   readonly keyCount: number;
@@ -324,10 +328,37 @@ class Simulation {
         ...this.#calmCounts,
       ]),
       restarts: this.#starts - this.#fleet.machines.length,
+      kept: sumOfKept(this.#fleet.machines),
       lines: this.#world.trace.lines,
     };
   }
 }
+
+function sumOfKept(machines: readonly SimMachine[]): KeptCounts {
+  const sum: KeptCounts = { flushes: 0, compactions: 0, releases: 0, installed: 0 };
+  for (const { kept } of machines) {
+    sum.flushes += kept.flushes;
+    sum.compactions += kept.compactions;
+    sum.releases += kept.releases;
+    sum.installed += kept.installed;
+  }
+  return sum;
+}
+
+/** Little is much for them: a few writes are a flush, a few flushes a merge, a lost minute a snapshot. */
+function drawBudget(random: SeededRandom): StateBudget {
+  return {
+    memtableBytes: random.pick([4, 8, 32]) * 1_024,
+    cacheBytes: 64 * 1_024,
+    logBytes: random.pick([2, 8, 32]) * 1_024,
+    segments: random.pick([2, 3, 4]),
+  };
+}
+
+const STORE_SIZES: readonly StoreSizes[] = [
+  { level0Tables: 2, level1Bytes: 4 * 1_024, tableBytes: 2 * 1_024, blockBytes: 256 },
+  { level0Tables: 4, level1Bytes: 16 * 1_024, tableBytes: 8 * 1_024, blockBytes: 1_024 },
+];
 
 function drawPlan(random: SeededRandom): Plan {
   const [electionTimeoutMs, heartbeatMs] = random.pick(
@@ -344,6 +375,8 @@ function drawPlan(random: SeededRandom): Plan {
     workersEach: 1 + random.below(3),
     keyCount: 2 + random.below(8),
     paddingMax: random.pick([0, 0, 100, 1_000]),
+    budget: drawBudget(random),
+    storeSizes: random.pick(STORE_SIZES),
   };
   // A batch of all keys has to fit into a segment, as it does in any that the product would be started with.
   return { ...plan, paddingMax: Math.min(plan.paddingMax, plan.walSegmentBytes / (4 * plan.keyCount)) };

@@ -13,7 +13,7 @@ import { assert, suite } from "../harness.ts";
 import { MemorySource, MemoryTarget } from "../support/cluster/snapshot_ends.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { Promises } from "./checks/promises.ts";
-import { Network } from "./machines/network.ts";
+import { Network, type Station } from "./machines/network.ts";
 import { SimProcess } from "./machines/process.ts";
 import { ProcessClock } from "./machines/process_clock.ts";
 import { SimulatedTransport } from "./machines/sim_transport.ts";
@@ -68,8 +68,10 @@ class Scene {
 
   #attach(nodeId: number): SimProcess {
     const process = new SimProcess(this.world, nodeId);
-    const host: PeerHost & { readonly clusterId: string } = {
-      clusterId: "c".repeat(32),
+    const clusterId = "c".repeat(32);
+    const host: Station["host"] = {
+      clusterId,
+      identity: { clusterId },
       admits: () => true,
       hasRemoved: () => false,
       distrustOf: () => undefined,

@@ -146,7 +146,9 @@ export class CalmPhase {
 
   async #await(promise: Promise<unknown>, what: string): Promise<void> {
     let isDone = false;
-    promise.then(() => isDone = true, (error) => this.#options.judge.fail(`not ${what}`, error));
+    promise.then(() => isDone = true, (error) => {
+      this.#options.judge.fail(`not ${what}\n${this.#describe()}`, error);
+    });
     await this.#until(() => isDone, what);
   }
 

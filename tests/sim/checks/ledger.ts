@@ -17,6 +17,7 @@ import { groupOfPartition } from "../../../server/cluster/founding.ts";
 import type { Judge } from "./judge.ts";
 import { Model, type ModelChange } from "./model.ts";
 import type { Promises } from "./promises.ts";
+import { unlessUnreadable } from "./unreadable.ts";
 
 /** An entry as it was first applied, and what it did. */
 interface LedgerEntry {
@@ -123,7 +124,10 @@ export class ReplicationLedger {
     partition.apply = (entries) => {
       const kept = this.#take(`node ${nodeId}`, partition, entries);
       apply(entries);
-      this.#compare(`node ${nodeId}`, partition, kept.flatMap(({ changes }) => changes));
+      // What the disk does not give, the state cannot be built upon yet.
+      if (partition.stallReason !== undefined) return;
+      const changes = kept.flatMap((entry) => entry.changes);
+      unlessUnreadable(() => this.#compare(`node ${nodeId}`, partition, changes));
     };
   }
 
@@ -207,7 +211,7 @@ export class ReplicationLedger {
 
   #take(who: string, partition: KvReplica, entries: readonly Entry[]): readonly LedgerEntry[] {
     const ledger = this.#group(partition.group);
-    let index = partition.machine.appliedIndex;
+    let index = partition.takenIndex;
     return entries.map((entry) => {
       index++;
       if (entry.index !== index) {

@@ -16,6 +16,7 @@ import type { SimMachine } from "../machines/machine.ts";
 import type { Judge } from "./judge.ts";
 import type { ReplicationLedger } from "./ledger.ts";
 import type { Promises } from "./promises.ts";
+import { unlessUnreadable } from "./unreadable.ts";
 import { viewText } from "./settlement.ts";
 import { votersOnly } from "../../support/memberships.ts";
 
@@ -206,6 +207,6 @@ export class Observer {
     const key = `${node}/${partition.group}`;
     if (index % HASH_EVERY !== 0 || this.#hashedIndex.get(key) === index) return;
     this.#hashedIndex.set(key, index);
-    this.checkHash(node, partition);
+    unlessUnreadable(() => this.checkHash(node, partition));
   }
 }

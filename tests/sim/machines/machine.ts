@@ -27,6 +27,7 @@ import { Inbox } from "../../../server/node/inbox.ts";
 import { type JoinedCluster, Node } from "../../../server/node/node.ts";
 import type { NodeEnd } from "../../../server/node/node_loop.ts";
 import { createLocalCaller } from "../../../server/rpc/mod.ts";
+import type { StateBudget, StateKeeperStats, StoreSizes } from "../../../server/state/mod.ts";
 import type { WalTimer } from "../../../wal-wasm/mod.ts";
 import type { SeededRandom } from "../../support/seeded_random.ts";
 import type { World } from "../world/world.ts";
@@ -42,6 +43,11 @@ export interface Origin {
   readonly joined?: JoinedCluster;
 }
 
+/** How often stores were flushed and merged, the log let go of, and snapshots installed. */
+export type KeptCounts = {
+  -readonly [Name in "flushes" | "compactions" | "releases" | "installed"]: StateKeeperStats[Name];
+};
+
 /** All machines' settings. */
 export interface SimMachineOptions {
   readonly nodeId: NodeId;
@@ -50,6 +56,8 @@ export interface SimMachineOptions {
   readonly heartbeatMs: number;
   readonly leaseReads: boolean;
   readonly walSegmentBytes: number;
+  readonly budget: StateBudget;
+  readonly storeSizes: StoreSizes;
   readonly syncMsMax: number;
   readonly clockRate: number;
 }
@@ -115,6 +123,8 @@ export class SimMachine {
   #isRemoved = false;
   /** Somebody asked for a start while the process was stopping. */
   #startsAgain = false;
+  /** What its processes so far have done to keep state and log bounded. */
+  readonly #kept: KeptCounts = { flushes: 0, compactions: 0, releases: 0, installed: 0 };
 
   constructor(
     parts: {
@@ -150,6 +160,12 @@ export class SimMachine {
   /** The node, once it is open and until it is gone. */
   get node(): Node | undefined {
     return this.#node;
+  }
+
+  /** What all its processes have done to keep state and log bounded. */
+  get kept(): Readonly<KeptCounts> {
+    const stats = this.#node?.keeper.stats;
+    return stats === undefined ? this.#kept : sumOf(this.#kept, stats);
   }
 
   /** Answers calls of clients while the node is open. */
@@ -281,6 +297,8 @@ export class SimMachine {
       walSync: { kind: "always" },
       walSegmentBytes,
       memory: MEMORY,
+      budget: this.#options.budget,
+      storeSizes: this.#options.storeSizes,
       troubles,
       meters: NO_METERS,
     });
@@ -343,6 +361,7 @@ export class SimMachine {
     if (this.#process === undefined) return false;
     this.#world.trace.note(`node ${this.id} ${what}`);
     this.noteLogEnd();
+    Object.assign(this.#kept, this.kept);
     const process = this.#process;
     this.#state = this.#isRemoved ? "removed" : "down";
     this.#process = undefined;
@@ -353,6 +372,15 @@ export class SimMachine {
     this.#watcher.onEnd(this);
     return true;
   }
+}
+
+function sumOf(one: KeptCounts, other: KeptCounts): KeptCounts {
+  return {
+    flushes: one.flushes + other.flushes,
+    compactions: one.compactions + other.compactions,
+    releases: one.releases + other.releases,
+    installed: one.installed + other.installed,
+  };
 }
 
 function timerOf(clock: ProcessClock): WalTimer {

@@ -10,7 +10,8 @@
 
 import { WireWriter } from "../../../proto/mod.ts";
 import type { Message, NodeId } from "../../../raft/mod.ts";
-import type { NodeApi } from "../../../server/api/node_api.ts";
+import type { Identity } from "../../../server/data/data_directory.ts";
+import type { Node } from "../../../server/node/node.ts";
 import type { Inbox } from "../../../server/node/inbox.ts";
 import { decodePeerBatch, encodePeerBatch } from "../../../server/peers/codec.ts";
 import { answerLimitMs } from "../../../server/peers/answer_watch.ts";
@@ -37,7 +38,7 @@ const CHECKS_PER_LIMIT = 4;
 export interface Station {
   readonly process: SimProcess;
   readonly inbox: Inbox;
-  readonly host: PeerHost & Pick<NodeApi, "clusterId">;
+  readonly host: PeerHost & Pick<Node, "clusterId"> & { readonly identity: Pick<Identity, "clusterId"> };
 }
 
 /** One direction between two nodes. */

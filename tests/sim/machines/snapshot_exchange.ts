@@ -6,6 +6,7 @@
  * @module
  */
 
+import { isUndrawn, undrawnId } from "../../../server/data/cluster_id.ts";
 import type { SnapshotAnswer, SnapshotRequest } from "../../../server/ports/snapshot_exchange.ts";
 import { SNAPSHOT_ANSWER_LIMIT_MS } from "../../../server/snapshot/snapshot_caller.ts";
 import { decodeSnapshotAnswer, encodeSnapshotCall } from "../../../server/snapshot/snapshot_codec.ts";
@@ -41,7 +42,7 @@ export class SnapshotExchange {
   /** Settles within the process that asks, and never once that is gone. */
   ask(route: Route, request: SnapshotRequest): Promise<SnapshotAnswer> {
     const { from, to } = route;
-    const clusterId = this.#network.stationOf(from)?.host.clusterId ?? "";
+    const clusterId = saidBy(this.#network.stationOf(from)?.host);
     const bytes = encodeSnapshotCall({ clusterId, from, to, address: addressOf(from), request });
     return new Promise((resolve, reject) => {
       const limit = this.#process.plan(SNAPSHOT_ANSWER_LIMIT_MS, "waits for a snapshot no more", () => {
@@ -61,7 +62,7 @@ export class SnapshotExchange {
   }
 
   async #answer({ host, process }: Station, { route, bytes, hear }: Asked): Promise<void> {
-    const place = { host, nodeId: route.to, clusterId: host.clusterId };
+    const place = { host, nodeId: route.to, clusterId: knownTo(host) };
     const answer = await answerSnapshotCall(bytes.slice(), place).catch(() => undefined);
     // A process that is gone, or whose service fails, says nothing.
     if (answer === undefined || !process.isAlive) return;
@@ -70,4 +71,14 @@ export class SnapshotExchange {
     const arrive = () => this.#process.admit("hears of a snapshot", take);
     this.#network.carryApart(back, { bytes: answer, arrive });
   }
+}
+
+/** The cluster's id as a node says it: half of it before it has heard of the founding. */
+function saidBy(host: Station["host"] | undefined): string {
+  return host === undefined ? "" : host.clusterId || host.identity.clusterId;
+}
+
+function knownTo({ clusterId }: Station["host"]) {
+  const matches = (id: string) => id === clusterId || (isUndrawn(id) && undrawnId(clusterId) === id);
+  return { value: clusterId, isSettled: clusterId !== "", matches };
 }
