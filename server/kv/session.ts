@@ -104,7 +104,10 @@ export class Sessions {
     return this.#savedCount;
   }
 
-  /** Rows to be written so that the store has `countMax` more of the sessions as they are; it will get them. */
+  /**
+   * Rows to be written so that the store has `countMax` more of the sessions as they are; whoever takes them
+   * writes them.
+   */
   takeUnsaved(countMax: number): StateChange[] {
     const rows: StateChange[] = [];
     for (const clientId of this.#unsaved) {

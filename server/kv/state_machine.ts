@@ -72,7 +72,7 @@ export class KvStateMachine {
     return Math.max(0, this.#store.rowCount - others);
   }
 
-  /** Bytes of keys and values, and of the rows beside them; an estimate, see {@linkcode StateStore.rowBytes}. */
+  /** Bytes of keys and values, and of the rows beside them; see {@linkcode StateStore.rowBytes}. */
   get stateBytes(): number {
     // Each key has one byte before it that is not its user's.
     return Math.max(0, this.#store.rowBytes - this.#store.rowCount);

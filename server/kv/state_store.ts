@@ -72,8 +72,13 @@ export const TIME_ROW = Uint8Array.of(0, 0x74);
 
 /** The key of a row: `prefix` and what makes it one of many. */
 export function rowKey(prefix: Uint8Array, rest: Uint8Array): Uint8Array {
-  const key = new Uint8Array(prefix.length + rest.length);
-  key.set(prefix);
-  key.set(rest, prefix.length);
+  const { length } = prefix;
+  const key = new Uint8Array(length + rest.length);
+  for (let at = 0; at < length; at++) key[at] = prefix[at]!;
+  if (rest.length > LOOP_BYTES_MAX) key.set(rest, length);
+  else for (let at = 0; at < rest.length; at++) key[length + at] = rest[at]!;
   return key;
 }
+
+/** Up to so many bytes a loop copies faster than a call. */
+const LOOP_BYTES_MAX = 64;

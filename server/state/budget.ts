@@ -11,7 +11,10 @@ const MEBIBYTE = 1024 * 1024;
 /** More than this makes nothing faster, and restarts slower. */
 const MEMTABLE_BYTES_MAX = 64 * MEBIBYTE;
 const CACHE_BYTES_MAX = 64 * MEBIBYTE;
-const LOG_BYTES_MAX = 64 * MEBIBYTE;
+const LOG_BYTES_MAX = 32 * MEBIBYTE;
+
+/** Below what makes a node refuse puts. */
+const HELD_LOG_SHARE = 5 / 8;
 
 /** See the module comment. */
 export interface StateBudget {
@@ -19,8 +22,13 @@ export interface StateBudget {
   readonly memtableBytes: number;
   /** Of blocks of tables. */
   readonly cacheBytes: number;
-  /** Of entries in memory: above it those are given up that the stores hold. */
+  /** Of entries in memory: above it those are given up that are applied. */
   readonly logBytes: number;
+  /**
+   * Of entries in memory, with those behind a snapshot that is on its way from here: above it they are given
+   * up, too, and the receiver needs another one.
+   */
+  readonly heldLogBytes: number;
   /** Segments of the log on disk: above it the oldest is let go of. */
   readonly segments: number;
 }
@@ -34,6 +42,7 @@ export function stateBudget({ state, log }: MemoryLimits, asked: AskedBudget): S
     memtableBytes: asked.memtableBytes ?? Math.min(MEMTABLE_BYTES_MAX, Math.floor(state / 4)),
     cacheBytes: asked.cacheBytes ?? Math.min(CACHE_BYTES_MAX, Math.floor(state / 4)),
     logBytes: asked.logBytes ?? Math.min(LOG_BYTES_MAX, Math.floor(log / 4)),
+    heldLogBytes: asked.heldLogBytes ?? Math.floor(log * HELD_LOG_SHARE),
     segments: asked.segments ?? SEGMENTS,
   };
 }

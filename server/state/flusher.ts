@@ -3,9 +3,9 @@
  * something left for the log.
  *
  * ```
- * memtables above their budget ──▶ the largest                                   ┐
- * entries in memory above theirs ▶ the group that holds most above its point     ├─▶ flush ─▶ compactions
- * a segment that is to go ───────▶ the groups whose entries it holds (`want`)    ┘
+ * memtables above their budget ──▶ the largest                                 ┐
+ * a segment that is to go ───────▶ the groups whose entries it holds (`want`)  ├─▶ flush ─▶ compactions
+ * a snapshot is asked for ───────▶ its group (`flushNow`)                      ┘
  * ```
  *
  * What the disk refuses is tried again after a pause; nothing is lost meanwhile, and memory fills.
@@ -13,11 +13,11 @@
  * @module
  */
 
-import type { GroupId, MultiRaft } from "../../raft/mod.ts";
+import type { GroupId } from "../../raft/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
 import type { Clock } from "../ports/mod.ts";
 import type { StateBudget } from "./budget.ts";
-import type { FlushedReplica, ReplicaState } from "./replica_state.ts";
+import type { FlushedReplica, ReplicaStore } from "./replica_store.ts";
 import type { StateStores } from "./state_stores.ts";
 
 /** Pause before something that failed is tried again; it doubles with every failure in a row. */
@@ -29,7 +29,6 @@ const RETRY_MS_MAX = 2_000;
 export interface FlusherOptions {
   readonly stores: StateStores;
   readonly replicas: ReadonlyMap<GroupId, HostedReplica>;
-  readonly multiRaft: MultiRaft;
   readonly clock: Clock;
   readonly budget: StateBudget;
 }
@@ -105,7 +104,7 @@ export class Flusher {
     if (state.prepareFlush(replica)) this.#begin(state, replica).catch(() => {});
   }
 
-  #begin(state: ReplicaState, replica: FlushedReplica): Promise<void> {
+  #begin(state: ReplicaStore, replica: FlushedReplica): Promise<void> {
     this.#flushing = state.group;
     this.#wanted.delete(state.group);
     const flush = this.#flush(state, replica).finally(() => this.#flushing = undefined);
@@ -113,7 +112,7 @@ export class Flusher {
     return flush;
   }
 
-  async #flush(state: ReplicaState, replica: FlushedReplica): Promise<void> {
+  async #flush(state: ReplicaStore, replica: FlushedReplica): Promise<void> {
     try {
       await state.flush(replica);
       this.flushes++;
@@ -125,24 +124,11 @@ export class Flusher {
   }
 
   #nextGroup(): GroupId | undefined {
-    const { budget, multiRaft, stores } = this.#options;
+    const { budget, stores } = this.#options;
     const states = [...stores.all.values()];
     const memtableBytes = states.reduce((sum, { store }) => sum + store.memtableBytes, 0);
-    if (memtableBytes > budget.memtableBytes) {
-      return largest(states, ({ store }) => store.memtableBytes);
-    }
-    const [wanted] = this.#wanted;
-    if (wanted !== undefined) return wanted;
-    if (multiRaft.logBytes <= budget.logBytes) return undefined;
-    return largest(
-      states,
-      (state) => this.#isBehind(state) ? multiRaft.status(state.group)?.logBytes ?? 0 : 0,
-    );
-  }
-
-  /** Whether entries are applied that are above the store's point. */
-  #isBehind({ group, store }: ReplicaState): boolean {
-    return (this.#options.replicas.get(group)?.machine.appliedIndex ?? 0) > store.point.index;
+    if (memtableBytes <= budget.memtableBytes) return [...this.#wanted][0];
+    return largestOf(states, ({ store }) => store.memtableBytes)?.group;
   }
 
   /** One that cannot apply what it was handed does not stand where its membership does. */
@@ -160,7 +146,7 @@ export class Flusher {
     if (fullest !== undefined && fullest.store.backlog.fullness >= 1) void this.#compact(fullest);
   }
 
-  async #compact({ store }: ReplicaState): Promise<void> {
+  async #compact({ store }: ReplicaStore): Promise<void> {
     this.#isCompacting = true;
     try {
       if (await store.compact()) this.compactions++;
@@ -183,19 +169,12 @@ export class Flusher {
   }
 }
 
-function largest(
-  states: readonly ReplicaState[],
-  sizeOf: (state: ReplicaState) => number,
-): GroupId | undefined {
-  return largestOf(states, sizeOf)?.group;
-}
-
 /** The one of the largest size, if any is above 0; of equals the first. */
 function largestOf(
-  states: readonly ReplicaState[],
-  sizeOf: (state: ReplicaState) => number,
-): ReplicaState | undefined {
-  let found: ReplicaState | undefined;
+  states: readonly ReplicaStore[],
+  sizeOf: (state: ReplicaStore) => number,
+): ReplicaStore | undefined {
+  let found: ReplicaStore | undefined;
   let most = 0;
   for (const state of states) {
     const size = sizeOf(state);

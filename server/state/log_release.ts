@@ -1,5 +1,5 @@
 /**
- * Lets go of the log: of entries in memory that the stores hold and no follower within reach needs, and of
+ * Lets go of the log: of entries in memory that are applied and that no follower within reach needs, and of
  * segments on the disk that hold nothing any more which a restart would need.
  *
  * ```
@@ -34,15 +34,12 @@ import type { WalPosition, WalRecord, WalStats } from "../../wal-wasm/mod.ts";
 import type { StateBudget } from "./budget.ts";
 import type { EntryPlaces } from "./entry_places.ts";
 import type { Flusher } from "./flusher.ts";
-import type { ReplicaState } from "./replica_state.ts";
 import type { StateStores } from "./state_stores.ts";
 
 /** Ticks between two looks. */
 const LOOK_EVERY_TICKS = 4;
 /** Entries that followers need are kept up to so many times the budget; then they get a snapshot. */
 const KEPT_FOR_FOLLOWERS = 2;
-/** Those behind a snapshot that is under way are kept longer: it would have been in vain. */
-const KEPT_FOR_RECEIVERS = 3;
 
 /** The log on the disk. */
 export interface ReleasableLog {
@@ -63,8 +60,8 @@ export interface LogReleaseOptions {
   readonly budget: StateBudget;
   /** The records of what is to be durable. */
   readonly encode: (persist: readonly GroupPersist[]) => WalRecord[];
-  /** Knows of which groups a snapshot is on its way from here, and from which entry on it goes on. */
-  readonly sender: { heldIndex(group: GroupId): LogIndex | undefined };
+  /** They know of which groups a snapshot is made, or on its way from here, and where it ends. */
+  readonly holders: readonly { heldIndex(group: GroupId): LogIndex | undefined }[];
 }
 
 /** A group whose records before a segment are not needed once `persist` is durable. */
@@ -103,21 +100,22 @@ export class LogRelease {
     if (multiRaft.logBytes <= budget.logBytes / 2) return;
     for (const state of stores.all.values()) {
       const status = multiRaft.status(state.group);
-      if (status !== undefined) multiRaft.compact(state.group, this.#compactableIndex(state, status));
+      if (status !== undefined) multiRaft.compact(state.group, this.#compactableIndex(status));
     }
   }
 
-  /** Up to where entries of the group are given up in memory. */
-  #compactableIndex({ group, store }: ReplicaState, { followers }: RaftStatus): LogIndex {
-    const { budget, multiRaft, sender } = this.#options;
-    const { index } = store.point;
-    const held = multiRaft.logBytes <= budget.logBytes * KEPT_FOR_RECEIVERS
-      ? sender.heldIndex(group)
-      : undefined;
+  /**
+   * Up to where entries of the group are given up in memory. Those that are in no table are on the disk; a
+   * follower that needs them gets a snapshot, which is flushed for it.
+   */
+  #compactableIndex({ applied, followers, group }: RaftStatus): LogIndex {
+    const { budget, holders, multiRaft } = this.#options;
+    const isFull = multiRaft.logBytes > budget.heldLogBytes;
+    const held = isFull ? [] : holders.flatMap((holder) => holder.heldIndex(group) ?? []);
     const isRoomy = multiRaft.logBytes <= budget.logBytes;
     const isTight = multiRaft.logBytes > budget.logBytes * KEPT_FOR_FOLLOWERS;
     const needed = isTight ? [] : followers.filter((follower) => isRoomy || isWithinReach(follower));
-    return Math.min(index, held ?? Infinity, ...needed.map(({ matchIndex }) => matchIndex));
+    return Math.min(applied, ...held, ...needed.map(({ matchIndex }) => matchIndex));
   }
 
   #maybeRelease(): Promise<void> | undefined {

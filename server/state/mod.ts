@@ -3,7 +3,7 @@
  * log and disk stay bounded.
  *
  * ```
- * state machine ─rows─▶ replica_state ─▶ storage/          every applied command
+ * state machine ─rows─▶ replica_store ─▶ storage/          every applied command
  *                            ▲
  *                 flusher ───┘  when memtables, entries in memory or the log have grown
  *                    ▲
@@ -13,7 +13,7 @@
  * **A restart** is the stores' points and the entries of the log above them: `state_stores` opens the stores
  * without reading their data, `../node/recovery.ts` reads the log.
  *
- * **Read in this order.** `replica_state.ts`: one replica's store. `state_stores.ts`: all of them.
+ * **Read in this order.** `replica_store.ts`: one replica's store. `state_stores.ts`: all of them.
  * `budget.ts`: how large things may become. `flusher.ts`, `entry_places.ts`, `log_release.ts`.
  * `replica_snapshots.ts`: how a state is given away, and taken up. `state_keeper.ts`: all of it together.
  *
@@ -28,7 +28,7 @@
 
 export { type AskedBudget, type StateBudget, stateBudget } from "./budget.ts";
 export { EntryPlaces } from "./entry_places.ts";
-export type { ReplicaState } from "./replica_state.ts";
+export type { ReplicaStore } from "./replica_store.ts";
 export { StateKeeper, type StateKeeperStats } from "./state_keeper.ts";
 export { isStateError, StateStores, type StoreSizes } from "./state_stores.ts";
 export type { LogPoint } from "../storage/mod.ts";

@@ -14,7 +14,13 @@
  * @module
  */
 
-import { decodeMembership, type GroupId, type MultiRaft, type SnapshotMeta } from "../../raft/mod.ts";
+import {
+  decodeMembership,
+  type GroupId,
+  type LogIndex,
+  type MultiRaft,
+  type SnapshotMeta,
+} from "../../raft/mod.ts";
 import type { WalPosition } from "../../wal-wasm/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
 import type { Clock } from "../ports/mod.ts";
@@ -54,6 +60,8 @@ export interface HeldState extends Pick<StoreSnapshot, "point" | "read" | "relea
 /** See the module comment. */
 export class ReplicaSnapshots {
   readonly #options: ReplicaSnapshotsOptions;
+  /** Groups that are flushed for a snapshot, and the entry up to which. */
+  readonly #opening = new Map<GroupId, LogIndex>();
   readonly #installs = new Map<GroupId, StoreInstall>();
   #isClosed = false;
   /** Replicas that were switched since the start. */
@@ -72,9 +80,16 @@ export class ReplicaSnapshots {
   async openSnapshot(group: GroupId): Promise<HeldState | undefined> {
     const { flusher, replicas, stores } = this.#options;
     const replica = replicas.get(group);
-    if (replica === undefined || replica.machine.appliedIndex === 0) return undefined;
-    if (stores.get(group).isInstalling) return undefined;
-    await flusher.flushNow(group);
+    const index = replica?.machine.appliedIndex ?? 0;
+    // One that cannot apply what is committed would only be asked for the next snapshot.
+    const isFit = replica?.stallReason === undefined && !stores.get(group).isInstalling;
+    if (index === 0 || !isFit) return undefined;
+    this.#opening.set(group, index);
+    try {
+      await flusher.flushNow(group);
+    } finally {
+      this.#opening.delete(group);
+    }
     const snapshot = stores.get(group).store.openSnapshot();
     const description = encodeSnapshotDescription(snapshot);
     return {
@@ -83,6 +98,11 @@ export class ReplicaSnapshots {
       read: (fileNumber, offset, into) => snapshot.read(fileNumber, offset, into),
       release: () => snapshot.release(),
     };
+  }
+
+  /** Entries of the group above this one are kept for a snapshot that is being made. */
+  heldIndex(group: GroupId): LogIndex | undefined {
+    return this.#opening.get(group);
   }
 
   /**

@@ -63,7 +63,8 @@ export class StateKeeper {
     this.#snapshots = new ReplicaSnapshots({ ...options, flusher: this.#flusher });
     this.#sender = new SnapshotSender({ source: this.#snapshots, clock });
     this.#receiver = new SnapshotReceiver({ target: this.#snapshots, transport, clock });
-    this.#release = new LogRelease({ ...options, flusher: this.#flusher, sender: this.#sender });
+    const holders = [this.#snapshots, this.#sender];
+    this.#release = new LogRelease({ ...options, flusher: this.#flusher, holders });
   }
 
   /** Why stores cannot be flushed, or their tables not merged; `undefined` while they can. */

@@ -13,7 +13,7 @@
 import type { GroupId } from "../../raft/mod.ts";
 import { type FileSystem, joinPath } from "../../wal-wasm/mod.ts";
 import { BlockCache, StorageError, Store, type StoreOptions } from "../storage/mod.ts";
-import { ReplicaState } from "./replica_state.ts";
+import { ReplicaStore } from "./replica_store.ts";
 
 /** Sizes that only tests choose otherwise. */
 export type StoreSizes = Pick<StoreOptions, "level0Tables" | "level1Bytes" | "tableBytes" | "blockBytes">;
@@ -39,7 +39,7 @@ export class StateStores {
   readonly #options: StateStoresOptions;
   readonly #directory: string;
   readonly #cache: BlockCache;
-  readonly #states = new Map<GroupId, ReplicaState>();
+  readonly #states = new Map<GroupId, ReplicaStore>();
 
   private constructor(options: StateStoresOptions) {
     this.#options = options;
@@ -70,7 +70,7 @@ export class StateStores {
   }
 
   /** By group. */
-  get all(): ReadonlyMap<GroupId, ReplicaState> {
+  get all(): ReadonlyMap<GroupId, ReplicaStore> {
     return this.#states;
   }
 
@@ -80,7 +80,7 @@ export class StateStores {
   }
 
   /** The open store of a group. */
-  get(group: GroupId): ReplicaState {
+  get(group: GroupId): ReplicaStore {
     const state = this.#states.get(group);
     if (state === undefined) throw new RangeError(`Cannot use the state of group ${group}: it is not open`);
     return state;
@@ -91,7 +91,7 @@ export class StateStores {
    *
    * @throws {StorageError} when it cannot be opened
    */
-  async ensure(group: GroupId): Promise<ReplicaState> {
+  async ensure(group: GroupId): Promise<ReplicaStore> {
     const known = this.#states.get(group);
     if (known !== undefined) return known;
     const { fileSystem, pause, randomWord, sizes } = this.#options;
@@ -107,7 +107,7 @@ export class StateStores {
       pause,
       ...(randomWord === undefined ? {} : { randomWord }),
     });
-    const state = new ReplicaState(group, store);
+    const state = new ReplicaStore(group, store);
     this.#states.set(group, state);
     return state;
   }

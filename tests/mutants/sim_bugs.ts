@@ -3,8 +3,7 @@
  * with the seeds that every run of CI goes through: one that lets them pass is worth nothing. Those of the
  * core alone are shared with `tests/raft/`.
  *
- * A gap between a snapshot and the log is to join them when there are snapshots; until then there is one in
- * recovery.
+ * Those of the store alone have a list of their own (`storage_bugs.ts`).
  *
  * @module
  */
@@ -34,8 +33,9 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "after a failed sync the node goes on",
     edits: [{
       file: "server/node/node_loop.ts",
-      find: "(error) => this.#die(error));",
-      replace: "() => this.#orDie(() => this.#finishDurable(write)));",
+      find: "this.#orDie(() => this.#finishDurable(write)), (error) => this.#die(error));",
+      replace:
+        "this.#orDie(() => this.#finishDurable(write)), () => this.#orDie(() => this.#finishDurable(write)));",
     }],
   },
   {
@@ -50,8 +50,8 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "the vote is forgotten in a restart",
     edits: [{
       file: "server/node/recovery.ts",
-      find: "return { hardState: { ...hardState, commit }",
-      replace: "return { hardState: { ...hardState, vote: 0, commit }",
+      find: "vote: snapshot.term > term ? NO_NODE : vote,",
+      replace: "vote: NO_NODE,",
     }],
   },
   {
@@ -90,16 +90,18 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "recovery keeps an entry that was replaced",
     edits: [{
       file: "server/node/recovery.ts",
-      find: "  entries.length = position;\n  entries.push(entry);",
-      replace: "  if (position === entries.length) entries.push(entry);",
+      find: "  entries.length = position < 0 || position > entries.length ? 0 : position;\n",
+      replace: "  if (position < 0) entries.length = 0;\n  else if (position < entries.length) return;\n",
     }],
   },
   {
     name: "recovery leaves a gap at the end of the log",
     edits: [{
       file: "server/node/recovery.ts",
-      find: "snapshot, entries, promises",
-      replace: "snapshot, entries: entries.slice(0, Math.max(commit, entries.length - 1)), promises",
+      find: "return { hardState, snapshot, entries, promises",
+      replace:
+        "return { hardState, snapshot, entries: entries.slice(0, Math.max(0, hardState.commit - snapshot.index, " +
+        "entries.length - 1)), promises",
     }],
   },
   {
@@ -348,16 +350,16 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "a put without a time keeps that of the value before",
     edits: [{
       file: "server/kv/state_machine.ts",
-      find: "else this.#expiry.clear(name);",
-      replace: "else if (ttlMs < 0) this.#expiry.clear(name);",
+      find: "if (ttlMs === 0) return this.#clearTime(version, key);",
+      replace: "if (ttlMs === 0) return;",
     }],
   },
   {
     name: "a key is removed as expired that was written again meanwhile",
     edits: [{
       file: "server/kv/state_machine.ts",
-      find: "if (this.#isExpired(name)) this.#removeExpired(name);",
-      replace: "this.#removeExpired(name);",
+      find: "if (this.#isExpired(key)) this.#removeExpired(version, key);",
+      replace: "this.#removeExpired(version, key);",
     }],
   },
   {
@@ -387,6 +389,70 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
       file: "server/node/node_loop.ts",
       find: "removal.tick();",
       replace: "void removal;",
+    }],
+  },
+  {
+    name: "a flush forgets sessions",
+    edits: [{
+      file: "server/state/replica_store.ts",
+      find: "machine.takeUnsaved(Infinity));",
+      replace: "machine.takeUnsaved(0));",
+    }],
+  },
+  {
+    name: "the log is let go of before the store holds what was in it",
+    edits: [{
+      file: "server/state/log_release.ts",
+      find: "const { index } = state.store.point;",
+      replace: "const index = status.applied;",
+    }],
+  },
+  {
+    name: "term and vote go with a segment",
+    edits: [{
+      file: "server/state/log_release.ts",
+      find: "encode(releases.map(({ persist }) => persist))",
+      replace: "encode(releases.map(({ persist: { group, entries } }) => ({ group, entries })))",
+    }],
+  },
+  {
+    name: "of entries that are written again only the first one is",
+    edits: [{
+      file: "raft/snapshot.ts",
+      find: "const entries = log.slice({ from: above + 1, through: log.written, bytesMax: Infinity });",
+      replace: "const entries = log.slice({ from: above + 1, through: log.written, bytesMax: 0 });",
+    }],
+  },
+  {
+    name: "after a snapshot old entries count as if they followed it",
+    edits: [{
+      file: "server/state/replica_snapshots.ts",
+      find: "isHeld ? stores.get(group).store.point.logFloor : wal.end",
+      replace: "stores.get(group).store.point.logFloor",
+    }],
+  },
+  {
+    name: "a flush names the newest membership for its own",
+    edits: [{
+      file: "server/state/replica_store.ts",
+      find: "membershipIndex: membership.index,",
+      replace: "membershipIndex: machine.appliedIndex,",
+    }],
+  },
+  {
+    name: "after a snapshot the state machine goes on with the sessions it had",
+    edits: [{
+      file: "server/kv/state_machine.ts",
+      find: "    this.#sessions = Sessions.restore(this.#store.rows(SESSION_ROWS));\n",
+      replace: "",
+    }],
+  },
+  {
+    name: "a key that was deleted and is in a table comes back",
+    edits: [{
+      file: "server/kv/state_machine.ts",
+      find: 'return kind === "delete" ? this.#hasRow(key) : undefined;',
+      replace: "return false;",
     }],
   },
   ...[

@@ -347,10 +347,12 @@ function sumOfKept(machines: readonly SimMachine[]): KeptCounts {
 
 /** Little is much for them: a few writes are a flush, a few flushes a merge, a lost minute a snapshot. */
 function drawBudget(random: SeededRandom): StateBudget {
+  const logBytes = random.pick([2, 8, 32]) * 1_024;
   return {
     memtableBytes: random.pick([4, 8, 32]) * 1_024,
     cacheBytes: 64 * 1_024,
-    logBytes: random.pick([2, 8, 32]) * 1_024,
+    logBytes,
+    heldLogBytes: logBytes * random.pick([1, 3, 100]),
     segments: random.pick([2, 3, 4]),
   };
 }

@@ -46,7 +46,7 @@ interface Origin {
 }
 
 /** What a cluster is made of, where it is not the usual. */
-export interface ClusterOptions {
+export interface NodeClusterOptions {
   readonly partitionCount?: number;
   readonly replicationFactor?: number;
   readonly sizes?: Partial<Pick<NodeOptions, "walSegmentBytes" | "memory" | "budget" | "storeSizes">>;
@@ -55,13 +55,19 @@ export interface ClusterOptions {
 /** Sizes with which little is much. */
 export const TINY_SIZES = {
   walSegmentBytes: 64 * 1024,
-  budget: { memtableBytes: 16 * 1024, cacheBytes: 64 * 1024, logBytes: 32 * 1024, segments: 3 },
+  budget: {
+    memtableBytes: 16 * 1024,
+    cacheBytes: 64 * 1024,
+    logBytes: 32 * 1024,
+    heldLogBytes: 1024 * 1024,
+    segments: 3,
+  },
   storeSizes: { level0Tables: 2, level1Bytes: 32 * 1024, tableBytes: 8 * 1024, blockBytes: 512 },
 } as const;
 
 /** See the module comment. */
 export class NodeCluster {
-  readonly #options: ClusterOptions;
+  readonly #options: NodeClusterOptions;
   readonly network = new MemoryNetwork();
   readonly nodes = new Map<number, Node>();
   /** Nodes that the cluster has removed and that know it. */
@@ -71,7 +77,7 @@ export class NodeCluster {
   /** What the nodes were told that were not there at the beginning. */
   readonly #joined = new Map<number, Origin>();
 
-  constructor(size: number, options: ClusterOptions = {}) {
+  constructor(size: number, options: NodeClusterOptions = {}) {
     const { partitionCount = 4, replicationFactor = size } = options;
     this.#options = options;
     this.#directory = Deno.makeTempDirSync({ prefix: "prkdb-node-" });

@@ -18,7 +18,7 @@ import {
 export const TEST_FLOOR: LogFloor = { segment: 4, offset: 160 };
 
 /** A snapshot and where it goes. */
-export interface SnapshotTransfer {
+export interface StoreTransfer {
   readonly snapshot: StoreSnapshot;
   readonly install: StoreInstall;
   /** Bytes that are written at once, 700 unless given. */
@@ -34,7 +34,7 @@ export function beginTransfer(snapshot: StoreSnapshot, to: Store): Promise<Store
 
 /** Sends all that is missing; the buffer is used again at once, as a sender may do. */
 export async function transferFiles(
-  { snapshot, install, chunkBytes = 700, spoil }: SnapshotTransfer,
+  { snapshot, install, chunkBytes = 700, spoil }: StoreTransfer,
 ): Promise<void> {
   const buffer = new Uint8Array(chunkBytes);
   for (const { fileNumber, fileBytes, received } of install.missing) {

@@ -18,7 +18,7 @@ const UNSAVED_AT_ONCE = 1_000;
 export type FlushedReplica = Pick<HostedReplica, "machine" | "appliedTerm" | "membership">;
 
 /** See the module comment. */
-export class ReplicaState implements StateStore {
+export class ReplicaStore implements StateStore {
   readonly group: GroupId;
   readonly store: Store;
   /** Whether another state is taking its place: nothing is written meanwhile. */
