@@ -5,7 +5,6 @@
  */
 
 import {
-  decodeMembership,
   type Entry,
   type GroupId,
   type HardState,
@@ -31,7 +30,7 @@ import {
 } from "../../wal-wasm/mod.ts";
 import { type DataDirectory, DataDirectoryError, lostLog, rememberLog } from "../data/mod.ts";
 import type { Clock } from "../ports/mod.ts";
-import { EntryPlaces, type LogPoint } from "../state/mod.ts";
+import { EntryPlaces, type LogPoint, metaOfPoint } from "../state/mod.ts";
 import { decodeRecord } from "./wal_codec.ts";
 
 const INITIAL_HARD_STATE: HardState = { term: 0, vote: 0, commit: 0 };
@@ -186,8 +185,7 @@ function snapshotAt(point: LogPoint | undefined, initial: Membership): SnapshotM
   if (point === undefined || point.index === 0) {
     return { index: 0, term: 0, membership: initial, membershipIndex: 0 };
   }
-  const { index, term, membership, membershipIndex } = point;
-  return { index, term, membership: decodeMembership(membership), membershipIndex };
+  return metaOfPoint(point);
 }
 
 function isBefore(position: WalPosition, floor: WalPosition | undefined): boolean {

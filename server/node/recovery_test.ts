@@ -88,6 +88,39 @@ test("a damaged frame in the middle is named with file and offset, also where en
   );
 });
 
+test("entries that lie before the floor of a snapshot do not count, those behind it do", () => {
+  const at = (segment: number, offset: number) => ({ segment, offset });
+  const point = { ...POINT, index: 3, term: 2, logFloor: at(2, 500) };
+  const collector = new RecoveryCollector(() => point);
+  for (const index of [1, 2, 3, 4, 5]) collector.take(entryRecord(index, { position: at(1, 64 * index) }));
+  collector.take(entryRecord(6, { position: at(2, 499) }));
+  assert.equal(indexesOf(collector), [], "an old leader's entries are not glued behind the snapshot");
+  for (const index of [4, 5]) collector.take(entryRecord(index, { term: 2, position: at(2, 500 + index) }));
+  collector.mustHaveNoGap();
+  assert.equal(indexesOf(collector), [4, 5]);
+});
+
+test("what the store holds is not taken from the log, and what lies behind it is", () => {
+  const collector = new RecoveryCollector(() => ({ ...POINT, index: 3, term: 1 }));
+  for (const index of [2, 3, 4, 5]) collector.take(entryRecord(index));
+  collector.mustHaveNoGap();
+  assert.equal(indexesOf(collector), [4, 5]);
+  const { hardState, snapshot } = collector.restore(1, NOBODY);
+  assert.is(snapshot.index, 3);
+  assert.is(hardState.commit, 3, "what is in the store was committed");
+});
+
+test("entries whose beginning was let go of count once they were written again", () => {
+  const collector = new RecoveryCollector(() => ({ ...POINT, index: 3, term: 1 }));
+  for (const index of [5, 6]) collector.take(entryRecord(index));
+  assert.throws(() => collector.mustHaveNoGap(), /from 5 on, and its store those below 4/);
+  for (const index of [4, 5, 6, 7]) collector.take(entryRecord(index));
+  collector.mustHaveNoGap();
+  assert.equal(indexesOf(collector), [4, 5, 6, 7]);
+  for (const index of [2, 3]) collector.take(entryRecord(index));
+  assert.equal(indexesOf(collector), [], "an entry replaces all above it, also one that the store holds");
+});
+
 test("a log with a flipped bit is refused with file and offset", async () => {
   const machine = new Machine(1);
   await machine.run(20);
@@ -110,13 +143,26 @@ test("once a node is open, its log is remembered through any loss of power", asy
   }
 });
 
+const NOBODY = { voters: [], votersOutgoing: [], learners: [], learnersNext: [] };
+const POINT = {
+  index: 0,
+  term: 0,
+  membership: new Uint8Array(0),
+  membershipIndex: 0,
+  logFloor: { segment: 0, offset: 0 },
+};
+
+function indexesOf(collector: RecoveryCollector): readonly number[] {
+  return collector.restore(1, NOBODY).entries.map(({ index }) => index);
+}
+
 /** The record of entry `index` of group 1, as a log is written and as it is read. */
-function entryRecord(index: number) {
-  const entry = { index, term: 1, kind: 1, data: new Uint8Array(10) } as const;
+function entryRecord(index: number, { term = 1, position = { segment: 1, offset: 0 } } = {}) {
+  const entry = { index, term, kind: 1, data: new Uint8Array(10) } as const;
   const [record] = encodeRecords([{ group: 1, entries: [entry] }]) as [WalRecord];
   const { group, kind, head, body } = record;
   const payload = new Uint8Array([...head, ...body]);
-  return { group, kind, head, body, payload, position: { segment: 1, offset: 0 } };
+  return { group, kind, head, body, payload, position };
 }
 
 class PowerCut extends Error {}

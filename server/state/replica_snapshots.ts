@@ -14,13 +14,7 @@
  * @module
  */
 
-import {
-  decodeMembership,
-  type GroupId,
-  type LogIndex,
-  type MultiRaft,
-  type SnapshotMeta,
-} from "../../raft/mod.ts";
+import { type GroupId, type LogIndex, type MultiRaft, type SnapshotMeta } from "../../raft/mod.ts";
 import type { WalPosition } from "../../wal-wasm/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
 import type { Clock } from "../ports/mod.ts";
@@ -34,6 +28,7 @@ import {
 import { StateReadError } from "../kv/mod.ts";
 import type { EntryPlaces } from "./entry_places.ts";
 import type { Flusher } from "./flusher.ts";
+import { metaOfPoint } from "./point_membership.ts";
 import type { StateStores } from "./state_stores.ts";
 
 /** Between two looks whether the log is written, or the new state can be read. */
@@ -144,7 +139,7 @@ export class ReplicaSnapshots {
       this.#installs.delete(group);
       state.isInstalling = false;
       // A node that stops takes no further step: what is on its disk says the same.
-      if (!this.#isClosed) multiRaft.resume(group, isSwitched ? metaOf(point) : undefined);
+      if (!this.#isClosed) multiRaft.resume(group, isSwitched ? metaOfPoint(point) : undefined);
       inbox.push({ kind: "installed", group });
     }
   }
@@ -170,7 +165,7 @@ export class ReplicaSnapshots {
     }
     await install.finish(isHeld ? stores.get(group).store.point.logFloor : wal.end);
     if (!isHeld) places.forget(group);
-    await this.#read(replica, metaOf(point));
+    await this.#read(replica, metaOfPoint(point));
     this.installed++;
     return true;
   }
@@ -198,8 +193,4 @@ interface Switch {
   readonly group: GroupId;
   readonly point: LogPoint;
   readonly install: StoreInstall;
-}
-
-function metaOf({ index, term, membership, membershipIndex }: LogPoint): SnapshotMeta {
-  return { index, term, membership: decodeMembership(membership), membershipIndex };
 }

@@ -6,10 +6,11 @@
  * @module
  */
 
-import { encodeMembership, type GroupId } from "../../raft/mod.ts";
+import type { GroupId } from "../../raft/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
 import { type StateChange, StateReadError, type StateRow, type StateStore } from "../kv/mod.ts";
 import { type LogPoint, StorageError, type Store } from "../storage/mod.ts";
+import { pointMembership } from "./point_membership.ts";
 
 /** Rows of what a machine has in memory that are written within one turn: a millisecond or two. */
 const UNSAVED_AT_ONCE = 1_000;
@@ -104,7 +105,7 @@ export class ReplicaStore implements StateStore {
     return {
       index: machine.appliedIndex,
       term: appliedTerm,
-      membership: encodeMembership(membership.membership),
+      membership: pointMembership(membership.membership),
       membershipIndex: membership.index,
       logFloor: this.store.point.logFloor,
     };

@@ -109,6 +109,7 @@ const STAIRCASE: readonly Step[] = [
     "server/calls",
     "server/ports",
     "server/api",
+    "server/cluster",
     "server/kv",
     "server/storage",
     "raft",
