@@ -14,7 +14,7 @@
  * @module
  */
 
-import { type GroupId, type LogIndex, type MultiRaft, type SnapshotMeta } from "../../raft/mod.ts";
+import type { GroupId, LogIndex, MultiRaft, SnapshotMeta } from "../../raft/mod.ts";
 import type { WalPosition } from "../../wal-wasm/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
 import type { Clock } from "../ports/mod.ts";
