@@ -101,6 +101,9 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   /** Handed out, and not applied yet because the state could not be read. */
   #unapplied: readonly Entry[] = NO_ENTRIES;
   #stallReason: string | undefined;
+  #takenIndex: LogIndex = 0;
+  /** Whether entries wait for another state. */
+  #isHeld = false;
   /** By index, in the order of indexes. */
   readonly #writes = new Map<LogIndex, PendingWrite>();
   #asked: ReadCall[] = [];
@@ -157,7 +160,10 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     if (index === 0) return;
     this.machine.restore(index);
     this.#appliedTerm = term;
-    this.#unapplied = NO_ENTRIES;
+    this.#takenIndex = Math.max(this.#takenIndex, index);
+    this.#unapplied = this.#unapplied.filter((entry) => entry.index > index);
+    this.#isHeld = false;
+    this.apply(NO_ENTRIES);
     this.#behindSinceMs = undefined;
     if (this.#confirmed.length > 0) this.#answerConfirmed();
   }
@@ -177,7 +183,12 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
    * because the state cannot be read waits, and is tried again with the next call.
    */
   apply(entries: readonly Entry[]): void {
+    this.#takenIndex = entries.at(-1)?.index ?? this.#takenIndex;
     const waiting = this.#unapplied.length === 0 ? entries : [...this.#unapplied, ...entries];
+    if (this.#isHeld) {
+      this.#unapplied = waiting;
+      return;
+    }
     const { timeMs } = this.machine;
     const applied = this.#applyEach(waiting);
     this.#unapplied = applied === waiting.length ? NO_ENTRIES : waiting.slice(applied);
@@ -188,12 +199,44 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
 
   /** Why entries that were handed out are not applied; `undefined` if all are. */
   get stallReason(): string | undefined {
+    if (this.#isHeld) return "another state is to take the place of this one";
     return this.#unapplied.length === 0 ? undefined : this.#stallReason;
   }
 
   /** The last entry that was handed out to be applied. */
   get takenIndex(): LogIndex {
-    return this.#unapplied.at(-1)?.index ?? this.machine.appliedIndex;
+    return this.#takenIndex;
+  }
+
+  /** The entry at which another state must stand at least, so that what waits here follows it. */
+  get baseIndex(): LogIndex {
+    return (this.#unapplied[0]?.index ?? this.#takenIndex + 1) - 1;
+  }
+
+  /** Bytes of entries that wait to be applied. */
+  get unappliedBytes(): number {
+    return this.#unapplied.reduce((sum, { data }) => sum + data.length, 0);
+  }
+
+  /** From now on entries wait, until another state takes the place of this one, or {@linkcode goOn}. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** No other state comes: what waits is applied. */
+  goOn(): void {
+    this.#isHeld = false;
+    this.apply(NO_ENTRIES);
+  }
+
+  /**
+   * The store does not hold what the log was let go of for, up to `snapshot`: until another state takes its
+   * place nothing can be applied.
+   */
+  lose({ index, membership, membershipIndex }: SnapshotMeta): void {
+    this.#membership = { index: membershipIndex, membership };
+    this.#takenIndex = index;
+    this.#isHeld = true;
   }
 
   /** A leader says that all up to `commit` is committed. */

@@ -18,6 +18,8 @@ export const RESOURCE_TROUBLE_KINDS = [
   "memory_full",
   /** Stores cannot be flushed, or their tables not merged: memory fills, or reads become slower. */
   "state_files",
+  /** The state of a replica is damaged, and comes anew from another node if there is one. */
+  "state_damaged",
   /** The store of a replica that was moved here cannot be made. */
   "state_opening",
   /** A leader sends an entry that no file of the log can hold here: its replica stays behind. */

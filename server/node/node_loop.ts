@@ -428,6 +428,7 @@ export class NodeLoop {
     troubles.note("memory_full", gate.memoryTrouble);
     troubles.note("entry_too_large", gate.entryTrouble);
     troubles.note("state_files", keeper.trouble);
+    troubles.note("state_damaged", keeper.damage);
     troubles.note("peer_distrusted", peers.distrustTrouble);
   }
 

@@ -75,10 +75,19 @@ export async function recoverLog(options: LogOptions): Promise<RecoveredLog> {
 /** What has been read of one group. */
 interface CollectedGroup {
   hardState: HardState;
-  /** Contiguous, above the store's point. */
-  readonly entries: Entry[];
+  /** Contiguous, above the point. */
+  entries: FoundEntry[];
   readonly promises: Map<NodeId, PeerPromise>;
-  readonly point: LogPoint | undefined;
+  /** Of the store, or what the log says that it was if that is higher. */
+  point: LogPoint | undefined;
+  /** Whether the store does not hold what it has held. */
+  isLost: boolean;
+}
+
+/** An entry, and where it lies. */
+interface FoundEntry {
+  readonly entry: Entry;
+  readonly position: WalPosition;
 }
 
 /**
@@ -87,6 +96,9 @@ interface CollectedGroup {
  *
  * Of a log whose beginning was let go of, the first entries of a group may lack those before them, until the
  * copies follow that were written in their place.
+ *
+ * A point in the log that lies above that of the store shows that the store was lost: the log is still all
+ * that the replica has promised, and its state has to come from another one.
  */
 export class RecoveryCollector {
   readonly #groups = new Map<GroupId, CollectedGroup>();
@@ -112,23 +124,30 @@ export class RecoveryCollector {
         state.promises.set(decoded.promise.node, decoded.promise);
         return;
       case "entry":
-        if (isBefore(record.position, state.point?.logFloor)) return;
-        takeEntry(state, decoded.entry);
+        takeEntry(state, { entry: decoded.entry, position: record.position });
         this.places.note({
           group: record.group,
           index: decoded.entry.index,
           segment: record.position.segment,
         });
         return;
+      case "point":
+        return raisePoint(state, decoded.point);
       default:
         return unreachable(decoded);
     }
   }
 
+  /** Up to where the log of `group` was let go of for a store that does not hold it any more. */
+  lostPoint(group: GroupId): LogPoint | undefined {
+    const { isLost, point } = this.#group(group);
+    return isLost ? point : undefined;
+  }
+
   /** @throws {RangeError} when entries are missing */
   mustHaveNoGap(): void {
     for (const [group, { entries, point }] of this.#groups) {
-      const first = entries[0]?.index ?? 0;
+      const first = entries[0]?.entry.index ?? 0;
       const wanted = indexOf(point) + 1;
       if (first <= wanted) continue;
       throw new RangeError(
@@ -145,7 +164,8 @@ export class RecoveryCollector {
 
   /** What the replica of `group` here is restored from; `initial` is its membership before any change. */
   restore(group: GroupId, initial: Membership): Restored {
-    const { hardState: { term, vote, commit }, entries, promises, point } = this.#group(group);
+    const { hardState: { term, vote, commit }, promises, point, ...found } = this.#group(group);
+    const entries = found.entries.map(({ entry }) => entry);
     const snapshot = snapshotAt(point, initial);
     const last = entries.at(-1)?.index ?? snapshot.index;
     const hardState = {
@@ -161,7 +181,7 @@ export class RecoveryCollector {
     let state = this.#groups.get(group);
     if (state === undefined) {
       const point = this.#pointOf(group);
-      state = { hardState: INITIAL_HARD_STATE, entries: [], promises: new Map(), point };
+      state = { hardState: INITIAL_HARD_STATE, entries: [], promises: new Map(), point, isLost: false };
       this.#groups.set(group, state);
     }
     return state;
@@ -169,11 +189,23 @@ export class RecoveryCollector {
 }
 
 /** An entry replaces all that were written before at its index and above. */
-function takeEntry({ entries, point }: CollectedGroup, entry: Entry): void {
-  const position = entry.index - (entries[0]?.index ?? entry.index);
+function takeEntry({ entries, point }: CollectedGroup, found: FoundEntry): void {
+  if (isBefore(found.position, point?.logFloor)) return;
+  const { index } = found.entry;
+  const place = index - (entries[0]?.entry.index ?? index);
   // Those before a gap are of no use: nothing that follows can belong to them.
-  entries.length = position < 0 || position > entries.length ? 0 : position;
-  if (entry.index > indexOf(point)) entries.push(entry);
+  entries.length = place < 0 || place > entries.length ? 0 : place;
+  if (index > indexOf(point)) entries.push(found);
+}
+
+/** The log was let go of up to `point`, which a store has held. */
+function raisePoint(state: CollectedGroup, point: LogPoint): void {
+  if (point.index <= indexOf(state.point)) return;
+  state.point = point;
+  state.isLost = true;
+  state.entries = state.entries.filter(({ entry, position }) =>
+    entry.index > point.index && !isBefore(position, point.logFloor)
+  );
 }
 
 function indexOf(point: LogPoint | undefined): LogIndex {

@@ -16,6 +16,9 @@ const LOG_BYTES_MAX = 32 * MEBIBYTE;
 /** Below what makes a node refuse puts. */
 const HELD_LOG_SHARE = 5 / 8;
 
+/** A gibibyte in tables of 8 MiB within 22 minutes, at less than a thousandth of a processor. */
+const VERIFY_EVERY_MS = 10_000;
+
 /** See the module comment. */
 export interface StateBudget {
   /** Of memtables: above it the largest is flushed. */
@@ -29,6 +32,8 @@ export interface StateBudget {
    * up, too, and the receiver needs another one.
    */
   readonly heldLogBytes: number;
+  /** Pause between two tables that are read again to see whether they are sound. */
+  readonly verifyEveryMs: number;
   /** Segments of the log on disk: above it the oldest is let go of. */
   readonly segments: number;
 }
@@ -43,6 +48,7 @@ export function stateBudget({ state, log }: MemoryLimits, asked: AskedBudget): S
     cacheBytes: asked.cacheBytes ?? Math.min(CACHE_BYTES_MAX, Math.floor(state / 4)),
     logBytes: asked.logBytes ?? Math.min(LOG_BYTES_MAX, Math.floor(log / 4)),
     heldLogBytes: asked.heldLogBytes ?? Math.floor(log * HELD_LOG_SHARE),
+    verifyEveryMs: asked.verifyEveryMs ?? VERIFY_EVERY_MS,
     segments: asked.segments ?? SEGMENTS,
   };
 }

@@ -142,16 +142,19 @@ export class Flusher {
     if (this.#isCompacting || this.#mustWait(this.#compactionFailure)) return;
     const states = [...this.#options.stores.all.values()];
     for (const state of states) state.noteTables();
-    const fullest = largestOf(states, ({ store }) => store.backlog.fullness);
+    // Where a table is damaged a merge fails at it, and others would wait.
+    const sound = states.filter(({ damage }) => damage === undefined);
+    const fullest = largestOf(sound, ({ store }) => store.backlog.fullness);
     if (fullest !== undefined && fullest.store.backlog.fullness >= 1) void this.#compact(fullest);
   }
 
-  async #compact({ store }: ReplicaStore): Promise<void> {
+  async #compact(state: ReplicaStore): Promise<void> {
     this.#isCompacting = true;
     try {
-      if (await store.compact()) this.compactions++;
+      if (await state.store.compact()) this.compactions++;
       this.#compactionFailure = undefined;
     } catch (error) {
+      state.noteError(error);
       if (!this.#isClosed) this.#compactionFailure = this.#failed(error, this.#compactionFailure);
     } finally {
       this.#isCompacting = false;

@@ -17,7 +17,7 @@
  * and still holds the segment, because entries of it wait to be committed there, has *all* its entries above
  * the point written again: a few of them alone would cut off those that follow when the log is read.
  *
- * Everything that is written again is in one batch and durable before anything is let go of.
+ * Everything that is written again is in one batch, with the point, and durable before anything is let go of.
  *
  * @module
  */
@@ -31,9 +31,12 @@ import type {
   RaftStatus,
 } from "../../raft/mod.ts";
 import type { WalPosition, WalRecord, WalStats } from "../../wal-wasm/mod.ts";
+import type { HostedReplica } from "../calls/mod.ts";
+import type { LogPoint } from "../storage/mod.ts";
 import type { StateBudget } from "./budget.ts";
 import type { EntryPlaces } from "./entry_places.ts";
 import type { Flusher } from "./flusher.ts";
+import type { ReplicaSnapshots } from "./replica_snapshots.ts";
 import type { StateStores } from "./state_stores.ts";
 
 /** Ticks between two looks. */
@@ -56,10 +59,12 @@ export interface LogReleaseOptions {
   readonly multiRaft: MultiRaft;
   readonly stores: StateStores;
   readonly flusher: Flusher;
+  readonly snapshots: Pick<ReplicaSnapshots, "switched">;
+  readonly replicas: ReadonlyMap<GroupId, Pick<HostedReplica, "baseIndex">>;
   readonly places: EntryPlaces;
   readonly budget: StateBudget;
   /** The records of what is to be durable. */
-  readonly encode: (persist: readonly GroupPersist[]) => WalRecord[];
+  readonly encode: (persist: readonly WrittenGroup[]) => WalRecord[];
   /** They know of which groups a snapshot is made, or on its way from here, and where it ends. */
   readonly holders: readonly { heldIndex(group: GroupId): LogIndex | undefined }[];
 }
@@ -69,7 +74,13 @@ interface Release {
   readonly group: GroupId;
   /** Of the first entry that is needed; `undefined` if all that is needed is in `persist`. */
   readonly segment: number | undefined;
-  readonly persist: GroupPersist;
+  readonly persist: WrittenGroup;
+}
+
+/** What of a group is written to the log. */
+export interface WrittenGroup extends GroupPersist {
+  /** Up to where the log is let go of, which the store holds. */
+  readonly point?: LogPoint;
 }
 
 /** See the module comment. */
@@ -109,17 +120,20 @@ export class LogRelease {
    * follower that needs them gets a snapshot, which is flushed for it.
    */
   #compactableIndex({ applied, followers, group }: RaftStatus): LogIndex {
-    const { budget, holders, multiRaft } = this.#options;
+    const { budget, holders, multiRaft, replicas } = this.#options;
+    // What waits to be applied counts as memory of the log as long as it is in the log.
+    const base = replicas.get(group)?.baseIndex ?? 0;
     const isFull = multiRaft.logBytes > budget.heldLogBytes;
     const held = isFull ? [] : holders.flatMap((holder) => holder.heldIndex(group) ?? []);
     const isRoomy = multiRaft.logBytes <= budget.logBytes;
     const isTight = multiRaft.logBytes > budget.logBytes * KEPT_FOR_FOLLOWERS;
     const needed = isTight ? [] : followers.filter((follower) => isRoomy || isWithinReach(follower));
-    return Math.min(applied, ...held, ...needed.map(({ matchIndex }) => matchIndex));
+    return Math.min(applied, base, ...held, ...needed.map(({ matchIndex }) => matchIndex));
   }
 
   #maybeRelease(): Promise<void> | undefined {
-    const { budget, wal } = this.#options;
+    const { budget, snapshots, wal } = this.#options;
+    if (snapshots.switched.size > 0) return this.#writePoints();
     if (wal.stats.segmentCount <= budget.segments) return undefined;
     const releases = wal.groupsHoldingBack().flatMap((group) => this.#releaseOf(group) ?? []);
     return releases.length === 0 ? undefined : this.#write(releases);
@@ -130,14 +144,32 @@ export class LogRelease {
     const state = stores.all.get(group);
     const status = multiRaft.status(group);
     if (state === undefined || status === undefined) return undefined;
-    const { index } = state.store.point;
+    const point = state.lost ?? state.store.point;
+    const { index } = point;
     places.forgetBefore(group, index + 1);
     const segment = status.lastIndex > index ? places.segmentFrom(group, index + 1) : undefined;
     const isInOldest = segment !== undefined && segment <= wal.stats.oldestSegment;
     if (isInOldest && status.applied > index) return void flusher.want(group);
     const above = isInOldest ? index : status.lastIndex;
     const persist = multiRaft.persistAgain(group, above);
-    return persist && { group, segment: isInOldest ? undefined : segment, persist };
+    return persist && { group, segment: isInOldest ? undefined : segment, persist: { ...persist, point } };
+  }
+
+  /** The log says where the states stand that have come as snapshots, in case their stores are lost. */
+  async #writePoints(): Promise<void> {
+    const { encode, snapshots, stores, wal } = this.#options;
+    const groups = [...snapshots.switched];
+    const records = encode(
+      groups.map((group) => ({ group, entries: [], point: stores.get(group).store.point })),
+    );
+    if (!wal.hasRoomFor(bytesOf(records))) return;
+    this.#isWriting = true;
+    try {
+      await wal.append(records);
+      for (const group of groups) snapshots.switched.delete(group);
+    } finally {
+      this.#isWriting = false;
+    }
   }
 
   async #write(releases: readonly Release[]): Promise<void> {

@@ -15,7 +15,8 @@
  *
  * **Read in this order.** `replica_store.ts`: one replica's store. `state_stores.ts`: all of them.
  * `budget.ts`: how large things may become. `flusher.ts`, `entry_places.ts`, `log_release.ts`.
- * `replica_snapshots.ts`: how a state is given away, and taken up. `state_keeper.ts`: all of it together.
+ * `replica_snapshots.ts`: how a state is given away, and taken up. `verifier.ts` and `repair.ts`: how damage is
+ * found, and made whole. `state_keeper.ts`: all of it together.
  *
  * **Invariants**
  *
@@ -28,6 +29,7 @@
 
 export { type AskedBudget, type StateBudget, stateBudget } from "./budget.ts";
 export { EntryPlaces } from "./entry_places.ts";
+export type { WrittenGroup } from "./log_release.ts";
 export { metaOfPoint, pointMembership } from "./point_membership.ts";
 export type { ReplicaStore } from "./replica_store.ts";
 export { StateKeeper, type StateKeeperStats } from "./state_keeper.ts";

@@ -29,6 +29,7 @@ import { StateReadError } from "../kv/mod.ts";
 import type { EntryPlaces } from "./entry_places.ts";
 import type { Flusher } from "./flusher.ts";
 import { metaOfPoint } from "./point_membership.ts";
+import type { ReplicaStore } from "./replica_store.ts";
 import type { StateStores } from "./state_stores.ts";
 
 /** Between two looks whether the log is written, or the new state can be read. */
@@ -47,6 +48,9 @@ export interface ReplicaSnapshotsOptions {
   readonly inbox: { push(input: { readonly kind: "installed"; readonly group: GroupId }): void };
 }
 
+/** A state that is received. */
+export type ReceivedState = Pick<StoreInstall, "missing" | "write" | "abandon">;
+
 /** A state that is given away. */
 export interface HeldState extends Pick<StoreSnapshot, "point" | "read" | "release"> {
   readonly description: Uint8Array;
@@ -59,8 +63,11 @@ export class ReplicaSnapshots {
   readonly #opening = new Map<GroupId, LogIndex>();
   readonly #installs = new Map<GroupId, StoreInstall>();
   #isClosed = false;
-  /** Replicas that were switched since the start. */
+  /** Replicas that were switched since the start, and those of them that were damaged. */
   installed = 0;
+  repaired = 0;
+  /** Groups that were switched and of which the log does not say so yet. */
+  readonly switched = new Set<GroupId>();
 
   constructor(options: ReplicaSnapshotsOptions) {
     this.#options = options;
@@ -77,7 +84,8 @@ export class ReplicaSnapshots {
     const replica = replicas.get(group);
     const index = replica?.machine.appliedIndex ?? 0;
     // One that cannot apply what is committed would only be asked for the next snapshot.
-    const isFit = replica?.stallReason === undefined && !stores.get(group).isInstalling;
+    const state = stores.get(group);
+    const isFit = replica?.stallReason === undefined && state.damage === undefined && !state.isInstalling;
     if (index === 0 || !isFit) return undefined;
     this.#opening.set(group, index);
     try {
@@ -106,15 +114,23 @@ export class ReplicaSnapshots {
    * @throws {StorageError} when the disk refuses it
    * @throws {RangeError} when the description is none
    */
-  async begin(group: GroupId, description: Uint8Array): Promise<StoreInstall | undefined> {
+  async begin(group: GroupId, description: Uint8Array): Promise<ReceivedState | undefined> {
     const { replicas, stores } = this.#options;
     const snapshot = decodeSnapshotDescription(description);
     const replica = replicas.get(group);
-    if (replica === undefined || replica.takenIndex >= snapshot.point.index) return undefined;
+    const isDamaged = stores.get(group).damage !== undefined;
+    if (replica === undefined || !isWanted(snapshot.point, { replica, isDamaged })) return undefined;
     await this.#installs.get(group)?.abandon();
-    const install = await stores.get(group).store.beginInstall(snapshot);
-    this.#installs.set(group, install);
-    return install;
+    // What is applied from now on is no more than the snapshot has.
+    if (isDamaged) replica.hold();
+    try {
+      const install = await stores.get(group).store.beginInstall(snapshot);
+      this.#installs.set(group, install);
+      return { ...bound(install), abandon: () => this.#abandon(group, install) };
+    } catch (error) {
+      this.#letGoOn(group);
+      throw error;
+    }
   }
 
   /**
@@ -135,13 +151,38 @@ export class ReplicaSnapshots {
     let isSwitched = false;
     try {
       isSwitched = await this.#switch({ group, point, install });
+      if (isSwitched) this.#noteSwitched(state);
     } finally {
       this.#installs.delete(group);
       state.isInstalling = false;
       // A node that stops takes no further step: what is on its disk says the same.
-      if (!this.#isClosed) multiRaft.resume(group, isSwitched ? metaOfPoint(point) : undefined);
+      if (!this.#isClosed) {
+        multiRaft.resume(group, isSwitched ? metaOfPoint(point) : undefined);
+        this.#letGoOn(group);
+      }
       inbox.push({ kind: "installed", group });
     }
+  }
+
+  #noteSwitched(state: ReplicaStore): void {
+    this.installed++;
+    if (state.damage !== undefined) this.repaired++;
+    state.noteReplaced();
+    this.switched.add(state.group);
+    void this.#options.stores.removeFormer(state.group);
+  }
+
+  async #abandon(group: GroupId, install: StoreInstall): Promise<void> {
+    await install.abandon();
+    if (this.#installs.get(group) !== install) return;
+    this.#installs.delete(group);
+    this.#letGoOn(group);
+  }
+
+  /** A replica that was held for a snapshot goes on with what it has, if it has anything. */
+  #letGoOn(group: GroupId): void {
+    if (this.#isClosed || this.#options.stores.get(group).lost !== undefined) return;
+    this.#options.replicas.get(group)?.goOn();
   }
 
   /** Nothing is switched any more. */
@@ -158,15 +199,15 @@ export class ReplicaSnapshots {
       isHeld = multiRaft.holdsEntry(group, point);
     }
     const replica = replicas.get(group)!;
+    const state = stores.get(group);
     // What was handed out before it was suspended may have brought it as far.
-    if (replica.takenIndex >= point.index) {
+    if (!isWanted(point, { replica, isDamaged: state.damage !== undefined })) {
       await install.abandon();
       return false;
     }
-    await install.finish(isHeld ? stores.get(group).store.point.logFloor : wal.end);
+    await install.finish(isHeld ? state.logFloor : wal.end);
     if (!isHeld) places.forget(group);
     await this.#read(replica, metaOfPoint(point));
-    this.installed++;
     return true;
   }
 
@@ -186,6 +227,24 @@ export class ReplicaSnapshots {
     await new Promise<void>((resolve) => void this.#options.clock.after(LOOK_MS, resolve));
     if (this.#isClosed) throw new Error("the node stops");
   }
+}
+
+/** A replica that may be switched. */
+interface Candidate {
+  readonly replica: Pick<HostedReplica, "baseIndex" | "takenIndex">;
+  readonly isDamaged: boolean;
+}
+
+/** Whether a replica is better off with the state of `point`: it leads further, or replaces what is damaged. */
+function isWanted(point: LogPoint, { replica, isDamaged }: Candidate): boolean {
+  return isDamaged ? point.index >= replica.baseIndex : point.index > replica.takenIndex;
+}
+
+function bound(install: StoreInstall): Pick<StoreInstall, "missing" | "write"> {
+  return {
+    missing: install.missing,
+    write: (fileNumber, offset, bytes) => install.write(fileNumber, offset, bytes),
+  };
 }
 
 /** A replica on its way to a snapshot. */

@@ -24,6 +24,9 @@ export class ReplicaStore implements StateStore {
   readonly store: Store;
   /** Whether another state is taking its place: nothing is written meanwhile. */
   isInstalling = false;
+  /** Up to where the log was let go of for a store that is lost: the state there is to come from elsewhere. */
+  lost: LogPoint | undefined;
+  #damage: string | undefined;
   #tableBytes = 0;
 
   constructor(group: GroupId, store: Store) {
@@ -43,6 +46,28 @@ export class ReplicaStore implements StateStore {
     return this.store.memtableBytes + this.#tableBytes;
   }
 
+  /** What of the state cannot be read here any more, with file and offset; `undefined` while all can. */
+  get damage(): string | undefined {
+    return this.#damage ?? (this.lost && `it stood at entry ${this.lost.index}, and is lost`);
+  }
+
+  /** Where entries of the log begin to count for what is here. */
+  get logFloor(): LogPoint["logFloor"] {
+    return (this.lost ?? this.store.point).logFloor;
+  }
+
+  /** Takes note of what a read has met: damage stays until another state takes the place of this one. */
+  noteError(error: unknown): void {
+    const isDamage = error instanceof StorageError && error.code === "STORAGE_DAMAGED";
+    if (isDamage) this.#damage ??= error.message;
+  }
+
+  /** Another state has taken the place of this one. */
+  noteReplaced(): void {
+    this.#damage = undefined;
+    this.lost = undefined;
+  }
+
   /** Looks how much memory its tables take; that changes rarely, and costs something to know. */
   noteTables(): void {
     this.#tableBytes = this.store.tableMemoryBytes;
@@ -52,7 +77,7 @@ export class ReplicaStore implements StateStore {
     try {
       return this.store.get(key);
     } catch (error) {
-      throw asReadError(error);
+      throw this.#readError(error);
     }
   }
 
@@ -70,7 +95,7 @@ export class ReplicaStore implements StateStore {
         yield { key: row, value: value.slice(valueStart, valueEnd), version };
       }
     } catch (error) {
-      throw asReadError(error);
+      throw this.#readError(error);
     } finally {
       cursor.close();
     }
@@ -101,20 +126,21 @@ export class ReplicaStore implements StateStore {
     return this.store.flush(this.#pointOf(replica), machine.takeUnsaved(Infinity));
   }
 
+  #readError(error: unknown): unknown {
+    this.noteError(error);
+    if (!(error instanceof StorageError) || error.code === "STORAGE_STATE") return error;
+    return new StateReadError(error.message, { isDamaged: error.code === "STORAGE_DAMAGED", cause: error });
+  }
+
   #pointOf({ appliedTerm, machine, membership }: FlushedReplica): LogPoint {
     return {
       index: machine.appliedIndex,
       term: appliedTerm,
       membership: pointMembership(membership.membership),
       membershipIndex: membership.index,
-      logFloor: this.store.point.logFloor,
+      logFloor: this.logFloor,
     };
   }
-}
-
-function asReadError(error: unknown): unknown {
-  if (!(error instanceof StorageError) || error.code === "STORAGE_STATE") return error;
-  return new StateReadError(error.message, { isDamaged: error.code === "STORAGE_DAMAGED", cause: error });
 }
 
 function beginsWith(key: Uint8Array, prefix: Uint8Array): boolean {

@@ -6,16 +6,19 @@
  */
 
 import type { GroupId, GroupPersist, MultiRaft, NodeId, SnapshotWanted } from "../../raft/mod.ts";
-import type { Wal, WalRecord } from "../../wal-wasm/mod.ts";
+import type { Wal } from "../../wal-wasm/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
 import type { Clock, PeerTransport, SnapshotAnswer, SnapshotRequest } from "../ports/mod.ts";
 import { SnapshotReceiver, type SnapshotReceiverStats, SnapshotSender } from "../snapshot/mod.ts";
 import type { StateBudget } from "./budget.ts";
 import type { EntryPlaces } from "./entry_places.ts";
 import { Flusher } from "./flusher.ts";
-import { LogRelease } from "./log_release.ts";
+import { LogRelease, type LogReleaseOptions } from "./log_release.ts";
 import { ReplicaSnapshots, type ReplicaSnapshotsOptions } from "./replica_snapshots.ts";
+import { Repair } from "./repair.ts";
 import type { StateStores } from "./state_stores.ts";
+
+import { Verifier } from "./verifier.ts";
 
 /** What it works with. */
 export interface StateKeeperOptions {
@@ -31,7 +34,7 @@ export interface StateKeeperOptions {
   /** Told when a replica stands on another state. */
   readonly inbox: ReplicaSnapshotsOptions["inbox"];
   /** The records of what is to be durable. */
-  readonly encode: (persist: readonly GroupPersist[]) => WalRecord[];
+  readonly encode: LogReleaseOptions["encode"];
 }
 
 /** What it has done since it was made. */
@@ -42,6 +45,10 @@ export interface StateKeeperStats {
   readonly releases: number;
   /** Replicas that were switched to a snapshot. */
   readonly installed: number;
+  /** Of those, the ones that were damaged. */
+  readonly repaired: number;
+  /** Tables that were read again and found sound. */
+  readonly verified: number;
   readonly snapshotsSent: number;
   readonly snapshotBytesSent: number;
   readonly receiving: SnapshotReceiverStats;
@@ -52,6 +59,8 @@ export class StateKeeper {
   readonly #options: StateKeeperOptions;
   readonly #flusher: Flusher;
   readonly #release: LogRelease;
+  readonly #repair: Repair;
+  readonly #verifier: Verifier;
   readonly #snapshots: ReplicaSnapshots;
   readonly #sender: SnapshotSender;
   readonly #receiver: SnapshotReceiver;
@@ -64,12 +73,20 @@ export class StateKeeper {
     this.#sender = new SnapshotSender({ source: this.#snapshots, clock });
     this.#receiver = new SnapshotReceiver({ target: this.#snapshots, transport, clock });
     const holders = [this.#snapshots, this.#sender];
-    this.#release = new LogRelease({ ...options, flusher: this.#flusher, holders });
+    const flusher = this.#flusher;
+    this.#release = new LogRelease({ ...options, flusher, snapshots: this.#snapshots, holders });
+    this.#repair = new Repair({ ...options, receiver: this.#receiver });
+    this.#verifier = new Verifier(options);
   }
 
   /** Why stores cannot be flushed, or their tables not merged; `undefined` while they can. */
   get trouble(): string | undefined {
     return this.#flusher.trouble;
+  }
+
+  /** What of the states here is damaged, and where; `undefined` while nothing is. */
+  get damage(): string | undefined {
+    return this.#repair.trouble;
   }
 
   get stats(): StateKeeperStats {
@@ -79,6 +96,8 @@ export class StateKeeper {
       compactions: this.#flusher.compactions,
       releases: this.#release.releases,
       installed: this.#snapshots.installed,
+      repaired: this.#snapshots.repaired,
+      verified: this.#verifier.verified,
       snapshotsSent: sent,
       snapshotBytesSent: bytesSent,
       receiving: this.#receiver.stats,
@@ -114,6 +133,8 @@ export class StateKeeper {
     this.#flusher.tick();
     this.#receiver.tick();
     this.#sender.tick();
+    this.#repair.tick();
+    this.#verifier.tick();
     return this.#release.tick();
   }
 

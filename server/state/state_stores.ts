@@ -3,13 +3,18 @@
  * share one cache of blocks.
  *
  * ```
- * state/0    the cluster's own group
- * state/17   group 17, of partition 16
+ * state/0      the cluster's own group
+ * state/17     group 17, of partition 16
+ * state/17.2   what has taken its place, as that was damaged
  * ```
+ *
+ * A store that is damaged so that it cannot be opened is left alone, and an empty one takes its place. What
+ * it has held comes from another replica (`repair.ts`); when it is there, the damaged one is removed.
  *
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import type { GroupId } from "../../raft/mod.ts";
 import { type FileSystem, joinPath } from "../../wal-wasm/mod.ts";
 import { BlockCache, StorageError, Store, type StoreOptions } from "../storage/mod.ts";
@@ -33,6 +38,7 @@ export interface StateStoresOptions {
 }
 
 const STATE_NAME = "state";
+const logger = getLogger(["prkdb", "server"]);
 
 /** See the module comment. */
 export class StateStores {
@@ -40,6 +46,8 @@ export class StateStores {
   readonly #directory: string;
   readonly #cache: BlockCache;
   readonly #states = new Map<GroupId, ReplicaStore>();
+  /** Of each group the number in the name of its directory; 1 stands for none. */
+  readonly #generations = new Map<GroupId, number>();
 
   private constructor(options: StateStoresOptions) {
     this.#options = options;
@@ -58,10 +66,8 @@ export class StateStores {
     await fileSystem.createDirectory(stores.#directory);
     await fileSystem.syncDirectory(directory);
     try {
-      for (const name of await fileSystem.listDirectories(stores.#directory)) {
-        const group = groupNamed(name);
-        if (group !== undefined) await stores.ensure(group);
-      }
+      stores.#noteDirectories(await fileSystem.listDirectories(stores.#directory));
+      for (const group of stores.#generations.keys()) await stores.ensure(group);
       return stores;
     } catch (error) {
       await stores.close();
@@ -94,11 +100,39 @@ export class StateStores {
   async ensure(group: GroupId): Promise<ReplicaStore> {
     const known = this.#states.get(group);
     if (known !== undefined) return known;
+    const state = new ReplicaStore(group, await this.#openStore(group));
+    this.#states.set(group, state);
+    return state;
+  }
+
+  /** Removes what is left of the group's stores that were damaged; what cannot be removed stays. */
+  async removeFormer(group: GroupId): Promise<void> {
+    const { fileSystem } = this.#options;
+    for (let former = 1; former < this.#generationOf(group); former++) {
+      const directory = joinPath(this.#directory, nameOf(group, former));
+      const names = await fileSystem.list(directory).catch(() => []);
+      for (const name of names) await fileSystem.remove(joinPath(directory, name)).catch(() => {});
+    }
+  }
+
+  async #openStore(group: GroupId): Promise<Store> {
+    const generation = this.#generationOf(group);
+    try {
+      return await this.#openDirectory(group, nameOf(group, generation));
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== "STORAGE_DAMAGED") throw error;
+      logger.error("The store of group {group} is damaged: {reason}", { group, reason: error.message });
+      this.#generations.set(group, generation + 1);
+      return await this.#openDirectory(group, nameOf(group, generation + 1));
+    }
+  }
+
+  async #openDirectory(group: GroupId, name: string): Promise<Store> {
     const { fileSystem, pause, randomWord, sizes } = this.#options;
-    const directory = joinPath(this.#directory, String(group));
+    const directory = joinPath(this.#directory, name);
     await fileSystem.createDirectory(directory);
     await fileSystem.syncDirectory(this.#directory);
-    const store = await Store.open({
+    return await Store.open({
       ...sizes,
       fileSystem,
       directory,
@@ -107,9 +141,19 @@ export class StateStores {
       pause,
       ...(randomWord === undefined ? {} : { randomWord }),
     });
-    const state = new ReplicaStore(group, store);
-    this.#states.set(group, state);
-    return state;
+  }
+
+  #noteDirectories(names: readonly string[]): void {
+    for (const name of names) {
+      const parts = DIRECTORY_NAME.exec(name);
+      if (parts === null) continue;
+      const group = Number(parts[1]);
+      this.#generations.set(group, Math.max(this.#generations.get(group) ?? 1, Number(parts[2] ?? 1)));
+    }
+  }
+
+  #generationOf(group: GroupId): number {
+    return this.#generations.get(group) ?? 1;
   }
 
   /** Gives up all files; what is not flushed is in the log. */
@@ -124,7 +168,9 @@ export function isStateError(error: unknown): error is StorageError {
   return error instanceof StorageError;
 }
 
-/** Directories that are not named like a group are somebody else's. */
-function groupNamed(name: string): GroupId | undefined {
-  return /^(0|[1-9]\d{0,9})$/.test(name) ? Number(name) : undefined;
+/** Directories with other names are somebody else's. */
+const DIRECTORY_NAME = /^(0|[1-9]\d{0,9})(?:\.([1-9]\d{0,5}))?$/;
+
+function nameOf(group: GroupId, generation: number): string {
+  return generation === 1 ? String(group) : `${group}.${generation}`;
 }

@@ -39,6 +39,7 @@ import {
   type StoreInstall,
   type StoreSnapshot,
   TableSnapshot,
+  verifyTable,
 } from "./snapshot/mod.ts";
 import {
   STORE_DEFAULTS,
@@ -89,6 +90,8 @@ export class Store {
   #replacedAt = Infinity;
   #installation: Installation | undefined;
   #isClosed = false;
+  /** Number of the table that was read again last. */
+  #verified = 0;
   #flushFailure: Error | undefined;
   #compactionFailure: Error | undefined;
 
@@ -269,6 +272,28 @@ export class Store {
   }
 
   /**
+   * Reads the next of its tables again, from the disk, and compares every byte with its checksums.
+   *
+   * @returns whether there was one
+   * @throws {StorageError} `STORAGE_DAMAGED` names file and offset; `STORAGE_READ_FAILED`, `STORAGE_STATE`
+   */
+  async verifyNext(): Promise<boolean> {
+    this.#mustBeOpen();
+    const { set } = this.#tables;
+    const tables = set.tables.toSorted((left, right) => left.record.fileNumber - right.record.fileNumber);
+    const next = tables.find(({ record }) => record.fileNumber > this.#verified) ?? tables[0];
+    if (next === undefined) return false;
+    this.#verified = next.record.fileNumber;
+    next.hold();
+    try {
+      await verifyTable(next.table, { group: this.#options.group, pause: () => this.#tables.pause() });
+      return true;
+    } finally {
+      next.release();
+    }
+  }
+
+  /**
    * Does one compaction if a level is full. A call beside another one joins it.
    *
    * @returns whether there was something to do; then there may be more
@@ -299,7 +324,7 @@ export class Store {
    * Begins to take up another store's state beside this one's, which goes on meanwhile. Tables that the store
    * has already are verified, and not asked for.
    *
-   * @throws {RangeError} when the snapshot is not above all that the store has, or cannot be a state
+   * @throws {RangeError} when the snapshot is below what the store has, or cannot be a state
    * @throws {StorageError} `STORAGE_WRITE_FAILED`; `STORAGE_STATE` when the store is closed, or another
    *   installation is under way
    */
@@ -373,7 +398,7 @@ export class Store {
 
   #mustBeReplaceable({ index }: LogPoint): void {
     const last = Math.max(this.#lastVersion, this.point.index);
-    if (index <= last) throw new RangeError(`Cannot install a snapshot at ${index}: the store is at ${last}`);
+    if (index < last) throw new RangeError(`Cannot install a snapshot at ${index}: the store is at ${last}`);
   }
 
   /** Once flushes and compactions that have begun are over; later ones wait. */

@@ -264,7 +264,7 @@ test("changes of a flush are part of it, and are made once", async () => {
   await store.flush(pointAt(9), change(3));
   assert.is(heldBy(store, Uint8Array.of(0, 1)), "02@9");
   assert.is(heldBy(store, KEY, pin.version), "05@5");
-  assert.throws(() => put(store, 9), /must be above 9/);
+  assert.throws(() => put(store, 8), /must not be below 9/);
   assert.throws(() => store.flush(pointAt(10), [{ key: new Uint8Array(0), value: undefined }]), /key of 0/);
   assert.is(store.lastVersion, 9);
   pin.release();

@@ -90,8 +90,8 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "recovery keeps an entry that was replaced",
     edits: [{
       file: "server/node/recovery.ts",
-      find: "  entries.length = position < 0 || position > entries.length ? 0 : position;\n",
-      replace: "  if (position < 0) entries.length = 0;\n  else if (position < entries.length) return;\n",
+      find: "  entries.length = place < 0 || place > entries.length ? 0 : place;\n",
+      replace: "  if (place < 0) entries.length = 0;\n  else if (place < entries.length) return;\n",
     }],
   },
   {
@@ -200,7 +200,7 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
       find: "      replica.isAssigned = isAssigned;",
       replace: "      replica.isAssigned = isAssigned;\n" +
         "      if (!isAssigned) {\n" +
-        "        this.#multiRaft.removeGroup(group);\n" +
+        "        multiRaft.removeGroup(group);\n" +
         "        this.#ofPartitions.delete(group);\n" +
         "        this.#all.delete(group);\n" +
         "        continue;\n" +
@@ -403,7 +403,7 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "the log is let go of before the store holds what was in it",
     edits: [{
       file: "server/state/log_release.ts",
-      find: "const { index } = state.store.point;",
+      find: "const { index } = point;",
       replace: "const index = status.applied;",
     }],
   },

@@ -352,6 +352,7 @@ function drawBudget(random: SeededRandom): StateBudget {
     memtableBytes: random.pick([4, 8, 32]) * 1_024,
     cacheBytes: 64 * 1_024,
     logBytes,
+    verifyEveryMs: random.pick([200, 5_000]),
     heldLogBytes: logBytes * random.pick([1, 3, 100]),
     segments: random.pick([2, 3, 4]),
   };

@@ -60,6 +60,7 @@ export const TINY_SIZES = {
     cacheBytes: 64 * 1024,
     logBytes: 32 * 1024,
     heldLogBytes: 1024 * 1024,
+    verifyEveryMs: 20,
     segments: 3,
   },
   storeSizes: { level0Tables: 2, level1Bytes: 32 * 1024, tableBytes: 8 * 1024, blockBytes: 512 },
@@ -91,7 +92,7 @@ export class NodeCluster {
       const fileSystem = new DenoFileSystem();
       const seed = nodeId;
       const data = await openDataDirectory(fileSystem, {
-        directory: `${this.#directory}/${nodeId}`,
+        directory: this.directoryOf(nodeId),
         nodeId,
         shape: origin.shape,
         joinedClusterId: origin.joined?.clusterId,
@@ -137,6 +138,11 @@ export class NodeCluster {
       });
     }
     await this.start(...ids);
+  }
+
+  /** Where a node keeps its data. */
+  directoryOf(id: number): string {
+    return `${this.#directory}/${id}`;
   }
 
   node(id: number): Node {
