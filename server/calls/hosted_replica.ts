@@ -60,7 +60,7 @@ export interface ReplicaPlace {
 }
 
 /** This machine's clock. */
-type HostClock = Pick<Clock, "monotonicMs">;
+type HostClock = Pick<Clock, "monotonicMs" | "soon">;
 
 /** What a replica works with. */
 export interface ReplicaParts<M extends StateMachine> {
@@ -102,6 +102,8 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   #unapplied: readonly Entry[] = NO_ENTRIES;
   #stallReason: string | undefined;
   #takenIndex: LogIndex = 0;
+  /** Of values that were read since the last pause. */
+  #readBytes = 0;
   /** Whether entries wait for another state. */
   #isHeld = false;
   /** By index, in the order of indexes. */
@@ -293,8 +295,13 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
 
   /** Answers from the state as it is. */
   answer(call: ReadCall): void {
+    if (this.#readBytes > READ_BYTES_AT_ONCE) return this.#answerLater([call]);
     try {
-      call.settle({ ok: true, value: this.#read(call.keys) });
+      const value = this.#read(call.keys);
+      for (let position = 0; position < value.length; position++) {
+        this.#readBytes += value[position]?.value.length ?? 0;
+      }
+      call.settle({ ok: true, value });
     } catch (error) {
       if (!(error instanceof StateReadError)) throw error;
       call.settle({ ok: false, error: unreadable(error) });
@@ -485,11 +492,33 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     for (const round of waiting) if (round.readIndex <= applied) this.#answerRound(round);
   }
 
-  #answerRound(round: ReadRound): void {
-    this.#freshMs = Math.max(this.#freshMs, round.askedMs);
-    for (const call of round.calls) this.answer(call);
+  #answerRound({ askedMs, calls }: ReadRound): void {
+    this.#freshMs = Math.max(this.#freshMs, askedMs);
+    for (let position = 0; position < calls.length; position++) {
+      if (this.#readBytes > READ_BYTES_AT_ONCE) return this.#answerLater(calls.slice(position));
+      this.answer(calls[position]!);
+    }
+  }
+
+  /** When the values that were read have become answers, of which there is a limited number of bytes. */
+  #answerLater(calls: readonly ReadCall[]): void {
+    const isFirst = !this.#confirmed.some(({ readIndex }) => readIndex === READ_LATER);
+    this.#confirmed.push({ calls, askedMs: -Infinity, readIndex: READ_LATER });
+    if (!isFirst) return;
+    this.#hostClock.soon(() => {
+      this.#readBytes = 0;
+      this.#answerConfirmed();
+    });
   }
 }
+
+/**
+ * Values are copies: reads that bring more than this let those who wait for them encode their answers, or
+ * refuse them, before others read.
+ */
+const READ_BYTES_AT_ONCE = 4 * 1024 * 1024;
+/** Reads that wait for nothing but that. */
+const READ_LATER: LogIndex = 0;
 
 /** A replica of a partition of keys and values. */
 export type KvReplica = HostedReplica<KvStateMachine>;

@@ -15,9 +15,19 @@ import { createKvReplica, type KvReplica } from "./hosted_replica.ts";
 const test = suite("hosted replica");
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
+interface Hosted {
+  readonly replica: KvReplica;
+  readonly clock: { nowMs: number; readonly later: (() => void)[] };
+}
+
 /** A replica whose machine's clock a test sets. */
-function hosted(): { readonly replica: KvReplica; readonly clock: { nowMs: number } } {
-  const clock = { nowMs: 50_000, monotonicMs: () => clock.nowMs };
+function hosted(): Hosted {
+  const clock = {
+    nowMs: 50_000,
+    monotonicMs: () => clock.nowMs,
+    later: [] as (() => void)[],
+    soon: (callback: () => void) => void clock.later.push(callback),
+  };
   return {
     replica: createKvReplica({ partitionId: 0, group: 1 }, { store: new MemoryStore(), clock }),
     clock,
@@ -58,6 +68,20 @@ function leftOf(replica: KvReplica, ...keys: readonly string[]): readonly (numbe
   replica.answer(readCall(keys, answers));
   return answers[0]!.map((item) => item === undefined ? "gone" : item.expiresInMs);
 }
+
+test("reads of much let those who wait for them make answers of it before others read", () => {
+  const { replica, clock } = hosted();
+  const value = new Uint8Array(3 * 1024 * 1024);
+  const mutation: Mutation = { kind: "put", key: utf8("a"), value, ttlMs: 0, precondition: undefined };
+  apply(replica, { index: 1, timeMs: 0, mutations: [mutation] });
+  const answers: (readonly ReadResult[])[] = [];
+  for (let call = 0; call < 5; call++) replica.answer(readCall(["a"], answers));
+  assert.is(answers.length, 2);
+  assert.is(replica.waitingCalls, 3, "they can be given up");
+  for (let rest = clock.later.shift(); rest !== undefined; rest = clock.later.shift()) rest();
+  assert.is(answers.length, 5);
+  assert.is(replica.waitingCalls, 0);
+});
 
 test("a leader tells what is left by its own clock, a key without a time has none", () => {
   const { replica, clock } = hosted();

@@ -80,7 +80,7 @@ import { NodeReporter, type ReplicaReport } from "./node_status.ts";
 import { PeerDirectory } from "./peer_directory.ts";
 import { Reconciler } from "./reconciler.ts";
 import { type RecoveredLog, recoverLog } from "./recovery.ts";
-import { ReplicaSet, restoreReplica } from "./replica_set.ts";
+import { ReplicaSet } from "./replica_set.ts";
 import { encodeRecords } from "./wal_codec.ts";
 
 /** How long a clean stop waits for leaderships to be taken over, in election timeouts. */
@@ -206,11 +206,10 @@ export class Node implements NodeApi {
     const peers = new PeerDirectory({ ...base, cluster: machine, leaderFollowed });
     const replicas = new ReplicaSet({ ...base, cluster: cluster.replica });
     for (const [group, snapshot] of restoreGroups(multiRaft, own, { groups, collector })) {
-      const lost = collector.lostPoint(group);
-      stores.get(group).lost = lost;
-      const isLost = lost !== undefined;
-      if (group === CLUSTER_GROUP) restoreReplica(cluster.replica, { snapshot, isLost });
-      else replicas.add(group, { snapshot, isLost });
+      const store = stores.get(group);
+      store.lost = collector.lostPoint(group);
+      if (group === CLUSTER_GROUP) store.restoreTo(cluster.replica, snapshot);
+      else replicas.add(group, snapshot);
     }
     const budget = stateBudget(options.memory, options.budget ?? {});
     const { places } = collector;

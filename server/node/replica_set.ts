@@ -75,12 +75,12 @@ export class ReplicaSet {
     return [...this.#ofPartitions.values()].sort((a, b) => a.partitionId - b.partitionId);
   }
 
-  /** Takes in a partition's replica that the core already has. */
-  add(group: GroupId, start: ReplicaStart): KvReplica {
+  /** Takes in a partition's replica that the core already has, and whose log begins behind `snapshot`. */
+  add(group: GroupId, snapshot: SnapshotMeta): KvReplica {
     const { clock, stores } = this.#options;
     const store = stores.get(group);
     const replica = createKvReplica({ partitionId: partitionOfGroup(group), group }, { store, clock });
-    restoreReplica(replica, start);
+    store.restoreTo(replica, snapshot);
     this.#ofPartitions.set(group, replica);
     this.#all.set(group, replica);
     return replica;
@@ -104,7 +104,7 @@ export class ReplicaSet {
     const { multiRaft, stores } = this.#options;
     if (!stores.all.has(group)) return void this.#open(group);
     multiRaft.addGroup({ group, restored: EMPTY, priority: [] });
-    return this.add(group, { snapshot: EMPTY.snapshot, isLost: false });
+    return this.add(group, EMPTY.snapshot);
   }
 
   #open(group: GroupId): void {
@@ -124,20 +124,6 @@ export class ReplicaSet {
       clock.after(REOPEN_MS, end);
     });
   }
-}
-
-/** Where a replica begins. */
-export interface ReplicaStart {
-  /** Where its log begins. */
-  readonly snapshot: SnapshotMeta;
-  /** Whether its store does not hold the state up to there any more. */
-  readonly isLost: boolean;
-}
-
-/** Makes a replica stand where its log begins. */
-export function restoreReplica(replica: HostedReplica, { snapshot, isLost }: ReplicaStart): void {
-  if (isLost) replica.lose(snapshot);
-  else replica.restore(snapshot);
 }
 
 /** Pause before a store that could not be opened is tried again. */

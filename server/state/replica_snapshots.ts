@@ -151,7 +151,6 @@ export class ReplicaSnapshots {
     let isSwitched = false;
     try {
       isSwitched = await this.#switch({ group, point, install });
-      if (isSwitched) this.#noteSwitched(state);
     } finally {
       this.#installs.delete(group);
       state.isInstalling = false;
@@ -207,15 +206,16 @@ export class ReplicaSnapshots {
     }
     await install.finish(isHeld ? state.logFloor : wal.end);
     if (!isHeld) places.forget(group);
-    await this.#read(replica, metaOfPoint(point));
+    this.#noteSwitched(state);
+    await this.#read(state, { replica, meta: metaOfPoint(point) });
     return true;
   }
 
   /** From now on the store is another one: there is no way back, and what cannot be read is tried again. */
-  async #read(replica: HostedReplica, meta: SnapshotMeta): Promise<void> {
+  async #read(state: ReplicaStore, { replica, meta }: RestoredReplica): Promise<void> {
     for (;;) {
       try {
-        return replica.restore(meta);
+        return state.restoreTo(replica, meta);
       } catch (error) {
         if (!(error instanceof StateReadError)) throw error;
         await this.#pause();
@@ -227,6 +227,12 @@ export class ReplicaSnapshots {
     await new Promise<void>((resolve) => void this.#options.clock.after(LOOK_MS, resolve));
     if (this.#isClosed) throw new Error("the node stops");
   }
+}
+
+/** A replica whose store is another one. */
+interface RestoredReplica {
+  readonly replica: HostedReplica;
+  readonly meta: SnapshotMeta;
 }
 
 /** A replica that may be switched. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { GroupId } from "../../raft/mod.ts";
+import type { GroupId, SnapshotMeta } from "../../raft/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
 import { type StateChange, StateReadError, type StateRow, type StateStore } from "../kv/mod.ts";
 import { type LogPoint, StorageError, type Store } from "../storage/mod.ts";
@@ -60,6 +60,23 @@ export class ReplicaStore implements StateStore {
   noteError(error: unknown): void {
     const isDamage = error instanceof StorageError && error.code === "STORAGE_DAMAGED";
     if (isDamage) this.#damage ??= error.message;
+  }
+
+  /**
+   * Makes a replica stand where its log begins. If the state up to there is lost, or what its machine has to
+   * know of it cannot be read any more, it waits for another one.
+   *
+   * @throws {StateReadError} when it cannot be read at the moment
+   */
+  restoreTo(replica: HostedReplica, snapshot: SnapshotMeta): void {
+    if (this.lost !== undefined) return replica.lose(snapshot);
+    try {
+      replica.restore(snapshot);
+    } catch (error) {
+      if (!(error instanceof StateReadError) || !error.isDamaged) throw error;
+      this.lost = this.store.point;
+      replica.lose(snapshot);
+    }
   }
 
   /** Another state has taken the place of this one. */

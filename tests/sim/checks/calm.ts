@@ -23,6 +23,7 @@ import type { Judge } from "./judge.ts";
 import type { ReplicationLedger } from "./ledger.ts";
 import type { Observer } from "./observer.ts";
 import { findUnsettled } from "./settlement.ts";
+import { isReadable } from "./unreadable.ts";
 
 /** Simulated time within which everything must have come right. */
 const LIMIT_MS = 60_000;
@@ -81,6 +82,7 @@ export class CalmPhase {
     await this.#until(() => this.#hasExpired(), "every key is removed when its time has come");
     await this.#changeOver();
     await this.#equalize();
+    await this.#until(() => this.#areWhole(), "every state is whole");
     this.#compareStates();
     await this.#await(this.#readAll(), "a new client reads every key");
     this.#judgeHistory();
@@ -208,6 +210,14 @@ export class CalmPhase {
       if (leaders.length !== 1 || !isEqual) return false;
     }
     return true;
+  }
+
+  #areWhole(): boolean {
+    const alive = this.#alive();
+    return alive.length > 0 &&
+      alive.every(({ node }) =>
+        node!.keeper.damage === undefined && node!.replicas.assigned().every(isReadable)
+      );
   }
 
   #views(group: number) {

@@ -59,6 +59,8 @@ export class Faults {
   readonly #endings = new Set<() => void>();
   #isOver = false;
   #losses = 0;
+  /** The machine with a bad disk: what two of them have lost, nobody may have. */
+  #rotting: SimMachine | undefined;
 
   constructor(options: FaultsOptions) {
     this.#options = options;
@@ -80,6 +82,8 @@ export class Faults {
 
   /** Whether `kind` may be done to `machine`: no more is ruined than the cluster promises to survive. */
   isBearable(kind: FaultKind, machine: SimMachine): boolean {
+    // Where everything is there once, nobody could make it whole.
+    if (kind === "rotState") return this.#options.lossesMax > 0;
     return !RUINS.has(kind) || (this.#losses < this.#options.lossesMax && machine.state !== "lost");
   }
 
@@ -116,6 +120,9 @@ export class Faults {
       case "brokenDisk":
         machine.disk.broken = this.#random.pick(BROKEN_PARTS);
         return this.endLater(() => machine.disk.broken = undefined);
+      case "rotState":
+        this.#rotting ??= machine;
+        return this.#rotting.rotState();
       case "damage":
       case "loseDisk":
       case "removeLog":

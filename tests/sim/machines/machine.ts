@@ -43,9 +43,10 @@ export interface Origin {
   readonly joined?: JoinedCluster;
 }
 
-/** How often stores were flushed and merged, the log let go of, and snapshots installed. */
+/** How often stores were flushed and merged, the log let go of, snapshots installed, damage repaired. */
 export type KeptCounts = {
-  -readonly [Name in "flushes" | "compactions" | "releases" | "installed"]: StateKeeperStats[Name];
+  -readonly [Name in "flushes" | "compactions" | "releases" | "installed" | "repaired"]:
+    StateKeeperStats[Name];
 };
 
 /** All machines' settings. */
@@ -124,7 +125,7 @@ export class SimMachine {
   /** Somebody asked for a start while the process was stopping. */
   #startsAgain = false;
   /** What its processes so far have done to keep state and log bounded. */
-  readonly #kept: KeptCounts = { flushes: 0, compactions: 0, releases: 0, installed: 0 };
+  readonly #kept: KeptCounts = { flushes: 0, compactions: 0, releases: 0, installed: 0, repaired: 0 };
 
   constructor(
     parts: {
@@ -231,6 +232,11 @@ export class SimMachine {
   damage(): void {
     this.crash();
     if (this.#state === "down" && this.disk.damage(`${DIRECTORY}/wal`, this.#logEnd)) this.#isDamaged = true;
+  }
+
+  /** A bit of the state changes on the disk, whatever the machine is doing. */
+  rotState(): void {
+    this.disk.rot(`${DIRECTORY}/state/`);
   }
 
   /** The log is removed from the disk while the machine is down. A node that was open before must refuse. */
@@ -380,6 +386,7 @@ function sumOf(one: KeptCounts, other: KeptCounts): KeptCounts {
     compactions: one.compactions + other.compactions,
     releases: one.releases + other.releases,
     installed: one.installed + other.installed,
+    repaired: one.repaired + other.repaired,
   };
 }
 

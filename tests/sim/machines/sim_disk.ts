@@ -129,6 +129,21 @@ export class SimDisk {
     }
   }
 
+  /**
+   * A bit changes in a file whose path holds `part`.
+   *
+   * @returns whether there was one
+   */
+  rot(part: string): boolean {
+    const paths = this.#memory.paths().filter((path) =>
+      path.includes(part) && this.#memory.content(path).length > 0
+    );
+    if (paths.length === 0) return false;
+    const content = this.#memory.content(this.#random.pick(paths));
+    content[this.#random.below(content.length)]! ^= 1 << this.#random.below(8);
+    return true;
+  }
+
   /** All files as they are; no process may use them. */
   copy(): DiskCopy {
     return new Map(this.#memory.paths().map((path) => [path, this.#memory.content(path).slice()]));

@@ -24,6 +24,8 @@ export type FaultKind =
   | "fullDisk"
   | "noDescriptors"
   | "damage"
+  /** A bit of the state changes on a disk; one machine of a run has such a disk. */
+  | "rotState"
   | "loseDisk"
   | "removeLog"
   | "clockJump"
@@ -48,6 +50,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   "fullDisk",
   "noDescriptors",
   "damage",
+  "rotState",
   "loseDisk",
   "removeLog",
   "clockJump",
