@@ -241,7 +241,7 @@ interface Candidate {
   readonly isDamaged: boolean;
 }
 
-/** Whether a replica is better off with the state of `point`: it leads further, or replaces what is damaged. */
+/** Whether a replica is better off with the state of `point`: it is ahead, or replaces what is damaged. */
 function isWanted(point: LogPoint, { replica, isDamaged }: Candidate): boolean {
   return isDamaged ? point.index >= replica.baseIndex : point.index > replica.takenIndex;
 }

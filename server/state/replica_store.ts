@@ -24,7 +24,7 @@ export class ReplicaStore implements StateStore {
   readonly store: Store;
   /** Whether another state is taking its place: nothing is written meanwhile. */
   isInstalling = false;
-  /** Up to where the log was let go of for a store that is lost: the state there is to come from elsewhere. */
+  /** Up to where the log was let go of for a store that is lost: the state comes from elsewhere. */
   lost: LogPoint | undefined;
   #damage: string | undefined;
   #tableBytes = 0;

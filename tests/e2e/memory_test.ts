@@ -1,6 +1,6 @@
 /**
- * What a node counts is what it holds: under any mix of writes it stays below the memory it may use, refuses
- * what would go beyond, and answers. `PRKDB_TEST_LOAD_MINUTES` makes the mixed load last longer.
+ * What a node counts is what it holds: under any mix of writes it stays below the memory it may use, takes more
+ * than fits into that, and answers. `PRKDB_TEST_LOAD_MINUTES` makes the mixed load last longer.
  *
  * @module
  */
@@ -22,29 +22,22 @@ const LONE_GROWTH_MAX_BYTES = 64 * MEBIBYTE;
 
 const test = suite("memory");
 
-test("more small keys than a small heap takes: they are refused, and the node lives", async () => {
+test("more small keys than a small heap takes are all taken, and read again", async () => {
   await using cluster = await ProcessCluster.start({
     nodes: 1,
     env: { DENO_V8_FLAGS: `--max-old-space-size=${SMALL_HEAP_MEBIBYTES}` },
   });
   await using client = await PrkDbClient.connect(cluster.addresses(), { timeoutMs: PATIENCE_MS });
-  let written = 0;
-  let refusal: PrkDbError | undefined;
-  while (written < SMALL_KEYS && refusal === undefined) {
+  for (let written = 0; written < SMALL_KEYS; written += 1_000) {
     const puts = Array.from(
       { length: 1_000 },
-      (_, at) => ({ kind: "put" as const, key: `k${written + at}`, value: "v" }),
+      (_, at) => ({ kind: "put" as const, key: `k${written + at}`, value: `v${written + at}` }),
     );
     const results = await client.writeBatch(puts, { timeoutMs: PATIENCE_MS });
-    for (const result of results) {
-      if (result.kind === "failed") refusal = result.error as PrkDbError;
-      else written++;
-    }
+    const failed = results.find(({ kind }) => kind === "failed");
+    assert.is(failed, undefined, JSON.stringify(failed));
   }
-  assert.is(refusal?.code, "resource_exhausted", String(refusal));
-  assert.match(refusal!.message, /--memory-bytes/);
-  assert.ok(written > 30_000, `${written} keys were taken`);
-  assert.is(await client.getText("k1"), "v");
+  for (let key = 0; key < SMALL_KEYS; key += 997) assert.is(await client.getText(`k${key}`), `v${key}`);
   assert.ok((await client.delete("k1")).existed);
   assert.ok(cluster.process(1).isRunning, cluster.output(1));
 });
@@ -83,8 +76,7 @@ test("small, large, lone and joined writes: a node stays below its memory and an
     `${peaks.map(mebibytes).join(", ")} of ${mebibytes(MEMORY_BYTES)} MiB`;
   console.log(`memory: ${told}`);
   for (const id of cluster.ids) assert.ok(cluster.process(id).isRunning, cluster.output(id));
-  assert.ok(load.refused > 0, `the bound was never reached: ${told}`);
-  assert.ok(load.readsWhileFull > 0, `nothing was read at the bound: ${told}`);
+  assert.ok(load.reads > 0, `nothing was read: ${told}`);
   for (const peak of peaks) assert.ok(peak < MEMORY_BYTES, told);
 }, { limitMs: LOAD_MS + 600_000 });
 
@@ -95,8 +87,6 @@ class MixedWrites {
   written = 0;
   refused = 0;
   reads = 0;
-  /** Reads answered after the first refusal. */
-  readsWhileFull = 0;
 
   constructor(client: PrkDbClient) {
     this.#client = client;
@@ -129,10 +119,8 @@ class MixedWrites {
 
   async #read(untilMs: number): Promise<void> {
     while (performance.now() < untilMs) {
-      const isFull = this.refused > 0;
       await this.#client.get("key 1");
       this.reads++;
-      if (isFull) this.readsWhileFull++;
       await pause(20);
     }
   }

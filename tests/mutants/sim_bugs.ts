@@ -427,8 +427,8 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "after a snapshot old entries count as if they followed it",
     edits: [{
       file: "server/state/replica_snapshots.ts",
-      find: "isHeld ? stores.get(group).store.point.logFloor : wal.end",
-      replace: "stores.get(group).store.point.logFloor",
+      find: "isHeld ? state.logFloor : wal.end",
+      replace: "state.logFloor",
     }],
   },
   {
