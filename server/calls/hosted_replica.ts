@@ -157,6 +157,9 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     if (index === 0) return;
     this.machine.restore(index);
     this.#appliedTerm = term;
+    // How long ago its last command was applied elsewhere, nobody here knows: what is not counted ends later.
+    this.#raisedMs = this.#hostClock.monotonicMs();
+    this.#appliedMs = this.#raisedMs;
     this.#unapplied = NO_ENTRIES;
     this.#behindSinceMs = undefined;
     if (this.#confirmed.length > 0) this.#answerConfirmed();

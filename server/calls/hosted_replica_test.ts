@@ -9,6 +9,8 @@ import { EntryKind } from "../../raft/mod.ts";
 import { assert, suite } from "../../tests/harness.ts";
 import type { ReadResult } from "../api/mod.ts";
 import { encodeCommand, type Mutation, stampCommand } from "../kv/mod.ts";
+import { expiryChange, timeChange } from "../kv/state_rows.ts";
+import { rowKey, USER_ROWS } from "../kv/state_store.ts";
 import type { ReadCall } from "./call.ts";
 import { createKvReplica, type KvReplica } from "./hosted_replica.ts";
 
@@ -16,12 +18,16 @@ const test = suite("hosted replica");
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
 /** A replica whose machine's clock a test sets. */
-function hosted(): { readonly replica: KvReplica; readonly clock: { nowMs: number } } {
+function hosted(): Hosted {
   const clock = { nowMs: 50_000, monotonicMs: () => clock.nowMs };
-  return {
-    replica: createKvReplica({ partitionId: 0, group: 1 }, { store: new MemoryStore(), clock }),
-    clock,
-  };
+  const store = new MemoryStore();
+  return { replica: createKvReplica({ partitionId: 0, group: 1 }, { store, clock }), clock, store };
+}
+
+interface Hosted {
+  readonly replica: KvReplica;
+  readonly clock: { nowMs: number };
+  readonly store: MemoryStore;
 }
 
 interface Applied {
@@ -102,6 +108,22 @@ test("a new leader counts on from the last command, if the state has all of the 
     clock.nowMs += 150;
     replica.follow({ group: 1, role: "leader", term: 3, leader: 1 }, hasAllApplied);
     assert.equal(leftOf(replica, "a", "b"), [left, left]);
+  }
+});
+
+test("time before a snapshot counts for no key that came with it", () => {
+  for (const role of ["follower", "leader"] as const) {
+    const { replica, clock, store } = hosted();
+    apply(replica, { index: 1, timeMs: 300 });
+    // It hears nothing for an hour, in which the others go on and then give it all they have.
+    clock.nowMs += 3_600_000;
+    const rows = [timeChange(3_600_000), { key: rowKey(USER_ROWS, utf8("a")), value: utf8("a") }];
+    store.write([...rows, expiryChange(utf8("a"), 3_601_000)], 9);
+    const membership = { voters: [1], votersOutgoing: [], learners: [], learnersNext: [] };
+    replica.restore({ index: 9, term: 1, membership, membershipIndex: 0 });
+    clock.nowMs += 400;
+    replica.follow({ group: 1, role, term: 2, leader: 1 }, true);
+    assert.equal(leftOf(replica, "a"), [600]);
   }
 });
 
