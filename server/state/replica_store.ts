@@ -25,6 +25,8 @@ export class ReplicaStore implements StateStore {
   /** Whether another state is taking its place: nothing is written meanwhile. */
   isInstalling = false;
   #tableBytes = 0;
+  /** Pieces that are still to be written before a flush; `undefined` while none is prepared. */
+  #piecesLeft: number | undefined;
 
   constructor(group: GroupId, store: Store) {
     this.group = group;
@@ -78,12 +80,17 @@ export class ReplicaStore implements StateStore {
 
   /**
    * Writes some of what the machine has in memory, if there is much of it, so that a flush does not hold up
-   * the node.
+   * the node. What changes meanwhile does not put off the flush.
    *
    * @returns whether a flush may begin
    */
   prepareFlush({ machine }: FlushedReplica): boolean {
-    if (machine.unsavedCount <= UNSAVED_AT_ONCE) return true;
+    this.#piecesLeft ??= Math.ceil(machine.unsavedCount / UNSAVED_AT_ONCE) - 1;
+    if (this.#piecesLeft <= 0 || machine.unsavedCount <= UNSAVED_AT_ONCE) {
+      this.#piecesLeft = undefined;
+      return true;
+    }
+    this.#piecesLeft--;
     this.write(machine.takeUnsaved(UNSAVED_AT_ONCE), machine.appliedIndex);
     return false;
   }
