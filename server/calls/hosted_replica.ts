@@ -114,6 +114,8 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   /** The last that this leadership has proposed. */
   #stamped: StampedEntry | undefined;
   readonly #hostClock: HostClock;
+  /** The store holds another state than the machine. */
+  #isReplaced = false;
   /** When the state's time was last raised; monotonic. */
   #raisedMs: number;
   /** When a command was last applied; monotonic. */
@@ -151,11 +153,18 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
    * The state is now what its store holds, up to an entry that is above what was applied: after a restart, or
    * because a snapshot has taken its place. Reads that waited for an entry up to there are answered.
    */
-  restore({ index, term, membership, membershipIndex }: SnapshotMeta): void {
-    this.#membership = { index: membershipIndex, membership };
+  restore(meta: SnapshotMeta): void {
+    const pieces = this.restoring(meta);
+    while (pieces.next().done !== true);
+  }
+
+  /** Does the same in pieces, so that others have their turn; all of it takes effect with the last one. */
+  *restoring({ index, term, membership, membershipIndex }: SnapshotMeta): Generator<void> {
     // Before the first entry there is nothing in it.
+    if (index > 0) yield* this.machine.restoring(index);
+    this.#membership = { index: membershipIndex, membership };
     if (index === 0) return;
-    this.machine.restore(index);
+    this.#isReplaced = false;
     this.#appliedTerm = term;
     // How long ago its last command was applied elsewhere, nobody here knows: what is not counted ends later.
     this.#raisedMs = this.#hostClock.monotonicMs();
@@ -163,6 +172,18 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     this.#unapplied = NO_ENTRIES;
     this.#behindSinceMs = undefined;
     if (this.#confirmed.length > 0) this.#answerConfirmed();
+  }
+
+  /**
+   * The store has just been given another state: nothing is applied, and reads wait, until it is restored.
+   */
+  noteReplaced(): void {
+    this.#isReplaced = true;
+  }
+
+  /** Whether the store holds another state than this replica, which is still to be restored. */
+  get isReplaced(): boolean {
+    return this.#isReplaced;
   }
 
   /** Calls waiting here. */
@@ -180,6 +201,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
    * because the state cannot be read waits, and is tried again with the next call.
    */
   apply(entries: readonly Entry[]): void {
+    if (this.#isReplaced) return;
     const waiting = this.#unapplied.length === 0 ? entries : [...this.#unapplied, ...entries];
     const { timeMs } = this.machine;
     const applied = this.#applyEach(waiting);
@@ -253,6 +275,10 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
 
   /** Answers from the state as it is. */
   answer(call: ReadCall): void {
+    if (this.#isReplaced) {
+      this.#confirmed.push({ calls: [call], askedMs: -Infinity, readIndex: 0 });
+      return;
+    }
     try {
       call.settle({ ok: true, value: this.#read(call.keys) });
     } catch (error) {

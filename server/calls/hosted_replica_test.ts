@@ -127,6 +127,29 @@ test("time before a snapshot counts for no key that came with it", () => {
   }
 });
 
+test("while the store holds another state, reads wait and nothing is applied; then it goes on in pieces", () => {
+  const { replica, store } = hosted();
+  apply(replica, { index: 1, timeMs: 300, mutations: [put("a", 1_000)] });
+  const rows = Array.from({ length: 500 }, (_, at) => expiryChange(utf8(`${at}`), 5_000));
+  store.write([...rows, { key: rowKey(USER_ROWS, utf8("7")), value: utf8("new") }, timeChange(4_000)], 9);
+  replica.noteReplaced();
+  const answers: (readonly ReadResult[])[] = [];
+  replica.answer(readCall(["7"], answers));
+  replica.openRound(1, { calls: [readCall(["7"], answers)], askedMs: 0 });
+  replica.closeRound({ group: 1, readId: 1, granted: true, readIndex: 1 });
+  const membership = { voters: [1], votersOutgoing: [], learners: [], learnersNext: [] };
+  const pieces = replica.restoring({ index: 9, term: 2, membership, membershipIndex: 0 });
+  let count = 0;
+  while (pieces.next().done !== true) {
+    apply(replica, { index: 2, timeMs: 300, mutations: [put("a", 0)] });
+    assert.equal([answers.length, replica.machine.appliedIndex], [0, 1]);
+    count++;
+  }
+  assert.ok(count > 5, `${count} pieces`);
+  assert.equal(answers.map(([item]) => item?.expiresInMs), [1_000, 1_000]);
+  assert.is(replica.machine.appliedIndex, 9);
+});
+
 test("confirmed reads come back if they wait for more than is committed, the others wait on", () => {
   const { replica } = hosted();
   const calls = ["a", "b", "c"].map((key) => readCall([key]));

@@ -33,6 +33,8 @@ import type { StateStores } from "./state_stores.ts";
 
 /** Between two looks whether the log is written, or the new state can be read. */
 const LOOK_MS = 5;
+/** So long a replica is restored before others have their turn. */
+const SLICE_MS = 5;
 
 /** What it works with. */
 export interface ReplicaSnapshotsOptions {
@@ -138,8 +140,11 @@ export class ReplicaSnapshots {
     } finally {
       this.#installs.delete(group);
       state.isInstalling = false;
-      // A node that stops takes no further step: what is on its disk says the same.
-      if (!this.#isClosed) multiRaft.resume(group, isSwitched ? metaOfPoint(point) : undefined);
+      // A node that stops takes no further step: what is on its disk says the same. Nor does a replica whose
+      // store holds what cannot be taken up, and nothing else any more.
+      const mayGoOn = !this.#isClosed &&
+        (isSwitched || this.#options.replicas.get(group)?.isReplaced !== true);
+      if (mayGoOn) multiRaft.resume(group, isSwitched ? metaOfPoint(point) : undefined);
       inbox.push({ kind: "installed", group });
     }
   }
@@ -163,7 +168,8 @@ export class ReplicaSnapshots {
       await install.abandon();
       return false;
     }
-    await install.finish(isHeld ? stores.get(group).store.point.logFloor : wal.end);
+    const logFloor = isHeld ? stores.get(group).store.point.logFloor : wal.end;
+    await install.finish(logFloor, () => replica.noteReplaced());
     if (!isHeld) places.forget(group);
     await this.#read(replica, metaOfPoint(point));
     this.installed++;
@@ -174,11 +180,27 @@ export class ReplicaSnapshots {
   async #read(replica: HostedReplica, meta: SnapshotMeta): Promise<void> {
     for (;;) {
       try {
-        return replica.restore(meta);
+        return await this.#restore(replica, meta);
       } catch (error) {
         if (!(error instanceof StateReadError)) throw error;
         await this.#pause();
       }
+    }
+  }
+
+  /** Of many sessions, and keys that expire, it takes seconds; the other groups of the node go on. */
+  async #restore(replica: HostedReplica, meta: SnapshotMeta): Promise<void> {
+    const { clock } = this.#options;
+    const pieces = replica.restoring(meta);
+    try {
+      let startedMs = clock.monotonicMs();
+      while (pieces.next().done !== true) {
+        if (clock.monotonicMs() - startedMs < SLICE_MS) continue;
+        await this.#pause();
+        startedMs = clock.monotonicMs();
+      }
+    } finally {
+      pieces.return(undefined);
     }
   }
 
