@@ -104,6 +104,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   #takenIndex: LogIndex = 0;
   /** Of values that were read since the last pause. */
   #readBytes = 0;
+  #isAnsweringLater = false;
   /** Whether entries wait for another state. */
   #isHeld = false;
   /** By index, in the order of indexes. */
@@ -119,6 +120,8 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   /** The last that this leadership has proposed. */
   #stamped: StampedEntry | undefined;
   readonly #hostClock: HostClock;
+  /** The store holds another state than the machine. */
+  #isReplaced = false;
   /** When the state's time was last raised; monotonic. */
   #raisedMs: number;
   /** When a command was last applied; monotonic. */
@@ -156,18 +159,41 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
    * The state is now what its store holds, up to an entry that is above what was applied: after a restart, or
    * because a snapshot has taken its place. Reads that waited for an entry up to there are answered.
    */
-  restore({ index, term, membership, membershipIndex }: SnapshotMeta): void {
-    this.#membership = { index: membershipIndex, membership };
+  restore(meta: SnapshotMeta): void {
+    const pieces = this.restoring(meta);
+    while (pieces.next().done !== true);
+  }
+
+  /** Does the same in pieces, so that others have their turn; all of it takes effect with the last one. */
+  *restoring({ index, term, membership, membershipIndex }: SnapshotMeta): Generator<void> {
     // Before the first entry there is nothing in it.
+    if (index > 0) yield* this.machine.restoring(index);
+    // Of entries that wait there may be a later one.
+    if (membershipIndex >= this.#membership.index) this.#membership = { index: membershipIndex, membership };
     if (index === 0) return;
-    this.machine.restore(index);
+    this.#isReplaced = false;
     this.#appliedTerm = term;
+    // How long ago its last command was applied elsewhere, nobody here knows: what is not counted ends later.
+    this.#raisedMs = this.#hostClock.monotonicMs();
+    this.#appliedMs = this.#raisedMs;
     this.#takenIndex = Math.max(this.#takenIndex, index);
     this.#unapplied = this.#unapplied.filter((entry) => entry.index > index);
     this.#isHeld = false;
     this.apply(NO_ENTRIES);
     this.#behindSinceMs = undefined;
     if (this.#confirmed.length > 0) this.#answerConfirmed();
+  }
+
+  /**
+   * The store has just been given another state: nothing is applied, and reads wait, until it is restored.
+   */
+  noteReplaced(): void {
+    this.#isReplaced = true;
+  }
+
+  /** Whether the store holds another state than this replica, which is still to be restored. */
+  get isReplaced(): boolean {
+    return this.#isReplaced;
   }
 
   /** Calls waiting here. */
@@ -187,7 +213,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   apply(entries: readonly Entry[]): void {
     this.#takenIndex = entries.at(-1)?.index ?? this.#takenIndex;
     const waiting = this.#unapplied.length === 0 ? entries : [...this.#unapplied, ...entries];
-    if (this.#isHeld) {
+    if (this.#isHeld || this.#isReplaced) {
       this.#unapplied = waiting;
       return;
     }
@@ -237,8 +263,9 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
    */
   lose({ index, membership, membershipIndex }: SnapshotMeta): void {
     this.#membership = { index: membershipIndex, membership };
-    this.#takenIndex = index;
+    this.#takenIndex = Math.max(this.#takenIndex, index);
     this.#isHeld = true;
+    this.#isReplaced = true;
   }
 
   /** A leader says that all up to `commit` is committed. */
@@ -295,7 +322,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
 
   /** Answers from the state as it is. */
   answer(call: ReadCall): void {
-    if (this.#readBytes > READ_BYTES_AT_ONCE) return this.#answerLater([call]);
+    if (this.#isReplaced || this.#readBytes > READ_BYTES_AT_ONCE) return this.#answerLater([call]);
     try {
       const value = this.#read(call.keys);
       for (let position = 0; position < value.length; position++) {
@@ -486,6 +513,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   }
 
   #answerConfirmed(): void {
+    if (this.#isReplaced) return;
     const applied = this.machine.appliedIndex;
     const waiting = this.#confirmed;
     this.#confirmed = waiting.filter((round) => round.readIndex > applied);
@@ -502,10 +530,12 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
 
   /** When the values that were read have become answers, of which there is a limited number of bytes. */
   #answerLater(calls: readonly ReadCall[]): void {
-    const isFirst = !this.#confirmed.some(({ readIndex }) => readIndex === READ_LATER);
     this.#confirmed.push({ calls, askedMs: -Infinity, readIndex: READ_LATER });
-    if (!isFirst) return;
+    // One whose state is being replaced answers when that has been done.
+    if (this.#isAnsweringLater || this.#isReplaced) return;
+    this.#isAnsweringLater = true;
     this.#hostClock.soon(() => {
+      this.#isAnsweringLater = false;
       this.#readBytes = 0;
       this.#answerConfirmed();
     });

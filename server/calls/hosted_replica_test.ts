@@ -9,6 +9,8 @@ import { EntryKind } from "../../raft/mod.ts";
 import { assert, suite } from "../../tests/harness.ts";
 import type { ReadResult } from "../api/mod.ts";
 import { encodeCommand, type Mutation, stampCommand } from "../kv/mod.ts";
+import { expiryChange, timeChange } from "../kv/state_rows.ts";
+import { rowKey, USER_ROWS } from "../kv/state_store.ts";
 import type { ReadCall } from "./call.ts";
 import { createKvReplica, type KvReplica } from "./hosted_replica.ts";
 
@@ -18,6 +20,7 @@ const utf8 = (text: string) => new TextEncoder().encode(text);
 interface Hosted {
   readonly replica: KvReplica;
   readonly clock: { nowMs: number; readonly later: (() => void)[] };
+  readonly store: MemoryStore;
 }
 
 /** A replica whose machine's clock a test sets. */
@@ -28,10 +31,8 @@ function hosted(): Hosted {
     later: [] as (() => void)[],
     soon: (callback: () => void) => void clock.later.push(callback),
   };
-  return {
-    replica: createKvReplica({ partitionId: 0, group: 1 }, { store: new MemoryStore(), clock }),
-    clock,
-  };
+  const store = new MemoryStore();
+  return { replica: createKvReplica({ partitionId: 0, group: 1 }, { store, clock }), clock, store };
 }
 
 interface Applied {
@@ -127,6 +128,45 @@ test("a new leader counts on from the last command, if the state has all of the 
     replica.follow({ group: 1, role: "leader", term: 3, leader: 1 }, hasAllApplied);
     assert.equal(leftOf(replica, "a", "b"), [left, left]);
   }
+});
+
+test("time before a snapshot counts for no key that came with it", () => {
+  for (const role of ["follower", "leader"] as const) {
+    const { replica, clock, store } = hosted();
+    apply(replica, { index: 1, timeMs: 300 });
+    // It hears nothing for an hour, in which the others go on and then give it all they have.
+    clock.nowMs += 3_600_000;
+    const rows = [timeChange(3_600_000), { key: rowKey(USER_ROWS, utf8("a")), value: utf8("a") }];
+    store.write([...rows, expiryChange(utf8("a"), 3_601_000)], 9);
+    const membership = { voters: [1], votersOutgoing: [], learners: [], learnersNext: [] };
+    replica.restore({ index: 9, term: 1, membership, membershipIndex: 0 });
+    clock.nowMs += 400;
+    replica.follow({ group: 1, role, term: 2, leader: 1 }, true);
+    assert.equal(leftOf(replica, "a"), [600]);
+  }
+});
+
+test("while the store holds another state, reads wait and nothing is applied; then it goes on in pieces", () => {
+  const { replica, store } = hosted();
+  apply(replica, { index: 1, timeMs: 300, mutations: [put("a", 1_000)] });
+  const rows = Array.from({ length: 500 }, (_, at) => expiryChange(utf8(`${at}`), 5_000));
+  store.write([...rows, { key: rowKey(USER_ROWS, utf8("7")), value: utf8("new") }, timeChange(4_000)], 9);
+  replica.noteReplaced();
+  const answers: (readonly ReadResult[])[] = [];
+  replica.answer(readCall(["7"], answers));
+  replica.openRound(1, { calls: [readCall(["7"], answers)], askedMs: 0 });
+  replica.closeRound({ group: 1, readId: 1, granted: true, readIndex: 1 });
+  const membership = { voters: [1], votersOutgoing: [], learners: [], learnersNext: [] };
+  const pieces = replica.restoring({ index: 9, term: 2, membership, membershipIndex: 0 });
+  let count = 0;
+  while (pieces.next().done !== true) {
+    apply(replica, { index: 2, timeMs: 300, mutations: [put("a", 0)] });
+    assert.equal([answers.length, replica.machine.appliedIndex], [0, 1]);
+    count++;
+  }
+  assert.ok(count > 5, `${count} pieces`);
+  assert.equal(answers.map(([item]) => item?.expiresInMs), [1_000, 1_000]);
+  assert.is(replica.machine.appliedIndex, 9);
 });
 
 test("confirmed reads come back if they wait for more than is committed, the others wait on", () => {

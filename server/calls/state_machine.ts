@@ -23,8 +23,11 @@ export interface StateMachine {
   apply(index: LogIndex, command: Uint8Array): Outcome;
   /** Takes note of an entry that changes nothing. */
   skip(index: LogIndex): void;
-  /** Becomes what its store holds, whose rows are what the entries up to `index` amount to. */
-  restore(index: LogIndex): void;
+  /**
+   * Becomes what its store holds, whose rows are what the entries up to `index` amount to: in pieces of much
+   * less than a millisecond, with the last of which all of it takes effect.
+   */
+  restoring(index: LogIndex): Generator<void>;
   /** Pieces of the state that the store does not have as they are. */
   readonly unsavedCount: number;
   /**

@@ -50,6 +50,8 @@ const FAILURE_MEMORY_BYTES = 48;
 const EXISTED_MEMORY_BYTES = 8;
 /** Measured alike, of an outcome with one number of 20 characters. */
 const NUMBER_MEMORY_BYTES = 144;
+/** Rows that are read in one piece. */
+export const ROWS_AT_ONCE = 64;
 /** Of a row. */
 const ROW_FORMAT = 1;
 
@@ -75,12 +77,19 @@ export class Sessions {
   #places = 0;
   #savedCount = 0;
 
-  /** What the rows of a store amount to, which come in any order. */
-  static restore(rows: Iterable<StateRow>): Sessions {
-    const restored = [...rows].map(({ key, value }) => [clientOf(key), decodeSession(value)] as const);
+  /** What the rows of a store amount to, which come in any order; in pieces. */
+  static *restoring(rows: Iterable<StateRow>): Generator<void, Sessions> {
+    const restored: (readonly [string, Session])[] = [];
+    for (const { key, value } of rows) {
+      restored.push([clientOf(key), decodeSession(value)]);
+      if (restored.length % ROWS_AT_ONCE === 0) yield;
+    }
     restored.sort(([, left], [, right]) => left.place - right.place);
     const sessions = new Sessions();
-    for (const [clientId, session] of restored) sessions.#adopt(clientId, session);
+    for (const [clientId, session] of restored) {
+      sessions.#adopt(clientId, session);
+      if (sessions.size % ROWS_AT_ONCE === 0) yield;
+    }
     return sessions;
   }
 

@@ -78,11 +78,12 @@ export class ClusterStateMachine implements StateMachine {
     return { kind: "applied", version: index, existed: [] };
   }
 
-  restore(index: LogIndex): void {
+  *restoring(index: LogIndex): Generator<void> {
     const row = this.#store.get(CLUSTER_ROW);
     if (row === undefined) {
       throw new RangeError("Cannot restore the cluster's state: its store does not hold it");
     }
+    yield;
     this.restoreState(row.value, index);
   }
 

@@ -8,7 +8,9 @@
  * a snapshot is asked for ───────▶ its group (`flushNow`)                      ┘
  * ```
  *
- * What the disk refuses is tried again after a pause; nothing is lost meanwhile, and memory fills.
+ * What the disk refuses is tried again after a pause; nothing is lost meanwhile, and memory fills. A group
+ * that cannot be flushed or merged now holds up no other one, nor does what it has in memory count: whatever
+ * is flushed instead would only become many small tables.
  *
  * @module
  */
@@ -17,13 +19,12 @@ import type { GroupId } from "../../raft/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
 import type { Clock } from "../ports/mod.ts";
 import type { StateBudget } from "./budget.ts";
+import { GroupRests } from "./group_rests.ts";
 import type { FlushedReplica, ReplicaStore } from "./replica_store.ts";
 import type { StateStores } from "./state_stores.ts";
 
-/** Pause before something that failed is tried again; it doubles with every failure in a row. */
-const RETRY_MS_MIN = 100;
-/** A disk that has room again is noticed within this time. */
-const RETRY_MS_MAX = 2_000;
+/** Between two pieces of what is written before a flush, so that others have their turn. */
+const PIECE_PAUSE_MS = 2;
 
 /** What a flusher works with. */
 export interface FlusherOptions {
@@ -31,13 +32,6 @@ export interface FlusherOptions {
   readonly replicas: ReadonlyMap<GroupId, HostedReplica>;
   readonly clock: Clock;
   readonly budget: StateBudget;
-}
-
-/** A flush, or merging, that failed and is to be tried again. */
-interface Failure {
-  readonly reason: string;
-  readonly retryMs: number;
-  readonly notBeforeMs: number;
 }
 
 /** See the module comment. */
@@ -48,8 +42,8 @@ export class Flusher {
   #flushing: GroupId | undefined;
   #flushEnded: Promise<void> = Promise.resolve();
   #isCompacting = false;
-  #flushFailure: Failure | undefined;
-  #compactionFailure: Failure | undefined;
+  readonly #flushRests: GroupRests;
+  readonly #compactionRests: GroupRests;
   #isClosed = false;
   /** Flushes and merges that were done since the start. */
   flushes = 0;
@@ -57,11 +51,13 @@ export class Flusher {
 
   constructor(options: FlusherOptions) {
     this.#options = options;
+    this.#flushRests = new GroupRests(options.clock);
+    this.#compactionRests = new GroupRests(options.clock);
   }
 
-  /** Why nothing could be flushed or merged lately; `undefined` while it can. */
+  /** Why a store could not be flushed, or its tables not merged, lately; `undefined` while all can. */
   get trouble(): string | undefined {
-    return (this.#flushFailure ?? this.#compactionFailure)?.reason;
+    return this.#flushRests.reason ?? this.#compactionRests.reason;
   }
 
   /** The group is to be flushed, as soon as it is its turn. */
@@ -82,10 +78,14 @@ export class Flusher {
    * @throws {StorageError} when the disk refuses it
    */
   async flushNow(group: GroupId): Promise<void> {
-    while (this.#flushing !== undefined) await this.#flushEnded;
-    const replica = this.#flushable(group);
-    if (replica === undefined) return;
-    await this.#begin(this.#options.stores.get(group), replica);
+    for (;;) {
+      while (this.#flushing !== undefined) await this.#flushEnded;
+      const replica = this.#flushable(group);
+      if (replica === undefined) return;
+      const state = this.#options.stores.get(group);
+      if (state.prepareFlush(replica)) return await this.#begin(state, replica);
+      await new Promise<void>((resolve) => void this.#options.clock.after(PIECE_PAUSE_MS, resolve));
+    }
   }
 
   /** Nothing is begun any more; stores are closed elsewhere. */
@@ -94,14 +94,11 @@ export class Flusher {
   }
 
   #maybeFlush(): void {
-    if (this.#flushing !== undefined || this.#mustWait(this.#flushFailure)) return;
-    const group = this.#nextGroup();
-    if (group === undefined) return;
-    const replica = this.#flushable(group);
-    if (replica === undefined) return void this.#wanted.delete(group);
-    const state = this.#options.stores.get(group);
+    if (this.#flushing !== undefined || !this.#flushRests.mayTry) return;
+    const state = this.#nextState();
+    const replica = state && this.#flushable(state.group);
     // What fails is seen in `trouble`, and tried again.
-    if (state.prepareFlush(replica)) this.#begin(state, replica).catch(() => {});
+    if (replica !== undefined && state!.prepareFlush(replica)) this.#begin(state!, replica).catch(() => {});
   }
 
   #begin(state: ReplicaStore, replica: FlushedReplica): Promise<void> {
@@ -116,19 +113,26 @@ export class Flusher {
     try {
       await state.flush(replica);
       this.flushes++;
-      this.#flushFailure = undefined;
+      this.#flushRests.noteSuccess(state.group);
     } catch (error) {
-      if (!this.#isClosed) this.#flushFailure = this.#failed(error, this.#flushFailure);
+      if (!this.#isClosed) this.#flushRests.noteFailure(state.group, error);
+      this.#wanted.add(state.group);
       throw error;
     }
   }
 
-  #nextGroup(): GroupId | undefined {
+  #nextState(): ReplicaStore | undefined {
     const { budget, stores } = this.#options;
-    const states = [...stores.all.values()];
+    const isReady = ({ group }: ReplicaStore) =>
+      !this.#flushRests.isResting(group) && this.#flushable(group) !== undefined;
+    const states = [...stores.all.values()].filter(isReady);
     const memtableBytes = states.reduce((sum, { store }) => sum + store.memtableBytes, 0);
-    if (memtableBytes <= budget.memtableBytes) return [...this.#wanted][0];
-    return largestOf(states, ({ store }) => store.memtableBytes)?.group;
+    if (memtableBytes > budget.memtableBytes) return largestOf(states, ({ store }) => store.memtableBytes);
+    for (const group of this.#wanted) {
+      const state = states.find((each) => each.group === group);
+      if (state !== undefined) return state;
+    }
+    return undefined;
   }
 
   /** One that cannot apply what it was handed does not stand where its membership does. */
@@ -139,36 +143,29 @@ export class Flusher {
   }
 
   #maybeCompact(): void {
-    if (this.#isCompacting || this.#mustWait(this.#compactionFailure)) return;
+    if (this.#isCompacting || !this.#compactionRests.mayTry) return;
     const states = [...this.#options.stores.all.values()];
     for (const state of states) state.noteTables();
-    // Where a table is damaged a merge fails at it, and others would wait.
-    const sound = states.filter(({ damage }) => damage === undefined);
-    const fullest = largestOf(sound, ({ store }) => store.backlog.fullness);
+    // Where a table is damaged a merge fails at it.
+    const others = states.filter(({ damage, group }) =>
+      damage === undefined && !this.#compactionRests.isResting(group)
+    );
+    const fullest = largestOf(others, ({ store }) => store.backlog.fullness);
     if (fullest !== undefined && fullest.store.backlog.fullness >= 1) void this.#compact(fullest);
   }
 
   async #compact(state: ReplicaStore): Promise<void> {
+    const { group, store } = state;
     this.#isCompacting = true;
     try {
-      if (await state.store.compact()) this.compactions++;
-      this.#compactionFailure = undefined;
+      if (await store.compact()) this.compactions++;
+      this.#compactionRests.noteSuccess(group);
     } catch (error) {
       state.noteError(error);
-      if (!this.#isClosed) this.#compactionFailure = this.#failed(error, this.#compactionFailure);
+      if (!this.#isClosed) this.#compactionRests.noteFailure(group, error);
     } finally {
       this.#isCompacting = false;
     }
-  }
-
-  #mustWait(failure: Failure | undefined): boolean {
-    return failure !== undefined && this.#options.clock.monotonicMs() < failure.notBeforeMs;
-  }
-
-  #failed(error: unknown, before: Failure | undefined): Failure {
-    const retryMs = Math.min(RETRY_MS_MAX, 2 * (before?.retryMs ?? RETRY_MS_MIN / 2));
-    const reason = error instanceof Error ? error.message : String(error);
-    return { reason, retryMs, notBeforeMs: this.#options.clock.monotonicMs() + retryMs };
   }
 }
 

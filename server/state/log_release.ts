@@ -144,6 +144,9 @@ export class LogRelease {
     const state = stores.all.get(group);
     const status = multiRaft.status(group);
     if (state === undefined || status === undefined) return undefined;
+    // A snapshot that is being switched to may count no entry that is in the log by now: behind that place
+    // none of them must be written again.
+    if (state.isInstalling) return undefined;
     const point = state.lost ?? state.store.point;
     const { index } = point;
     places.forgetBefore(group, index + 1);

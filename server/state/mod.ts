@@ -14,9 +14,9 @@
  * without reading their data, `../node/recovery.ts` reads the log.
  *
  * **Read in this order.** `replica_store.ts`: one replica's store. `state_stores.ts`: all of them.
- * `budget.ts`: how large things may become. `flusher.ts`, `entry_places.ts`, `log_release.ts`.
- * `replica_snapshots.ts`: how a state is given away, and taken up. `verifier.ts` and `repair.ts`: how damage
- * is found, and made whole. `state_keeper.ts`: all of it together.
+ * `budget.ts`: how large things may become. `flusher.ts` with `group_rests.ts`, `entry_places.ts`,
+ * `log_release.ts`. `replica_snapshots.ts`: how a state is given away, and taken up. `verifier.ts` and
+ * `repair.ts`: how damage is found, and made whole. `state_keeper.ts`: all of it together.
  *
  * **Invariants**
  *

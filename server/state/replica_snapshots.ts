@@ -34,6 +34,8 @@ import type { StateStores } from "./state_stores.ts";
 
 /** Between two looks whether the log is written, or the new state can be read. */
 const LOOK_MS = 5;
+/** So long a replica is restored before others have their turn. */
+const SLICE_MS = 5;
 
 /** What it works with. */
 export interface ReplicaSnapshotsOptions {
@@ -154,8 +156,10 @@ export class ReplicaSnapshots {
     } finally {
       this.#installs.delete(group);
       state.isInstalling = false;
-      // A node that stops takes no further step: what is on its disk says the same.
-      if (!this.#isClosed) {
+      // A node that stops takes no further step: what is on its disk says the same. Nor does a replica whose
+      // store holds what cannot be taken up, and nothing else any more.
+      const isStranded = !isSwitched && this.#options.replicas.get(group)?.isReplaced === true;
+      if (!this.#isClosed && !isStranded) {
         multiRaft.resume(group, isSwitched ? metaOfPoint(point) : undefined);
         this.#letGoOn(group);
       }
@@ -204,7 +208,7 @@ export class ReplicaSnapshots {
       await install.abandon();
       return false;
     }
-    await install.finish(isHeld ? state.logFloor : wal.end);
+    await install.finish(isHeld ? state.logFloor : wal.end, () => replica.noteReplaced());
     if (!isHeld) places.forget(group);
     this.#noteSwitched(state);
     await this.#read(state, { replica, meta: metaOfPoint(point) });
@@ -215,11 +219,29 @@ export class ReplicaSnapshots {
   async #read(state: ReplicaStore, { replica, meta }: RestoredReplica): Promise<void> {
     for (;;) {
       try {
-        return state.restoreTo(replica, meta);
+        return await this.#restore(replica, meta);
       } catch (error) {
         if (!(error instanceof StateReadError)) throw error;
+        // Damaged since it was verified: another one has to come.
+        if (error.isDamaged) return state.lose(replica, meta);
         await this.#pause();
       }
+    }
+  }
+
+  /** Of many sessions, and keys that expire, it takes seconds; the other groups of the node go on. */
+  async #restore(replica: HostedReplica, meta: SnapshotMeta): Promise<void> {
+    const { clock } = this.#options;
+    const pieces = replica.restoring(meta);
+    try {
+      let startedMs = clock.monotonicMs();
+      while (pieces.next().done !== true) {
+        if (clock.monotonicMs() - startedMs < SLICE_MS) continue;
+        await this.#pause();
+        startedMs = clock.monotonicMs();
+      }
+    } finally {
+      pieces.return(undefined);
     }
   }
 

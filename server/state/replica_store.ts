@@ -28,6 +28,8 @@ export class ReplicaStore implements StateStore {
   lost: LogPoint | undefined;
   #damage: string | undefined;
   #tableBytes = 0;
+  /** Pieces that are still to be written before a flush; `undefined` while none is prepared. */
+  #piecesLeft: number | undefined;
 
   constructor(group: GroupId, store: Store) {
     this.group = group;
@@ -74,9 +76,14 @@ export class ReplicaStore implements StateStore {
       replica.restore(snapshot);
     } catch (error) {
       if (!(error instanceof StateReadError) || !error.isDamaged) throw error;
-      this.lost = this.store.point;
-      replica.lose(snapshot);
+      this.lose(replica, snapshot);
     }
+  }
+
+  /** What the machine has to know of its store cannot be read: the replica waits for another state. */
+  lose(replica: HostedReplica, snapshot: SnapshotMeta): void {
+    this.lost = this.store.point;
+    replica.lose(snapshot);
   }
 
   /** Another state has taken the place of this one. */
@@ -120,12 +127,17 @@ export class ReplicaStore implements StateStore {
 
   /**
    * Writes some of what the machine has in memory, if there is much of it, so that a flush does not hold up
-   * the node.
+   * the node. What changes meanwhile does not put off the flush.
    *
    * @returns whether a flush may begin
    */
   prepareFlush({ machine }: FlushedReplica): boolean {
-    if (machine.unsavedCount <= UNSAVED_AT_ONCE) return true;
+    this.#piecesLeft ??= Math.ceil(machine.unsavedCount / UNSAVED_AT_ONCE) - 1;
+    if (this.#piecesLeft <= 0 || machine.unsavedCount <= UNSAVED_AT_ONCE) {
+      this.#piecesLeft = undefined;
+      return true;
+    }
+    this.#piecesLeft--;
     this.write(machine.takeUnsaved(UNSAVED_AT_ONCE), machine.appliedIndex);
     return false;
   }

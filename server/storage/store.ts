@@ -415,7 +415,10 @@ export class Store {
     this.#mustBeReplaceable(point);
     this.#replacedAt = point.index;
     try {
-      await this.#tables.replace(replacement, (former) => this.#beginAnew(former, point.index));
+      await this.#tables.replace(replacement, (former) => {
+        this.#beginAnew(former, point.index);
+        replacement.whenSwitched();
+      });
     } finally {
       this.#replacedAt = Infinity;
     }

@@ -443,7 +443,7 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "after a snapshot the state machine goes on with the sessions it had",
     edits: [{
       file: "server/kv/state_machine.ts",
-      find: "    this.#sessions = Sessions.restore(this.#store.rows(SESSION_ROWS));\n",
+      find: "    this.#sessions = sessions;\n",
       replace: "",
     }],
   },

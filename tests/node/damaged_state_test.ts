@@ -28,16 +28,14 @@ test("one flipped byte in any table is found, never returned, and made whole", a
 
 test("a flipped byte in a manifest, or a table that is gone, costs a restarted node nothing but time", async () => {
   await withWritten(async (cluster) => {
-    const losses = [
-      () => flip(random.pick(filesOf(cluster, ".manifest"))),
-      () => Deno.removeSync(random.pick(filesOf(cluster, ".table"))),
-    ];
-    for (const lose of losses) {
+    for (const ending of [".manifest", "CURRENT", ".table"]) {
       await cluster.stop(DAMAGED);
-      lose();
+      const path = random.pick(filesOf(cluster, ending));
+      if (ending === ".table") Deno.removeSync(path);
+      else flip(path);
       await cluster.start(DAMAGED);
       await cluster.ready();
-      await untilRepaired(cluster, 0);
+      // Where the log was never let go of, or the manifest's last bytes were hit, the node helps itself.
       await everythingIsRight(cluster);
     }
     await cluster.stop(DAMAGED);
@@ -54,7 +52,6 @@ test("a state that is gone altogether comes back from the others, also under wri
     await cluster.start(DAMAGED);
     for (let round = 0; round < 10; round++) await write(cluster, round);
     await cluster.ready();
-    await untilRepaired(cluster, 0);
     await everythingIsRight(cluster);
   });
 });
@@ -131,7 +128,8 @@ async function everythingIsRight(cluster: NodeCluster): Promise<void> {
   const hashOf = (id: number) =>
     cluster.node(id).replicas.assigned().map(({ machine }) => `${machine.appliedIndex}:${stateHash(machine)}`)
       .join();
-  await until(() => hashOf(1) === hashOf(DAMAGED) && hashOf(1) === hashOf(3), "all have the same state");
+  const isWhole = () => cluster.node(DAMAGED).keeper.damage === undefined;
+  await until(() => isWhole() && hashOf(1) === hashOf(DAMAGED) && hashOf(1) === hashOf(3), "all is the same");
   for (let key = 0; key < KEYS; key += 10) {
     const name = `key-${key}`;
     const value = await text(cluster.node(1), name);

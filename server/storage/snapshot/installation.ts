@@ -37,12 +37,13 @@ export interface StoreInstall {
    * Verifies every byte, and replaces the store's whole state; memtables are dropped in that moment.
    *
    * @param logFloor where this node's log begins to count for the state
+   * @param whenSwitched called in the moment in which reads find the new state
    * @throws {RangeError} when files are not complete: nothing has changed. Or when the state has come as far
    *   as the snapshot by itself: the installation has ended
    * @throws {StorageError} `STORAGE_DAMAGED` names the file; this one, `STORAGE_READ_FAILED` and
    *   `STORAGE_WRITE_FAILED` end the installation, and the state is what it was
    */
-  finish(logFloor: LogFloor): Promise<void>;
+  finish(logFloor: LogFloor, whenSwitched?: () => void): Promise<void>;
   /** Gives it up and removes what was received; does nothing once it has ended. */
   abandon(): Promise<void>;
 }
@@ -63,6 +64,8 @@ export interface Replacement {
   readonly received: readonly HeldTable[];
   /** Tables of the store that stay, or come back; somebody holds them. */
   readonly kept: readonly KeptTable[];
+  /** Called in the moment in which reads find it. */
+  readonly whenSwitched: () => void;
 }
 
 /** A table that both states have. */
@@ -144,7 +147,7 @@ export class Installation implements StoreInstall {
     }
   }
 
-  async finish(logFloor: LogFloor): Promise<void> {
+  async finish(logFloor: LogFloor, whenSwitched: () => void = () => {}): Promise<void> {
     this.#mustReceive();
     for (const { fileNumber, fileBytes, received } of this.missing) {
       if (received < fileBytes) {
@@ -152,7 +155,7 @@ export class Installation implements StoreInstall {
       }
     }
     this.#state = "finishing";
-    this.#finishing = this.#finishNow(logFloor);
+    this.#finishing = this.#finishNow(logFloor, whenSwitched);
     await this.#finishing;
   }
 
@@ -177,7 +180,7 @@ export class Installation implements StoreInstall {
     this.#incoming.set(record.fileNumber, new IncomingTable({ record, fileNumber, files }));
   }
 
-  async #finishNow(logFloor: LogFloor): Promise<void> {
+  async #finishNow(logFloor: LogFloor, whenSwitched: () => void): Promise<void> {
     const { snapshot, files, verifying, replace } = this.#options;
     const incoming = [...this.#incoming.values()];
     let isDoubtful = false;
@@ -186,7 +189,8 @@ export class Installation implements StoreInstall {
       if (incoming.length > 0) await files.syncNames();
       const received = incoming.map((table) => table.adopt());
       isDoubtful = true;
-      await replace({ point: { ...snapshot.point, logFloor }, received, kept: this.#kept });
+      const point = { ...snapshot.point, logFloor };
+      await replace({ point, received, kept: this.#kept, whenSwitched });
       this.#incoming.clear();
     } catch (error) {
       if (error instanceof RangeError) isDoubtful = false;
