@@ -145,7 +145,11 @@ export class Flusher {
   #maybeCompact(): void {
     if (this.#isCompacting || !this.#compactionRests.mayTry) return;
     const states = [...this.#options.stores.all.values()];
-    for (const state of states) state.noteTables();
+    for (const state of states) {
+      state.noteTables();
+      // A snapshot may have taken the place of what could not be merged.
+      if (state.store.backlog.fullness < 1) this.#compactionRests.forget(state.group);
+    }
     // Where a table is damaged a merge fails at it.
     const others = states.filter(({ damage, group }) =>
       damage === undefined && !this.#compactionRests.isResting(group)

@@ -151,6 +151,9 @@ test("a group whose tables cannot be merged holds up no other", async () => {
   assert.is(flusher.trouble, "no merge of 1");
   await run(10_000);
   assert.ok(done.length <= 12, done.join());
+  damaged!.fullness = 0.5;
+  await run(50);
+  assert.is(flusher.trouble, undefined);
 });
 
 test("a flush that is waited for writes in pieces what there is much of", async () => {

@@ -56,8 +56,13 @@ export class GroupRests {
   }
 
   noteSuccess(group: GroupId): void {
-    this.#rests.delete(group);
+    this.forget(group);
     this.#last = undefined;
+  }
+
+  /** There is nothing to be tried any more. */
+  forget(group: GroupId): void {
+    this.#rests.delete(group);
   }
 
   #isOn(rest: Rest | undefined): boolean {
