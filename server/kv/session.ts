@@ -6,7 +6,7 @@
  * An outcome is kept until one of these happens:
  *
  * - its client acknowledges it;
- * - the client has 4,096 younger outcomes here;
+ * - the client has 4,096 younger outcomes here, or so many that they take 12 MiB;
  * - the client has been silent for 15 minutes of replicated time;
  * - 65,536 other clients have been seen since.
  *
@@ -37,6 +37,8 @@ import type { RequestId } from "./types.ts";
 export const SESSIONS_MAX = 65_536;
 /** Outcomes kept for one client. */
 export const SESSION_RESULTS_MAX = 4_096;
+/** Bytes that the outcomes of one client may take in its row, which a store bounds at 16 MiB. */
+const SESSION_BYTES_MAX = 12 * 1024 * 1024;
 /** Replicated time after which a silent client is forgotten, in milliseconds (15 minutes). */
 export const SESSION_AGE_MS_MAX = 900_000;
 
@@ -52,6 +54,12 @@ const EXISTED_MEMORY_BYTES = 8;
 const NUMBER_MEMORY_BYTES = 144;
 /** Rows that are read in one piece. */
 export const ROWS_AT_ONCE = 64;
+/** Of an outcome in a row, at most: itself with its lengths, and what it lists. */
+const OUTCOME_ROW_BYTES = 32;
+const EXISTED_ROW_BYTES = 2;
+const FAILURE_ROW_BYTES = 10;
+/** With its characters. */
+const NUMBER_ROW_BYTES = 3;
 /** Of a row. */
 const ROW_FORMAT = 1;
 
@@ -61,6 +69,8 @@ interface Session {
   /** Outcomes of sequences below this one may be forgotten already. */
   forgottenBelow: number;
   lastSeenMs: number;
+  /** At most so many bytes its outcomes take in a row. */
+  rowBytes: number;
   /** Grows with every write that any session remembers. */
   place: number;
   /** Whether the store has a row of it. */
@@ -140,6 +150,7 @@ export class Sessions {
   remember(requestId: RequestId, outcome: Outcome, nowMs: number): void {
     const session = this.#touch(requestId.clientId, nowMs);
     session.results.set(requestId.sequence, outcome);
+    session.rowBytes += rowBytesOf(outcome);
     this.#outcomeBytes += memoryBytesOf(outcome);
     session.forgottenBelow = Math.max(session.forgottenBelow, requestId.acknowledgedBelow);
     this.#outcomeBytes -= forgetAcknowledged(session);
@@ -196,7 +207,7 @@ export class Sessions {
 
 /** @param isSaved whether a row of an earlier session of the client is in the store still */
 function newSession(isSaved: boolean): Session {
-  return { results: new Map(), forgottenBelow: 0, lastSeenMs: 0, place: 0, isSaved };
+  return { results: new Map(), rowBytes: 0, forgottenBelow: 0, lastSeenMs: 0, place: 0, isSaved };
 }
 
 function clientOf(key: Uint8Array): string {
@@ -227,12 +238,15 @@ function decodeSession(bytes: Uint8Array): Session {
   if (format !== ROW_FORMAT) throw new RangeError(`Cannot read a session of format ${format}`);
   const [place, lastSeenMs, forgottenBelow] = [reader.varint(), reader.varint(), reader.varint()];
   const results = new Map<number, Outcome>();
+  let rowBytes = 0;
   for (let left = reader.varint(); left > 0; left--) {
     const sequence = reader.varint();
-    results.set(sequence, decodeOutcome(reader.lengthPrefixed()));
+    const outcome = decodeOutcome(reader.lengthPrefixed());
+    results.set(sequence, outcome);
+    rowBytes += rowBytesOf(outcome);
   }
   reader.mustEnd();
-  return { results, forgottenBelow, lastSeenMs, place, isSaved: true };
+  return { results, rowBytes, forgottenBelow, lastSeenMs, place, isSaved: true };
 }
 
 /** Returns the bytes of memory that are free now. */
@@ -240,12 +254,32 @@ function forgetAcknowledged(session: Session): number {
   let bytes = 0;
   for (const [sequence, outcome] of session.results) {
     const isDone = sequence < session.forgottenBelow;
-    if (!isDone && session.results.size <= SESSION_RESULTS_MAX) break;
+    const isFull = session.results.size > SESSION_RESULTS_MAX || session.rowBytes > SESSION_BYTES_MAX;
+    if (!isDone && !isFull) break;
     session.results.delete(sequence);
+    session.rowBytes -= rowBytesOf(outcome);
     bytes += memoryBytesOf(outcome);
     if (!isDone) session.forgottenBelow = Math.max(session.forgottenBelow, sequence + 1);
   }
   return bytes;
+}
+
+/** All replicas must come to the same number: what is forgotten depends on it. */
+function rowBytesOf(outcome: Outcome): number {
+  switch (outcome.kind) {
+    case "applied": {
+      const numbers = outcome.numbers ?? [];
+      return numbers.reduce(
+        (sum, { number }) => sum + NUMBER_ROW_BYTES + number.length,
+        OUTCOME_ROW_BYTES + EXISTED_ROW_BYTES * outcome.existed.length,
+      );
+    }
+    case "refused":
+    case "notNumbers":
+      return OUTCOME_ROW_BYTES + FAILURE_ROW_BYTES * outcome.failures.length;
+    case "forgotten":
+      return OUTCOME_ROW_BYTES;
+  }
 }
 
 function memoryBytesOf(outcome: Outcome): number {

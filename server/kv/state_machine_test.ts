@@ -6,11 +6,13 @@
 
 import { MemoryStore } from "../../tests/support/memory_store.ts";
 import { assert, suite } from "../../tests/harness.ts";
+import { STORE_VALUE_BYTES_MAX } from "../storage/table/mod.ts";
 import { encodeCommand, stampCommand } from "./command.ts";
 import { decodeOutcome, encodeOutcome, type Outcome } from "./outcome.ts";
 import { SESSION_AGE_MS_MAX, SESSION_RESULTS_MAX, Sessions, SESSIONS_MAX } from "./session.ts";
 import { stateHash } from "../../tests/support/state_hash.ts";
 import { KvStateMachine } from "./state_machine.ts";
+import { rowKey, SESSION_ROWS } from "./state_store.ts";
 import type { Mutation, Precondition, RequestId } from "./types.ts";
 
 const test = suite("state machine");
@@ -125,6 +127,41 @@ test("sessions stay bounded by clients, results and age", () => {
   }
   assert.is([...sessions.entries()].length, SESSION_RESULTS_MAX);
   assert.equal(sessions.find(request(1, 0, client(1))), { kind: "forgotten" });
+});
+
+test("a session fits into a row, however much its client does not acknowledge", () => {
+  const large: readonly Outcome[] = [
+    { kind: "applied", version: 2 ** 53 - 1, existed: Array.from({ length: 10_000 }, (_, at) => at) },
+    {
+      kind: "applied",
+      version: 2 ** 53 - 1,
+      existed: [],
+      numbers: Array.from({ length: 10_000 }, (_, at) => ({ position: at, number: "-1234567890123456789" })),
+    },
+    {
+      kind: "refused",
+      failures: Array.from({ length: 10_000 }, (_, at) => ({ position: at, currentVersion: 2 ** 53 - 1 })),
+    },
+    {
+      kind: "notNumbers",
+      failures: Array.from({ length: 10_000 }, (_, at) => ({ position: at, isOutOfRange: true })),
+    },
+  ];
+  for (const outcome of large) {
+    const sessions = new Sessions();
+    for (let at = 1; at <= 700; at++) sessions.remember(request(at), outcome, 0);
+    const value = sessions.takeUnsaved(1)[0]!.value!;
+    assert.ok(value.length <= STORE_VALUE_BYTES_MAX, `${outcome.kind}: ${value.length} bytes`);
+    assert.ok(value.length > 3 * 1024 * 1024, `${outcome.kind}: no more than ${value.length} bytes`);
+    assert.equal(sessions.find(request(1)), { kind: "forgotten" });
+    assert.is(sessions.find(request(700)), outcome);
+    // What is read again is bounded alike.
+    const store = new MemoryStore();
+    store.write([{ key: rowKey(SESSION_ROWS, Uint8Array.fromHex("00000000000000aa")), value }], 1);
+    const restored = Sessions.restore(store.rows(SESSION_ROWS));
+    for (const each of [sessions, restored]) each.remember(request(701), outcome, 0);
+    assert.is([...restored.entries()].length, [...sessions.entries()].length);
+  }
 });
 
 test("outcomes come back as they were", () => {
