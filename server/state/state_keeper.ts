@@ -142,8 +142,9 @@ export class StateKeeper {
   async close(): Promise<void> {
     this.#flusher.close();
     this.#snapshots.close();
-    await this.#receiver.close();
+    // It reads from the stores.
     this.#sender.close();
-    await this.#options.stores.close();
+    // A snapshot that is being verified notices only by its store that it is to end.
+    await Promise.all([this.#receiver.close(), this.#options.stores.close()]);
   }
 }
