@@ -144,15 +144,25 @@ export class RecoveryCollector {
     return isLost ? point : undefined;
   }
 
-  /** @throws {RangeError} when entries are missing */
+  /**
+   * A commit index is written with the entries up to there, or behind them.
+   *
+   * @throws {RangeError} when entries are missing, in the middle or at the end
+   */
   mustHaveNoGap(): void {
-    for (const [group, { entries, point }] of this.#groups) {
-      const first = entries[0]?.entry.index ?? 0;
-      const wanted = indexOf(point) + 1;
-      if (first <= wanted) continue;
+    for (const [group, { entries, hardState: { commit }, point }] of this.#groups) {
+      const [first, wanted] = [entries[0]?.entry.index ?? 0, indexOf(point) + 1];
+      if (first > wanted) {
+        throw new RangeError(
+          `Cannot restore group ${group}: the log holds entries from ${first} on, and its store those below ` +
+            `${wanted}`,
+        );
+      }
+      const last = entries.at(-1)?.entry.index ?? indexOf(point);
+      if (last >= commit) continue;
       throw new RangeError(
-        `Cannot restore group ${group}: the log holds entries from ${first} on, and its store those below ` +
-          `${wanted}`,
+        `Cannot restore group ${group}: entries up to ${commit} were committed here, and log and store hold ` +
+          `those up to ${last}`,
       );
     }
   }

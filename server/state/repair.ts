@@ -11,11 +11,15 @@
  *
  * Where there is no other replica that could help, it says so and goes on with what can be read.
  *
+ * A leader that cannot apply what is committed, because its disk does not let it read at the moment, hands
+ * over, too: it would keep everybody waiting.
+ *
  * @module
  */
 
 import { getLogger } from "@logtape/logtape";
 import { type GroupId, type MultiRaft, NO_NODE, type RaftStatus } from "../../raft/mod.ts";
+import type { HostedReplica } from "../calls/mod.ts";
 import type { SnapshotReceiver } from "../snapshot/mod.ts";
 import type { ReplicaStore } from "./replica_store.ts";
 import type { StateStores } from "./state_stores.ts";
@@ -29,6 +33,7 @@ const logger = getLogger(["prkdb", "server"]);
 export interface RepairOptions {
   readonly stores: StateStores;
   readonly multiRaft: MultiRaft;
+  readonly replicas: ReadonlyMap<GroupId, Pick<HostedReplica, "role" | "stallReason">>;
   readonly receiver: SnapshotReceiver;
 }
 
@@ -36,6 +41,8 @@ export interface RepairOptions {
 export class Repair {
   readonly #options: RepairOptions;
   #ticks = 0;
+  /** Groups that are led here, and were stalled at the last look. */
+  readonly #stalled = new Set<GroupId>();
   /** Groups that were said to be damaged. */
   readonly #said = new Set<GroupId>();
 
@@ -57,10 +64,22 @@ export class Repair {
     if (this.#ticks++ % LOOK_EVERY_TICKS !== 0) return;
     const damaged = this.#damaged();
     for (const state of damaged) this.#repair(state);
+    this.#handOverStalled();
     for (const group of this.#said) {
       if (damaged.some((state) => state.group === group)) continue;
       this.#said.delete(group);
       logger.info("The state of group {group} is whole again", { group });
+    }
+  }
+
+  #handOverStalled(): void {
+    const { multiRaft, replicas } = this.#options;
+    for (const [group, { role, stallReason }] of replicas) {
+      const isStalled = role === "leader" && stallReason !== undefined;
+      const status = isStalled && this.#stalled.has(group) ? multiRaft.status(group) : undefined;
+      if (isStalled) this.#stalled.add(group);
+      else this.#stalled.delete(group);
+      if (status !== undefined) this.#handOver(status);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
- * What a node counts is what it holds: under any mix of writes it stays below the memory it may use, takes more
- * than fits into that, and answers. `PRKDB_TEST_LOAD_MINUTES` makes the mixed load last longer.
+ * What a node counts is what it holds: under any mix of writes it stays below the memory it may use, takes
+ * more than fits into that, and answers. `PRKDB_TEST_LOAD_MINUTES` makes the mixed load last longer.
  *
  * @module
  */
