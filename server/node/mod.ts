@@ -53,6 +53,7 @@
 export { Inbox, type Input, type NodeInbox } from "./inbox.ts";
 export { Node, type NodeOptions } from "./node.ts";
 export type { MemoryPart } from "../calls/mod.ts";
+export type { StateFigures, StoreFigures } from "../state/mod.ts";
 export { RESOURCE_TROUBLE_KINDS, type ResourceTrouble } from "../data/mod.ts";
 export type { LoopMeters, NodeEnd } from "./node_loop.ts";
 export type { ReplicaReport } from "./node_status.ts";

@@ -30,6 +30,6 @@ export { type AskedBudget, type StateBudget, stateBudget } from "./budget.ts";
 export { EntryPlaces } from "./entry_places.ts";
 export { metaOfPoint, pointMembership } from "./point_membership.ts";
 export type { ReplicaStore } from "./replica_store.ts";
-export { StateKeeper, type StateKeeperStats } from "./state_keeper.ts";
+export { type StateFigures, StateKeeper, type StateKeeperStats, type StoreFigures } from "./state_keeper.ts";
 export { isStateError, StateStores, type StoreSizes } from "./state_stores.ts";
 export type { LogPoint } from "../storage/mod.ts";
