@@ -31,6 +31,13 @@ export interface RowLoadOptions {
   readonly batchesAtOnce?: number;
 }
 
+/** A row, and how often it may have been written. */
+interface RowState {
+  readonly row: number;
+  readonly writesMin: number;
+  readonly writesMax: number;
+}
+
 /** See the module comment. */
 export class RowLoad {
   readonly #client: PrkDbClient;
@@ -96,21 +103,27 @@ export class RowLoad {
   }
 
   /**
-   * What the node at `address` gives back otherwise than it was acknowledged, in words.
+   * What the node at `address` gives back otherwise than it was acknowledged, in words, from the state that
+   * it has itself, as of now.
    *
-   * @param consistency the node's own state unless it is to be asked of the leader
+   * @param isWritten whether rows are written meanwhile: those may hold what is not acknowledged yet
    */
-  async wrongAt(address: string, consistency = Consistency.FOLLOWER): Promise<readonly string[]> {
+  async wrongAt(address: string, { isWritten = false } = {}): Promise<readonly string[]> {
+    const before = [...this.#writes];
     const service = createClient(KvService, createPrkDbTransport({ baseUrl: address }));
     const wrong: string[] = [];
-    for (let from = 0; from < this.#writes.length; from += ROWS_PER_READ) {
-      const rows = this.#writes.slice(from, from + ROWS_PER_READ).map((_, at) => from + at);
+    for (let from = 0; from < before.length; from += ROWS_PER_READ) {
+      const rows = before.slice(from, from + ROWS_PER_READ).map((_, at) => from + at);
       const keys = rows.map((row) => new TextEncoder().encode(keyOf(row)));
-      const { results } = await service.getMany({ keys, consistency }, { timeoutMs: PATIENCE_MS });
+      const { results } = await service.getMany(
+        { keys, consistency: Consistency.FOLLOWER },
+        { timeoutMs: PATIENCE_MS },
+      );
       for (const [at, row] of rows.entries()) {
         const found = results[at]?.value;
         const text = found === undefined ? "nothing" : new TextDecoder().decode(found);
-        if (text !== this.#valueOf(row, this.#writes[row]!)) {
+        const writesMax = isWritten ? this.#writes[row]! + 1 : this.#writes[row]!;
+        if (!this.#isValueOf(text, { row, writesMin: before[row]!, writesMax })) {
           wrong.push(`row ${row}, written ${this.#writes[row]} times: ${text.slice(0, 40)}`);
         }
       }
@@ -156,6 +169,13 @@ export class RowLoad {
         await pause(RETRY_MS);
       }
     }
+  }
+
+  #isValueOf(text: string, { row, writesMin, writesMax }: RowState): boolean {
+    for (let writes = writesMin; writes <= writesMax; writes++) {
+      if (text === this.#valueOf(row, writes)) return true;
+    }
+    return false;
   }
 
   #valueOf(row: number, writes: number): string {
