@@ -277,7 +277,7 @@ function logOptions(): Option[] {
     ).argParser(integer(BUDGET_BYTES_MIN, 2 ** 40)),
     flag(
       "--cache-bytes <n>",
-      "of --memory-bytes, for blocks of tables (default: about a twelfth, 64 MiB at most)",
+      "of --memory-bytes, for blocks of tables (default: about a twelfth, 128 MiB at most)",
     ).argParser(integer(BUDGET_BYTES_MIN, 2 ** 40)),
   ];
 }

@@ -10,7 +10,8 @@ import type { MemoryLimits } from "../api/mod.ts";
 const MEBIBYTE = 1024 * 1024;
 /** More than this makes nothing faster, and restarts slower. */
 const MEMTABLE_BYTES_MAX = 64 * MEBIBYTE;
-const CACHE_BYTES_MAX = 64 * MEBIBYTE;
+/** Unless more is asked for: the system keeps what was read lately, too. */
+const CACHE_BYTES_MAX = 128 * MEBIBYTE;
 const LOG_BYTES_MAX = 32 * MEBIBYTE;
 
 /**

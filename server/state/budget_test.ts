@@ -32,7 +32,7 @@ test("memtables, twice, and the cache take three quarters at most", () => {
 
 test("of much memory they take no more than is of use, unless it is asked for", () => {
   assert.is(budget(4_096).memtableBytes, 64 * MEBIBYTE);
-  assert.is(budget(4_096).cacheBytes, 64 * MEBIBYTE);
+  assert.is(budget(4_096).cacheBytes, 128 * MEBIBYTE);
   assert.is(budget(4_096, { cacheBytes: 512 * MEBIBYTE }).cacheBytes, 512 * MEBIBYTE);
 });
 

@@ -1,6 +1,7 @@
 /**
  * What a node counts is what it holds: under any mix of writes it stays below the memory it may use, writes
- * to its disk or refuses what would go beyond, and answers. `PRKDB_TEST_LOAD_MINUTES` makes the mixed load last longer.
+ * what would go beyond to its disk or refuses it, and answers. `PRKDB_TEST_LOAD_MINUTES` makes the mixed load
+ * last longer.
  *
  * @module
  */
