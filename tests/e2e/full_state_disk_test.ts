@@ -7,7 +7,7 @@
  */
 
 import { assert, suite } from "../harness.ts";
-import { figuresOf } from "../support/cluster/node_figures.ts";
+import { figuresOf, filesBelow } from "../support/cluster/node_figures.ts";
 import { ProcessCluster } from "../support/cluster/process_cluster.ts";
 import { SmallDisk } from "../support/disk/small_disk.ts";
 import { RowLoad } from "../support/load/row_load.ts";
@@ -19,6 +19,8 @@ const VALUE_BYTES = 1024;
 const ROWS_MAX = 6_000;
 /** So much that tables are merged before the disk is full. */
 const ROWS_BEFORE = 9_000;
+/** More than the logs keep in memory for a follower. */
+const AWAY_ROWS = 14_000;
 const FILLS_MAX = 30;
 /** Longer than a pause between two attempts. */
 const FULL_MS = 4_000;
@@ -101,6 +103,38 @@ test("of three nodes one has a full disk, and then room again: all end up with e
   await load.stopWriting();
   console.log(`full disk of a state: ${load.written} rows written, ${load.repeats} batches repeated`);
   for (const id of cluster.ids) assert.equal(await load.wrongAt(cluster.address(id)), []);
+});
+
+test("a node without room for the snapshots that it needs gets them when there is room", async () => {
+  await using disk = await SmallDisk.open(DISK_BYTES);
+  await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 3, flags: FLAGS });
+  await using load = await openLoad(cluster);
+  await load.write(ROWS_BEFORE / 3);
+  await moveTo(disk, cluster, 3);
+  await cluster.waitReady();
+  await cluster.kill(3, "SIGKILL");
+  await load.write(AWAY_ROWS);
+  await disk.fill(directoriesOf(cluster.dataDirectory(3)));
+  await cluster.restart(3);
+  await eventually(async () => {
+    const figures = await figuresOf(cluster, 3);
+    assert.ok(figures("prkdb_snapshots_failed_total") > 0, "there is no room for it");
+  });
+  assert.is((await figuresOf(cluster, 3))("prkdb_snapshots_installed_total"), 0);
+  await disk.makeRoom();
+  await cluster.waitReady();
+  await eventually(async () => {
+    const figures = await figuresOf(cluster, 3);
+    assert.ok(figures("prkdb_snapshots_installed_total") >= 3, "all three come");
+    assert.is(figures("prkdb_trouble"), 0);
+  });
+  for (const id of cluster.ids) assert.equal(await load.wrongAt(cluster.address(id)), []);
+  // Nothing is left of attempts: as much as the others have, but for what waits to be merged.
+  await eventually(() => {
+    const [own, other] = [3, 1].map((id) => filesBelow(cluster.dataDirectory(id)).bytes) as [number, number];
+    assert.ok(own < other + 8 * MEBIBYTE, `${own} bytes beside ${other}`);
+    return Promise.resolve();
+  });
 });
 
 /** What is there when a disk is filled. */
