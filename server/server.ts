@@ -268,6 +268,7 @@ function serve(
     leaderless: () => node.leaderless(),
     fewReplicas: () => node.replicaReport()?.fewCount ?? 0,
     sampleWal: () => node.wal.stats,
+    sampleState: () => node.keeper.figures,
     callsInFlight: () => node.callsInFlight,
     memory: () => [...node.memory(), ...memoryOf(shares)],
     shortages: () => node.resourceTroubles(),

@@ -60,6 +60,8 @@ export interface CallDispatcherOptions {
   readonly multiRaft: MultiRaft;
   /** On this node, by group. */
   readonly replicas: ReadonlyMap<GroupId, HostedReplica>;
+  /** What the replicas share of the state. */
+  readonly stores: { readonly cachedBytes: number };
   readonly leaders: LeaderTable;
   readonly addresses: NodeAddresses;
   readonly outbox: Outbox;
@@ -155,9 +157,9 @@ export class CallDispatcher {
 
   /** Looks how much memory log and state take, whatever became of replicas. */
   countMemory(): void {
-    const { memory, multiRaft, replicas } = this.#options;
+    const { memory, multiRaft, replicas, stores } = this.#options;
     memory.log.usedBytes = multiRaft.logBytes;
-    let stateBytes = 0;
+    let stateBytes = stores.cachedBytes;
     for (const { machine } of replicas.values()) stateBytes += machine.memoryBytes;
     memory.state.usedBytes = stateBytes;
   }

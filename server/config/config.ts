@@ -11,6 +11,7 @@ import type { ServerMemoryLimits } from "../api/mod.ts";
 import type { ClusterShape } from "../cluster/mod.ts";
 import type { HttpLimits } from "../http/mod.ts";
 import {
+  BUDGET_BYTES_MIN,
   ConfigError,
   DEFAULTS,
   type Flags,
@@ -165,12 +166,18 @@ function hostNames({ advertiseClient, allowedHosts, host }: Flags, address: stri
   return [address, host, ...forClients, ...allowedHosts];
 }
 
-/** Memtables are twice there while one is flushed, and sessions and indexes of tables want room, too. */
-function checkBudget({ memtableBytes = 0, cacheBytes = 0 }: Flags, { state }: ServerMemoryLimits): void {
-  if (2 * memtableBytes + cacheBytes <= state) return;
+/** Of the state's part, so that sessions, and filters and indexes of tables, have room, too. */
+const STORES_SHARE_MAX = 3 / 4;
+
+/** Memtables are twice there while one is flushed. */
+function checkBudget({ memtableBytes, cacheBytes }: Flags, { state }: ServerMemoryLimits): void {
+  if (memtableBytes === undefined && cacheBytes === undefined) return;
+  const [memtables, cache] = [memtableBytes ?? BUDGET_BYTES_MIN, cacheBytes ?? BUDGET_BYTES_MIN];
+  const storesBytes = Math.floor(state * STORES_SHARE_MAX);
+  if (2 * memtables + cache <= storesBytes) return;
   throw new ConfigError(
-    `--memtable-bytes ${memtableBytes}, twice, and --cache-bytes ${cacheBytes} do not fit into the ${state} ` +
-      "bytes that --memory-bytes leaves for the state: give it more, or them less",
+    `--memtable-bytes ${memtables}, twice, and --cache-bytes ${cache} do not fit into ${storesBytes} bytes, ` +
+      "three quarters of what --memory-bytes leaves for the state: give it more, or them less",
   );
 }
 

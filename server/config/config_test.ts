@@ -11,6 +11,7 @@ import { parseConfig } from "./config.ts";
 import { ConfigError, ConfigNotice } from "./flags.ts";
 
 const test = suite("config");
+const MEBIBYTE = 1024 * 1024;
 const THREE = "1@127.0.0.1:7001,2@db-2.example:7002,3@[::1]:7003";
 
 /** The message of the refusal that `args` meet. */
@@ -145,6 +146,21 @@ test("what operators see can be chosen, and nothing else than there is", () => {
   assert.match(refusal("--node-id=1", "--log-level=loud"), /--log-level.*debug, info, warning, error/);
   assert.match(refusal("--node-id=1", "--log-format=xml"), /--log-format.*text, json/);
   assert.match(refusal("--node-id=1", "--metrics-partitions=some"), /--metrics-partitions.*each, aggregate/);
+});
+
+test("memtables and cache leave room for the rest of the state", () => {
+  const alone = ["--node-id=1", `--memory-bytes=${64 * MEBIBYTE}`];
+  const { budget, memory } = parseConfig([...alone, `--memtable-bytes=${2 * MEBIBYTE}`]);
+  assert.equal(budget, { memtableBytes: 2 * MEBIBYTE, cacheBytes: undefined });
+  assert.is(memory.state, 10 * MEBIBYTE);
+  parseConfig([...alone, `--memtable-bytes=${2 * MEBIBYTE}`, `--cache-bytes=${3 * MEBIBYTE}`]);
+  for (
+    const asked of [
+      ["--memtable-bytes=4194304"],
+      ["--cache-bytes=6291456"],
+      ["--memtable-bytes=2097152", "--cache-bytes=4194304"],
+    ]
+  ) assert.match(refusal(...alone, ...asked), /do not fit into 7864320 bytes/);
 });
 
 test("leases are an option, and a variable that says no leaves it off", () => {

@@ -22,6 +22,8 @@ export const PORT_MAX = 65_535;
 const STOP_MS_MAX = 600_000;
 /** A day: for who wants no such limit. */
 const HTTP_MS_MAX = 86_400_000;
+/** Of memtables, and of the cache of blocks: less is no use. */
+export const BUDGET_BYTES_MIN = MEBIBYTE;
 const SECTOR_BYTES = 4_096;
 const SEGMENT_MEBIBYTES_MIN = 1;
 const SEGMENT_MEBIBYTES_MAX = 1_024;
@@ -272,9 +274,11 @@ function logOptions(): Option[] {
     flag(
       "--memtable-bytes <n>",
       "of --memory-bytes, for what was written and is in no table yet (default: about a twelfth, 64 MiB at most)",
-    ).argParser(integer(MEBIBYTE, 2 ** 40)),
-    flag("--cache-bytes <n>", "of --memory-bytes, for blocks of tables (default: as --memtable-bytes)")
-      .argParser(integer(MEBIBYTE, 2 ** 40)),
+    ).argParser(integer(BUDGET_BYTES_MIN, 2 ** 40)),
+    flag(
+      "--cache-bytes <n>",
+      "of --memory-bytes, for blocks of tables (default: about a twelfth, 128 MiB at most)",
+    ).argParser(integer(BUDGET_BYTES_MIN, 2 ** 40)),
   ];
 }
 

@@ -18,7 +18,7 @@ import {
 import type { Outcome, StateChange, StateStore } from "../kv/mod.ts";
 
 /** Where the state is kept. */
-type RowStore = Pick<StateStore, "get">;
+type RowStore = Pick<StateStore, "get" | "memoryBytes">;
 
 /** The row that holds the state. */
 const CLUSTER_ROW = Uint8Array.of(0, 0x63);
@@ -59,9 +59,9 @@ export class ClusterStateMachine implements StateMachine {
     return this.#appliedIndex;
   }
 
-  /** Bounded by the limits of a cluster, and small. */
+  /** Of its row; the state itself is bounded by the limits of a cluster, and small. */
   get memoryBytes(): number {
-    return 0;
+    return this.#store.memoryBytes;
   }
 
   /** Another object after each command that changed anything. */

@@ -3,8 +3,8 @@
  * world comes in through the options, so the simulator runs this very room.
  *
  * **What it owns.** The data directory's lock and the open log for as long as it runs; the core (`MultiRaft`)
- * with the entries above the snapshot, in memory up to `--memory-bytes`; the replicas and their state
- * machines; the node's copy of the cluster's state; the inbox; the timer of the ticks. It has no socket:
+ * with the entries that are not given up yet; the replicas and their state machines, with the stores that
+ * they stand on; the node's copy of the cluster's state; the inbox; the timer of the ticks. It has no socket:
  * peers and clients reach it through its inbox and its methods.
  *
  * **The turn** is the heart. Everything that has arrived since the last turn is taken in, the core says what
@@ -53,6 +53,7 @@
 export { Inbox, type Input, type NodeInbox } from "./inbox.ts";
 export { Node, type NodeOptions } from "./node.ts";
 export type { MemoryPart } from "../calls/mod.ts";
+export type { StateFigures, StoreFigures } from "../state/mod.ts";
 export { RESOURCE_TROUBLE_KINDS, type ResourceTrouble } from "../data/mod.ts";
 export type { LoopMeters, NodeEnd } from "./node_loop.ts";
 export type { ReplicaReport } from "./node_status.ts";

@@ -13,11 +13,11 @@ import { BucketCounts, CallCounts } from "./call_counts.ts";
 import {
   detailOf,
   type MetricsSource,
-  type PartitionDetail,
   type ProposalCounts,
   renderProposals,
   renderReadings,
 } from "./readings.ts";
+import type { PartitionDetail } from "./series.ts";
 
 /** Seconds, from a quarter of a millisecond to ten seconds. */
 const REQUEST_BUCKETS = [

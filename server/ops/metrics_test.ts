@@ -8,6 +8,7 @@ import { assert, suite } from "../../tests/harness.ts";
 import { DomainError } from "../api/error.ts";
 import type { NodeStatus } from "../api/node_api.ts";
 import { readinessOf } from "../api/trouble.ts";
+import type { StateFigures, StoreFigures } from "../node/mod.ts";
 import { Metrics } from "./metrics.ts";
 import type { MetricsSource } from "./readings.ts";
 
@@ -54,6 +55,42 @@ const STATUS: NodeStatus = {
   troubles: [],
 };
 
+const STORE: StoreFigures = {
+  partitionId: 3,
+  point: {
+    index: 1,
+    term: 1,
+    membership: new Uint8Array(0),
+    membershipIndex: 0,
+    logFloor: { segment: 0, offset: 0 },
+  },
+  lastVersion: 2,
+  memtableBytes: 21,
+  tableMemoryBytes: 22,
+  levels: [{ tables: 2, bytes: 200 }, { tables: 1, bytes: 900 }],
+  entries: 3,
+  frozenBytes: 0,
+  fullness: 0.5,
+  keys: 4,
+  valueAndKeyBytes: 5,
+  flushedBytes: 23,
+  compactedBytes: 24,
+  flushFailure: undefined,
+  compactionFailure: undefined,
+};
+
+const STATE: StateFigures = {
+  flushes: 31,
+  compactions: 32,
+  releases: 33,
+  installed: 34,
+  snapshotsSent: 35,
+  snapshotBytesSent: 36,
+  receiving: { received: 37, bytesReceived: 38, installed: 0, failed: 39, underWay: 1 },
+  cache: { hits: 41, misses: 42, bytes: 43 },
+  stores: [STORE, { ...STORE, partitionId: 5, fullness: 2, levels: [{ tables: 1, bytes: 50 }] }],
+};
+
 /** Of a node that says `status`. */
 function sourceOf(status: () => NodeStatus): MetricsSource {
   return {
@@ -61,7 +98,8 @@ function sourceOf(status: () => NodeStatus): MetricsSource {
     readiness: () => readinessOf([{ kind: "memoryFull", reason: "full" }]),
     leaderless: () => [7, 9],
     fewReplicas: () => 4,
-    sampleWal: () => ({ frameBytes: 700, bytesTotal: 1_000, segmentCount: 2 }),
+    sampleWal: () => ({ frameBytes: 700, bytesTotal: 1_000, segmentCount: 2, oldestSegment: 14 }),
+    sampleState: () => STATE,
     callsInFlight: () => 6,
     memory: () => [{ name: "log", limitBytes: 100, usedBytes: 40 }],
     shortages: () => [{ kind: "log_full", reason: "no space" }],
@@ -113,6 +151,40 @@ test("gauges and counters show what the node says, however often they are read",
   ) {
     assert.ok(lines.includes(line), line);
   }
+});
+
+test("stores, the log's release and snapshots show what they have done", async () => {
+  const lines = await scrape();
+  for (
+    const line of [
+      "prkdb_wal_oldest_segment 14",
+      "prkdb_wal_releases_total 33",
+      "prkdb_store_flushes_total 31",
+      "prkdb_store_compactions_total 32",
+      "prkdb_store_cache_hits_total 41",
+      "prkdb_store_cache_misses_total 42",
+      "prkdb_store_cache_bytes 43",
+      "prkdb_snapshots_sent_total 35",
+      "prkdb_snapshots_sent_bytes_total 36",
+      "prkdb_snapshots_received_total 37",
+      "prkdb_snapshots_received_bytes_total 38",
+      "prkdb_snapshots_installed_total 34",
+      "prkdb_snapshots_failed_total 39",
+      "prkdb_snapshots_receiving 1",
+      'prkdb_store_memtable_bytes{partition="3"} 21',
+      'prkdb_store_table_memory_bytes{partition="3"} 22',
+      'prkdb_store_fullness{partition="3"} 0.5',
+      'prkdb_store_flushed_bytes_total{partition="3"} 23',
+      'prkdb_store_compacted_bytes_total{partition="3"} 24',
+      'prkdb_store_tables{partition="3",level="0"} 2',
+      'prkdb_store_tables{partition="3",level="1"} 1',
+      'prkdb_store_table_bytes{partition="3",level="1"} 900',
+    ]
+  ) {
+    assert.ok(lines.includes(line), line);
+  }
+  // Its replica has moved away.
+  assert.not.ok(lines.some((line) => line.includes('partition="5"')));
 });
 
 test("what happens is counted and timed", async () => {
@@ -186,6 +258,10 @@ test("many partitions are added up, unless it is said otherwise", async () => {
         'prkdb_raft_term{partition="all"} 7',
         'prkdb_raft_commit_index{partition="all"} 3300',
         'prkdb_store_keys{partition="all"} 2400',
+        'prkdb_store_memtable_bytes{partition="all"} 42',
+        'prkdb_store_fullness{partition="all"} 2',
+        'prkdb_store_tables{partition="all",level="0"} 3',
+        'prkdb_store_table_bytes{partition="all",level="1"} 900',
         'prkdb_raft_proposals_total{partition="all",result="refused"} 1',
         'prkdb_raft_replicas{role="leader"} 300',
       ]

@@ -8,15 +8,20 @@
  */
 
 import type { NodeStatus, PeerStatus, Readiness, ReplicaStatus, ServerMemoryLimits } from "../api/mod.ts";
-import { RESOURCE_TROUBLE_KINDS, type ResourceTrouble } from "../node/mod.ts";
+import { RESOURCE_TROUBLE_KINDS, type ResourceTrouble, type StateFigures } from "../node/mod.ts";
+import {
+  ALL,
+  describe,
+  type PartitionDetail,
+  showEach,
+  type ShownFigure,
+  type Together,
+  togetherOf,
+} from "./series.ts";
+import { showStores, STATE_READINGS } from "./store_readings.ts";
 
 /** Above so many partitions their figures are added up, unless it is said otherwise. */
 const PARTITIONS_EACH_MAX = 256;
-/** In place of a partition's number where figures are added up. */
-const ALL = "all";
-
-/** Whether each partition has its own series, or all together have one; by their number if it is not said. */
-export type PartitionDetail = "each" | "aggregate";
 
 /** How much of a part of the memory budget is used. */
 export interface MemoryFigures {
@@ -32,6 +37,8 @@ export interface WalSample {
   /** Bytes of the files on disk. */
   readonly bytesTotal: number;
   readonly segmentCount: number;
+  /** Number of the first of them; it grows as they are let go of. */
+  readonly oldestSegment: number;
 }
 
 /** What became of the writes that were put before a replica here. */
@@ -49,28 +56,23 @@ export interface MetricsSource {
   /** Partitions with fewer replicas than the replication factor. */
   fewReplicas(): number;
   sampleWal(): WalSample;
+  /** What the stores, the log's release and snapshots have done. */
+  sampleState(): StateFigures;
   callsInFlight(): number;
   memory(): readonly MemoryFigures[];
   shortages(): readonly ResourceTrouble[];
 }
 
-/** One figure: a counter if its name ends in `_total`, else a gauge. */
-interface Reading<T> {
-  readonly name: string;
-  readonly help: string;
-  readonly valueOf: (sample: T) => number;
-}
-
 /** One figure of each replica. */
-interface ReplicaReading extends Reading<ReplicaStatus> {
-  /** What stands for all of them; `undefined`: nothing can. */
-  readonly together: "sum" | "max" | undefined;
+interface ReplicaReading extends ShownFigure<ReplicaStatus> {
+  /** `undefined`: nothing can stand for all of them. */
+  readonly together: Together | undefined;
 }
 
 /** Roles as numbers, for dashboards. */
 const ROLE_NUMBERS = { leader: 1, follower: 2, preCandidate: 3, candidate: 3 } as const;
 
-const NODE_READINGS: readonly Reading<MetricsSource>[] = [
+const NODE_READINGS: readonly ShownFigure<MetricsSource>[] = [
   {
     name: "prkdb_ready",
     help: "1 while calls through this node can succeed",
@@ -100,6 +102,11 @@ const NODE_READINGS: readonly Reading<MetricsSource>[] = [
     name: "prkdb_wal_segments",
     help: "Files of the log",
     valueOf: (source) => source.sampleWal().segmentCount,
+  },
+  {
+    name: "prkdb_wal_oldest_segment",
+    help: "Number of the oldest file of the log; it grows as they are let go of",
+    valueOf: (source) => source.sampleWal().oldestSegment,
   },
   {
     name: "prkdb_calls_in_flight",
@@ -172,7 +179,7 @@ const REPLICA_READINGS: readonly ReplicaReading[] = [
   },
 ];
 
-const PEER_READINGS: readonly Reading<PeerStatus>[] = [
+const PEER_READINGS: readonly ShownFigure<PeerStatus>[] = [
   {
     name: "prkdb_peer_connected",
     help: "1 while the stream to the peer is open",
@@ -195,7 +202,7 @@ const PEER_READINGS: readonly Reading<PeerStatus>[] = [
   },
 ];
 
-const MEMORY_READINGS: readonly Reading<MemoryFigures>[] = [
+const MEMORY_READINGS: readonly ShownFigure<MemoryFigures>[] = [
   { name: "prkdb_memory_bytes", help: "Bytes of memory in use", valueOf: ({ usedBytes }) => usedBytes },
   {
     name: "prkdb_memory_limit_bytes",
@@ -230,12 +237,19 @@ export function renderReadings({ source, status, detail }: ReadingsOptions): str
     describe(lines, reading);
     lines.push(`${reading.name} ${reading.valueOf(source)}`);
   }
+  const state = source.sampleState();
+  for (const reading of STATE_READINGS) {
+    describe(lines, reading);
+    lines.push(`${reading.name} ${reading.valueOf(state)}`);
+  }
   showMemory(lines, source.memory());
   showShortages(lines, source.shortages());
   for (const reading of REPLICA_READINGS) {
     if (detail === "each") showEach(lines, reading, { samples: replicas, labelOf: partitionLabel });
     else showTogether(lines, reading, replicas);
   }
+  const here = new Set(replicas.map(({ partitionId }) => partitionId));
+  showStores(lines, { stores: state.stores, here, detail });
   showRoles(lines, replicas);
   for (const reading of PEER_READINGS) showEach(lines, reading, { samples: peers, labelOf: peerLabel });
   return lines.join("\n") + "\n";
@@ -277,27 +291,10 @@ export function renderProposals(
   }
 }
 
-/** Samples, and what tells one from another. */
-interface Labelled<T> {
-  readonly samples: readonly T[];
-  readonly labelOf: (sample: T) => string;
-}
-
-function showEach<T>(lines: string[], reading: Reading<T>, { samples, labelOf }: Labelled<T>): void {
-  describe(lines, reading);
-  for (const sample of samples) {
-    lines.push(`${reading.name}{${labelOf(sample)}} ${reading.valueOf(sample)}`);
-  }
-}
-
 function showTogether(lines: string[], reading: ReplicaReading, replicas: readonly ReplicaStatus[]): void {
   if (reading.together === undefined) return;
-  let value = 0;
-  for (const replica of replicas) {
-    const each = reading.valueOf(replica);
-    value = reading.together === "sum" ? value + each : Math.max(value, each);
-  }
   describe(lines, reading);
+  const value = togetherOf(reading.together, replicas.map(reading.valueOf));
   lines.push(`${reading.name}{partition="${ALL}"} ${value}`);
 }
 
@@ -308,10 +305,6 @@ function showRoles(lines: string[], replicas: readonly ReplicaStatus[]): void {
     const count = replicas.filter((replica) => ROLE_NUMBERS[replica.role] === ROLE_NUMBERS[role]).length;
     lines.push(`${name}{role="${role}"} ${count}`);
   }
-}
-
-function describe(lines: string[], { name, help }: Pick<Reading<never>, "name" | "help">): void {
-  lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${name.endsWith("_total") ? "counter" : "gauge"}`);
 }
 
 function partitionLabel({ partitionId }: ReplicaStatus): string {

@@ -10,8 +10,16 @@ import type { MemoryLimits } from "../api/mod.ts";
 const MEBIBYTE = 1024 * 1024;
 /** More than this makes nothing faster, and restarts slower. */
 const MEMTABLE_BYTES_MAX = 64 * MEBIBYTE;
-const CACHE_BYTES_MAX = 64 * MEBIBYTE;
+/** Unless more is asked for: the system keeps what was read lately, too. */
+const CACHE_BYTES_MAX = 128 * MEBIBYTE;
 const LOG_BYTES_MAX = 32 * MEBIBYTE;
+
+/**
+ * Of the state's part, for memtables, which are twice there while one is flushed, and blocks of tables; the
+ * rest is for sessions, times, and filters and indexes of tables. Full to the last they must stay below what
+ * makes a node refuse puts, or the cache, which never shrinks, would keep it from ever taking one again.
+ */
+const STORES_SHARE = 3 / 4;
 
 /** Below what makes a node refuse puts. */
 const HELD_LOG_SHARE = 5 / 8;
@@ -43,9 +51,13 @@ export type AskedBudget = { readonly [Name in keyof StateBudget]?: number | unde
 
 /** The budget of a node that may hold so much in memory. */
 export function stateBudget({ state, log }: MemoryLimits, asked: AskedBudget): StateBudget {
+  const storesBytes = state * STORES_SHARE;
+  const memtableRest = (storesBytes - (asked.cacheBytes ?? storesBytes / 3)) / 2;
+  const memtableBytes = asked.memtableBytes ?? Math.min(MEMTABLE_BYTES_MAX, Math.floor(memtableRest));
+  const cacheRest = storesBytes - 2 * memtableBytes;
   return {
-    memtableBytes: asked.memtableBytes ?? Math.min(MEMTABLE_BYTES_MAX, Math.floor(state / 4)),
-    cacheBytes: asked.cacheBytes ?? Math.min(CACHE_BYTES_MAX, Math.floor(state / 4)),
+    memtableBytes,
+    cacheBytes: asked.cacheBytes ?? Math.min(CACHE_BYTES_MAX, Math.max(0, Math.floor(cacheRest))),
     logBytes: asked.logBytes ?? Math.min(LOG_BYTES_MAX, Math.floor(log / 4)),
     heldLogBytes: asked.heldLogBytes ?? Math.floor(log * HELD_LOG_SHARE),
     verifyEveryMs: asked.verifyEveryMs ?? VERIFY_EVERY_MS,

@@ -32,6 +32,6 @@ export { EntryPlaces } from "./entry_places.ts";
 export type { WrittenGroup } from "./log_release.ts";
 export { metaOfPoint, pointMembership } from "./point_membership.ts";
 export type { ReplicaStore } from "./replica_store.ts";
-export { StateKeeper, type StateKeeperStats } from "./state_keeper.ts";
+export { type StateFigures, StateKeeper, type StateKeeperStats, type StoreFigures } from "./state_keeper.ts";
 export { isStateError, StateStores, type StoreSizes } from "./state_stores.ts";
 export type { LogPoint } from "../storage/mod.ts";

@@ -8,8 +8,10 @@
 import type { GroupId, GroupPersist, MultiRaft, NodeId, SnapshotWanted } from "../../raft/mod.ts";
 import type { Wal } from "../../wal-wasm/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
+import { CLUSTER_GROUP, partitionOfGroup } from "../cluster/mod.ts";
 import type { Clock, PeerTransport, SnapshotAnswer, SnapshotRequest } from "../ports/mod.ts";
 import { SnapshotReceiver, type SnapshotReceiverStats, SnapshotSender } from "../snapshot/mod.ts";
+import type { BlockCacheStats, StoreStatus } from "../storage/mod.ts";
 import type { StateBudget } from "./budget.ts";
 import type { EntryPlaces } from "./entry_places.ts";
 import { Flusher } from "./flusher.ts";
@@ -52,6 +54,19 @@ export interface StateKeeperStats {
   readonly snapshotsSent: number;
   readonly snapshotBytesSent: number;
   readonly receiving: SnapshotReceiverStats;
+}
+
+/** The store of a partition. */
+export interface StoreFigures extends StoreStatus {
+  readonly partitionId: number;
+}
+
+/** All that operators see of it. */
+export interface StateFigures extends StateKeeperStats {
+  /** The cache of blocks that the stores share. */
+  readonly cache: BlockCacheStats;
+  /** Of partitions, not of the cluster's own group. */
+  readonly stores: readonly StoreFigures[];
 }
 
 /** See the module comment. */
@@ -101,6 +116,20 @@ export class StateKeeper {
       snapshotsSent: sent,
       snapshotBytesSent: bytesSent,
       receiving: this.#receiver.stats,
+    };
+  }
+
+  /** See {@linkcode StateFigures}; costs something for each table. */
+  get figures(): StateFigures {
+    const { stores } = this.#options;
+    const partitions = [...stores.all.values()].filter(({ group }) => group !== CLUSTER_GROUP);
+    return {
+      ...this.stats,
+      cache: stores.cache,
+      stores: partitions.map(({ group, store }) => ({
+        ...store.status,
+        partitionId: partitionOfGroup(group),
+      })),
     };
   }
 

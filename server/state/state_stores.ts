@@ -17,7 +17,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { GroupId } from "../../raft/mod.ts";
 import { type FileSystem, joinPath } from "../../wal-wasm/mod.ts";
-import { BlockCache, StorageError, Store, type StoreOptions } from "../storage/mod.ts";
+import { BlockCache, type BlockCacheStats, StorageError, Store, type StoreOptions } from "../storage/mod.ts";
 import { ReplicaStore } from "./replica_store.ts";
 
 /** Sizes that only tests choose otherwise. */
@@ -82,7 +82,12 @@ export class StateStores {
 
   /** Bytes of memory that blocks of tables take. */
   get cachedBytes(): number {
-    return this.#cache.stats.bytes;
+    return this.cache.bytes;
+  }
+
+  /** The cache of blocks that the stores share. */
+  get cache(): BlockCacheStats {
+    return this.#cache.stats;
   }
 
   /** The open store of a group. */

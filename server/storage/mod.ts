@@ -1,6 +1,6 @@
 /**
  * The state store of a partition: more keys and values than fit into memory, in files that are checked
- * whenever they are read. It is not part of the node yet.
+ * whenever they are read. Nodes use it through `server/state`.
  *
  * ```
  * store ─▶ memtable/           what was written since the last flush

@@ -11,6 +11,7 @@ import { KvService } from "../../proto/mod.ts";
 import { assert, assertRejects, suite } from "../harness.ts";
 import { callNode } from "../support/cluster/node_call.ts";
 import { ProcessCluster } from "../support/cluster/process_cluster.ts";
+import { SmallDisk } from "../support/disk/small_disk.ts";
 import { eventually, pause, until } from "../support/patience.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -20,17 +21,10 @@ const VALUE = new Uint8Array(20_000).fill(7);
 /** More than any log takes whose next file cannot be made. */
 const PUTS_MAX = 400;
 
-/** Something that takes away all room for new files. */
-interface Disk extends AsyncDisposable {
-  readonly folder: string;
-  fill(walDirectory: string): Promise<void>;
-  makeRoom(walDirectory: string): Promise<void>;
-}
-
 const test = suite("full disk");
 
 test("a node reads on, refuses puts, takes deletes, and goes on when there is room", async () => {
-  await using disk = await openDisk();
+  await using disk = await SmallDisk.open(DISK_BYTES);
   await using cluster = await ProcessCluster.start({
     nodes: 1,
     partitions: 2,
@@ -43,7 +37,7 @@ test("a node reads on, refuses puts, takes deletes, and goes on when there is ro
     () => [...Deno.readDirSync(wal)].filter(({ name }) => name.endsWith(".wal")).length > 1,
     "spare",
   );
-  await disk.fill(wal);
+  await disk.fill([wal]);
   const { keys, refusal } = await putUntilRefused(address);
   assert.is(refusal.code, Code.ResourceExhausted, refusal.message);
   assert.match(refusal.rawMessage, /log is full.*free disk space/);
@@ -57,7 +51,7 @@ test("a node reads on, refuses puts, takes deletes, and goes on when there is ro
   assert.is(ready.status, 503);
   assert.match(ready.text, /log is full/);
   assert.ok((await metrics(cluster)).includes('prkdb_trouble{kind="log_full"} 1'));
-  await disk.makeRoom(wal);
+  await disk.makeRoom();
   const key = new TextEncoder().encode("after");
   await eventually(() => callNode(address, KvService.method.put, { input: { key, value: VALUE } }));
   await cluster.waitReady();
@@ -71,7 +65,7 @@ test("a node reads on, refuses puts, takes deletes, and goes on when there is ro
 });
 
 test("a node on a full disk stops when asked, and starts", async () => {
-  await using disk = await openDisk();
+  await using disk = await SmallDisk.open(DISK_BYTES);
   await using cluster = await ProcessCluster.start({
     nodes: 1,
     partitions: 1,
@@ -83,7 +77,7 @@ test("a node on a full disk stops when asked, and starts", async () => {
     () => [...Deno.readDirSync(wal)].filter(({ name }) => name.endsWith(".wal")).length > 1,
     "spare",
   );
-  await disk.fill(wal);
+  await disk.fill([wal]);
   const { keys } = await putUntilRefused(cluster.address(1));
   assert.is((await cluster.kill(1, "SIGTERM"))?.code, 0, cluster.output(1));
   await cluster.restart(1);
@@ -97,7 +91,7 @@ test("a node on a full disk stops when asked, and starts", async () => {
     assert.match(text, /log is full/);
   });
   assert.ok((await metrics(cluster)).includes('prkdb_trouble{kind="log_full"} 1'));
-  await disk.makeRoom(wal);
+  await disk.makeRoom();
   await cluster.waitReady();
 });
 
@@ -142,53 +136,6 @@ async function readiness(
 
 async function metrics(cluster: ProcessCluster): Promise<readonly string[]> {
   return (await (await fetch(`${cluster.metricsAddress(1)}/metrics`)).text()).split("\n");
-}
-
-async function openDisk(): Promise<Disk> {
-  const folder = await Deno.makeTempDir({ prefix: "prkdb-full-disk-" });
-  const isMounted = Deno.uid() === 0 &&
-    await run("mount", "-t", "tmpfs", "-o", `size=${DISK_BYTES}`, "none", folder);
-  console.log(`full disk: ${isMounted ? "a small disk, filled up" : "a directory that takes no new file"}`);
-  return isMounted ? smallDisk(folder) : closedDirectory(folder);
-}
-
-function smallDisk(folder: string): Disk {
-  const ballast = `${folder}/ballast`;
-  return {
-    folder,
-    fill: async () => {
-      using file = await Deno.open(ballast, { create: true, write: true });
-      const bytes = new Uint8Array(64 * 1024);
-      try {
-        for (;;) file.writeSync(bytes);
-      } catch (error) {
-        if (Reflect.get(Object(error), "code") !== "ENOSPC") throw error;
-      }
-    },
-    makeRoom: () => Deno.remove(ballast),
-    [Symbol.asyncDispose]: async () => {
-      await run("umount", folder);
-      await Deno.remove(folder, { recursive: true });
-    },
-  };
-}
-
-function closedDirectory(folder: string): Disk {
-  return {
-    folder,
-    fill: (wal) => Deno.chmod(wal, 0o500),
-    makeRoom: (wal) => Deno.chmod(wal, 0o700),
-    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
-  };
-}
-
-async function run(command: string, ...args: readonly string[]): Promise<boolean> {
-  try {
-    return (await new Deno.Command(command, { args: [...args], stdout: "null", stderr: "null" }).output())
-      .success;
-  } catch {
-    return false;
-  }
 }
 
 test.run();

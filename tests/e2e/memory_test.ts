@@ -1,12 +1,14 @@
 /**
- * What a node counts is what it holds: under any mix of writes it stays below the memory it may use, takes
- * more than fits into that, and answers. `PRKDB_TEST_LOAD_MINUTES` makes the mixed load last longer.
+ * What a node counts is what it holds: under any mix of writes it stays below the memory it may use, writes
+ * what would go beyond to its disk or refuses it, and answers. `PRKDB_TEST_LOAD_MINUTES` makes the mixed load
+ * last longer.
  *
  * @module
  */
 
 import { PrkDbClient, PrkDbError } from "../../client/mod.ts";
 import { assert, suite } from "../harness.ts";
+import { figuresOf } from "../support/cluster/node_figures.ts";
 import { ProcessCluster } from "../support/cluster/process_cluster.ts";
 import { PATIENCE_MS, pause } from "../support/patience.ts";
 
@@ -16,31 +18,64 @@ const LOAD_MS = Number(Deno.env.get("PRKDB_TEST_LOAD_MINUTES") ?? "0.4") * 60_00
 const MEMORY_BYTES = 256 * MEBIBYTE;
 const SMALL_HEAP_MEBIBYTES = 96;
 const SMALL_KEYS = 320_000;
+const DAY_MS = 86_400_000;
 const LONE_PUTS = 3_000;
 /** Of a follower, for the entries of so many puts with all that is on its way: far below a chunk for each. */
 const LONE_GROWTH_MAX_BYTES = 64 * MEBIBYTE;
 
 const test = suite("memory");
 
-test("more small keys than a small heap takes are all taken, and read again", async () => {
-  await using cluster = await ProcessCluster.start({
-    nodes: 1,
-    env: { DENO_V8_FLAGS: `--max-old-space-size=${SMALL_HEAP_MEBIBYTES}` },
-  });
+test("more small keys than a small heap takes: they are taken all the same", async () => {
+  await using cluster = await smallNode();
   await using client = await PrkDbClient.connect(cluster.addresses(), { timeoutMs: PATIENCE_MS });
-  for (let written = 0; written < SMALL_KEYS; written += 1_000) {
-    const puts = Array.from(
-      { length: 1_000 },
-      (_, at) => ({ kind: "put" as const, key: `k${written + at}`, value: `v${written + at}` }),
-    );
-    const results = await client.writeBatch(puts, { timeoutMs: PATIENCE_MS });
-    const failed = results.find(({ kind }) => kind === "failed");
-    assert.is(failed, undefined, JSON.stringify(failed));
-  }
-  for (let key = 0; key < SMALL_KEYS; key += 997) assert.is(await client.getText(`k${key}`), `v${key}`);
+  const { written, refusal } = await writeSmallKeys(client);
+  assert.is(refusal, undefined);
+  assert.is(written, SMALL_KEYS);
+  assert.is(await client.getText("k1"), "v");
+  assert.is(await client.getText(`k${SMALL_KEYS - 1}`), "v");
+  assert.ok(cluster.process(1).isRunning, cluster.output(1));
+});
+
+test("more keys that expire than a small heap takes: they are refused, and the node lives", async () => {
+  await using cluster = await smallNode();
+  await using client = await PrkDbClient.connect(cluster.addresses(), { timeoutMs: PATIENCE_MS });
+  // The times of all keys that expire are in memory.
+  const { written, refusal } = await writeSmallKeys(client, { ttlMs: DAY_MS });
+  assert.is(refusal?.code, "resource_exhausted", String(refusal));
+  assert.match(refusal!.message, /--memory-bytes/);
+  assert.ok(written > 30_000, `${written} keys were taken`);
+  assert.is(await client.getText("k1"), "v");
   assert.ok((await client.delete("k1")).existed);
   assert.ok(cluster.process(1).isRunning, cluster.output(1));
 });
+
+function smallNode(): Promise<ProcessCluster> {
+  return ProcessCluster.start({
+    nodes: 1,
+    env: { DENO_V8_FLAGS: `--max-old-space-size=${SMALL_HEAP_MEBIBYTES}` },
+  });
+}
+
+/** Until the first refusal. */
+async function writeSmallKeys(
+  client: PrkDbClient,
+  options: { readonly ttlMs?: number } = {},
+): Promise<{ readonly written: number; readonly refusal: PrkDbError | undefined }> {
+  let written = 0;
+  let refusal: PrkDbError | undefined;
+  while (written < SMALL_KEYS && refusal === undefined) {
+    const puts = Array.from(
+      { length: 1_000 },
+      (_, at) => ({ kind: "put" as const, key: `k${written + at}`, value: "v", ...options }),
+    );
+    const results = await client.writeBatch(puts, { timeoutMs: PATIENCE_MS });
+    for (const result of results) {
+      if (result.kind === "failed") refusal = result.error as PrkDbError;
+      else written++;
+    }
+  }
+  return { written, refusal };
+}
 
 test("lone puts leave at followers what they hold, not what they were read with", async () => {
   await using cluster = await ProcessCluster.start({ nodes: 3, partitions: 1 });
@@ -76,7 +111,13 @@ test("small, large, lone and joined writes: a node stays below its memory and an
     `${peaks.map(mebibytes).join(", ")} of ${mebibytes(MEMORY_BYTES)} MiB`;
   console.log(`memory: ${told}`);
   for (const id of cluster.ids) assert.ok(cluster.process(id).isRunning, cluster.output(id));
-  assert.ok(load.reads > 0, `nothing was read: ${told}`);
+  assert.ok(load.reads > 0, told);
+  for (const id of cluster.ids) {
+    assert.ok(
+      (await figuresOf(cluster, id))("prkdb_store_flushes_total") > 0,
+      `no bound was reached: ${told}`,
+    );
+  }
   for (const peak of peaks) assert.ok(peak < MEMORY_BYTES, told);
 }, { limitMs: LOAD_MS + 600_000 });
 

@@ -129,6 +129,7 @@ export class TurningNode {
       memory,
       multiRaft: this.core,
       replicas: new Map([[GROUP, this.replica]]),
+      stores: { cachedBytes: 0 },
       leaders: this.#leaders,
       addresses: { epoch: 0, addressOf: () => "" },
       outbox: this.#outbox,
