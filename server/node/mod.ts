@@ -56,3 +56,4 @@ export type { MemoryPart } from "../calls/mod.ts";
 export { RESOURCE_TROUBLE_KINDS, type ResourceTrouble } from "../data/mod.ts";
 export type { LoopMeters, NodeEnd } from "./node_loop.ts";
 export type { ReplicaReport } from "./node_status.ts";
+export { type DecodedRecord, decodeRecord } from "./wal_codec.ts";

@@ -10,6 +10,7 @@
  * @module
  */
 
+export { type VerifyingOptions, verifyTable } from "./incoming_table.ts";
 export {
   Installation,
   type KeptTable,

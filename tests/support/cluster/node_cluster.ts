@@ -91,7 +91,7 @@ export class NodeCluster {
       const fileSystem = new DenoFileSystem();
       const seed = nodeId;
       const data = await openDataDirectory(fileSystem, {
-        directory: `${this.#directory}/${nodeId}`,
+        directory: this.directoryOf(nodeId),
         nodeId,
         shape: origin.shape,
         joinedClusterId: origin.joined?.clusterId,
@@ -137,6 +137,11 @@ export class NodeCluster {
       });
     }
     await this.start(...ids);
+  }
+
+  /** The data directory of a node. */
+  directoryOf(id: number): string {
+    return `${this.#directory}/${id}`;
   }
 
   node(id: number): Node {

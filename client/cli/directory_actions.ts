@@ -1,0 +1,35 @@
+/**
+ * What the commands about directories of this machine do. The rooms of the server that know these files are
+ * loaded when they are needed.
+ *
+ * @module
+ */
+
+import type { LocalAction } from "./context.ts";
+import { UsageError } from "./encoding.ts";
+import { print } from "./output.ts";
+
+/** Options of `inspect`. */
+export interface CliInspectOptions {
+  readonly check?: boolean;
+}
+
+/** Shows what a node's data directory holds. */
+export function inspectData(directory: string, { check = false }: CliInspectOptions): LocalAction {
+  return async (context) => {
+    const { inspectDirectory, reportText } = await import("../../server/inspect/mod.ts");
+    const onTable = (path: string) => {
+      if (context.isTerminal) context.writeError(`\r\x1b[Kreading ${path}`);
+    };
+    const report = await inspectDirectory(directory, { check, onTable }).catch(asUsage);
+    if (check && context.isTerminal) context.writeError("\r\x1b[K");
+    print(context, { json: report, text: reportText(report) });
+    return report.problems.length === 0 ? 0 : 1;
+  };
+}
+
+/** A directory that is none is a mistake of the command line. */
+function asUsage(error: unknown): never {
+  const isDirectory = error instanceof Error && error.name === "DataDirectoryError";
+  throw isDirectory ? new UsageError(error.message) : error;
+}
