@@ -55,6 +55,7 @@ export type { StoredValue } from "./store_sources.ts";
 export {
   BlockCache,
   type BlockCacheStats,
+  encodeIdentity,
   StorageError,
   type StorageErrorCode,
   SYSTEM_PREFIX,

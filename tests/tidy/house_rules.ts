@@ -73,6 +73,7 @@ const STAIRCASE: readonly Step[] = [
   ]],
   ["server/ops", ["server/http", "server/node", "server/api"]],
   ["server/rpc", [
+    "server/rpc/backup",
     "server/rpc/cluster",
     "server/rpc/kv",
     "server/rpc/method",
@@ -82,6 +83,7 @@ const STAIRCASE: readonly Step[] = [
     "proto",
   ]],
   ["server/grpc", ["server/rpc/method", "server/http", "server/api", "proto"]],
+  ["server/rpc/backup", ["server/rpc/method", "server/api", "proto", "wal-wasm"]],
   ["server/rpc/cluster", ["server/rpc/method", "server/api", "server/cluster", "proto", "raft"]],
   ["server/rpc/kv", ["server/rpc/method", "server/api", "server/kv", "proto"]],
   ["server/rpc/method", ["server/api", "server/http", "proto"]],
