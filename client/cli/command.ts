@@ -35,8 +35,8 @@ Exit codes:
   0  done; also "delete" of a key that is not there, and "health" of a cluster that is ready
   1  no such key ("get", and "get-many" if one of them is missing), a condition that does not hold, a refusal
      of the cluster, a change that was not carried out or that nobody knows ("cluster watch"), a node that
-     does not answer "status", a cluster that is not whole ("cluster status") or not ready ("health"), or
-     damage that was found ("inspect")
+     does not answer "status", a cluster that is not whole ("cluster status") or not ready ("health"),
+     damage that was found ("inspect", "verify"), or a backup that cannot be made or restored
   2  wrong use: a command line that is wrong, or a value that cannot be shown as text; nothing was written
   3  nobody could answer in time: no node is reached, or the cluster cannot do it now; try again`;
 
@@ -59,7 +59,7 @@ export async function runCommand(args: readonly string[], context: CommandContex
   let chosen: CliAction | undefined;
   let local: LocalAction | undefined;
   const program = buildProgram(context, (action) => chosen = action);
-  addDirectories(program, (action) => local = action);
+  addDirectories(program, { cluster: (action) => chosen = action, local: (action) => local = action });
   try {
     program.parse(args, { from: "user" });
     const options = program.opts<GlobalOptions>();

@@ -7,7 +7,8 @@
 
 import type { LocalAction } from "./context.ts";
 import { UsageError } from "./encoding.ts";
-import { print } from "./output.ts";
+import { byteText, print } from "./output.ts";
+import { openProgress, stepProgress } from "./progress.ts";
 
 /** Options of `inspect`. */
 export interface CliInspectOptions {
@@ -25,6 +26,38 @@ export function inspectData(directory: string, { check = false }: CliInspectOpti
     if (check && context.isTerminal) context.writeError("\r\x1b[K");
     print(context, { json: report, text: reportText(report) });
     return report.problems.length === 0 ? 0 : 1;
+  };
+}
+
+/** Options of `verify`. */
+export interface CliVerifyOptions {
+  readonly all?: boolean;
+}
+
+/** Reads backups and says what is wrong with them. */
+export function verifyBackup(directory: string, { all = false }: CliVerifyOptions): LocalAction {
+  return async (context) => {
+    const { verifyBackups } = await import("../../server/backup/mod.ts");
+    const display = openProgress(context);
+    const onProgress = (
+      { fileCount, filesDone }: { readonly fileCount: number; readonly filesDone: number },
+    ) => {
+      if (context.isTerminal) {
+        display.show(stepProgress("reading tables", { done: filesDone, total: fileCount }));
+      }
+    };
+    try {
+      const verified = await verifyBackups({ directory, all, onProgress });
+      display.close();
+      const { bytes, files, manifests, problems } = verified;
+      const text = problems.length === 0
+        ? `sound: ${manifests.join(", ")} (${files} tables, ${byteText(bytes)})`
+        : `damaged:\n${problems.map((problem) => `  ${problem}`).join("\n")}`;
+      print(context, { json: verified, text });
+      return problems.length === 0 ? 0 : 1;
+    } finally {
+      display.close();
+    }
   };
 }
 

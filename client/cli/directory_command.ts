@@ -5,11 +5,45 @@
  */
 
 import type { Command } from "commander";
-import type { LocalAction } from "./context.ts";
-import { type CliInspectOptions, inspectData } from "./directory_actions.ts";
+import { backUp, type CliRestoreOptions, restore } from "./backup_actions.ts";
+import type { CliAction, LocalAction } from "./context.ts";
+import {
+  type CliInspectOptions,
+  type CliVerifyOptions,
+  inspectData,
+  verifyBackup,
+} from "./directory_actions.ts";
+
+/** Told which command was given. */
+export interface ChosenDirectories {
+  /** One that asks a cluster. */
+  readonly cluster: (action: CliAction) => void;
+  /** One that asks none. */
+  readonly local: (action: LocalAction) => void;
+}
 
 /** Adds them to `program`. */
-export function addDirectories(program: Command, choose: (action: LocalAction) => void): void {
+export function addDirectories(program: Command, choose: ChosenDirectories): void {
+  program.command("backup")
+    .description(
+      "back up the whole cluster into the directory DIR, while it serves; what DIR has of it already is not " +
+        "copied again; one that was cut short can be repeated",
+    )
+    .argument("<dir>")
+    .action((directory: string) => choose.cluster(backUp(directory)));
+  program.command("verify")
+    .description("read every byte of the newest backup in DIR; exit code 1 when one is not as it was written")
+    .argument("<dir>")
+    .option("--all", "read all backups in DIR")
+    .action((directory: string, options: CliVerifyOptions) => choose.local(verifyBackup(directory, options)));
+  program.command("restore")
+    .description(
+      "fill the cluster, which must be empty, with the newest backup in DIR; it may have any number of nodes " +
+        "and partitions, and its versions begin anew",
+    )
+    .argument("<dir>")
+    .option("--force", "also when it is not empty; keys of the same name are overwritten")
+    .action((directory: string, options: CliRestoreOptions) => choose.cluster(restore(directory, options)));
   program.command("inspect")
     .description(
       "show what the data directory DIR of a node holds, also while the node runs; it is only read, and no " +
@@ -17,5 +51,5 @@ export function addDirectories(program: Command, choose: (action: LocalAction) =
     )
     .argument("<dir>")
     .option("--check", "read every block of every table; exit code 1 when one is damaged")
-    .action((directory: string, options: CliInspectOptions) => choose(inspectData(directory, options)));
+    .action((directory: string, options: CliInspectOptions) => choose.local(inspectData(directory, options)));
 }

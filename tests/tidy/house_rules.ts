@@ -18,7 +18,7 @@ type Step = readonly [room: string, below: readonly string[]];
 const STAIRCASE: readonly Step[] = [
   ["", ["client/cli", "client", "server"]],
   // The command line is a program: what it does with files of nodes, it does with the server's rooms.
-  ["client/cli", ["client", "server/inspect"]],
+  ["client/cli", ["client", "server/inspect", "server/backup"]],
   ["client/npm", []],
   ["client", [
     "client/cluster",
@@ -29,7 +29,7 @@ const STAIRCASE: readonly Step[] = [
     "client/transport",
     "proto",
   ]],
-  ["client/cluster", ["client/pipeline", "client/arguments", "client/transport", "proto"]],
+  ["client/cluster", ["client/pipeline", "client/routing", "client/arguments", "client/transport", "proto"]],
   ["client/pipeline", ["client/routing", "client/codec", "client/transport", "proto"]],
   ["client/routing", ["client/transport", "proto"]],
   ["client/arguments", ["client/codec", "client/transport", "proto"]],
@@ -62,6 +62,7 @@ const STAIRCASE: readonly Step[] = [
     "raft",
     "wal-wasm",
   ]],
+  ["server/backup", ["server/api", "server/cluster", "server/kv", "server/storage", "wal-wasm"]],
   ["server/stops", [
     "server/http",
     "server/node",
