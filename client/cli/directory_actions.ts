@@ -61,6 +61,45 @@ export function verifyBackup(directory: string, { all = false }: CliVerifyOption
   };
 }
 
+/** Options of `restore --data`. */
+export interface CliDataOptions {
+  readonly data?: string;
+  readonly nodeId: number;
+}
+
+/** Makes the data directory of a node out of a backup. */
+export function restoreIntoData(
+  directory: string,
+  { data, nodeId }: CliDataOptions & { readonly data: string },
+): LocalAction {
+  return async (context) => {
+    const { restoreData } = await import("../../server/backup/mod.ts");
+    const display = openProgress(context);
+    try {
+      const restored = await restoreData({
+        directory,
+        dataDirectory: data,
+        nodeId,
+        onProgress: ({ bytes, partitionCount, partitionsDone }) => {
+          const words = `restore (${byteText(bytes)} copied)`;
+          if (context.isTerminal) {
+            display.show(stepProgress(words, { done: partitionsDone, total: partitionCount }));
+          }
+        },
+      });
+      display.close();
+      const { bytes, clusterId, path, startedAt } = restored;
+      const text =
+        `${data}: ${byteText(bytes)} restored from ${path} (cluster ${clusterId}, ${startedAt})\n` +
+        `start it: prkdb server --node-id ${nodeId} --data-dir ${data}`;
+      print(context, { json: restored, text });
+      return 0;
+    } finally {
+      display.close();
+    }
+  };
+}
+
 /** A directory that is none is a mistake of the command line. */
 function asUsage(error: unknown): never {
   const isDirectory = error instanceof Error && error.name === "DataDirectoryError";

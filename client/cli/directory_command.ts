@@ -4,13 +4,16 @@
  * @module
  */
 
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { backUp, type CliRestoreOptions, restore } from "./backup_actions.ts";
+import { numberArgument } from "./cluster_actions.ts";
 import type { CliAction, LocalAction } from "./context.ts";
 import {
+  type CliDataOptions,
   type CliInspectOptions,
   type CliVerifyOptions,
   inspectData,
+  restoreIntoData,
   verifyBackup,
 } from "./directory_actions.ts";
 
@@ -38,12 +41,28 @@ export function addDirectories(program: Command, choose: ChosenDirectories): voi
     .action((directory: string, options: CliVerifyOptions) => choose.local(verifyBackup(directory, options)));
   program.command("restore")
     .description(
-      "fill the cluster, which must be empty, with the newest backup in DIR; it may have any number of nodes " +
-        "and partitions, and its versions begin anew",
+      "restore the newest backup in DIR: with --data into the data directory of the first node of a new " +
+        "cluster, with as many partitions; without it key by key into the cluster, which must be empty, may " +
+        "have any number of nodes and partitions, and whose versions begin anew",
     )
     .argument("<dir>")
-    .option("--force", "also when it is not empty; keys of the same name are overwritten")
-    .action((directory: string, options: CliRestoreOptions) => choose.cluster(restore(directory, options)));
+    .option("--data <data-dir>", "make this data directory; then start the node, and let others join it")
+    .addOption(
+      new Option("--node-id <id>", "of that node").argParser(
+        numberArgument("ID", { min: 1, max: 2 ** 32 - 1 }),
+      )
+        .default(1),
+    )
+    .addOption(
+      new Option("--force", "also when it is not empty; keys of the same name are overwritten").conflicts(
+        "data",
+      ),
+    )
+    .action((directory: string, options: CliRestoreOptions & CliDataOptions) => {
+      const { data } = options;
+      if (data === undefined) return choose.cluster(restore(directory, options));
+      choose.local(restoreIntoData(directory, { ...options, data }));
+    });
   program.command("inspect")
     .description(
       "show what the data directory DIR of a node holds, also while the node runs; it is only read, and no " +

@@ -7,7 +7,15 @@
 import { create } from "@bufbuild/protobuf";
 import { ReadPartitionRequestSchema } from "../../proto/mod.ts";
 import { assert, suite } from "../../tests/harness.ts";
-import { NodeCluster, put, TINY_SIZES, utf8, WRITE } from "../../tests/support/cluster/node_cluster.ts";
+import {
+  NodeCluster,
+  put,
+  READ,
+  text,
+  TINY_SIZES,
+  utf8,
+  WRITE,
+} from "../../tests/support/cluster/node_cluster.ts";
 import { folderState } from "../../tests/support/disk/folder_state.ts";
 import { crc32c as crcOf } from "../../wal-wasm/mod.ts";
 import { readPartitionStream } from "../rpc/backup/read_partition.ts";
@@ -16,6 +24,7 @@ import {
   type BackupSource,
   makeBackup,
   restoreBackup,
+  restoreData,
   type RestoreTarget,
   type SourcePart,
   verifyBackups,
@@ -309,6 +318,70 @@ test("only an empty cluster is filled, unless it is meant", async () => {
     await write(source, { round: 1, to: 1 });
     assert.match(await messageOf(restoreBackup({ directory, target, force: false })), /it is not empty/);
     await restoreBackup({ directory, target, force: true });
+  });
+});
+
+test("a node begins from the tables themselves, above all versions, without sessions", async () => {
+  await withSource(async (source) => {
+    const directory = newDirectory();
+    const expected = await write(source, { round: 1 });
+    const requestId = { clientId: "0000000000000009", sequence: 1, acknowledgedBelow: 1 };
+    const base = { kind: "put", value: utf8("v"), precondition: undefined } as const;
+    const once = [{ ...base, key: utf8("key 1"), ttlMs: 500_000 }];
+    await source.cluster.node(1).write(once, { ...WRITE, requestId });
+    expected.set("key 1", "v");
+    await makeBackup({ directory, source });
+    const highest = Math.max(
+      ...source.cluster.node(1).replicas.held().map(({ machine }) => machine.appliedIndex),
+    );
+    const restoredCluster = new NodeCluster(1, {
+      sizes: TINY_SIZES,
+      partitionCount: PARTITIONS,
+      replicationFactor: 3,
+    });
+    try {
+      const dataDirectory = restoredCluster.directoryOf(1);
+      Deno.mkdirSync(`${dataDirectory}.restoring/state/1`, { recursive: true });
+      Deno.writeTextFileSync(`${dataDirectory}.restoring/state/1/CURRENT`, "of a run that was cut short");
+      const { index } = await restoreData({ directory, dataDirectory, nodeId: 1 });
+      assert.ok(index > highest);
+      assert.match(await messageOf(restoreData({ directory, dataDirectory, nodeId: 1 })), /it holds "/);
+      await restoredCluster.start();
+      await restoredCluster.ready();
+      const node = restoredCluster.node(1);
+      assert.is.not(node.clusterId, source.clusterId);
+      for (const [key, value] of expected) assert.is(await text(node, key), value);
+      const [{ expiresInMs } = {}] = (await node.read([utf8("key 1")], READ)) as readonly {
+        expiresInMs?: number;
+      }[];
+      assert.ok(expiresInMs! > 400_000 && expiresInMs! <= 500_000, `${expiresInMs}`);
+      assert.ok(node.replicas.held().every(({ machine }) => [...machine.sessionEntries()].length === 0));
+      const [written] = await node.write([put("key 1", "new")], { ...WRITE, requestId });
+      assert.ok(written!.ok && written!.version > index, "the same request is another one here");
+      assert.is(await text(node, "key 1"), "new");
+      await restoredCluster.stop(1);
+      await restoredCluster.start(1);
+      await restoredCluster.ready();
+      assert.is(await text(restoredCluster.node(1), "key 1"), "new");
+      assert.is(await text(restoredCluster.node(1), "key 2"), expected.get("key 2"));
+    } finally {
+      await restoredCluster.close();
+    }
+  });
+});
+
+test("a damaged table makes no data directory", async () => {
+  await withSource(async (source) => {
+    const [directory, dataDirectory] = [newDirectory(), newDirectory()];
+    await write(source, { round: 1 });
+    await makeBackup({ directory, source });
+    const [table] = [...Deno.readDirSync(`${directory}/tables`)];
+    const path = `${directory}/tables/${table!.name}`;
+    const bytes = Deno.readFileSync(path);
+    bytes[50]! ^= 1;
+    Deno.writeFileSync(path, bytes);
+    assert.match(await messageOf(restoreData({ directory, dataDirectory, nodeId: 1 })), /checksum/);
+    assert.equal(await folderState(dataDirectory), ["not there"]);
   });
 });
 

@@ -6,6 +6,7 @@
  *                                                  backup ─▶ manifest
  * verify  ◀─ manifest, tables
  * restore ◀─ rows ◀─ tables ─▶ target (port) ─▶ another cluster
+ * restore_data ◀─ tables ─▶ data directory of the first node of another cluster
  * ```
  *
  * **What it owns.** A directory of backups, locked while one is being made. It reaches clusters only through
@@ -13,7 +14,8 @@
  *
  * **Read in this order.** `FORMAT.md`. `manifest.ts` and `directory.ts`: what is there. `source.ts`: where it
  * comes from. `held_files.ts`, `incoming_file.ts`, `coming_partition.ts`, `backup.ts`: how it comes.
- * `whole_file.ts`, `verify.ts`: whether it is sound. `rows.ts`, `restore.ts`: how it goes back.
+ * `whole_file.ts`, `verify.ts`: whether it is sound. `rows.ts`, `restore.ts`: how it goes back
+ * key by key; `restore_data.ts`: as it is.
  *
  * **What it never does.** It changes no file that is there, and removes none but those that were never
  * finished. It believes nothing that comes: parts by their checksums, tables by reading them again.
@@ -30,6 +32,12 @@
 export { BackupError } from "./backup_error.ts";
 export { type BackupOptions, type BackupProgress, type MadeBackup, makeBackup } from "./backup.ts";
 export type { BackedUpRow } from "./rows.ts";
+export {
+  restoreData,
+  type RestoreDataOptions,
+  type RestoreDataProgress,
+  type RestoredData,
+} from "./restore_data.ts";
 export {
   restoreBackup,
   type RestoredBackup,

@@ -1,10 +1,8 @@
 /**
  * Fills a running cluster with a backup, key by key, through the cluster's own API: so it may have any number
  * of nodes and of partitions, and has its own id and members. What remains of times to live goes on from when
- * a key is written; sessions are not restored. Versions begin anew.
- *
- * TODO(restore): a cluster with as many partitions could begin from the tables themselves, above the highest
- * version of the backup, so that versions never recur.
+ * a key is written; sessions are not restored. Versions begin anew; where they must not, `restore_data.ts` is
+ * the other way.
  *
  * @module
  */

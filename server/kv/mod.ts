@@ -70,6 +70,7 @@ export { KvStateMachine } from "./state_machine.ts";
 export { expiryOf, timeIn } from "./state_rows.ts";
 export {
   EXPIRY_ROWS,
+  SESSION_ROWS,
   type StateChange,
   StateReadError,
   type StateRow,

@@ -10,7 +10,7 @@ import { PrkDbClient } from "../../client/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { runCommandProcess, type RunningCommand, startCommand } from "../support/cluster/cli_process.ts";
 import { ProcessCluster } from "../support/cluster/process_cluster.ts";
-import { PATIENCE_MS, pause } from "../support/patience.ts";
+import { eventually, PATIENCE_MS, pause } from "../support/patience.ts";
 
 const PARTITIONS = 3;
 const KEYS = 6_000;
@@ -191,6 +191,42 @@ test("a backup goes on with the next leader when one dies", async () => {
   assert.equal((await succeed(undefined, "verify", directory)).problems, []);
   await using other = await ProcessCluster.start({ nodes: 1, partitions: 1 });
   assert.is((await succeed(other, "restore", directory)).keys, values.size);
+});
+
+test("a new cluster begins with the tables of a backup, above its versions, and grows", async () => {
+  const directory = newDirectory();
+  const values = cargo("moved", KEYS);
+  let [highest, clusterId] = [0, ""];
+  {
+    await using cluster = await ProcessCluster.start({ nodes: 3, partitions: PARTITIONS });
+    await using client = await clientOf(cluster);
+    await writeAll(client, values);
+    for (let at = 0; at < 100; at++) {
+      highest = Math.max(highest, (await client.put("again", String(at))).version);
+    }
+    values.set("again", "99");
+    ({ clusterId } = await succeed(cluster, "backup", directory));
+  }
+  await using cluster = await ProcessCluster.start({ nodes: 1, partitions: PARTITIONS });
+  await cluster.kill(1, "SIGTERM");
+  const data = cluster.dataDirectory(1);
+  Deno.removeSync(data, { recursive: true });
+  await succeed(undefined, "restore", directory, "--data", data);
+  await cluster.restart(1);
+  await cluster.waitReady();
+  await cluster.join(2, 1);
+  await cluster.join(3, 1);
+  await using client = await clientOf(cluster);
+  assert.is.not((await client.metadata()).clusterId, clusterId);
+  await mustHold(client, values);
+  while ((await client.metadata()).partitions.some(({ replicas }) => replicas.length < 3)) await pause(50);
+  await eventually(async () => {
+    assert.ok((await client.cluster.changes()).every(({ isFinished }) => isFinished));
+  });
+  await cluster.kill(1, "SIGKILL");
+  await mustHold(client, values);
+  const { version } = await client.put("moved-1", "new");
+  assert.ok(version > highest, `version ${version}, before ${highest}`);
 });
 
 test("data directories of a cluster that runs are told, and it goes on", async () => {

@@ -62,7 +62,16 @@ const STAIRCASE: readonly Step[] = [
     "raft",
     "wal-wasm",
   ]],
-  ["server/backup", ["server/api", "server/cluster", "server/kv", "server/storage", "wal-wasm"]],
+  ["server/backup", [
+    "server/data",
+    "server/config",
+    "server/api",
+    "server/cluster",
+    "server/kv",
+    "server/storage",
+    "raft",
+    "wal-wasm",
+  ]],
   ["server/stops", [
     "server/http",
     "server/node",
