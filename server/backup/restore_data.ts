@@ -19,7 +19,7 @@
  */
 
 import { encodeMembership, type NodeId } from "../../raft/mod.ts";
-import { DenoFileSystem, type FileSystem, joinPath } from "../../wal-wasm/mod.ts";
+import { DenoFileSystem, type FileSystem, joinPath, ReadOnlyFileSystem } from "../../wal-wasm/mod.ts";
 import {
   type ClusterShape,
   groupOfPartition,
@@ -55,7 +55,7 @@ export interface RestoreDataOptions {
   /** Of the node; must not be there, or be empty. */
   readonly dataDirectory: string;
   readonly nodeId: NodeId;
-  /** Where both are; this machine's unless given. */
+  /** Where both are; this machine's unless given, the backups to be read only. */
   readonly fileSystem?: FileSystem;
   readonly onProgress?: (progress: RestoreDataProgress) => void;
 }
@@ -82,7 +82,7 @@ export interface RestoredData {
  */
 export async function restoreData(options: RestoreDataOptions): Promise<RestoredData> {
   const fileSystem = options.fileSystem ?? new DenoFileSystem();
-  const backups = new BackupDirectory(fileSystem, options.directory);
+  const backups = new BackupDirectory(options.fileSystem ?? new ReadOnlyFileSystem(), options.directory);
   const { manifest, path } = await backups.newest();
   await mustBeUnused(fileSystem, options.dataDirectory);
   const dataDirectory = options.dataDirectory.replace(/\/+$/, "");
@@ -190,10 +190,10 @@ class DataMaking {
   }
 
   async #copyTables({ description }: BackedUpPartition, install: StoreInstall): Promise<void> {
-    const { backups, fileSystem } = this.#options;
+    const { backups } = this.#options;
     const records = new Map(description.tables.map((record) => [record.fileNumber, record]));
     for (const { fileBytes, fileNumber } of install.missing) {
-      const file = await fileSystem.open(backups.pathOfRecord(records.get(fileNumber)!));
+      const file = await backups.fileSystem.open(backups.pathOfRecord(records.get(fileNumber)!));
       try {
         const part = new Uint8Array(Math.min(PART_BYTES, fileBytes));
         for (let offset = 0; offset < fileBytes; offset += part.length) {
