@@ -43,3 +43,12 @@ export const REPLICAS_MAX = 15;
 
 /** Largest sum of value bytes in the answer to one `GetMany` (64 MiB): what one answer may take of memory. */
 export const RESPONSE_BYTES_MAX = 67_108_864;
+
+/** Largest part of a file or a description in a stream of a backup (1 MiB). */
+export const BACKUP_PART_BYTES_MAX = 1_048_576;
+
+/** Most identities of files that a reader of backups may name as held. */
+export const BACKUP_HELD_MAX = 500_000;
+
+/** Bytes of the identity of a file of a backup. */
+export const BACKUP_IDENTITY_BYTES = 16;

@@ -8,6 +8,7 @@
 
 export * from "./gen/prkdb/v1/kv_pb.ts";
 export * from "./gen/prkdb/v1/cluster_pb.ts";
+export * from "./gen/prkdb/v1/backup_pb.ts";
 export * from "./gen/prkdb/v1/cluster_log_pb.ts";
 export * from "./gen/prkdb/v1/raft_pb.ts";
 export * from "./gen/grpc/health/v1/health_pb.ts";

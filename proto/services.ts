@@ -13,5 +13,6 @@
 
 export * from "./gen/prkdb/v1/kv_pb.ts";
 export * from "./gen/prkdb/v1/cluster_pb.ts";
+export * from "./gen/prkdb/v1/backup_pb.ts";
 export * from "./limits.ts";
 export { HASH_SPACE, hashRangeStart, partitionOfKey } from "./partition_key.ts";

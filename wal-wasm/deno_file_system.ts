@@ -74,7 +74,7 @@ async function isFileAt(path: string, file: Deno.FsFile): Promise<boolean> {
 }
 
 /** One descriptor. Remembers where it stands, as a seek costs as much as a small write. */
-class DenoFile implements StoredFile {
+export class DenoFile implements StoredFile {
   readonly path: string;
   readonly #file: Deno.FsFile;
   #position = 0;

@@ -13,6 +13,7 @@
  * `layout` with `assembly/` (where bytes lie, and the module that makes frames), `encoder`, `log_writer`,
  * `segment_pool`, `group_commit` and `retention` (the way down), `segment_files`, `segment_reader`,
  * `recovery`, `repair` and `start` (the way back after a restart), and `wal`, which puts them together.
+ * `inspection` with `read_only_file_system` is for those who only look.
  *
  * The room owns the directory it is given, locked while it is open, and every file in it. It never reads
  * while it runs: the log is read once, at the start. It never repeats a write or a sync that failed: after
@@ -25,10 +26,12 @@
 export { DenoFileSystem } from "./deno_file_system.ts";
 export { WalError, type WalErrorCode, type WalErrorPlace, WalInvariantViolation } from "./error.ts";
 export { type FileLock, type FileSystem, joinPath, type StoredFile } from "./file_system.ts";
+export { type InspectedLog, type InspectedSegment, inspectLog } from "./inspection.ts";
 export { PAYLOAD_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from "./layout.ts";
 export { checkOptions, type SyncPolicy, type WalOptions } from "./options.ts";
 export { type RecoveredRecord, type WalPosition, type WalRecord } from "./record.ts";
 export type { Damage } from "./recovery.ts";
+export { ReadOnlyFileSystem } from "./read_only_file_system.ts";
 export type { RecoveryReport } from "./start.ts";
 export { SYSTEM_TIMER, type WalTimer } from "./timer.ts";
 export { Wal, type WalStats } from "./wal.ts";

@@ -27,7 +27,8 @@ export interface LogIdentity {
 /** Where segments are looked for, and what they must be of. */
 export interface SegmentSource {
   readonly directory: string;
-  readonly identity: LogIdentity;
+  /** The node they must be of; any node's, all of one, unless given. */
+  readonly identity?: LogIdentity;
   /** The log they must be of, if that is known. */
   readonly logId?: string | undefined;
 }
@@ -67,6 +68,18 @@ export async function openSegments(
   fileSystem: FileSystem,
   options: SegmentSource,
 ): Promise<SegmentFiles> {
+  const found = await findSegments(fileSystem, options);
+  const names = await fileSystem.list(options.directory);
+  const unfinished = names.filter((name) => name.endsWith(`.wal${UNFINISHED_SEGMENT}`));
+  for (const name of unfinished.sort()) await fileSystem.remove(joinPath(options.directory, name));
+  return found;
+}
+
+/** Opens all segments in `directory`, and changes nothing; throws as {@linkcode openSegments} does. */
+export async function findSegments(
+  fileSystem: FileSystem,
+  options: SegmentSource,
+): Promise<SegmentFiles> {
   const names = await fileSystem.list(options.directory);
   const ids = names.map(parseSegmentName).filter((id) => id !== undefined).sort((left, right) =>
     left - right
@@ -85,8 +98,6 @@ export async function openSegments(
     for (const { file } of segments) file.close();
     throw error;
   }
-  const unfinished = names.filter((name) => name.endsWith(`.wal${UNFINISHED_SEGMENT}`));
-  for (const name of unfinished.sort()) await fileSystem.remove(joinPath(options.directory, name));
   return { segments, leftovers: ids.slice(0, Math.max(0, start)).map(path) };
 }
 
@@ -125,14 +136,14 @@ async function openSegment(fileSystem: FileSystem, path: string, id: number): Pr
   }
 }
 
-function checkIdentity(segment: SegmentFile, identity: LogIdentity): void {
+function checkIdentity(segment: SegmentFile, identity: LogIdentity | undefined): void {
   if (segment.verdict.kind !== "valid") return;
   const { header } = segment.verdict;
   const refuse = (why: string) => foreignSegment({ path: segment.path, offset: 0 }, why);
-  if (header.clusterId !== identity.clusterId) {
+  if (identity !== undefined && header.clusterId !== identity.clusterId) {
     throw refuse(`it must be of cluster ${identity.clusterId}: it is of ${header.clusterId}`);
   }
-  if (header.nodeId !== identity.nodeId) {
+  if (identity !== undefined && header.nodeId !== identity.nodeId) {
     throw refuse(`it must be of node ${identity.nodeId}: it is of node ${header.nodeId}`);
   }
   if (header.id !== segment.id) throw refuse(`it must be segment ${segment.id}: it is segment ${header.id}`);

@@ -15,8 +15,9 @@ import { NotFoundedError, PrkDbClient, PrkDbError } from "../mod.ts";
 import { deleteKey, getKey, getMany, incrementKey, putKey, showStatus } from "./actions.ts";
 import { showHealth, tellUnfounded } from "./cluster_actions.ts";
 import { addCluster } from "./cluster_command.ts";
-import type { ActionContext, CliAction, CommandContext } from "./context.ts";
+import type { ActionContext, CliAction, CommandContext, LocalAction } from "./context.ts";
 import { ttlOptions } from "./duration.ts";
+import { addDirectories } from "./directory_command.ts";
 import { type Encoding, UsageError } from "./encoding.ts";
 
 /** Where a node listens when it is started with node id 1 and nothing else. */
@@ -34,7 +35,8 @@ Exit codes:
   0  done; also "delete" of a key that is not there, and "health" of a cluster that is ready
   1  no such key ("get", and "get-many" if one of them is missing), a condition that does not hold, a refusal
      of the cluster, a change that was not carried out or that nobody knows ("cluster watch"), a node that
-     does not answer "status", or a cluster that is not whole ("cluster status") or not ready ("health")
+     does not answer "status", a cluster that is not whole ("cluster status") or not ready ("health"),
+     damage that was found ("inspect", "verify"), or a backup that cannot be made or restored
   2  wrong use: a command line that is wrong, or a value that cannot be shown as text; nothing was written
   3  nobody could answer in time: no node is reached, or the cluster cannot do it now; try again`;
 
@@ -55,11 +57,15 @@ interface WholeRange {
 /** Runs the command named by `args` and returns the exit code. Never rejects. */
 export async function runCommand(args: readonly string[], context: CommandContext): Promise<number> {
   let chosen: CliAction | undefined;
+  let local: LocalAction | undefined;
   const program = buildProgram(context, (action) => chosen = action);
+  addDirectories(program, { cluster: (action) => chosen = action, local: (action) => local = action });
   try {
     program.parse(args, { from: "user" });
+    const options = program.opts<GlobalOptions>();
+    if (local !== undefined) return await local({ ...context, json: options.json ?? false });
     if (chosen === undefined) throw new UsageError("No command was given: see prkdb --help");
-    return await runAction(chosen, context, program.opts<GlobalOptions>());
+    return await runAction(chosen, context, options);
   } catch (error) {
     return exitCodeOf(error, context);
   }

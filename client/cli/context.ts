@@ -35,3 +35,11 @@ export interface ActionContext extends CommandContext {
 
 /** Does its work and returns the exit code. */
 export type CliAction = (context: ActionContext) => Promise<number>;
+
+/** What an action works with that asks no cluster. */
+export interface LocalContext extends CommandContext {
+  readonly json: boolean;
+}
+
+/** Does its work on this machine and returns the exit code. */
+export type LocalAction = (context: LocalContext) => Promise<number>;

@@ -30,3 +30,16 @@ export function printJson(context: Output, json: unknown): void {
 export function printLine(context: Output, text: string): void {
   context.writeOutput(new TextEncoder().encode(`${text}\n`));
 }
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
+
+/** A number of bytes for people, as in `1.5 MiB`. */
+export function byteText(bytes: number): string {
+  let unit = 0;
+  let value = bytes;
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
+}

@@ -41,6 +41,14 @@ export function progressText({ description, done, total }: ChangeProgress): stri
   return total === 0 ? description : `${description}: ${done} of ${total} steps`;
 }
 
+/** How far something is that is no change of the cluster. */
+export function stepProgress(
+  description: string,
+  { done, total }: Pick<ChangeProgress, "done" | "total">,
+): ChangeProgress {
+  return { changeId: "", description, done, total, isFinished: false, error: "" };
+}
+
 /** A line whenever something has changed, for logs and pipes. */
 class LineDisplay implements ProgressDisplay {
   readonly #write: (text: string) => void;

@@ -1,6 +1,7 @@
 /**
  * Changes to the cluster: asked for, watched and waited for. How a change is brought to a node stands in
- * `change_call.ts`, how changes are followed in `change_watch.ts`.
+ * `change_call.ts`, how changes are followed in `change_watch.ts`. And what partitions hold, for backups
+ * (`backup_read.ts`).
  *
  * @module
  */
@@ -28,6 +29,7 @@ import {
 } from "../arguments/mod.ts";
 import type { AttemptContext, BackoffOptions } from "../pipeline/mod.ts";
 import { closedError, PrkDbError } from "../transport/mod.ts";
+import { type PartitionPart, readPartition } from "./backup_read.ts";
 import { type Change, requestChange } from "./change_call.ts";
 import {
   type ChangeProgress,
@@ -40,6 +42,7 @@ import {
 const PARTITION_ID_MAX = 2 ** 32 - 1;
 
 const WATCH_OPTIONS = optionNames<WatchOptions>({ signal: true });
+const READ_OPTIONS = optionNames<ReadPartitionOptions>({ held: true, signal: true });
 const WAIT_OPTIONS = optionNames<WaitOptions>({ signal: true, timeoutMs: true, onProgress: true });
 
 /** What the client of a cluster is made of. */
@@ -73,6 +76,14 @@ export interface LeadershipMove {
 /** How changes are watched. */
 export interface WatchOptions {
   /** Ends the watch with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How what a partition holds is read. */
+export interface ReadPartitionOptions {
+  /** Identities of files that are not to be sent; none unless given. */
+  readonly held?: readonly Uint8Array[] | undefined;
+  /** Ends the reading with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -226,6 +237,21 @@ export class ClusterClient {
       limit?.stop();
     }
     throw new Error("a watch without an end has ended");
+  }
+
+  /**
+   * Everything that a partition holds, from the node that leads it, piece by piece; for backups. All that was
+   * acknowledged before the call is in it. A stream that breaks off throws: then everything is asked for
+   * again, without the files that have come whole.
+   */
+  async *readPartition(
+    partitionId: number,
+    options: ReadPartitionOptions = NO_OPTIONS,
+  ): AsyncGenerator<PartitionPart, void> {
+    checkCallOptions(options, READ_OPTIONS);
+    const { held = [], signal } = options;
+    const question = { partitionId: partitionIdOf(partitionId), held, signal: this.#signalOf(signal) };
+    yield* readPartition(this.#watchContext(), question);
   }
 
   /** Ends all watches with the error `closed`. */

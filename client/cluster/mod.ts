@@ -7,7 +7,7 @@
  * this client stays. `change_watch.ts` follows changes over whichever node answers, and leaves out what the
  * next one repeats. `cluster_view.ts` has the views that operators get (`ClusterView`, `NodeView`,
  * `ReplicaView`, `FollowerView`), plain data made of the messages of the contract; `status.ts` asks one node
- * about itself.
+ * about itself, `backup_read.ts` a leader for all that its partition holds.
  *
  * The room owns those views and the watches that are open; closing the client ends them.
  *
@@ -18,11 +18,13 @@
  * @module
  */
 
+export type { PartitionFile, PartitionPart } from "./backup_read.ts";
 export type { ChangeProgress } from "./change_watch.ts";
 export {
   ClusterClient,
   type LeadershipMove,
   type NewNode,
+  type ReadPartitionOptions,
   type ReplicaMove,
   type WaitOptions,
   type WatchOptions,

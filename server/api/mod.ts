@@ -42,6 +42,7 @@ export {
   type RefusedBy,
 } from "./error.ts";
 export type {
+  BackupFileInfo,
   CallerPresence,
   ClusterMetadata,
   NodeApi,
@@ -49,6 +50,7 @@ export type {
   NodeReadOptions,
   NodeStatus,
   NodeWriteOptions,
+  OpenBackup,
   PeerStatus,
   ReadConsistency,
   ReadResult,

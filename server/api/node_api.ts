@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { NodeId, RaftStatus, Term } from "../../raft/mod.ts";
+import type { LogIndex, NodeId, RaftStatus, Term } from "../../raft/mod.ts";
 import type { ChangeRequest, ClusterChange, NodePlace } from "../cluster/mod.ts";
 import type { Mutation, RequestId } from "../kv/mod.ts";
 import type { DomainError } from "./error.ts";
@@ -139,6 +139,32 @@ export interface NodeStatus {
   readonly troubles: readonly NodeTrouble[];
 }
 
+/** A file of a state that is given away. */
+export interface BackupFileInfo {
+  /** 16 bytes that no other file of any cluster has. */
+  readonly identity: Uint8Array;
+  readonly bytes: number;
+}
+
+/** All that a partition holds, which stays readable until it is released. */
+export interface OpenBackup {
+  /** Of the last entry of the partition's log that is in it. */
+  readonly index: LogIndex;
+  readonly term: Term;
+  /** What the files are to each other, in the format of the state store. */
+  readonly description: Uint8Array;
+  readonly files: readonly BackupFileInfo[];
+  /**
+   * Fills `into` with the bytes of a file from `offset` on; what is read is not checked.
+   *
+   * @param file position in `files`
+   * @throws {DomainError} `unavailable` when it cannot be read
+   */
+  read(file: number, offset: number, into: Uint8Array): void;
+  /** Gives it up; again does nothing. */
+  release(): void;
+}
+
 /** See the module comment. */
 export interface NodeApi {
   /** Of the cluster it belongs to; empty while it does not know. */
@@ -156,6 +182,12 @@ export interface NodeApi {
    * @throws {DomainError} when any of them cannot be read as asked
    */
   read(keys: readonly Uint8Array[], options: NodeReadOptions): Promise<readonly ReadResult[]>;
+  /**
+   * Opens all that a partition holds, with everything that was acknowledged before the call.
+   *
+   * @throws {DomainError} `notLeader` when this node does not lead the partition; when it cannot be opened
+   */
+  openBackup(partitionId: number, options: Pick<NodeCallOptions, "timeoutMs">): Promise<OpenBackup>;
   metadata(): ClusterMetadata;
   status(): NodeStatus;
   /**

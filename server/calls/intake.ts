@@ -73,6 +73,16 @@ export class CallIntake {
     return answers.length === 1 ? answers[0]! : together(parts, answers);
   }
 
+  /**
+   * Resolves when the replica here has everything that was acknowledged before the call.
+   *
+   * @throws {DomainError} `notLeader` when it does not lead the partition; when nobody can say in time
+   */
+  async confirm(partitionId: number, { timeoutMs }: Pick<NodeReadOptions, "timeoutMs">): Promise<void> {
+    const options = { consistency: "linearizable", maxStalenessMs: 0, timeoutMs, direct: true } as const;
+    await this.#readPart({ partitionId, items: [], positions: [] }, options);
+  }
+
   #writePart(part: Part<Mutation>, options: NodeWriteOptions): Promise<readonly WriteResult[]> {
     const { partitionId, items } = part;
     const command = encodeCommand(items, options.requestId);

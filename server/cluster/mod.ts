@@ -75,6 +75,7 @@ export {
   initialMembership,
   NO_MEMBERS,
   partitionOfGroup,
+  type PartitionPlace,
   placePartitions,
 } from "./founding.ts";
 export { MembershipDriver } from "./membership_driver.ts";

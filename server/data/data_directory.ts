@@ -189,10 +189,38 @@ export function lostLog(
   );
 }
 
-/** What the file holds. */
-interface IdentityFile {
+/** What a directory says of itself. */
+export interface IdentityFile {
   readonly identity: Identity;
+  /** Its log; `undefined` if none was ever opened. */
   readonly logId: string | undefined;
+}
+
+/** Whose data a directory holds. */
+export interface DirectoryOwner extends IdentityFile {
+  /** Of the cluster, as far as it is settled; with zeros for what is not drawn yet. */
+  readonly clusterId: string;
+}
+
+/**
+ * Whose data a directory holds, without opening, locking or changing it.
+ *
+ * @returns `undefined` when it is no node's
+ * @throws {DataDirectoryError} when its files cannot be read
+ */
+export async function readOwner(
+  fileSystem: FileSystem,
+  directory: string,
+): Promise<DirectoryOwner | undefined> {
+  const text = await readAtomicFile(fileSystem, { directory, name: IDENTITY_NAME });
+  if (text === undefined) return undefined;
+  const found = parseIdentity(text, joinPath(directory, IDENTITY_NAME));
+  try {
+    const { value } = await ClusterId.open({ fileSystem, directory, first: found.identity.clusterId });
+    return { ...found, clusterId: value };
+  } catch (error) {
+    throw error instanceof ClusterIdError ? new DataDirectoryError(error.message) : error;
+  }
 }
 
 async function writeIdentity(

@@ -53,11 +53,13 @@ export { type ClusterId, isUndrawn } from "./cluster_id.ts";
 export {
   type DataDirectory,
   DataDirectoryError,
+  type DirectoryOwner,
   type Identity,
   identityPath,
   lostLog,
   newIncarnation,
   openDataDirectory,
+  readOwner,
   rememberLog,
 } from "./data_directory.ts";
 export { DirectoryWatch } from "./directory_watch.ts";

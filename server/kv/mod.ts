@@ -67,5 +67,15 @@ export {
 export { ReplicatedClock } from "./replicated_clock.ts";
 export { keptBytes, passingBytes } from "./slab.ts";
 export { KvStateMachine } from "./state_machine.ts";
-export { type StateChange, StateReadError, type StateRow, type StateStore } from "./state_store.ts";
+export { expiryOf, timeIn } from "./state_rows.ts";
+export {
+  EXPIRY_ROWS,
+  SESSION_ROWS,
+  type StateChange,
+  StateReadError,
+  type StateRow,
+  type StateStore,
+  TIME_ROW,
+  USER_ROWS,
+} from "./state_store.ts";
 export type { Mutation, Precondition, RequestId } from "./types.ts";

@@ -57,3 +57,4 @@ export type { StateFigures, StoreFigures } from "../state/mod.ts";
 export { RESOURCE_TROUBLE_KINDS, type ResourceTrouble } from "../data/mod.ts";
 export type { LoopMeters, NodeEnd } from "./node_loop.ts";
 export type { ReplicaReport } from "./node_status.ts";
+export { type DecodedRecord, decodeRecord } from "./wal_codec.ts";

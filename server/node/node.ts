@@ -17,6 +17,7 @@ import {
   type NodeStatus,
   type NodeTrouble,
   type NodeWriteOptions,
+  type OpenBackup,
   type Readiness,
   readinessOf,
   type ReadResult,
@@ -43,6 +44,7 @@ import {
   type ClusterState,
   foundingState,
   foundingStateOf,
+  groupOfPartition,
   type NodePlace,
 } from "../cluster/mod.ts";
 import {
@@ -290,6 +292,17 @@ export class Node implements NodeApi {
   read(keys: readonly Uint8Array[], options: NodeReadOptions): Promise<readonly ReadResult[]> {
     if (this.#founding.isOpen) return this.#intake.read(keys, options);
     return this.#readLater(keys, options);
+  }
+
+  async openBackup(
+    partitionId: number,
+    options: Pick<NodeCallOptions, "timeoutMs">,
+  ): Promise<OpenBackup> {
+    const timeoutMs = await this.#founding.wait(options);
+    if (this.#isStopping) throw stopping();
+    if (timeoutMs === 0) throw notFounded();
+    await this.#intake.confirm(partitionId, { timeoutMs });
+    return await this.keeper.openBackup(groupOfPartition(partitionId));
   }
 
   metadata(): ClusterMetadata {

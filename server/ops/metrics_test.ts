@@ -83,6 +83,8 @@ const STATE: StateFigures = {
   flushes: 31,
   compactions: 32,
   releases: 33,
+  repaired: 0,
+  verified: 0,
   installed: 34,
   snapshotsSent: 35,
   snapshotBytesSent: 36,

@@ -10,7 +10,7 @@
  * streams, interceptors and copies of headers (`fast_unary.ts`). JSON goes from a whole body through the
  * Connect router to a whole answer (`json_unary.ts`), streams and gRPC-Web in JSON through the router and the
  * web's `Request` and `Response` (`connect_router.ts`), gRPC and unary gRPC-Web through `grpc/`. All end in
- * the same method of `rpc/kv` or `rpc/cluster` (`docs/decisions/0005-…`).
+ * the same method of `rpc/kv`, `rpc/cluster` or `rpc/backup` (`docs/decisions/0005-…`).
  *
  * ```
  *                 ┌ POST application/proto, GET encoding=proto ─▶ fast_unary ──────┐
@@ -24,7 +24,8 @@
  * `fast_unary.ts`, `connect_router.ts`, `json_unary.ts`, `http.ts`: the ways and the fork before them.
  * `local_caller.ts`: the same methods within one process. `request_body.ts` and `request_caller.ts`: a
  * request of the web, for the general path.
- * `served_methods.ts`: the list of methods; they themselves: `rpc/method`, `rpc/kv`, `rpc/cluster`.
+ * `served_methods.ts`: the list of methods; they themselves: `rpc/method`, `rpc/kv`, `rpc/cluster`,
+ * `rpc/backup`.
  *
  * **What it never does.** It makes no decision about data: it does not know what leads where, and keeps
  * nothing between two calls. It never retries. It lets no `bigint` and no generated type through to the node.

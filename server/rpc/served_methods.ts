@@ -5,6 +5,7 @@
  */
 
 import type { NodeApi } from "../api/mod.ts";
+import { backupStreams } from "./backup/mod.ts";
 import { clusterMethods, clusterStreams } from "./cluster/mod.ts";
 import { kvMethods, kvStreams } from "./kv/mod.ts";
 import type { ServedMethods } from "./method/mod.ts";
@@ -13,6 +14,6 @@ import type { ServedMethods } from "./method/mod.ts";
 export function servedMethods(node: NodeApi): ServedMethods {
   return {
     unary: [...kvMethods(node), ...clusterMethods(node)],
-    streams: [...kvStreams(node), ...clusterStreams(node)],
+    streams: [...kvStreams(node), ...clusterStreams(node), ...backupStreams(node)],
   };
 }

@@ -15,7 +15,8 @@
  *
  * **Read in this order.** `replica_store.ts`: one replica's store. `state_stores.ts`: all of them.
  * `budget.ts`: how large things may become. `flusher.ts` with `group_rests.ts`, `entry_places.ts`,
- * `log_release.ts`. `replica_snapshots.ts`: how a state is given away, and taken up. `verifier.ts` and
+ * `log_release.ts`. `replica_snapshots.ts`: how a state is given away, and taken up; `backup_source.ts`:
+ * given to a backup. `verifier.ts` and
  * `repair.ts`: how damage is found, and made whole. `state_keeper.ts`: all of it together.
  *
  * **Invariants**

@@ -54,7 +54,7 @@ export interface ReplicaSnapshotsOptions {
 export type ReceivedState = Pick<StoreInstall, "missing" | "write" | "abandon">;
 
 /** A state that is given away. */
-export interface HeldState extends Pick<StoreSnapshot, "point" | "read" | "release"> {
+export interface HeldState extends Pick<StoreSnapshot, "point" | "tables" | "read" | "release"> {
   readonly description: Uint8Array;
 }
 
@@ -99,6 +99,7 @@ export class ReplicaSnapshots {
     const description = encodeSnapshotDescription(snapshot);
     return {
       point: snapshot.point,
+      tables: snapshot.tables,
       description,
       read: (fileNumber, offset, into) => snapshot.read(fileNumber, offset, into),
       release: () => snapshot.release(),

@@ -7,11 +7,13 @@
 
 import type { GroupId, GroupPersist, MultiRaft, NodeId, SnapshotWanted } from "../../raft/mod.ts";
 import type { Wal } from "../../wal-wasm/mod.ts";
+import type { OpenBackup } from "../api/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
 import { CLUSTER_GROUP, partitionOfGroup } from "../cluster/mod.ts";
 import type { Clock, PeerTransport, SnapshotAnswer, SnapshotRequest } from "../ports/mod.ts";
 import { SnapshotReceiver, type SnapshotReceiverStats, SnapshotSender } from "../snapshot/mod.ts";
 import type { BlockCacheStats, StoreStatus } from "../storage/mod.ts";
+import { openBackup } from "./backup_source.ts";
 import type { StateBudget } from "./budget.ts";
 import type { EntryPlaces } from "./entry_places.ts";
 import { Flusher } from "./flusher.ts";
@@ -150,6 +152,11 @@ export class StateKeeper {
   /** A member wants a snapshot, or a part of one. */
   answerSnapshot(from: NodeId, request: SnapshotRequest): Promise<SnapshotAnswer> {
     return this.#sender.answer(from, request);
+  }
+
+  /** Opens the state of a partition's replica for a backup; see {@linkcode openBackup}. */
+  openBackup(group: GroupId): Promise<OpenBackup> {
+    return openBackup(this.#snapshots, group);
   }
 
   /**

@@ -13,6 +13,7 @@
  * `FORMAT.md` comes first. Then `table/`, `memtable/`, `manifest/`, `reading/` and `snapshot/`. Here, read
  * `store_sources` (what is read together) and `former_states`, `retention` (which versions are kept),
  * `table_run` and `compaction` (how tables are written and merged), `opening`, `stored_tables` and `store`.
+ * `resting_tables` is for those who look at tables without a store.
  *
  * It knows nothing of Raft but index and term, of keys but their bytes, and waits for nothing but files and
  * the pauses it is given. The world enters by the port `FileSystem` and a random word.
@@ -32,6 +33,13 @@
 
 export type { LogFloor, LogPoint, TableRecord } from "./manifest/mod.ts";
 export type { RowCursor } from "./reading/mod.ts";
+export {
+  lookAtStore,
+  openRestingRows,
+  type RestingPlace,
+  type RestingStore,
+  verifyRestingTable,
+} from "./resting_tables.ts";
 export type { Pin } from "./retention.ts";
 export {
   decodeSnapshotDescription,
@@ -47,6 +55,7 @@ export type { StoredValue } from "./store_sources.ts";
 export {
   BlockCache,
   type BlockCacheStats,
+  encodeIdentity,
   StorageError,
   type StorageErrorCode,
   SYSTEM_PREFIX,

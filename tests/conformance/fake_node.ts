@@ -13,6 +13,7 @@ import type {
   NodeReadOptions,
   NodeStatus,
   NodeWriteOptions,
+  OpenBackup,
   ReadResult,
   WriteResult,
 } from "../../server/api/node_api.ts";
@@ -103,6 +104,12 @@ export class FakeNode implements NodeApi {
     if (nodeId !== MEMBER_NODE) return Promise.resolve(`change-${this.seen.length}`);
     const message = `Cannot do it: node ${nodeId} stands in the way`;
     return Promise.reject(new DomainError({ kind: "invalidArgument" }, message));
+  }
+
+  /** There is nothing in its partitions; a test may have something else opened. */
+  openBackup(): Promise<OpenBackup> {
+    const nothing = { description: new Uint8Array(0), files: [], read: () => {}, release: () => {} };
+    return Promise.resolve({ index: this.#version, term: 1, ...nothing });
   }
 
   /** Whether it can learn what was committed; a test may let it. */

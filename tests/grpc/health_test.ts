@@ -27,6 +27,7 @@ const SERVICES = [
   "",
   "prkdb.v1.KvService",
   "prkdb.v1.ClusterService",
+  "prkdb.v1.BackupService",
   "grpc.health.v1.Health",
   "grpc.reflection.v1.ServerReflection",
 ];

@@ -59,6 +59,7 @@ test("every service that is served is listed, by both names of the protocol", as
     assert.equal(reply.value.service.map(({ name }) => name), [
       "grpc.health.v1.Health",
       "grpc.reflection.v1.ServerReflection",
+      "prkdb.v1.BackupService",
       "prkdb.v1.ClusterService",
       "prkdb.v1.KvService",
     ]);

@@ -18,11 +18,15 @@ const DAMAGED = 2;
 
 test("one flipped byte in any table is found, never returned, and made whole", async () => {
   await withWritten(async (cluster) => {
+    const { stats } = cluster.node(DAMAGED).keeper;
     for (let round = 0; round < 6; round++) {
-      flip(random.pick(filesOf(cluster, ".table")));
-      await untilRepaired(cluster, round);
+      const path = random.pick(filesOf(cluster, ".table"));
+      flip(path);
+      // A merge that was under way may have replaced it meanwhile.
+      await until(() => !isThere(path), "the damaged table is gone");
       await everythingIsRight(cluster);
     }
+    assert.ok(cluster.node(DAMAGED).keeper.stats.repaired > stats.repaired);
   });
 });
 
@@ -118,10 +122,14 @@ function flip(path: string): void {
   file.writeSync(bytes.subarray(at, at + 1));
 }
 
-async function untilRepaired(cluster: NodeCluster, before: number): Promise<void> {
-  const isRepaired = () => cluster.node(DAMAGED).keeper.stats.repaired > before;
-  await until(isRepaired, "the state is whole again");
-  await until(() => cluster.node(DAMAGED).keeper.damage === undefined, "nothing else is damaged");
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 async function everythingIsRight(cluster: NodeCluster): Promise<void> {

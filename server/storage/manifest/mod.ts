@@ -28,4 +28,11 @@ export {
   numberedName,
 } from "./file_names.ts";
 export { type ManifestPlace, type NewManifest, type ReadManifest, StoreManifest } from "./manifest.ts";
-export { EMPTY_POINT, FIRST_MANIFEST, type NewState, StateLog, type StoreState } from "./state_log.ts";
+export {
+  EMPTY_POINT,
+  FIRST_MANIFEST,
+  type NewState,
+  type RestingState,
+  StateLog,
+  type StoreState,
+} from "./state_log.ts";

@@ -51,6 +51,15 @@ export interface NewState extends ManifestPlace {
   readonly group: number;
 }
 
+/** A state as it lies on the disk. */
+export interface RestingState extends StoreState {
+  readonly salt: StoreSalt;
+  readonly group: number;
+  /** Path of the manifest in force, and its size. */
+  readonly manifestPath: string;
+  readonly manifestBytes: number;
+}
+
 /** What a log of states begins with. */
 interface Beginning {
   readonly manifest: StoreManifest;
@@ -111,6 +120,18 @@ export class StateLog {
       nextFile = Math.max(nextFile, edit.nextFile ?? 0);
     }
     return new StateLog(place, { manifest, state, nextFile, reservedEnd: nextFile });
+  }
+
+  /**
+   * Reads the state of a store and changes nothing: the last change need not be durable.
+   *
+   * @throws {StorageError} `STORAGE_DAMAGED`, `STORAGE_NEWER_FORMAT`, `STORAGE_READ_FAILED`
+   */
+  static async look(place: ManifestPlace): Promise<RestingState> {
+    const { manifest, edits } = await StoreManifest.read(place);
+    const { bytes: manifestBytes, group, path: manifestPath, salt } = manifest;
+    manifest.close();
+    return { ...edits.reduce(afterEdit, EMPTY_STATE), salt, group, manifestPath, manifestBytes };
   }
 
   get state(): StoreState {

@@ -10,7 +10,7 @@
  * @module
  */
 
-export { verifyTable } from "./incoming_table.ts";
+export { type VerifyingOptions, verifyTable } from "./incoming_table.ts";
 export {
   Installation,
   type KeptTable,

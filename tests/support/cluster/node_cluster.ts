@@ -140,7 +140,7 @@ export class NodeCluster {
     await this.start(...ids);
   }
 
-  /** Where a node keeps its data. */
+  /** The data directory of a node. */
   directoryOf(id: number): string {
     return `${this.#directory}/${id}`;
   }
