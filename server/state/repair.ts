@@ -33,7 +33,7 @@ const logger = getLogger(["prkdb", "server"]);
 export interface RepairOptions {
   readonly stores: StateStores;
   readonly multiRaft: MultiRaft;
-  readonly replicas: ReadonlyMap<GroupId, Pick<HostedReplica, "role" | "stallReason">>;
+  readonly replicas: ReadonlyMap<GroupId, Pick<HostedReplica, "isAssigned" | "role" | "stallReason">>;
   readonly receiver: SnapshotReceiver;
 }
 
@@ -84,7 +84,10 @@ export class Repair {
   }
 
   #damaged(): readonly ReplicaStore[] {
-    return [...this.#options.stores.all.values()].filter(({ damage }) => damage !== undefined);
+    const { replicas, stores } = this.#options;
+    // One that has moved away is asked by nobody, and fed by nobody.
+    const isNeeded = (group: GroupId) => replicas.get(group)?.isAssigned === true;
+    return [...stores.all.values()].filter(({ damage, group }) => damage !== undefined && isNeeded(group));
   }
 
   #repair({ group, damage }: ReplicaStore): void {

@@ -82,7 +82,7 @@ export class CalmPhase {
     await this.#until(() => this.#hasExpired(), "every key is removed when its time has come");
     await this.#changeOver();
     await this.#equalize();
-    await this.#until(() => this.#areWhole(), "every state is whole");
+    await this.#until(() => this.#areWhole(), "every state is whole", () => this.#damages());
     this.#compareStates();
     await this.#await(this.#readAll(), "a new client reads every key");
     this.#judgeHistory();
@@ -210,6 +210,15 @@ export class CalmPhase {
       if (leaders.length !== 1 || !isEqual) return false;
     }
     return true;
+  }
+
+  #damages(): string {
+    return this.#alive().flatMap(({ id, node }) => [
+      `node ${id}: ${node!.keeper.damage}`,
+      ...node!.replicas.assigned().map(({ group, stallReason, baseIndex, takenIndex, machine }) =>
+        `  group ${group} at ${machine.appliedIndex}, ${baseIndex} of ${takenIndex}: ${stallReason}`
+      ),
+    ]).join("\n");
   }
 
   #areWhole(): boolean {

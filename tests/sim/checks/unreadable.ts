@@ -8,13 +8,15 @@
 import type { KvReplica } from "../../../server/calls/hosted_replica.ts";
 import { stateHash } from "../../support/state_hash.ts";
 import { StateReadError } from "../../../server/kv/mod.ts";
+import { StorageError } from "../../../server/storage/mod.ts";
 
 /** Looks at a state, unless it cannot be read at the moment; what it shows must be right. */
 export function unlessUnreadable(look: () => void): void {
   try {
     look();
   } catch (error) {
-    if (!(error instanceof StateReadError)) throw error;
+    const isClosed = error instanceof StorageError && error.code === "STORAGE_STATE";
+    if (!(error instanceof StateReadError) && !isClosed) throw error;
   }
 }
 
