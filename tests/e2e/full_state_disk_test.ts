@@ -45,6 +45,8 @@ test("a node that cannot flush says so, reads on, and flushes when there is room
   load.startWriting(0);
   await fillUntilNothingIsFlushed({ disk, cluster, load });
   assert.equal(await untornAt(cluster, load), []);
+  const told = await (await fetch(`${cluster.metricsAddress(1)}/readyz?verbose`)).text();
+  assert.match(told, /^stateFiles: Cannot write .*\.table/m);
   const { flushes } = await counts(cluster);
   await disk.makeRoom();
   await eventually(async () => assert.ok((await counts(cluster)).flushes > flushes + 2, "it flushes again"));
