@@ -29,6 +29,10 @@ export type TroubleKind =
   | "diskStuck"
   | "diskFull"
   | "memoryFull"
+  /**
+   * Stores cannot be made, flushed or merged: while memory lasts only reads suffer, and the log grows.
+   */
+  | "stateFiles"
   /** A leader sends an entry that no file of the log can hold here. */
   | "entryTooLarge"
   /** A peer has lost what it promised to this node, which believes nothing that it says. */
@@ -39,7 +43,12 @@ export type TroubleKind =
 /** What the node refuses writes for, and goes on answering reads. */
 const FULL: ReadonlySet<TroubleKind> = new Set(["diskFull", "memoryFull"]);
 /** What an operator must see to, though calls succeed; where they do not, other troubles say so. */
-const NOTED: ReadonlySet<TroubleKind> = new Set(["entryTooLarge", "peerDistrusted", "fewReplicas"]);
+const NOTED: ReadonlySet<TroubleKind> = new Set([
+  "stateFiles",
+  "entryTooLarge",
+  "peerDistrusted",
+  "fewReplicas",
+]);
 
 /** Whether calls can succeed. */
 export interface Readiness {

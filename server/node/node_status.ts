@@ -217,6 +217,8 @@ export class NodeReporter {
     if (disk !== undefined) yield { kind: "diskFull", reason: disk };
     const memory = troubles.reasonOf("memory_full");
     if (memory !== undefined) yield { kind: "memoryFull", reason: memory };
+    const state = troubles.reasonOf("state_files") ?? troubles.reasonOf("state_opening");
+    if (state !== undefined) yield { kind: "stateFiles", reason: state };
     const entry = troubles.reasonOf("entry_too_large");
     if (entry !== undefined) yield { kind: "entryTooLarge", reason: entry };
     const peer = troubles.reasonOf("peer_distrusted");

@@ -11,12 +11,13 @@ const PIECE_BYTES = 4 * 1024;
 export class SmallDisk {
   /** Where it begins; empty. */
   readonly folder: string;
-  readonly #isMounted: boolean;
+  /** Whether it is a disk: else nothing can be removed either while it is full. */
+  readonly isMounted: boolean;
   #closed: readonly string[] = [];
 
   private constructor(folder: string, isMounted: boolean) {
     this.folder = folder;
-    this.#isMounted = isMounted;
+    this.isMounted = isMounted;
   }
 
   static async open(bytes: number): Promise<SmallDisk> {
@@ -33,19 +34,19 @@ export class SmallDisk {
 
   /** Takes away all room, or at least that for new files in these directories. */
   async fill(directories: readonly string[]): Promise<void> {
-    if (this.#isMounted) return this.#fillUp();
+    if (this.isMounted) return this.#fillUp();
     this.#closed = directories;
     for (const directory of directories) await Deno.chmod(directory, 0o500);
   }
 
   async makeRoom(): Promise<void> {
-    if (this.#isMounted) return await Deno.remove(this.#ballast);
+    if (this.isMounted) return await Deno.remove(this.#ballast);
     for (const directory of this.#closed) await Deno.chmod(directory, 0o700);
     this.#closed = [];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isMounted) await run("umount", this.folder);
+    if (this.isMounted) await run("umount", this.folder);
     else await this.makeRoom();
     await Deno.remove(this.folder, { recursive: true });
   }
