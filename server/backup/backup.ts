@@ -151,8 +151,8 @@ class BackupRun {
         return await this.#copy(wanted);
       } catch (error) {
         tries = this.#copiedFiles > before ? 1 : tries + 1;
-        // A table that is damaged at the leader stays so; what is wrong here does, too.
-        if (error instanceof BackupError || error instanceof StorageError || tries > TRIES_MAX) throw error;
+        if (error instanceof KeepingError) throw this.#worded(error.cause);
+        if (tries > TRIES_MAX) throw error;
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
     }
@@ -164,7 +164,9 @@ class BackupRun {
     const { partitionId } = wanted;
     try {
       for await (const part of source.readPartition(partitionId, this.#held.identities(partitionId))) {
-        const finished = await coming.take(part);
+        const finished = await coming.take(part).catch((error) => {
+          throw new KeepingError("what came could not be kept", { cause: error });
+        });
         if (part.kind === "filePart") this.#copiedBytes += part.data.length;
         if (finished === undefined) continue;
         this.#held.add(finished.name, { ...finished.file, partitionId });
@@ -175,6 +177,13 @@ class BackupRun {
     } finally {
       coming.close();
     }
+  }
+
+  /** What the system says of its files names none of them. */
+  #worded(error: unknown): unknown {
+    if (error instanceof BackupError || error instanceof StorageError) return error;
+    const why = error instanceof Error ? error.message : String(error);
+    return new BackupError(`Cannot write into "${this.#directory.directory}": ${why}`);
   }
 
   async #filesOf(partitions: readonly BackedUpPartition[]): Promise<BackupManifest["files"]> {
@@ -201,4 +210,9 @@ class BackupRun {
       copiedBytes: this.#copiedBytes,
     });
   }
+}
+
+/** What came is not what it should be, or cannot be written here: asked again it would be no better. */
+class KeepingError extends Error {
+  override readonly name = "KeepingError";
 }

@@ -55,8 +55,7 @@ export class BackupDirectory {
    * @throws {BackupError} when somebody else writes into it, or it is meant for something else
    */
   async openToWrite(): Promise<FileLock> {
-    await this.fileSystem.createDirectory(this.directory);
-    const names = await this.fileSystem.list(this.directory);
+    const names = await this.#listOrMake();
     const foreign = names.find((name) =>
       name !== LOCK_NAME && !MANIFEST_NAME.test(name) && !UNFINISHED_NAME.test(name)
     );
@@ -69,9 +68,14 @@ export class BackupDirectory {
     if (lock === undefined) {
       throw new BackupError(`Cannot back up into "${this.directory}": another backup is being made there`);
     }
-    await this.fileSystem.createDirectory(this.tables);
-    await this.fileSystem.syncDirectory(this.directory);
-    return lock;
+    try {
+      await this.fileSystem.createDirectory(this.tables);
+      await this.fileSystem.syncDirectory(this.directory);
+      return lock;
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
   }
 
   /** Paths of all manifests, oldest first. */
@@ -139,6 +143,18 @@ export class BackupDirectory {
     return path;
   }
 
+  async #listOrMake(): Promise<readonly string[]> {
+    const { directory, fileSystem } = this;
+    try {
+      return await fileSystem.list(directory);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    await fileSystem.createDirectory(directory);
+    await fileSystem.syncDirectory(parentOf(directory));
+    return [];
+  }
+
   async #list(directory: string): Promise<readonly string[]> {
     try {
       return await this.fileSystem.list(directory);
@@ -149,4 +165,12 @@ export class BackupDirectory {
       throw error;
     }
   }
+}
+
+/** The directory in which one is. */
+export function parentOf(directory: string): string {
+  const path = directory.replace(/\/+$/, "");
+  const slash = path.lastIndexOf("/");
+  if (slash < 0) return ".";
+  return slash === 0 ? "/" : path.slice(0, slash);
 }

@@ -32,7 +32,7 @@ import { newIncarnation, openDataDirectory } from "../data/mod.ts";
 import { SESSION_ROWS } from "../kv/mod.ts";
 import { BlockCache, type LogPoint, Store, type StoreInstall } from "../storage/mod.ts";
 import { BackupError } from "./backup_error.ts";
-import { BackupDirectory } from "./directory.ts";
+import { BackupDirectory, parentOf } from "./directory.ts";
 import type { BackedUpPartition, BackupManifest } from "./manifest.ts";
 
 const CACHE_BYTES = 1024 * 1024;
@@ -249,10 +249,4 @@ async function removeAll(fileSystem: FileSystem, directory: string): Promise<voi
   for (const name of await fileSystem.listDirectories(directory)) {
     await removeAll(fileSystem, joinPath(directory, name));
   }
-}
-
-function parentOf(directory: string): string {
-  const slash = directory.lastIndexOf("/");
-  if (slash < 0) return ".";
-  return slash === 0 ? "/" : directory.slice(0, slash);
 }

@@ -6,7 +6,7 @@
  */
 
 import { EXPIRY_ROWS, expiryOf, TIME_ROW, timeIn, USER_ROWS } from "../kv/mod.ts";
-import { openRestingRows, type RowCursor } from "../storage/mod.ts";
+import { openRestingRows, type RowCursor, type TableRecord } from "../storage/mod.ts";
 import type { BackupDirectory } from "./directory.ts";
 import type { BackedUpPartition } from "./manifest.ts";
 
@@ -24,10 +24,11 @@ export interface BackedUpRow {
  * @throws {StorageError} `STORAGE_DAMAGED`, `STORAGE_READ_FAILED` when a table cannot be read
  */
 export async function* backedUpRows(
-  { description }: BackedUpPartition,
-  directory: BackupDirectory,
+  { description }: Pick<BackedUpPartition, "description">,
+  directory: Pick<BackupDirectory, "fileSystem" | "pathOfRecord">,
 ): AsyncGenerator<BackedUpRow, void> {
-  const place = { fileSystem: directory.fileSystem, pathOf: directory.pathOfRecord.bind(directory) };
+  const { fileSystem } = directory;
+  const place = { fileSystem, pathOf: (record: TableRecord) => directory.pathOfRecord(record) };
   const users = await openRestingRows(description, place);
   const times = await openRestingRows(description, place).catch((error) => {
     users.close();
