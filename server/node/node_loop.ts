@@ -411,6 +411,8 @@ export class NodeLoop {
     clockEntries.tick();
     removal.tick();
     dispatcher.applyWaiting();
+    // What waited to be applied may have been the cluster's.
+    this.#followCluster();
     keeper.tick()?.catch((error) => this.#die(error));
     this.#noteTroubles();
     for (const ms of wal.takeSyncDurations()) meters.observeSync(ms / 1000);

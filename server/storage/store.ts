@@ -286,7 +286,7 @@ export class Store {
     this.#verified = next.record.fileNumber;
     next.hold();
     try {
-      await verifyTable(next.table, { group: this.#options.group, pause: () => this.#tables.pause() });
+      await verifyTable(next.table.anew(), { group: this.#options.group, pause: () => this.#tables.pause() });
       return true;
     } finally {
       next.release();
