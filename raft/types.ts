@@ -10,6 +10,15 @@ export type NodeId = number;
 /** A Raft group, 0 to 2^32−1; group 0 holds the cluster's own data. */
 export type GroupId = number;
 
+/**
+ * Names one replica of a group for ever: a node that gives up its replica and gets another one later has
+ * another id, above all that were given before. From 1 to 2^32−1; 0 where it is not known.
+ */
+export type ReplicaId = number;
+
+/** Stands where a `ReplicaId` is not known. */
+export const NO_REPLICA: ReplicaId = 0;
+
 /** Position of an entry in a group's log; the first entry has index 1, 0 means "before the log". */
 export type LogIndex = number;
 
