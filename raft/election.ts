@@ -24,7 +24,7 @@ import { ProgressTable } from "./progress_table.ts";
 import { notePromises } from "./promises.ts";
 import { voteOutcome } from "./quorum.ts";
 import { failForwardedReads, failLeaderReads } from "./read_index.ts";
-import { enterTerm, followLeader, giveVote, type ReplicaState } from "./state.ts";
+import { enterTerm, followLeader, giveVote, replicaAt, type ReplicaState } from "./state.ts";
 import { EntryKind, NO_NODE, type NodeId, type Term } from "./types.ts";
 
 /** A preferred replica that has heard nothing since its start waits this fraction of the election timeout. */
@@ -96,6 +96,8 @@ export function onPreVoteRequest(state: ReplicaState, message: PreVoteRequest): 
     group: state.group,
     from: state.self,
     to: message.from,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, message.from),
     term: granted ? message.term : state.term,
     granted,
   });
@@ -115,6 +117,8 @@ export function onVoteRequest(state: ReplicaState, message: VoteRequest): void {
     group: state.group,
     from: state.self,
     to: message.from,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, message.from),
     term: state.term,
     granted,
   });
@@ -204,6 +208,8 @@ function askVoters(state: ReplicaState, request: BallotRequest): void {
       group: state.group,
       from: state.self,
       to: node,
+      fromReplica: state.replicaId,
+      toReplica: replicaAt(state, node),
       lastLogIndex: state.log.lastIndex,
       lastLogTerm: state.log.lastTerm,
     });

@@ -80,6 +80,16 @@ export class Progress {
     this.window = new InflightWindow(start.limits);
   }
 
+  /** Another replica is in its place, of which nothing is known but that its node was heard. */
+  beginAnew(nextIndex: LogIndex): void {
+    this.matchIndex = 0;
+    this.becomeProbe();
+    this.nextIndex = nextIndex;
+    this.commitSent = 0;
+    this.readRound = 0;
+    this.endLease();
+  }
+
   /** Its promise counts no more. */
   endLease(): void {
     this.leaseStart = NEVER;

@@ -12,7 +12,7 @@ import { entriesBytes } from "./log.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import type { ProgressTable } from "./progress_table.ts";
-import type { ReplicaState } from "./state.ts";
+import { replicaAt, type ReplicaState } from "./state.ts";
 import type { Entry, LogIndex } from "./types.ts";
 
 const NO_ENTRIES: readonly Entry[] = [];
@@ -43,6 +43,8 @@ export function broadcastHeartbeats(state: ReplicaState, progress: ProgressTable
       group: state.group,
       from: state.self,
       to: follower.node,
+      fromReplica: state.replicaId,
+      toReplica: replicaAt(state, follower.node),
       term: state.term,
       commit,
       readRound,
@@ -143,6 +145,8 @@ function askForSnapshot(state: ReplicaState, progress: Progress): void {
     group: state.group,
     from: state.self,
     to: progress.node,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, progress.node),
     term: state.term,
     index: state.log.snapshotIndex,
   });
@@ -157,6 +161,8 @@ function sendNotice(state: ReplicaState, progress: Progress): void {
     group: state.group,
     from: state.self,
     to: progress.node,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, progress.node),
     term: state.term,
     commit,
   });
@@ -196,6 +202,8 @@ function sendAppend(state: ReplicaState, append: Append): void {
     group: state.group,
     from: state.self,
     to: progress.node,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, progress.node),
     term: state.term,
     prevLogIndex,
     prevLogTerm,

@@ -24,7 +24,9 @@ import {
   type LogIndex,
   type Membership,
   NO_NODE,
+  NO_REPLICA,
   type NodeId,
+  type ReplicaId,
   type Restored,
   type Role,
   type Term,
@@ -39,6 +41,8 @@ export interface GroupOptions {
    * name nodes that are not members; members it does not name come last.
    */
   readonly priority: readonly NodeId[];
+  /** Its own id, where what was restored does not have it. */
+  readonly replicaId?: ReplicaId;
 }
 
 /** What a replica shares with the others of its node. */
@@ -73,6 +77,12 @@ export interface Transfer {
 export class ReplicaState {
   readonly group: GroupId;
   readonly self: NodeId;
+  /** Of this replica; 0 if it has none. */
+  readonly replicaId: ReplicaId;
+  /** Whether that is still to be written. */
+  isReplicaIdDue: boolean;
+  /** The highest that is known of the replica on each other node (`replica_ids.ts`). */
+  readonly replicaIds: Map<NodeId, ReplicaId> = new Map();
   readonly config: ResolvedConfig;
   /** See `GroupOptions`; the host may change it at any time. */
   priority: readonly NodeId[];
@@ -170,6 +180,11 @@ export class ReplicaState {
     this.activeAt = node.now;
     this.group = group;
     this.self = config.nodeId;
+    this.replicaId = options.replicaId ?? restored.replicaId ?? NO_REPLICA;
+    this.isReplicaIdDue = this.replicaId !== (restored.replicaId ?? NO_REPLICA);
+    for (const { node: peer, replica } of this.promises.all()) {
+      if (replica !== undefined) this.replicaIds.set(peer, replica);
+    }
     this.config = config;
     this.priority = priority;
     this.random = new Random(replicaSeed({ seed: config.seed, group }));
@@ -231,6 +246,11 @@ export class ReplicaState {
     const { log, membership } = this;
     return membership.voters.length === 0 && log.lastMembershipThrough(log.lastIndex) === 0;
   }
+}
+
+/** The id of the replica on `node` as far as it is known, else 0. */
+export function replicaAt({ replicaIds }: ReplicaState, node: NodeId): ReplicaId {
+  return replicaIds.get(node) ?? NO_REPLICA;
 }
 
 /**

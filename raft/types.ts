@@ -89,6 +89,8 @@ export interface SnapshotMeta {
 /** What another replica has promised to this one, the highest of each (`promises.ts`). */
 export interface PeerPromise {
   readonly node: NodeId;
+  /** Which of the replicas that the node had; absent, or 0, where it is not known. */
+  readonly replica?: ReplicaId;
   /** It has voted, acknowledged or led in this term. */
   readonly term: Term;
   /** The last committed entry that it is known to hold durably; 0 for none. */
@@ -99,6 +101,8 @@ export interface PeerPromise {
 /** What a replica is told that it has promised. It must be in `term` at least. */
 export interface Reminder {
   readonly group: GroupId;
+  /** Who promised it; absent, or 0, where that is not known. */
+  readonly replica?: ReplicaId;
   readonly term: Term;
   /** It must hold this entry; 0 for none. */
   readonly index: LogIndex;
@@ -115,6 +119,8 @@ export interface Restored {
   readonly entries: readonly Entry[];
   /** What other replicas had promised, the last that was written of each; none unless given. */
   readonly promises?: readonly PeerPromise[];
+  /** Its own id, if that was written. */
+  readonly replicaId?: ReplicaId;
 }
 
 /** What a replica is at the moment. */

@@ -11,8 +11,10 @@ import {
   type LogIndex,
   type Membership,
   NO_NODE,
+  NO_REPLICA,
   type NodeId,
   type PeerPromise,
+  type ReplicaId,
   type Restored,
   type SnapshotMeta,
   unreachable,
@@ -79,6 +81,9 @@ interface CollectedGroup {
   readonly entries: Entry[];
   readonly promises: Map<NodeId, PeerPromise>;
   readonly point: LogPoint | undefined;
+  replicaId: ReplicaId;
+  /** Replicas up to this one have left. */
+  goneThrough: ReplicaId;
 }
 
 /**
@@ -108,6 +113,11 @@ export class RecoveryCollector {
       case "hardState":
         state.hardState = decoded.hardState;
         return;
+      case "replica":
+        state.replicaId = decoded.replicaId;
+        return;
+      case "gone":
+        return this.#forget(record.group, decoded.replicaId);
       case "promise":
         state.promises.set(decoded.promise.node, decoded.promise);
         return;
@@ -138,14 +148,26 @@ export class RecoveryCollector {
     }
   }
 
-  /** Groups of which the log holds anything. */
+  /** Groups of which the log holds anything, but for those whose replicas have left. */
   groups(): readonly GroupId[] {
-    return [...this.#groups.keys()];
+    return [...this.#groups.keys()].filter((group) => !this.hasLeft(group));
+  }
+
+  /** By group, the last replica that has left. */
+  gone(): ReadonlyMap<GroupId, ReplicaId> {
+    const left = [...this.#groups].filter(([, { goneThrough }]) => goneThrough !== NO_REPLICA);
+    return new Map(left.map(([group, { goneThrough }]) => [group, goneThrough]));
+  }
+
+  /** Whether the replica that was here has left, and no other one has come. */
+  hasLeft(group: GroupId): boolean {
+    const state = this.#groups.get(group);
+    return state !== undefined && state.goneThrough > state.replicaId;
   }
 
   /** What the replica of `group` here is restored from; `initial` is its membership before any change. */
   restore(group: GroupId, initial: Membership): Restored {
-    const { hardState: { term, vote, commit }, entries, promises, point } = this.#group(group);
+    const { hardState: { term, vote, commit }, entries, promises, point, replicaId } = this.#group(group);
     const snapshot = snapshotAt(point, initial);
     const last = entries.at(-1)?.index ?? snapshot.index;
     const hardState = {
@@ -154,14 +176,33 @@ export class RecoveryCollector {
       vote: snapshot.term > term ? NO_NODE : vote,
       commit: Math.max(snapshot.index, Math.min(commit, last)),
     };
-    return { hardState, snapshot, entries, promises: [...promises.values()] };
+    return { hardState, snapshot, entries, promises: [...promises.values()], replicaId };
+  }
+
+  /** What was read of the group is a replica's that has left. */
+  #forget(group: GroupId, goneThrough: ReplicaId): void {
+    const state = this.#group(group);
+    if (goneThrough < state.replicaId) return;
+    state.goneThrough = goneThrough;
+    state.replicaId = NO_REPLICA;
+    state.hardState = INITIAL_HARD_STATE;
+    state.entries.length = 0;
+    state.promises.clear();
+    this.places.forget(group);
   }
 
   #group(group: GroupId): CollectedGroup {
     let state = this.#groups.get(group);
     if (state === undefined) {
       const point = this.#pointOf(group);
-      state = { hardState: INITIAL_HARD_STATE, entries: [], promises: new Map(), point };
+      state = {
+        hardState: INITIAL_HARD_STATE,
+        entries: [],
+        promises: new Map(),
+        point,
+        replicaId: NO_REPLICA,
+        goneThrough: NO_REPLICA,
+      };
       this.#groups.set(group, state);
     }
     return state;

@@ -20,6 +20,7 @@ const STATUS: NodeStatus = {
   state: "serving",
   uptimeMs: 1,
   replicas: [{
+    replicaId: 1,
     group: 4,
     partitionId: 3,
     role: "leader",

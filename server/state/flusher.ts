@@ -47,7 +47,7 @@ export class Flusher {
   readonly #wanted = new Set<GroupId>();
   #flushing: GroupId | undefined;
   #flushEnded: Promise<void> = Promise.resolve();
-  #isCompacting = false;
+  #compacting: GroupId | undefined;
   #flushFailure: Failure | undefined;
   #compactionFailure: Failure | undefined;
   #isClosed = false;
@@ -62,6 +62,11 @@ export class Flusher {
   /** Why nothing could be flushed or merged lately; `undefined` while it can. */
   get trouble(): string | undefined {
     return (this.#flushFailure ?? this.#compactionFailure)?.reason;
+  }
+
+  /** Whether the store of the group is being flushed or merged. */
+  isBusy(group: GroupId): boolean {
+    return this.#flushing === group || this.#compacting === group;
   }
 
   /** The group is to be flushed, as soon as it is its turn. */
@@ -125,7 +130,7 @@ export class Flusher {
 
   #nextGroup(): GroupId | undefined {
     const { budget, stores } = this.#options;
-    const states = [...stores.all.values()];
+    const states = [...stores.all.values()].filter(({ isLeaving }) => !isLeaving);
     const memtableBytes = states.reduce((sum, { store }) => sum + store.memtableBytes, 0);
     if (memtableBytes <= budget.memtableBytes) return [...this.#wanted][0];
     return largestOf(states, ({ store }) => store.memtableBytes)?.group;
@@ -134,27 +139,28 @@ export class Flusher {
   /** One that cannot apply what it was handed does not stand where its membership does. */
   #flushable(group: GroupId): HostedReplica | undefined {
     const { replicas, stores } = this.#options;
-    const replica = replicas.get(group);
-    return replica?.stallReason === undefined && !stores.get(group).isInstalling ? replica : undefined;
+    const [replica, state] = [replicas.get(group), stores.all.get(group)];
+    const isOccupied = state === undefined || state.isInstalling || state.isLeaving;
+    return replica?.stallReason === undefined && !isOccupied ? replica : undefined;
   }
 
   #maybeCompact(): void {
-    if (this.#isCompacting || this.#mustWait(this.#compactionFailure)) return;
-    const states = [...this.#options.stores.all.values()];
+    if (this.#compacting !== undefined || this.#mustWait(this.#compactionFailure)) return;
+    const states = [...this.#options.stores.all.values()].filter(({ isLeaving }) => !isLeaving);
     for (const state of states) state.noteTables();
     const fullest = largestOf(states, ({ store }) => store.backlog.fullness);
     if (fullest !== undefined && fullest.store.backlog.fullness >= 1) void this.#compact(fullest);
   }
 
-  async #compact({ store }: ReplicaStore): Promise<void> {
-    this.#isCompacting = true;
+  async #compact({ group, store }: ReplicaStore): Promise<void> {
+    this.#compacting = group;
     try {
       if (await store.compact()) this.compactions++;
       this.#compactionFailure = undefined;
     } catch (error) {
       if (!this.#isClosed) this.#compactionFailure = this.#failed(error, this.#compactionFailure);
     } finally {
-      this.#isCompacting = false;
+      this.#compacting = undefined;
     }
   }
 

@@ -77,7 +77,7 @@ export class ReplicaSnapshots {
     const replica = replicas.get(group);
     const index = replica?.machine.appliedIndex ?? 0;
     // One that cannot apply what is committed would only be asked for the next snapshot.
-    const isFit = replica?.stallReason === undefined && !stores.get(group).isInstalling;
+    const isFit = replica?.stallReason === undefined && this.#isFree(group);
     if (index === 0 || !isFit) return undefined;
     this.#opening.set(group, index);
     try {
@@ -85,7 +85,10 @@ export class ReplicaSnapshots {
     } finally {
       this.#opening.delete(group);
     }
-    const snapshot = stores.get(group).store.openSnapshot();
+    // It may have left meanwhile.
+    const state = stores.all.get(group);
+    if (state === undefined) return undefined;
+    const snapshot = state.store.openSnapshot();
     const description = encodeSnapshotDescription(snapshot);
     return {
       point: snapshot.point,
@@ -111,6 +114,7 @@ export class ReplicaSnapshots {
     const snapshot = decodeSnapshotDescription(description);
     const replica = replicas.get(group);
     if (replica === undefined || replica.takenIndex >= snapshot.point.index) return undefined;
+    if (stores.get(group).isLeaving) return undefined;
     await this.#installs.get(group)?.abandon();
     const install = await stores.get(group).store.beginInstall(snapshot);
     this.#installs.set(group, install);
@@ -142,6 +146,16 @@ export class ReplicaSnapshots {
       if (!this.#isClosed) multiRaft.resume(group, isSwitched ? metaOfPoint(point) : undefined);
       inbox.push({ kind: "installed", group });
     }
+  }
+
+  /** Whether a state of the group is being given away, or taken up. */
+  isBusy(group: GroupId): boolean {
+    return this.#opening.has(group) || this.#options.stores.get(group).isInstalling;
+  }
+
+  #isFree(group: GroupId): boolean {
+    const state = this.#options.stores.all.get(group);
+    return state !== undefined && !state.isInstalling && !state.isLeaving;
   }
 
   /** Nothing is switched any more. */

@@ -24,6 +24,8 @@ export class ReplicaStore implements StateStore {
   readonly store: Store;
   /** Whether another state is taking its place: nothing is written meanwhile. */
   isInstalling = false;
+  /** Whether its replica is about to leave: nothing is begun with it any more. */
+  isLeaving = false;
   #tableBytes = 0;
 
   constructor(group: GroupId, store: Store) {

@@ -14,6 +14,7 @@ import type { StateBudget } from "./budget.ts";
 import type { EntryPlaces } from "./entry_places.ts";
 import { Flusher } from "./flusher.ts";
 import { LogRelease } from "./log_release.ts";
+import { ReplicaDrops, type ReplicaDropsOptions } from "./replica_drops.ts";
 import { ReplicaSnapshots, type ReplicaSnapshotsOptions } from "./replica_snapshots.ts";
 import type { StateStores } from "./state_stores.ts";
 
@@ -29,9 +30,12 @@ export interface StateKeeperOptions {
   readonly clock: Clock;
   readonly transport: Pick<PeerTransport, "askSnapshot">;
   /** Told when a replica stands on another state. */
-  readonly inbox: ReplicaSnapshotsOptions["inbox"];
+  readonly inbox: ReplicaSnapshotsOptions["inbox"] & ReplicaDropsOptions["inbox"];
   /** The records of what is to be durable. */
   readonly encode: (persist: readonly GroupPersist[]) => WalRecord[];
+  /** See {@linkcode ReplicaDropsOptions}, as for the next. */
+  readonly encodeGone: ReplicaDropsOptions["encodeGone"];
+  readonly leave: ReplicaDropsOptions["leave"];
 }
 
 /** What it has done since it was made. */
@@ -42,6 +46,8 @@ export interface StateKeeperStats {
   readonly releases: number;
   /** Replicas that were switched to a snapshot. */
   readonly installed: number;
+  /** Replicas that have left. */
+  readonly drops: number;
   readonly snapshotsSent: number;
   readonly snapshotBytesSent: number;
   readonly receiving: SnapshotReceiverStats;
@@ -55,6 +61,7 @@ export class StateKeeper {
   readonly #snapshots: ReplicaSnapshots;
   readonly #sender: SnapshotSender;
   readonly #receiver: SnapshotReceiver;
+  readonly #drops: ReplicaDrops;
 
   constructor(options: StateKeeperOptions) {
     const { clock, transport } = options;
@@ -64,12 +71,15 @@ export class StateKeeper {
     this.#sender = new SnapshotSender({ source: this.#snapshots, clock });
     this.#receiver = new SnapshotReceiver({ target: this.#snapshots, transport, clock });
     const holders = [this.#snapshots, this.#sender];
+    const [flusher, snapshots] = [this.#flusher, this.#snapshots];
+    const [sender, receiver] = [this.#sender, this.#receiver];
+    this.#drops = new ReplicaDrops({ ...options, flusher, snapshots, sender, receiver });
     this.#release = new LogRelease({ ...options, flusher: this.#flusher, holders });
   }
 
-  /** Why stores cannot be flushed, or their tables not merged; `undefined` while they can. */
+  /** Why stores cannot be flushed, their tables not merged, or their files not removed; `undefined` while they can. */
   get trouble(): string | undefined {
-    return this.#flusher.trouble;
+    return this.#flusher.trouble ?? this.#drops.trouble;
   }
 
   get stats(): StateKeeperStats {
@@ -79,6 +89,7 @@ export class StateKeeper {
       compactions: this.#flusher.compactions,
       releases: this.#release.releases,
       installed: this.#snapshots.installed,
+      drops: this.#drops.drops,
       snapshotsSent: sent,
       snapshotBytesSent: bytesSent,
       receiving: this.#receiver.stats,
@@ -96,7 +107,12 @@ export class StateKeeper {
 
   /** A replica here cannot be fed from the log any more. */
   fetchSnapshot(wanted: SnapshotWanted): void {
-    this.#receiver.want(wanted);
+    if (!this.#drops.isLeaving(wanted.group)) this.#receiver.want(wanted);
+  }
+
+  /** The replica of the group here is gone for good, as the cluster's state says. */
+  drop(group: GroupId): void {
+    this.#drops.want(group);
   }
 
   /** A member wants a snapshot, or a part of one. */
@@ -114,7 +130,8 @@ export class StateKeeper {
     this.#flusher.tick();
     this.#receiver.tick();
     this.#sender.tick();
-    return this.#release.tick();
+    const writing = [this.#drops.tick(), this.#release.tick()].filter((each) => each !== undefined);
+    return writing.length === 0 ? undefined : Promise.all(writing).then(() => {});
   }
 
   /** Ends what is under way, and closes the stores; what is not flushed is in the log. */
@@ -123,6 +140,7 @@ export class StateKeeper {
     this.#snapshots.close();
     await this.#receiver.close();
     this.#sender.close();
+    await this.#drops.close();
     await this.#options.stores.close();
   }
 }

@@ -33,6 +33,8 @@ export interface StateStoresOptions {
 }
 
 const STATE_NAME = "state";
+/** In a directory whose files are being removed; the last of them to go. */
+const GONE_NAME = "GONE";
 
 /** See the module comment. */
 export class StateStores {
@@ -40,6 +42,8 @@ export class StateStores {
   readonly #directory: string;
   readonly #cache: BlockCache;
   readonly #states = new Map<GroupId, ReplicaStore>();
+  /** Stores that were taken out of use and are still being removed. */
+  readonly #leaving = new Map<GroupId, PromiseWithResolvers<void>>();
 
   private constructor(options: StateStoresOptions) {
     this.#options = options;
@@ -60,7 +64,7 @@ export class StateStores {
     try {
       for (const name of await fileSystem.listDirectories(stores.#directory)) {
         const group = groupNamed(name);
-        if (group !== undefined) await stores.ensure(group);
+        if (group !== undefined) await stores.#openFound(group);
       }
       return stores;
     } catch (error) {
@@ -87,15 +91,17 @@ export class StateStores {
   }
 
   /**
-   * Opens the store of a group unless it is, and makes it if there is none.
+   * Opens the store of a group unless it is, and makes it if there is none, as soon as one that was taken out
+   * of use is removed.
    *
    * @throws {StorageError} when it cannot be opened
    */
   async ensure(group: GroupId): Promise<ReplicaStore> {
+    await this.#leaving.get(group)?.promise;
     const known = this.#states.get(group);
     if (known !== undefined) return known;
     const { fileSystem, pause, randomWord, sizes } = this.#options;
-    const directory = joinPath(this.#directory, String(group));
+    const directory = this.#directoryOf(group);
     await fileSystem.createDirectory(directory);
     await fileSystem.syncDirectory(this.#directory);
     const store = await Store.open({
@@ -112,10 +118,66 @@ export class StateStores {
     return state;
   }
 
+  /** Takes the store of a group out of use, for good: its files are to be removed. */
+  take(group: GroupId): ReplicaStore {
+    const state = this.get(group);
+    this.#states.delete(group);
+    this.#leaving.set(group, Promise.withResolvers());
+    return state;
+  }
+
+  /**
+   * Removes the files of a store that was taken out of use and is closed. Where that is interrupted, the next
+   * start goes on with it: a mark says what they are, until nothing else is left.
+   *
+   * @throws {Error} when the disk refuses it; it can be tried again
+   */
+  async removeFiles(group: GroupId): Promise<void> {
+    const { fileSystem } = this.#options;
+    const directory = this.#directoryOf(group);
+    (await fileSystem.create(joinPath(directory, GONE_NAME))).close();
+    await fileSystem.syncDirectory(directory);
+    for (const name of await fileSystem.list(directory)) {
+      if (name !== GONE_NAME) await fileSystem.remove(joinPath(directory, name));
+    }
+    await fileSystem.syncDirectory(directory);
+    await fileSystem.remove(joinPath(directory, GONE_NAME));
+    await fileSystem.syncDirectory(directory);
+  }
+
+  /** The files of a store that was taken out of use are removed: there may be another one. */
+  noteRemoved(group: GroupId): void {
+    this.#leaving.get(group)?.resolve();
+    this.#leaving.delete(group);
+  }
+
+  /**
+   * Closes and removes the store of a group, if there is one, of which nothing is under way.
+   *
+   * @throws {Error} when the disk refuses it
+   */
+  async discard(group: GroupId): Promise<void> {
+    if (!this.#states.has(group)) return;
+    await this.take(group).store.close();
+    await this.removeFiles(group);
+    this.noteRemoved(group);
+  }
+
   /** Gives up all files; what is not flushed is in the log. */
   async close(): Promise<void> {
     await Promise.all([...this.#states.values()].map(({ store }) => store.close()));
     this.#states.clear();
+  }
+
+  /** What is in a directory: a store, what is left of one that was being removed, or nothing any more. */
+  async #openFound(group: GroupId): Promise<void> {
+    const names = await this.#options.fileSystem.list(this.#directoryOf(group));
+    if (names.includes(GONE_NAME)) await this.removeFiles(group);
+    else if (names.length > 0) await this.ensure(group);
+  }
+
+  #directoryOf(group: GroupId): string {
+    return joinPath(this.#directory, String(group));
   }
 }
 

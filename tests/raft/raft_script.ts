@@ -5,7 +5,8 @@
  * |---|---|
  * | `cluster 1 2 3 [voters=1,2] [timeout=10 …]` | declares the nodes, all of them voters unless said
  * otherwise; options are those of the core, `lease=yes`, or `priority=2,3,1` |
- * | `state N [log=1,1,2] [snapshot=3/1] [term= vote= commit=]` | what N starts from; `log` holds the terms |
+ * | `state N [log=1,1,2] [snapshot=3/1] [term= vote= commit= replica=]` | what N starts from; `log` holds the
+ * terms, `replica` the id of its replica |
  * | `elect N` | lets the others fall silent until N leads, and says which term |
  * | `tick N [count]` · `tick all [count]` | time passes, nothing else happens |
  * | `pause N TICKS` | N stands still: its clock goes on, its ticks do not |
@@ -14,6 +15,7 @@
  * | `floor N INDEX` | no read asked from now on is answered by N from below INDEX |
  * | `reading N` · `refuse N` | the reads for which the next turn of N opens a round; refuses followers' |
  * | `remind N TO` | N says what TO has promised to it (`raft/promises.ts`) |
+ * | `replicas N\|all [1=1 2=4 …]` | N hears which replica each node has (`raft/replica_ids.ts`) |
  * | `prefer N\|all [priority=2,3,1]` | changes the order in which N thinks that replicas should lead |
  * | `change N voters=1,2 [learners=3]` | asks N to change the membership |
  * | `begin N` · `finish N` · `turn N` | the halves of a turn, before and after the disk; or all of it |
@@ -129,6 +131,12 @@ export class RaftScript {
         const order = command.options.get("priority")?.split(",").map(Number) ?? [];
         const nodes = command.words[0] === "all" ? this.#started.nodes : [this.#node(first)];
         for (const node of nodes) node.raft?.setPriority(GROUP, order);
+        return [];
+      }
+      case "replicas": {
+        const ids = new Map([...command.options].map(([node, id]) => [Number(node), Number(id)]));
+        const nodes = command.words[0] === "all" ? this.#started.nodes : [this.#node(first)];
+        for (const node of nodes) node.raft?.setReplicas(GROUP, ids);
         return [];
       }
       case "floor":
@@ -295,8 +303,9 @@ export class RaftScript {
   #remind(witness: ModelNode, node: ModelNode): readonly string[] {
     const reminders = witness.core.remindersFor(node.id);
     node.core.mustKeep(reminders, witness.id);
-    return reminders.map(({ term, index, indexTerm, isCommitted }) =>
-      `term ${term} entry ${index}/${indexTerm}${isCommitted ? "" : " while in that term"}`
+    return reminders.map(({ replica = 0, term, index, indexTerm, isCommitted }) =>
+      `${replica === 0 ? "" : `replica ${replica} `}term ${term} entry ${index}/${indexTerm}` +
+      (isCommitted ? "" : " while in that term")
     );
   }
 
@@ -387,6 +396,7 @@ export class RaftScript {
       },
       snapshot: { index, term: snapshotTerm, membership, membershipIndex: 0 },
       entries: logged.entries.slice(index),
+      replicaId: number("replica", 0),
     };
   }
 

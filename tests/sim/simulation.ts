@@ -335,12 +335,13 @@ class Simulation {
 }
 
 function sumOfKept(machines: readonly SimMachine[]): KeptCounts {
-  const sum: KeptCounts = { flushes: 0, compactions: 0, releases: 0, installed: 0 };
+  const sum: KeptCounts = { flushes: 0, compactions: 0, releases: 0, installed: 0, drops: 0 };
   for (const { kept } of machines) {
     sum.flushes += kept.flushes;
     sum.compactions += kept.compactions;
     sum.releases += kept.releases;
     sum.installed += kept.installed;
+    sum.drops += kept.drops;
   }
   return sum;
 }

@@ -86,7 +86,8 @@ export class Observer {
     const views = this.#seen.get(machine.id);
     if (machine.node === undefined || views === undefined) return;
     for (const view of machine.node.status().replicas) {
-      const before = views.get(view.group) ?? this.#meet(machine, view);
+      const seen = views.get(view.group);
+      const before = seen?.replicaId === view.replicaId ? seen : this.#meet(machine, view);
       this.#checkGrowth(machine.id, { view, before });
       if (view.role === "leader") this.#checkLeader(machine, { view, before });
       views.set(view.group, view);
@@ -110,7 +111,7 @@ export class Observer {
     );
   }
 
-  /** A partition has moved here, or is back. */
+  /** A partition has moved here, or is back; that may be with another replica. */
   #meet(machine: SimMachine, view: RaftStatus): RaftStatus {
     if (!machine.isPutBack) this.#promises.restarted(machine.id, view);
     this.#watch(machine);

@@ -43,9 +43,9 @@ export interface Origin {
   readonly joined?: JoinedCluster;
 }
 
-/** How often stores were flushed and merged, the log let go of, and snapshots installed. */
+/** How often stores were flushed and merged, the log let go of, snapshots installed, and replicas given up. */
 export type KeptCounts = {
-  -readonly [Name in "flushes" | "compactions" | "releases" | "installed"]: StateKeeperStats[Name];
+  -readonly [Name in "flushes" | "compactions" | "releases" | "installed" | "drops"]: StateKeeperStats[Name];
 };
 
 /** All machines' settings. */
@@ -124,7 +124,7 @@ export class SimMachine {
   /** Somebody asked for a start while the process was stopping. */
   #startsAgain = false;
   /** What its processes so far have done to keep state and log bounded. */
-  readonly #kept: KeptCounts = { flushes: 0, compactions: 0, releases: 0, installed: 0 };
+  readonly #kept: KeptCounts = { flushes: 0, compactions: 0, releases: 0, installed: 0, drops: 0 };
 
   constructor(
     parts: {
@@ -380,6 +380,7 @@ function sumOf(one: KeptCounts, other: KeptCounts): KeptCounts {
     compactions: one.compactions + other.compactions,
     releases: one.releases + other.releases,
     installed: one.installed + other.installed,
+    drops: one.drops + other.drops,
   };
 }
 
