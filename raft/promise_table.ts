@@ -45,7 +45,9 @@ export class PromiseTable {
   raise(node: NodeId, { replica, term, through }: Held, log: RaftLog): void {
     const known = this.#byNode.get(node);
     // One that came later on the node is not held to what its predecessor has promised.
-    const isSame = known !== undefined && (known.replica ?? NO_REPLICA) >= replica;
+    const last = known?.replica ?? NO_REPLICA;
+    if (replica < last) return;
+    const isSame = known !== undefined && last === replica;
     const name = replica === NO_REPLICA ? {} : { replica };
     const before = isSame ? known : { node, ...name, term: 0, index: 0, indexTerm: 0 };
     const index = Math.min(through, log.committed);

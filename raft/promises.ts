@@ -27,10 +27,8 @@ import { NO_NODE, NO_REPLICA, type NodeId, type Reminder } from "./types.ts";
 /** Takes note of what the current term has brought; nothing is lost if that is done late, but in the role. */
 export function notePromises(state: ReplicaState): void {
   const { leader, leaderHolds, log, progress, promises, role, self, term, votes } = state;
-  for (const { node, matchIndex } of progress?.followers ?? []) {
-    if (node !== self && matchIndex > 0) {
-      promises.raise(node, { replica: replicaAt(state, node), term, through: matchIndex }, log);
-    }
+  for (const { node, replica, matchIndex } of progress?.followers ?? []) {
+    if (node !== self && matchIndex > 0) promises.raise(node, { replica, term, through: matchIndex }, log);
   }
   if (leader !== NO_NODE && leader !== self) {
     promises.raise(leader, { replica: replicaAt(state, leader), term, through: leaderHolds }, log);
@@ -53,10 +51,12 @@ export function remindersFor(state: ReplicaState, node: NodeId): readonly Remind
     const { index, indexTerm, replica = NO_REPLICA } = promise;
     reminders.push({ group, replica, term: promise.term, index, indexTerm, isCommitted: true });
   }
-  const index = progress?.follower(node)?.matchIndex ?? 0;
+  const follower = progress?.follower(node);
+  const index = follower?.matchIndex ?? 0;
   const indexTerm = index > log.committed ? log.termAt(index) : undefined;
   if (indexTerm !== undefined) {
-    reminders.push({ group, replica: replicaAt(state, node), term, index, indexTerm, isCommitted: false });
+    const replica = follower?.replica ?? NO_REPLICA;
+    reminders.push({ group, replica, term, index, indexTerm, isCommitted: false });
   }
   return reminders;
 }

@@ -11,8 +11,13 @@
  * ```
  *
  * A higher id is believed though the host has not heard of it, for a node speaks by an id only when the
- * group that gives them has given it, and has given up the replica before. From then on what is known of the
- * node's replica is nothing, as it is with a new one.
+ * group that gives them has given it, and has given up the replica before.
+ *
+ * That is how messages find their way. Who counts, the membership in force says, which names its replicas:
+ * another replica of a member's node is a stranger. It is answered and followed as the rules for strangers
+ * are, but its votes and acknowledgements count for nothing, and it does not vote by a membership that means
+ * one that was there before it, though its log, which it was given from the first entry on, brings that one
+ * into force here once more.
  *
  * @module
  */
@@ -49,8 +54,4 @@ export function noteReplica(state: ReplicaState, { node, replica }: NodeReplica)
   state.votes.delete(node);
   if (state.leader === node) state.leaderHolds = 0;
   if (state.transfer?.to === node) state.transfer = undefined;
-  const progress = state.progress?.follower(node);
-  if (progress === undefined) return;
-  progress.beginAnew(state.log.lastIndex + 1);
-  state.isFlushDue = true;
 }

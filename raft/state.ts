@@ -8,7 +8,7 @@
 import type { ResolvedConfig } from "./config.ts";
 import { violated } from "./invariant.ts";
 import { membershipIndexes, RaftLog } from "./log.ts";
-import { isVoter } from "./membership.ts";
+import { isMeant, isVoter } from "./membership.ts";
 import { decodeMembership } from "./membership_codec.ts";
 import type { Message } from "./message.ts";
 import type { NodeState } from "./node_state.ts";
@@ -197,6 +197,9 @@ export class ReplicaState {
     this.forwarded = new ForwardedReads(this.random);
     this.membership = known.membership;
     this.membershipIndex = known.index;
+    for (const [peer, replica] of known.membership.replicaIds ?? []) {
+      if (replica > replicaAt(this, peer)) this.replicaIds.set(peer, replica);
+    }
     // It may have died when it had a snapshot, and not yet the term that it ends in.
     const isTermNew = restored.snapshot.term > hardState.term;
     this.term = isTermNew ? restored.snapshot.term : hardState.term;
@@ -236,9 +239,18 @@ export class ReplicaState {
    * is known to be committed, for it would count by one that may be two behind.
    */
   get isPromotable(): boolean {
-    const { log, membership, self, membershipIndex } = this;
-    return !this.isSuspended && isVoter(membership, self) &&
+    const { log, membershipIndex } = this;
+    return !this.isSuspended && this.isVoter &&
       log.lastMembershipThrough(log.committed) <= membershipIndex;
+  }
+
+  /**
+   * Whether this replica votes by the membership in force. Another one of its node may have voted by an older
+   * one, whose entry this one has been given with the log.
+   */
+  get isVoter(): boolean {
+    const { membership, replicaId: replica, self: node } = this;
+    return isVoter(membership, node) && isMeant(membership, { node, replica });
   }
 
   /** Whether this replica has never heard of any membership: it follows, but has no vote to give. */

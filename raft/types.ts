@@ -74,6 +74,11 @@ export interface Membership {
   readonly learners: readonly NodeId[];
   /** Become learners when the joint configuration is left: outgoing voters that are demoted. */
   readonly learnersNext: readonly NodeId[];
+  /**
+   * Which replica of each of these nodes is meant, ascending by node: another one of the same node is no
+   * member. A node that is not named has none with an id.
+   */
+  readonly replicaIds?: readonly (readonly [NodeId, ReplicaId])[];
 }
 
 /** Where a state that is not made of entries ends. `index` 0: the state is empty. */

@@ -43,12 +43,17 @@ export function foundingState({ nodes, replicationFactor, replicas }: Founding):
       replicas: list,
       target: list,
       former: [],
-      replicaIds: ascendingIds(list.map((nodeId, place) => [nodeId, place + 1])),
+      replicaIds: firstReplicaIds(list),
       nextReplicaId: list.length + 1,
       changeId: "",
     })),
     changes: [],
   };
+}
+
+/** What the first replicas of a partition get, ascending by node: from 1, in the order in which they are named. */
+export function firstReplicaIds(replicas: readonly NodeId[]): ReadonlyMap<NodeId, ReplicaId> {
+  return ascendingIds(replicas.map((nodeId, place) => [nodeId, place + 1]));
 }
 
 /**
