@@ -45,7 +45,7 @@ export function replicaIn({ replicaIds }: Membership, node: NodeId): ReplicaId {
   return replicaIds?.find(([each]) => each === node)?.[1] ?? NO_REPLICA;
 }
 
-/** Whether this replica is the one of its node that is meant; one without an id is, for it is the only one. */
+/** Whether this replica is the one of its node that is meant; one without an id is the only one of it. */
 export function isMeant(membership: Membership, { node, replica }: NodeReplica): boolean {
   return replica === NO_REPLICA || replicaIn(membership, node) === replica;
 }

@@ -1,7 +1,8 @@
 /**
- * Which replica of a node is meant. A node that gave up its replica of a group may be given another one, which
- * knows nothing of what the first has promised. Both have the node's id, so the id of the replica, which is
- * never used again in its group, tells them apart: what the first said late must not count for the second.
+ * Which replica of a node is meant. A node that gave up its replica of a group may be given another one,
+ * which knows nothing of what the first has promised. Both have the node's id, so the id of the replica,
+ * which is never used again in its group, tells them apart: what the first said late must not count for the
+ * second.
  *
  * ```
  *   to another replica than this one       the sender, or this node, is behind            not taken

@@ -51,7 +51,7 @@ export function foundingState({ nodes, replicationFactor, replicas }: Founding):
   };
 }
 
-/** What the first replicas of a partition get, ascending by node: from 1, in the order in which they are named. */
+/** What the first replicas of a partition get, ascending by node: from 1, in the order of `replicas`. */
 export function firstReplicaIds(replicas: readonly NodeId[]): ReadonlyMap<NodeId, ReplicaId> {
   return ascendingIds(replicas.map((nodeId, place) => [nodeId, place + 1]));
 }

@@ -9,7 +9,15 @@
  * @module
  */
 
-import type { GroupId, MultiRaft, NodeId, ReplicaId, Restored, SnapshotMeta } from "../../raft/mod.ts";
+import {
+  type GroupId,
+  type MultiRaft,
+  NO_REPLICA,
+  type NodeId,
+  type ReplicaId,
+  type Restored,
+  type SnapshotMeta,
+} from "../../raft/mod.ts";
 import { createKvReplica, type HostedReplica, type KvReplica } from "../calls/mod.ts";
 import {
   CLUSTER_GROUP,
@@ -54,6 +62,9 @@ export class ReplicaSet {
   readonly #all = new Map<GroupId, HostedReplica>();
   /** By group, those that have moved away and not left yet too. */
   readonly all: ReadonlyMap<GroupId, HostedReplica> = this.#all;
+
+  /** Replicas that came since the start where another one had left. */
+  returns = 0;
 
   constructor(options: ReplicaSetOptions) {
     this.#options = options;
@@ -137,6 +148,7 @@ export class ReplicaSet {
     // It was here, and has left: the state is behind.
     if (replicaId <= multiRaft.goneThrough(group)) return undefined;
     if (!stores.all.has(group)) return void this.#open(group);
+    if (multiRaft.goneThrough(group) !== NO_REPLICA) this.returns++;
     multiRaft.addGroup({ group, restored: EMPTY, priority: [], replicaId });
     return this.add(group, EMPTY.snapshot);
   }

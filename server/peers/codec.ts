@@ -200,72 +200,32 @@ interface MessageFields {
   toReplica: ReplicaId;
 }
 
+type BallotKind = "preVoteRequest" | "voteRequest";
+
+/** What a message says, and which way it came. */
+interface ReceivedFields {
+  readonly fields: MessageFields;
+  readonly route: PeerRoute;
+}
+
 function decodeMessage(fields: MessageFields, route: PeerRoute): Message {
   const kind = KINDS.get(fields.kind);
   if (kind === undefined) throw new RangeError(`Cannot decode a Raft message of kind ${fields.kind}`);
   // Written out: spreading an object costs several times as much, and messages are many.
   const { group, term, fromReplica, toReplica } = fields;
   const { from, to } = route;
-  const { granted, readId, readIndex, commit, logIndex, logTerm, transfer } = fields;
+  const { granted, readId, readIndex, commit, logIndex } = fields;
   switch (kind) {
     case "preVoteRequest":
-      return {
-        kind,
-        group,
-        from,
-        to,
-        fromReplica,
-        toReplica,
-        term,
-        lastLogIndex: logIndex,
-        lastLogTerm: logTerm,
-      };
     case "voteRequest":
-      return {
-        kind,
-        group,
-        from,
-        to,
-        fromReplica,
-        toReplica,
-        term,
-        lastLogIndex: logIndex,
-        lastLogTerm: logTerm,
-        transfer,
-      };
+      return decodeBallot(kind, { fields, route });
     case "preVoteResponse":
     case "voteResponse":
       return { kind, group, from, to, fromReplica, toReplica, term, granted };
     case "appendRequest":
-      return {
-        kind,
-        group,
-        from,
-        to,
-        fromReplica,
-        toReplica,
-        term,
-        prevLogIndex: logIndex,
-        prevLogTerm: logTerm,
-        entries: fields.entries,
-        commit,
-      };
-    case "appendResponse": {
-      const { matchIndex, conflictIndex, conflictTerm } = fields;
-      return {
-        kind,
-        group,
-        from,
-        to,
-        fromReplica,
-        toReplica,
-        term,
-        success: granted,
-        matchIndex,
-        conflictIndex,
-        conflictTerm,
-      };
-    }
+      return decodeAppend(fields, route);
+    case "appendResponse":
+      return decodeAppendAnswer(fields, route);
     case "readIndexRequest":
       return { kind, group, from, to, fromReplica, toReplica, term, readId };
     case "readIndexResponse":
@@ -282,6 +242,52 @@ function decodeMessage(fields: MessageFields, route: PeerRoute): Message {
     default:
       return unreachable(kind);
   }
+}
+
+/** Elections are rare. */
+function decodeBallot(kind: BallotKind, { fields, route }: ReceivedFields): Message {
+  const { group, term, fromReplica, toReplica, logIndex, logTerm, transfer } = fields;
+  const end = { lastLogIndex: logIndex, lastLogTerm: logTerm };
+  const request = { ...route, group, fromReplica, toReplica, term, ...end };
+  return kind === "voteRequest" ? { kind, ...request, transfer } : { kind, ...request };
+}
+
+function decodeAppend(
+  { group, term, fromReplica, toReplica, logIndex, logTerm, commit, entries }: MessageFields,
+  { from, to }: PeerRoute,
+): Message {
+  return {
+    kind: "appendRequest",
+    group,
+    from,
+    to,
+    fromReplica,
+    toReplica,
+    term,
+    prevLogIndex: logIndex,
+    prevLogTerm: logTerm,
+    entries,
+    commit,
+  };
+}
+
+function decodeAppendAnswer(
+  { group, term, fromReplica, toReplica, granted, matchIndex, conflictIndex, conflictTerm }: MessageFields,
+  { from, to }: PeerRoute,
+): Message {
+  return {
+    kind: "appendResponse",
+    group,
+    from,
+    to,
+    fromReplica,
+    toReplica,
+    term,
+    success: granted,
+    matchIndex,
+    conflictIndex,
+    conflictTerm,
+  };
 }
 
 function readMessageFields(reader: WireReader): MessageFields {

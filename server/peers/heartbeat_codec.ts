@@ -3,7 +3,7 @@
  * so that a heartbeat of a thousand groups is one message of a few bytes a group.
  *
  * ```
- * group 3 4 7 …   term 5 5 6 …   commit 81 90 12 …   readRound 0 0 2 …   sentAt 0 0 0 …   fromReplica 2 1 3 …   …
+ * group 3 4 7 …   term 5 5 6 …   commit 81 90 12 …   readRound 0 0 2 …   sentAt 0 0 0 …   …
  * ```
  *
  * Valid if and only if `group` and `term` are of equal length, and each other column is of that length or

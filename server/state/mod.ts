@@ -15,16 +15,16 @@
  *
  * **Read in this order.** `replica_store.ts`: one replica's store. `state_stores.ts`: all of them.
  * `budget.ts`: how large things may become. `flusher.ts`, `entry_places.ts`, `log_release.ts`.
- * `replica_snapshots.ts`: how a state is given away, and taken up. `replica_drops.ts`: how a replica leaves.
- * `state_keeper.ts`: all of it together.
+ * `replica_snapshots.ts`: how a state is given away, and taken up. `replica_drops.ts`: how a replica
+ * leaves. `state_keeper.ts`: all of it together.
  *
  * **Invariants**
  *
  * - A store's point is an entry that was applied, and the store holds all that the entries up to there amount
  *   to, sessions and time included.
  * - Nothing that a restart would need is let go of before what takes its place is durable.
- * - Of a replica that has left, nothing is removed before the log says that it has; nothing comes in its place
- *   before all is removed.
+ * - Of a replica that has left, nothing is removed before the log says that it has; nothing comes in its
+ *   place before all is removed.
  *
  * @module
  */

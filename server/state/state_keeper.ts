@@ -77,7 +77,10 @@ export class StateKeeper {
     this.#release = new LogRelease({ ...options, flusher: this.#flusher, holders });
   }
 
-  /** Why stores cannot be flushed, their tables not merged, or their files not removed; `undefined` while they can. */
+  /**
+   * Why stores cannot be flushed, their tables not merged, or their files not removed; `undefined` while they
+   * can.
+   */
   get trouble(): string | undefined {
     return this.#flusher.trouble ?? this.#drops.trouble;
   }

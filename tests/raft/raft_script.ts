@@ -4,10 +4,10 @@
  * | command | does |
  * |---|---|
  * | `cluster 1 2 3 [voters=1,2] [timeout=10 …]` | declares the nodes, all of them voters unless said
- * otherwise; options are those of the core, `lease=yes`, `priority=2,3,1`, or `replicas=yes` for replicas with
- * ids, at first those of their nodes |
+ * otherwise; options are those of the core, `lease=yes`, `priority=2,3,1`, or `replicas=yes` for replicas
+ * with ids, at first those of their nodes |
  * | `state N [log=1,1,2] [snapshot=3/1] [term= vote= commit= replica=]` | what N starts from; `log` holds the
- * terms, `replica` the id of its replica |
+ * terms |
  * | `elect N` | lets the others fall silent until N leads, and says which term |
  * | `tick N [count]` · `tick all [count]` | time passes, nothing else happens |
  * | `pause N TICKS` | N stands still: its clock goes on, its ticks do not |
@@ -18,8 +18,8 @@
  * | `remind N TO` | N says what TO has promised to it (`raft/promises.ts`) |
  * | `replicas N\|all [1=1 2=4 …]` | N hears which replica each node has (`raft/replica_ids.ts`) |
  * | `prefer N\|all [priority=2,3,1]` | changes the order in which N thinks that replicas should lead |
- * | `change N voters=1,2 [learners=3] [replicas=1,2,5]` | asks N to change the membership; the ids are those of
- * voters and learners in their order |
+ * | `change N voters=1,2 [learners=3] [replicas=1,2,5]` | asks N to change the membership; the ids are those
+ * of voters and learners in their order |
  * | `begin N` · `finish N` · `turn N` | the halves of a turn, before and after the disk; or all of it |
  * | `crash N` · `start N` | N dies, without what was not persisted; comes back |
  * | `format N [log= …]` | what is on the disk of N from now on, as of `state`; N is down |

@@ -92,9 +92,14 @@ export class Observer {
       if (view.role === "leader") this.#checkLeader(machine, { view, before });
       views.set(view.group, view);
     }
-    for (const partition of machine.node.replicas.assigned()) this.#checkState(machine.id, partition);
+    // The last turn of a node that stops may end with its stores closed.
+    if (machine.state !== "stopping") this.#checkStates(machine.id, machine.node);
     this.#checkCluster(machine.id, machine.node.cluster.state);
     this.#checkLogRoom(machine.id, machine.node);
+  }
+
+  #checkStates(id: NodeId, { replicas }: Node): void {
+    for (const partition of replicas.assigned()) this.#checkState(id, partition);
   }
 
   /** A node whose log has no room for more takes no more: it would wait, and others for it. */
