@@ -139,6 +139,11 @@ export class NodeCluster {
     await this.start(...ids);
   }
 
+  /** Names of the files that the store of a group has on a node. */
+  storeFiles(id: number, group: number): readonly string[] {
+    return [...Deno.readDirSync(`${this.#directory}/${id}/state/${group}`)].map(({ name }) => name);
+  }
+
   node(id: number): Node {
     return this.nodes.get(id)!;
   }
