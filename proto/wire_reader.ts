@@ -141,9 +141,14 @@ export class WireReader {
     return this.#bytes.subarray(start, this.#at);
   }
 
+  /** Whether nothing is left. */
+  get isAtEnd(): boolean {
+    return this.#at === this.#end;
+  }
+
   /** Throws unless everything was read. */
   mustEnd(): void {
-    if (this.#at === this.#end) return;
+    if (this.isAtEnd) return;
     throw new RangeError(`Cannot accept ${this.#end - this.#at} bytes after the end at ${this.#at}`);
   }
 

@@ -18,14 +18,14 @@
 
 import { isPromised, isVoteForbidden } from "./lease.ts";
 import type { LogPosition } from "./log.ts";
-import { isOnlyVoter, isVoter, members } from "./membership.ts";
+import { isMeant, isOnlyVoter, members } from "./membership.ts";
 import type { PreVoteRequest, PreVoteResponse, VoteRequest, VoteResponse } from "./message.ts";
 import { ProgressTable } from "./progress_table.ts";
 import { notePromises } from "./promises.ts";
 import { voteOutcome } from "./quorum.ts";
 import { failForwardedReads, failLeaderReads } from "./read_index.ts";
-import { enterTerm, followLeader, giveVote, type ReplicaState } from "./state.ts";
-import { EntryKind, NO_NODE, type NodeId, type Term } from "./types.ts";
+import { enterTerm, followLeader, giveVote, replicaAt, type ReplicaState } from "./state.ts";
+import { EntryKind, NO_NODE, NO_REPLICA, type NodeId, type Term } from "./types.ts";
 
 /** A preferred replica that has heard nothing since its start waits this fraction of the election timeout. */
 const EARLY_FRACTION = 4;
@@ -96,6 +96,8 @@ export function onPreVoteRequest(state: ReplicaState, message: PreVoteRequest): 
     group: state.group,
     from: state.self,
     to: message.from,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, message.from),
     term: granted ? message.term : state.term,
     granted,
   });
@@ -115,6 +117,8 @@ export function onVoteRequest(state: ReplicaState, message: VoteRequest): void {
     group: state.group,
     from: state.self,
     to: message.from,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, message.from),
     term: state.term,
     granted,
   });
@@ -122,7 +126,8 @@ export function onVoteRequest(state: ReplicaState, message: VoteRequest): void {
 
 /** An answer to the current candidacy or pre-candidacy. */
 export function onBallot(state: ReplicaState, message: PreVoteResponse | VoteResponse): void {
-  countVote(state, { node: message.from, granted: message.granted });
+  const { from: node, fromReplica: replica = NO_REPLICA, granted } = message;
+  if (isMeant(state.membership, { node, replica })) countVote(state, { node, granted });
 }
 
 /** Draws how long the next silence may last. */
@@ -204,6 +209,8 @@ function askVoters(state: ReplicaState, request: BallotRequest): void {
       group: state.group,
       from: state.self,
       to: node,
+      fromReplica: state.replicaId,
+      toReplica: replicaAt(state, node),
       lastLogIndex: state.log.lastIndex,
       lastLogTerm: state.log.lastTerm,
     });
@@ -258,8 +265,8 @@ function isLogComplete(state: ReplicaState, message: PreVoteRequest | VoteReques
  * that they need its vote no more.
  */
 function isRetiredFor(state: ReplicaState, end: LogPosition): boolean {
-  const { log, membership, membershipIndex, self } = state;
-  if (membership.voters.length === 0 || isVoter(membership, self)) return false;
+  const { isVoter, log, membership, membershipIndex } = state;
+  if (membership.voters.length === 0 || isVoter) return false;
   // A later membership that the candidate holds, too, may have made this replica a voter again.
   const isLast = log.lastMembershipThrough(end.index) <= membershipIndex;
   return isLast && end.index >= membershipIndex && log.termAt(end.index) === end.term;

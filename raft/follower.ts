@@ -18,8 +18,8 @@ import type { AppendRequest, CommitNotice, HeartbeatRequest, Message, TimeoutNow
 import { onQuietRequest } from "./quiet.ts";
 import { expireForwardedReads, onReadIndexResponse } from "./read_index.ts";
 import { onSnapshotNotice } from "./snapshot.ts";
-import { followLeader, type ReplicaState } from "./state.ts";
-import { type LogIndex, NO_NODE } from "./types.ts";
+import { followLeader, replicaAt, type ReplicaState } from "./state.ts";
+import { type LogIndex, NO_NODE, NO_REPLICA } from "./types.ts";
 
 /** One tick of a follower. */
 export function tickFollower(state: ReplicaState): void {
@@ -90,6 +90,8 @@ function onHeartbeatRequest(state: ReplicaState, message: HeartbeatRequest): voi
     group: state.group,
     from: state.self,
     to: message.from,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, message.from),
     term: state.term,
     readRound: message.readRound,
     sentAt: promiseLease(state, message.sentAt),
@@ -110,7 +112,10 @@ function commitAsTold(state: ReplicaState, message: HeartbeatRequest | CommitNot
  * @throws {InvariantViolation} if this leader has never promised it
  */
 function onContradiction(state: ReplicaState, contradiction: Contradiction): void {
-  const promised = state.promises.of(contradiction.leader)?.index ?? 0;
+  const { leader } = contradiction;
+  const promise = state.promises.of(leader);
+  const isItsOwn = (promise?.replica ?? NO_REPLICA) === replicaAt(state, leader);
+  const promised = isItsOwn ? promise?.index ?? 0 : 0;
   if (promised < contradiction.here.index) {
     if (contradiction.here.index <= state.installedIndex) return;
     throw new InvariantViolation(describeContradiction(contradiction));
@@ -151,6 +156,8 @@ function answerAppend(state: ReplicaState, answer: AppendAnswer): void {
     group: state.group,
     from: state.self,
     to: answer.message.from,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, answer.message.from),
     term: state.term,
     success: true,
     matchIndex: answer.matchIndex,
@@ -171,6 +178,8 @@ function refuseAppend(state: ReplicaState, message: AppendRequest): void {
     group: state.group,
     from: state.self,
     to: message.from,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, message.from),
     term: state.term,
     success: false,
     matchIndex: message.prevLogIndex,

@@ -18,6 +18,10 @@ test("the worked example", () => {
   const bytes = Uint8Array.of(2, 1, 0xab, 0x02, 2, 1, 1, 1, 7, 1, 2);
   assert.equal(encodeMembership(joint), bytes);
   assert.equal(decodeMembership(bytes), joint);
+  const named: Membership = { ...joint, replicaIds: [[1, 5], [300, 200]] };
+  const more = Uint8Array.of(...bytes, 2, 1, 5, 0xab, 0x02, 0xc8, 0x01);
+  assert.equal(encodeMembership(named), more);
+  assert.equal(decodeMembership(more), named);
 });
 
 test("any membership comes back as it was", () => {
@@ -44,6 +48,13 @@ test("bytes that are no membership are told apart", () => {
     [1, 1, 0, 1, 1, 0],
     [1, 1, 0, 0, 1, 2],
     [1, 1, 1, 1, 0, 1, 1],
+    // Named replicas: none, of nobody, of no member, with id 0, twice, cut off.
+    [1, 1, 0, 0, 0, 0],
+    [1, 1, 0, 0, 0, 1, 0, 1],
+    [1, 1, 0, 0, 0, 1, 2, 1],
+    [1, 1, 0, 0, 0, 1, 1, 0],
+    [1, 1, 0, 0, 0, 2, 1, 1, 0, 1],
+    [1, 1, 0, 0, 0, 1, 1],
   ];
   for (const bytes of wrong) {
     assert.is(tryDecodeMembership(Uint8Array.from(bytes)), undefined, bytes.join(" "));
@@ -71,7 +82,9 @@ function drawMembership(random: Random, nodeMax: number): Membership {
   const current = { voters: ascending(draw()), votersOutgoing: [], learners: [], learnersNext: [] };
   const voters = ascending(draw());
   const learners = ascending(draw()).filter((node) => !voters.includes(node));
-  return enterJoint(current, { voters, learners });
+  const named = [...voters, ...learners].filter(() => random.chance(0.5));
+  const replicaIds = new Map(named.map((node) => [node, 1 + random.below(2 ** 32 - 1)]));
+  return enterJoint(current, { voters, learners, replicaIds });
 }
 
 function ascending(nodes: readonly number[]): readonly number[] {

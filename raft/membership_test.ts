@@ -7,6 +7,7 @@
 import { assert, suite } from "../tests/harness.ts";
 import {
   enterJoint,
+  isMeant,
   isMember,
   isOnlyVoter,
   isReached,
@@ -17,7 +18,10 @@ import {
 } from "./membership.ts";
 import { votersOnly } from "../tests/support/memberships.ts";
 
+import type { Membership } from "./types.ts";
+
 const test = suite("membership");
+const NOBODY = votersOnly([]);
 const joint = { voters: [2, 3], votersOutgoing: [1, 2], learners: [7], learnersNext: [1] };
 
 test("voters are listed in ascending order, once", () => {
@@ -50,10 +54,32 @@ test("voters change through a joint membership, learners at once", () => {
 });
 
 test("targets nobody could want are told apart", () => {
-  assert.ok(isSoundTarget({ voters: [2 ** 32 - 1], learners: [] }));
+  assert.ok(isSoundTarget(NOBODY, { voters: [2 ** 32 - 1], learners: [] }));
   for (const voters of [[], [0], [1, 1], [2 ** 32], [1.5], [2, 7]]) {
-    assert.not(isSoundTarget({ voters, learners: [7] }), voters.join());
+    assert.not(isSoundTarget(NOBODY, { voters, learners: [7] }), voters.join());
   }
+});
+
+test("a membership means one replica of each node that it names", () => {
+  const named: Membership = { ...votersOnly([1, 2]), replicaIds: [[1, 4], [2, 9]] };
+  assert.ok(isMeant(named, { node: 1, replica: 4 }));
+  assert.not(isMeant(named, { node: 1, replica: 9 }));
+  assert.not(
+    isMeant(named, { node: 3, replica: 1 }),
+    "of a node that it does not name it means none with an id",
+  );
+  assert.ok(isMeant(named, { node: 1, replica: 0 }), "one without an id is the only one of its node");
+});
+
+test("members stay the replicas that they are, whoever comes is named", () => {
+  const current: Membership = { ...votersOnly([1, 2]), replicaIds: [[1, 4], [2, 9]] };
+  const target = { voters: [2, 3], learners: [5], replicaIds: new Map([[2, 9], [3, 1], [5, 8], [6, 6]]) };
+  const joint = enterJoint(current, target);
+  assert.equal(joint.replicaIds, [[1, 4], [2, 9], [3, 1], [5, 8]]);
+  assert.equal(leaveJoint(joint).replicaIds, [[2, 9], [3, 1], [5, 8]]);
+  assert.ok(isSoundTarget(current, target));
+  const other = { ...target, replicaIds: new Map([[2, 10]]) };
+  assert.not(isSoundTarget(current, other), "the one has to go before the other comes");
 });
 
 test("members are voters of both lists and learners, and nobody else", () => {

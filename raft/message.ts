@@ -5,12 +5,15 @@
  * @module
  */
 
-import type { Entry, GroupId, LogIndex, NodeId, Term } from "./types.ts";
+import type { Entry, GroupId, LogIndex, NodeId, ReplicaId, Term } from "./types.ts";
 
 interface Envelope {
   readonly group: GroupId;
   readonly from: NodeId;
   readonly to: NodeId;
+  /** The replicas at both ends (`replica_ids.ts`); absent, or 0, where the sender does not know them. */
+  readonly fromReplica?: ReplicaId;
+  readonly toReplica?: ReplicaId;
   readonly term: Term;
 }
 

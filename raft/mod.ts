@@ -58,6 +58,7 @@
  * - parts with rules of their own: `log`, `membership` and `membership_codec`, `quorum`, `inflight`,
  *   `progress`, `progress_table`, `read_state`, `random`; per node: `peer_table`, `node_state`
  * - all that a replica knows, and what must hold for it: `state`, `state_check`
+ * - which replica of a node a message is of, and for: `replica_ids`
  * - what shows that a replica was put back to the past: `promise_table`, `promises`, `contradiction`
  * - rules, as functions over that state: `lease`, `election`, `replication`, `proposal`, `read_index`,
  *   `quiet`, `reconfiguration`, `transfer`, `priority`, `snapshot`
@@ -87,6 +88,7 @@
  * - Terms and commit indexes never fall; committed entries are never replaced.
  * - No message leaves before what it promises is durable; an entry is handed out when it is both committed
  *   and durable here.
+ * - What one replica of a node has said counts for no other one of it (`replica_ids.ts`).
  * - A membership takes effect when it is applied, one change at a time (`reconfiguration.ts`).
  * - Everything that grows has a limit (`config.ts`): windows, uncommitted bytes, batches, waiting reads.
  * - `state_check.ts` checks after every step what one replica can see of this. A violation is thrown, and the

@@ -30,8 +30,10 @@ import {
   type GroupId,
   type LogIndex,
   NO_NODE,
+  NO_REPLICA,
   type NodeId,
   type Reminder,
+  type ReplicaId,
   type SnapshotMeta,
 } from "./types.ts";
 
@@ -67,6 +69,8 @@ export class MultiRaft {
   #waiting: Replica[] = [];
   /** Not yet come back through `advance`, oldest first. */
   readonly #batchesOut: BatchOut[] = [];
+  /** By group, the last replica that is gone. */
+  readonly #gone: Map<GroupId, ReplicaId> = new Map();
   /** Reads that waited at replicas which are gone. */
   #orphanedReads: readonly ReadReady[] = [];
 
@@ -101,7 +105,7 @@ export class MultiRaft {
   /**
    * Ends the replica of `group` here, if there is one. Reads that wait in it are refused in the next batch,
    * batches that are out may still come back. Only for a replica whose node is no member any more, and not
-   * before the others have elected a leader without it: until then its vote may be needed.
+   * before that is sealed (`isSealed`): until then its vote may be needed.
    */
   removeGroup(group: GroupId): void {
     const replica = this.#byGroup.get(group);
@@ -246,6 +250,36 @@ export class MultiRaft {
     return result;
   }
 
+  /**
+   * Says which replica each node of the group has, or will have, as far as the host knows. It may be behind:
+   * ids only grow, and what was said of another replica that came before on the same node counts no more.
+   * Does nothing when the group is not here.
+   */
+  setReplicas(group: GroupId, ids: ReadonlyMap<NodeId, ReplicaId>): void {
+    const replica = this.#byGroup.get(group);
+    if (replica === undefined) return;
+    replica.setReplicas(ids);
+    this.#note(replica);
+  }
+
+  /**
+   * Replicas of `group` with ids up to `replicaId` were here, and are gone for good: this node is not held to
+   * what they have promised.
+   */
+  setGone(group: GroupId, replicaId: ReplicaId): void {
+    this.#gone.set(group, Math.max(replicaId, this.goneThrough(group)));
+  }
+
+  /** The last replica of `group` that was here and is gone for good; 0 for none. */
+  goneThrough(group: GroupId): ReplicaId {
+    return this.#gone.get(group) ?? NO_REPLICA;
+  }
+
+  /** The id of the replica of `group` here; 0 when it has none, or is not here. */
+  replicaId(group: GroupId): ReplicaId {
+    return this.#byGroup.get(group)?.replicaId ?? NO_REPLICA;
+  }
+
   /** What `peer` has promised to this node, in all groups: it is to be reminded of it whenever it is met. */
   remindersFor(peer: NodeId): readonly Reminder[] {
     return this.#replicas.flatMap((replica) => replica.remindersFor(peer));
@@ -258,7 +292,10 @@ export class MultiRaft {
    */
   mustKeep(reminders: readonly Reminder[], witness: NodeId): void {
     for (const reminder of reminders) {
-      const replica = this.#byGroup.get(reminder.group);
+      const { group, replica: owing = NO_REPLICA } = reminder;
+      const replica = this.#byGroup.get(group);
+      const gone = this.goneThrough(group);
+      if (replica === undefined && gone > NO_REPLICA && owing <= gone) continue;
       const broken = replica === undefined
         ? { ...reminder, here: NOTHING_HERE }
         : replica.brokenPromise(reminder);

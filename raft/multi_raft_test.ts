@@ -295,6 +295,37 @@ function snapshotOf({ index, term }: SnapshotEnd): SnapshotMeta {
   return { index, term, membership: votersOnly([1, 2, 3]), membershipIndex: 0 };
 }
 
+test("a node is not held to what a replica has promised that is gone", () => {
+  const raft = withGroups([1], [1, 2]);
+  const reminder = { group: 7, replica: 4, term: 3, index: 2, indexTerm: 3, isCommitted: true };
+  assert.throws(() => raft.mustKeep([reminder], 2), /Group 7 has lost/);
+  raft.setGone(7, 4);
+  raft.mustKeep([reminder], 2);
+  raft.setGone(7, 2);
+  assert.is(raft.goneThrough(7), 4, "what is gone stays so");
+  assert.throws(() => raft.mustKeep([{ ...reminder, replica: 5 }], 2), /Group 7 has lost/);
+  raft.addGroup({ group: 7, priority: [], restored: fresh([]), replicaId: 5 });
+  raft.mustKeep([reminder], 2);
+  assert.throws(() => raft.mustKeep([{ ...reminder, replica: 5 }], 2), /Group 7 has lost/);
+});
+
+test("the id of a replica is the first thing that is written, once", () => {
+  const raft = withGroups([1], [1, 2]);
+  assert.is(raft.replicaId(1), 0);
+  raft.addGroup({ group: 7, priority: [], restored: fresh([]), replicaId: 5 });
+  assert.is(raft.replicaId(7), 5);
+  assert.is(raft.holdsEntry(7, { index: 3, term: 1 }), undefined, "no snapshot is installed before");
+  const batch = raft.ready();
+  assert.equal(batch.persist, [{ group: 7, replicaId: 5, entries: [] }]);
+  raft.advance(batch);
+  assert.not(raft.hasReady());
+  assert.is(raft.holdsEntry(7, { index: 3, term: 1 }), false);
+  assert.equal(raft.persistAgain(7, 0)?.replicaId, 5);
+  const again = withGroups([1], [1, 2]);
+  again.addGroup({ group: 7, priority: [], restored: { ...fresh([]), replicaId: 5 } });
+  assert.not(again.hasReady(), "it is on the disk");
+});
+
 function addGroup(
   raft: MultiRaft,
   options: { readonly group: number; readonly voters: readonly number[] },

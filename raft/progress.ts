@@ -21,7 +21,7 @@
  */
 
 import { type InflightLimits, InflightWindow, type SentAppend } from "./inflight.ts";
-import type { LogIndex, NodeId } from "./types.ts";
+import { type LogIndex, NO_REPLICA, type NodeId, type ReplicaId } from "./types.ts";
 
 /** One of the states of the module comment. */
 export type ProgressState = "probe" | "replicate" | "snapshot";
@@ -32,6 +32,8 @@ const NEVER = Number.MIN_SAFE_INTEGER;
 /** What a new leader starts from. */
 export interface ProgressStart {
   readonly node: NodeId;
+  /** Which of the replicas that the node had; none has an id unless given. */
+  readonly replica?: ReplicaId;
   readonly nextIndex: LogIndex;
   /** The tick of the election. */
   readonly now: number;
@@ -55,6 +57,8 @@ export interface HeartbeatAnswer {
 /** See the module comment. */
 export class Progress {
   readonly node: NodeId;
+  /** Which of the replicas that the node had is meant; 0 if none is named. */
+  readonly replica: ReplicaId;
   readonly window: InflightWindow;
   /** Up to here the replica's durable log is known to be equal, learned in this term only. */
   matchIndex: LogIndex = 0;
@@ -75,6 +79,7 @@ export class Progress {
 
   constructor(start: ProgressStart) {
     this.node = start.node;
+    this.replica = start.replica ?? NO_REPLICA;
     this.nextIndex = start.nextIndex;
     this.lastHeard = start.now;
     this.window = new InflightWindow(start.limits);

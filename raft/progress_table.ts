@@ -4,7 +4,7 @@
  * @module
  */
 
-import { members } from "./membership.ts";
+import { members, replicaIn } from "./membership.ts";
 import { Progress, type ProgressStart } from "./progress.ts";
 import { reachedByMajority } from "./quorum.ts";
 import type { LogIndex, Membership, NodeId } from "./types.ts";
@@ -13,7 +13,7 @@ import type { LogIndex, Membership, NodeId } from "./types.ts";
 export type Measure = (progress: Progress) => number;
 
 /** What a table starts from; `self` is the leader's own id. */
-export interface ProgressTableStart extends Omit<ProgressStart, "node"> {
+export interface ProgressTableStart extends Omit<ProgressStart, "node" | "replica"> {
   readonly membership: Membership;
   readonly self: NodeId;
 }
@@ -32,7 +32,8 @@ export class ProgressTable {
   constructor(start: ProgressTableStart, previous: readonly Progress[] = []) {
     const { membership, self } = start;
     const all = members(membership).map((node) =>
-      previous.find((progress) => progress.node === node) ?? new Progress({ ...start, node })
+      previous.find((each) => each.node === node && each.replica === replicaIn(membership, node)) ??
+        new Progress({ ...start, node, replica: replicaIn(membership, node) })
     );
     const progressOf = (nodes: readonly NodeId[]) => all.filter((progress) => nodes.includes(progress.node));
     this.followers = all.filter((progress) => progress.node !== self);

@@ -1,14 +1,23 @@
 /**
- * The promises of all other replicas of a group, the highest of each (`promises.ts`).
+ * The promises of all other replicas of a group, of the last one of each node the highest (`promises.ts`).
  *
  * @module
  */
 
 import type { RaftLog } from "./log.ts";
-import type { LogIndex, NodeId, PeerPromise, Term } from "./types.ts";
+import {
+  type LogIndex,
+  NO_REPLICA,
+  type NodeId,
+  type PeerPromise,
+  type ReplicaId,
+  type Term,
+} from "./types.ts";
 
 /** Promised up to an entry, in a term. */
 interface Held {
+  /** By which replica of the node; 0 if that is not known. */
+  readonly replica: ReplicaId;
   readonly term: Term;
   readonly through: LogIndex;
 }
@@ -33,15 +42,21 @@ export class PromiseTable {
   }
 
   /** `node` has been in the term, and holds what is committed of `log` as far as it has said. */
-  raise(node: NodeId, { term, through }: Held, log: RaftLog): void {
-    const before = this.#byNode.get(node) ?? { node, term: 0, index: 0, indexTerm: 0 };
+  raise(node: NodeId, { replica, term, through }: Held, log: RaftLog): void {
+    const known = this.#byNode.get(node);
+    // One that came later on the node is not held to what its predecessor has promised.
+    const last = known?.replica ?? NO_REPLICA;
+    if (replica < last) return;
+    const isSame = known !== undefined && last === replica;
+    const name = replica === NO_REPLICA ? {} : { replica };
+    const before = isSame ? known : { node, ...name, term: 0, index: 0, indexTerm: 0 };
     const index = Math.min(through, log.committed);
     const indexTerm = index > before.index ? log.termAt(index) : undefined;
     if (term <= before.term && indexTerm === undefined) return;
     const held = indexTerm === undefined ? before : { index, indexTerm };
     const { index: heldIndex, indexTerm: heldTerm } = held;
-    const raised = { node, term: Math.max(term, before.term), index: heldIndex, indexTerm: heldTerm };
-    this.#byNode.set(node, raised);
+    const raised = { term: Math.max(term, before.term), index: heldIndex, indexTerm: heldTerm };
+    this.#byNode.set(node, { ...before, ...raised });
     this.#unwritten.add(node);
   }
 

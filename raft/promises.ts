@@ -14,23 +14,30 @@
  * only for the term in which they were acknowledged, and the leader of that term has them in its progress
  * anyway. Nothing is written for a promise alone: it goes to disk with the next commit hint.
  *
+ * A promise is one replica's, not its node's: another one that comes later on the same node has never made it
+ * (`replica_ids.ts`).
+ *
  * @module
  */
 
 import type { BrokenPromise } from "./contradiction.ts";
-import type { ReplicaState } from "./state.ts";
-import { NO_NODE, type NodeId, type Reminder } from "./types.ts";
+import { replicaAt, type ReplicaState } from "./state.ts";
+import { NO_NODE, NO_REPLICA, type NodeId, type Reminder } from "./types.ts";
 
 /** Takes note of what the current term has brought; nothing is lost if that is done late, but in the role. */
 export function notePromises(state: ReplicaState): void {
   const { leader, leaderHolds, log, progress, promises, role, self, term, votes } = state;
-  for (const { node, matchIndex } of progress?.followers ?? []) {
-    if (node !== self && matchIndex > 0) promises.raise(node, { term, through: matchIndex }, log);
+  for (const { node, replica, matchIndex } of progress?.followers ?? []) {
+    if (node !== self && matchIndex > 0) promises.raise(node, { replica, term, through: matchIndex }, log);
   }
-  if (leader !== NO_NODE && leader !== self) promises.raise(leader, { term, through: leaderHolds }, log);
+  if (leader !== NO_NODE && leader !== self) {
+    promises.raise(leader, { replica: replicaAt(state, leader), term, through: leaderHolds }, log);
+  }
   if (role !== "candidate") return;
   for (const [node, granted] of votes) {
-    if (granted && node !== self) promises.raise(node, { term, through: 0 }, log);
+    if (granted && node !== self) {
+      promises.raise(node, { replica: replicaAt(state, node), term, through: 0 }, log);
+    }
   }
 }
 
@@ -41,21 +48,31 @@ export function remindersFor(state: ReplicaState, node: NodeId): readonly Remind
   const reminders: Reminder[] = [];
   const promise = promises.of(node);
   if (promise !== undefined) {
-    const { index, indexTerm } = promise;
-    reminders.push({ group, term: promise.term, index, indexTerm, isCommitted: true });
+    const { index, indexTerm, replica = NO_REPLICA } = promise;
+    reminders.push({ group, replica, term: promise.term, index, indexTerm, isCommitted: true });
   }
-  const index = progress?.follower(node)?.matchIndex ?? 0;
+  const follower = progress?.follower(node);
+  const index = follower?.matchIndex ?? 0;
   const indexTerm = index > log.committed ? log.termAt(index) : undefined;
-  if (indexTerm !== undefined) reminders.push({ group, term, index, indexTerm, isCommitted: false });
+  if (indexTerm !== undefined) {
+    const replica = follower?.replica ?? NO_REPLICA;
+    reminders.push({ group, replica, term, index, indexTerm, isCommitted: false });
+  }
   return reminders;
 }
 
-/** What this replica has forgotten of what it is reminded of, `undefined` if nothing. */
+/**
+ * What this replica has forgotten of what it is reminded of, `undefined` if nothing. It is not held to what
+ * another replica has promised that was on this node before it. If one has that comes after it, this one
+ * should not be here any more.
+ */
 export function findBrokenPromise(state: ReplicaState, reminder: Reminder): BrokenPromise | undefined {
-  const { log, term } = state;
-  const { index, indexTerm, isCommitted } = reminder;
+  const { log, replicaId, term } = state;
+  const { index, indexTerm, isCommitted, replica = NO_REPLICA } = reminder;
+  if (replica < replicaId) return undefined;
   const isOwed = isCommitted || term === reminder.term;
   const isHeld = index <= log.snapshotIndex || log.termAt(index) === indexTerm;
-  if (term >= reminder.term && (!isOwed || isHeld)) return undefined;
+  const isSame = replica === replicaId || replicaId === NO_REPLICA;
+  if (isSame && term >= reminder.term && (!isOwed || isHeld)) return undefined;
   return { ...reminder, here: { term, lastIndex: log.lastIndex, lastTerm: log.lastTerm } };
 }

@@ -22,7 +22,7 @@ import { isJoint, isVoter } from "./membership.ts";
 import type { QuietRequest } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import type { ProgressTable } from "./progress_table.ts";
-import type { ReplicaState } from "./state.ts";
+import { replicaAt, type ReplicaState } from "./state.ts";
 import { NO_NODE } from "./types.ts";
 
 /** Lets a leader fall quiet if it may; returns whether it did. */
@@ -37,6 +37,8 @@ export function maybeFallQuiet(state: ReplicaState, progress: ProgressTable): bo
       group: state.group,
       from: state.self,
       to: follower.node,
+      fromReplica: state.replicaId,
+      toReplica: replicaAt(state, follower.node),
       term: state.term,
       commit: state.log.committed,
     });
@@ -65,6 +67,8 @@ export function onQuietRequest(state: ReplicaState, message: QuietRequest): void
     group: state.group,
     from: state.self,
     to: message.from,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, message.from),
     term: state.term,
     readRound: 0,
     sentAt: 0,

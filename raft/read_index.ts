@@ -23,7 +23,7 @@ import type { ProgressTable } from "./progress_table.ts";
 import type { ReadOrigin, ReadRound } from "./read_state.ts";
 import type { WaitingReads } from "./ready.ts";
 import { broadcastHeartbeats } from "./replication.ts";
-import type { ReplicaState } from "./state.ts";
+import { replicaAt, type ReplicaState } from "./state.ts";
 import type { LogIndex } from "./types.ts";
 
 /** Takes a read at the leader; false when too many wait. */
@@ -146,6 +146,8 @@ export function askLeader(state: ReplicaState): void {
     group: state.group,
     from: state.self,
     to: state.leader,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, state.leader),
     term: state.term,
     readId: questionId,
   });
@@ -212,6 +214,8 @@ function answer(state: ReplicaState, read: OriginAnswer): void {
     group: state.group,
     from: state.self,
     to: origin.node,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, origin.node),
     term: state.term,
     readId: origin.readId,
     readIndex,

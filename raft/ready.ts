@@ -23,6 +23,7 @@ import type {
   Membership,
   NodeId,
   PeerPromise,
+  ReplicaId,
   Role,
   Term,
 } from "./types.ts";
@@ -30,6 +31,8 @@ import type {
 /** What one group wants durable. */
 export interface GroupPersist {
   readonly group: GroupId;
+  /** The replica's own id, when it is new: written before all else. */
+  readonly replicaId?: ReplicaId;
   /** Present when any part of it changed. */
   readonly hardState?: HardState;
   /**
@@ -162,6 +165,8 @@ export interface FollowerProgress {
 /** How a replica stands. */
 export interface RaftStatus {
   readonly group: GroupId;
+  /** The replica's own id; 0 if it has none. */
+  readonly replicaId: ReplicaId;
   readonly role: Role;
   readonly term: Term;
   readonly vote: NodeId;

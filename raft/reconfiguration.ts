@@ -42,6 +42,7 @@ import { proposeEmpty, proposeMembership } from "./proposal.ts";
 import { confirmRounds } from "./read_index.ts";
 import type { GroupMembership, ProposeResult } from "./ready.ts";
 import { isCaughtUp, maybeCommit } from "./replication.ts";
+import { noteReplica } from "./replica_ids.ts";
 import type { ReplicaState } from "./state.ts";
 import { transferOnRemoval } from "./transfer.ts";
 import { type Entry, EntryKind, NO_NODE, type SnapshotMeta } from "./types.ts";
@@ -52,7 +53,7 @@ export function changeMembership(state: ReplicaState, target: MembershipTarget):
   if (progress === undefined) return { accepted: false, refusal: "notLeader", leader };
   if (state.transfer !== undefined) return { accepted: false, refusal: "transferring", leader };
   if (isChangePending(state)) return { accepted: false, refusal: "changePending", leader };
-  if (!isSoundTarget(target) || isReached(membership, target)) {
+  if (!isSoundTarget(membership, target) || isReached(membership, target)) {
     return { accepted: false, refusal: "invalid", leader };
   }
   const promoted = target.voters.filter((node) => !isVoter(membership, node));
@@ -130,16 +131,17 @@ function isSettledHere(state: ReplicaState): boolean {
 }
 
 function afterChange(state: ReplicaState): void {
-  const { progress, role, membership, self } = state;
+  const { progress, role } = state;
+  for (const [node, replica] of state.membership.replicaIds ?? []) noteReplica(state, { node, replica });
   if (progress !== undefined) return reconfigureLeader(state, progress);
   const isStanding = role === "candidate" || role === "preCandidate";
-  if (isStanding && !isVoter(membership, self)) becomeFollower(state, { term: state.term, leader: NO_NODE });
+  if (isStanding && !state.isVoter) becomeFollower(state, { term: state.term, leader: NO_NODE });
   maybeStandAsAsked(state);
 }
 
 function reconfigureLeader(state: ReplicaState, progress: ProgressTable): void {
   const { membership, self, log, now, config, transfer } = state;
-  if (!isVoter(membership, self)) return stepDown(state, progress);
+  if (!state.isVoter) return stepDown(state, progress);
   const start = { membership, self, nextIndex: log.lastIndex + 1, now, limits: config };
   const table = state.progress = progress.withMembership(start);
   if (transfer !== undefined && !members(membership).includes(transfer.to)) state.transfer = undefined;

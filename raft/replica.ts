@@ -41,8 +41,9 @@ import type {
 } from "./ready.ts";
 import { changeMembership } from "./reconfiguration.ts";
 import { collectReady, type ReadyParts, type Reported, statusOf } from "./replica_ready.ts";
+import { isBetweenReplicas, noteReplica } from "./replica_ids.ts";
 import { compactLog, holdsEntry, persistAgain, resume, suspend } from "./snapshot.ts";
-import { type GroupOptions, type NodeContext, ReplicaState } from "./state.ts";
+import { type GroupOptions, type NodeContext, replicaAt, ReplicaState } from "./state.ts";
 import { checkInvariants, type CheckMemory } from "./state_check.ts";
 import {
   type GroupId,
@@ -50,6 +51,7 @@ import {
   NO_NODE,
   type NodeId,
   type Reminder,
+  type ReplicaId,
   type SnapshotMeta,
 } from "./types.ts";
 
@@ -106,7 +108,7 @@ export class Replica {
       readsReady.length > 0 || log.lastIndex > log.written ||
       log.applied < this.#state.applicable || term !== persisted.term ||
       this.#state.snapshotWanted !== undefined || this.#state.membershipsDue.length > 0 ||
-      vote !== persisted.vote ||
+      vote !== persisted.vote || this.#state.isReplicaIdDue ||
       role !== reported.role || leader !== reported.leader || this.#isHintDue;
   }
 
@@ -121,6 +123,7 @@ export class Replica {
 
   /** A message to this replica arrived. */
   step(message: Message): void {
+    if (!isBetweenReplicas(this.#state, message)) return;
     this.#noteFirstMessage();
     if (!this.#isBackgroundMessage(message)) wake(this.#state);
     if (message.kind === "preVoteRequest") onPreVoteRequest(this.#state, message);
@@ -170,6 +173,16 @@ export class Replica {
     if (result.accepted) wake(this.#state);
     this.#check();
     return result;
+  }
+
+  /** Its own id; 0 if it has none. */
+  get replicaId(): ReplicaId {
+    return this.#state.replicaId;
+  }
+
+  setReplicas(ids: ReadonlyMap<NodeId, ReplicaId>): void {
+    for (const [node, replica] of ids) noteReplica(this.#state, { node, replica });
+    this.#check();
   }
 
   setPriority(nodes: readonly NodeId[]): void {
@@ -342,7 +355,9 @@ export class Replica {
    */
   #answerStale(message: Message): void {
     const { group, self, term, messages } = this.#state;
-    const envelope = { group, from: self, to: message.from, term };
+    const { replicaId: fromReplica } = this.#state;
+    const toReplica = replicaAt(this.#state, message.from);
+    const envelope = { group, from: self, to: message.from, fromReplica, toReplica, term };
     switch (message.kind) {
       case "appendRequest": {
         const { prevLogIndex } = message;

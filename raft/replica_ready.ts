@@ -75,6 +75,7 @@ export function statusOf(state: ReplicaState): RaftStatus {
   const { group, role, term, vote, leader, log, electionsWon } = state;
   return {
     group,
+    replicaId: state.replicaId,
     role,
     term,
     vote,
@@ -137,7 +138,7 @@ interface PersistOptions {
 function collectPersist(state: ReplicaState, options: PersistOptions): void {
   const { log, term, vote, persisted } = state;
   const isHardStateDue = options.isVoteNew || options.isHintDue;
-  if (log.written === log.lastIndex && !isHardStateDue) return;
+  if (log.written === log.lastIndex && !isHardStateDue && !state.isReplicaIdDue) return;
   const entries = log.beginWrite();
   state.votesInWriting.push(options.isVoteNew);
   const isChanged = isHardStateDue || log.committed !== persisted.commit;
@@ -149,7 +150,9 @@ function collectPersist(state: ReplicaState, options: PersistOptions): void {
   const isPromiseDue = isHardStateDue ||
     (isChanged && state.now - state.promisesStart >= state.config.electionTimeoutTicks);
   const promises = isPromiseDue ? risenPromises(state) : NO_PROMISES;
-  options.parts.persist.push({ group: state.group, ...hardState, ...promises, entries });
+  const name = state.isReplicaIdDue ? { replicaId: state.replicaId } : {};
+  state.isReplicaIdDue = false;
+  options.parts.persist.push({ group: state.group, ...name, ...hardState, ...promises, entries });
 }
 
 const NO_PROMISES = {};

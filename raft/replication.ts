@@ -12,8 +12,8 @@ import { entriesBytes } from "./log.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import type { ProgressTable } from "./progress_table.ts";
-import type { ReplicaState } from "./state.ts";
-import type { Entry, LogIndex } from "./types.ts";
+import { replicaAt, type ReplicaState } from "./state.ts";
+import { type Entry, type LogIndex, NO_REPLICA } from "./types.ts";
 
 const NO_ENTRIES: readonly Entry[] = [];
 
@@ -43,6 +43,8 @@ export function broadcastHeartbeats(state: ReplicaState, progress: ProgressTable
       group: state.group,
       from: state.self,
       to: follower.node,
+      fromReplica: state.replicaId,
+      toReplica: replicaAt(state, follower.node),
       term: state.term,
       commit,
       readRound,
@@ -53,7 +55,7 @@ export function broadcastHeartbeats(state: ReplicaState, progress: ProgressTable
 
 /** A follower's answer to an append. Returns whether it told anything new. */
 export function onAppendResponse(state: ReplicaState, message: AppendResponse): boolean {
-  const progress = state.progress?.follower(message.from);
+  const progress = followerOf(state, message);
   if (progress === undefined) return false;
   progress.lastHeard = state.now;
   // An answer about entries that were never sent is not from a follower of this leadership.
@@ -67,7 +69,7 @@ export function onAppendResponse(state: ReplicaState, message: AppendResponse): 
 
 /** A follower's answer to a heartbeat: it lives, and what it lacks may have been lost. */
 export function onHeartbeatResponse(state: ReplicaState, message: HeartbeatResponse): void {
-  const progress = state.progress?.follower(message.from);
+  const progress = followerOf(state, message);
   if (progress === undefined) return;
   const isBehind = progress.noteHeard({ now: state.now, lastIndex: state.log.lastIndex });
   if (isBehind) state.isFlushDue = true;
@@ -103,6 +105,15 @@ export function isCaughtUp(state: ReplicaState, follower: Progress | undefined):
   const { log, config } = state;
   if (follower?.state !== "replicate" || follower.matchIndex < log.snapshotIndex) return false;
   return log.bytesBetween({ after: follower.matchIndex, through: log.lastIndex }) <= config.appendBytesMax;
+}
+
+/** What is known of the sender, `undefined` if it is no member: another replica of its node may be one. */
+function followerOf(
+  { progress }: ReplicaState,
+  { from, fromReplica = NO_REPLICA }: AppendResponse | HeartbeatResponse,
+): Progress | undefined {
+  const follower = progress?.follower(from);
+  return fromReplica === NO_REPLICA || follower?.replica === fromReplica ? follower : undefined;
 }
 
 /** The slice last taken, for the next follower that needs the same. */
@@ -143,6 +154,8 @@ function askForSnapshot(state: ReplicaState, progress: Progress): void {
     group: state.group,
     from: state.self,
     to: progress.node,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, progress.node),
     term: state.term,
     index: state.log.snapshotIndex,
   });
@@ -157,6 +170,8 @@ function sendNotice(state: ReplicaState, progress: Progress): void {
     group: state.group,
     from: state.self,
     to: progress.node,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, progress.node),
     term: state.term,
     commit,
   });
@@ -196,6 +211,8 @@ function sendAppend(state: ReplicaState, append: Append): void {
     group: state.group,
     from: state.self,
     to: progress.node,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, progress.node),
     term: state.term,
     prevLogIndex,
     prevLogTerm,

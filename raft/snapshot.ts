@@ -36,7 +36,7 @@ import { wake } from "./quiet.ts";
 import type { GroupPersist } from "./ready.ts";
 import { adoptMembership } from "./reconfiguration.ts";
 import type { ReplicaState } from "./state.ts";
-import { type LogIndex, NO_NODE, type SnapshotMeta, type Term } from "./types.ts";
+import { type LogIndex, NO_NODE, NO_REPLICA, type SnapshotMeta, type Term } from "./types.ts";
 
 /** Gives up the entries through `index`, which the host holds in its state. */
 export function compactLog(state: ReplicaState, index: LogIndex): void {
@@ -51,14 +51,15 @@ export function compactLog(state: ReplicaState, index: LogIndex): void {
  * once acknowledged would be missing (`promises.ts`).
  */
 export function persistAgain(state: ReplicaState, above: LogIndex): GroupPersist {
-  const { group, log, promises, term, vote } = state;
+  const { group, log, promises, replicaId, term, vote } = state;
   if (above < log.snapshotIndex) {
     violated("what is written again follows the host's state", { above, snapshotIndex: log.snapshotIndex });
   }
   notePromises(state);
   const entries = log.slice({ from: above + 1, through: log.written, bytesMax: Infinity });
   const hardState = { term, vote, commit: state.persisted.commit };
-  return { group, hardState, entries, promises: promises.all() };
+  const name = replicaId === NO_REPLICA ? {} : { replicaId };
+  return { group, ...name, hardState, entries, promises: promises.all() };
 }
 
 /**
@@ -71,8 +72,9 @@ export function suspend(state: ReplicaState): void {
 }
 
 /** Whether the disk holds the entry at `position`; `undefined` while that may still change. */
-export function holdsEntry({ log }: ReplicaState, position: LogPosition): boolean | undefined {
-  if (log.isWriting || log.durable < log.lastIndex) return undefined;
+export function holdsEntry(state: ReplicaState, position: LogPosition): boolean | undefined {
+  const { isReplicaIdDue, log } = state;
+  if (isReplicaIdDue || log.isWriting || log.durable < log.lastIndex) return undefined;
   return position.index <= log.snapshotIndex || log.termAt(position.index) === position.term;
 }
 

@@ -8,7 +8,7 @@
 import type { ResolvedConfig } from "./config.ts";
 import { violated } from "./invariant.ts";
 import { membershipIndexes, RaftLog } from "./log.ts";
-import { isVoter } from "./membership.ts";
+import { isMeant, isVoter } from "./membership.ts";
 import { decodeMembership } from "./membership_codec.ts";
 import type { Message } from "./message.ts";
 import type { NodeState } from "./node_state.ts";
@@ -24,7 +24,9 @@ import {
   type LogIndex,
   type Membership,
   NO_NODE,
+  NO_REPLICA,
   type NodeId,
+  type ReplicaId,
   type Restored,
   type Role,
   type Term,
@@ -39,6 +41,8 @@ export interface GroupOptions {
    * name nodes that are not members; members it does not name come last.
    */
   readonly priority: readonly NodeId[];
+  /** Its own id, where what was restored does not have it. */
+  readonly replicaId?: ReplicaId;
 }
 
 /** What a replica shares with the others of its node. */
@@ -73,6 +77,12 @@ export interface Transfer {
 export class ReplicaState {
   readonly group: GroupId;
   readonly self: NodeId;
+  /** Of this replica; 0 if it has none. */
+  readonly replicaId: ReplicaId;
+  /** Whether that is still to be written. */
+  isReplicaIdDue: boolean;
+  /** The highest that is known of the replica on each other node (`replica_ids.ts`). */
+  readonly replicaIds: Map<NodeId, ReplicaId> = new Map();
   readonly config: ResolvedConfig;
   /** See `GroupOptions`; the host may change it at any time. */
   priority: readonly NodeId[];
@@ -170,6 +180,11 @@ export class ReplicaState {
     this.activeAt = node.now;
     this.group = group;
     this.self = config.nodeId;
+    this.replicaId = options.replicaId ?? restored.replicaId ?? NO_REPLICA;
+    this.isReplicaIdDue = this.replicaId !== (restored.replicaId ?? NO_REPLICA);
+    for (const { node: peer, replica } of this.promises.all()) {
+      if (replica !== undefined) this.replicaIds.set(peer, replica);
+    }
     this.config = config;
     this.priority = priority;
     this.random = new Random(replicaSeed({ seed: config.seed, group }));
@@ -182,6 +197,9 @@ export class ReplicaState {
     this.forwarded = new ForwardedReads(this.random);
     this.membership = known.membership;
     this.membershipIndex = known.index;
+    for (const [peer, replica] of known.membership.replicaIds ?? []) {
+      if (replica > replicaAt(this, peer)) this.replicaIds.set(peer, replica);
+    }
     // It may have died when it had a snapshot, and not yet the term that it ends in.
     const isTermNew = restored.snapshot.term > hardState.term;
     this.term = isTermNew ? restored.snapshot.term : hardState.term;
@@ -221,9 +239,18 @@ export class ReplicaState {
    * is known to be committed, for it would count by one that may be two behind.
    */
   get isPromotable(): boolean {
-    const { log, membership, self, membershipIndex } = this;
-    return !this.isSuspended && isVoter(membership, self) &&
+    const { log, membershipIndex } = this;
+    return !this.isSuspended && this.isVoter &&
       log.lastMembershipThrough(log.committed) <= membershipIndex;
+  }
+
+  /**
+   * Whether this replica votes by the membership in force. Another one of its node may have voted by an older
+   * one, whose entry this one has been given with the log.
+   */
+  get isVoter(): boolean {
+    const { membership, replicaId: replica, self: node } = this;
+    return isVoter(membership, node) && isMeant(membership, { node, replica });
   }
 
   /** Whether this replica has never heard of any membership: it follows, but has no vote to give. */
@@ -231,6 +258,11 @@ export class ReplicaState {
     const { log, membership } = this;
     return membership.voters.length === 0 && log.lastMembershipThrough(log.lastIndex) === 0;
   }
+}
+
+/** The id of the replica on `node` as far as it is known, else 0. */
+export function replicaAt({ replicaIds }: ReplicaState, node: NodeId): ReplicaId {
+  return replicaIds.get(node) ?? NO_REPLICA;
 }
 
 /**

@@ -9,7 +9,7 @@
 import type { Progress } from "./progress.ts";
 import type { ProgressTable } from "./progress_table.ts";
 import { sendAppends } from "./replication.ts";
-import type { ReplicaState } from "./state.ts";
+import { replicaAt, type ReplicaState } from "./state.ts";
 import type { NodeId } from "./types.ts";
 
 /** Asks `to` to stand for election at once. From then on no promise of its voters can be relied on. */
@@ -20,6 +20,8 @@ export function sendTimeoutNow(state: ReplicaState, to: NodeId): void {
     group: state.group,
     from: state.self,
     to,
+    fromReplica: state.replicaId,
+    toReplica: replicaAt(state, to),
     term: state.term,
   });
 }

@@ -10,6 +10,15 @@ export type NodeId = number;
 /** A Raft group, 0 to 2^32−1; group 0 holds the cluster's own data. */
 export type GroupId = number;
 
+/**
+ * Names one replica of a group for ever: a node that gives up its replica and gets another one later has
+ * another id, above all that were given before. From 1 to 2^32−1; 0 where it is not known.
+ */
+export type ReplicaId = number;
+
+/** Stands where a `ReplicaId` is not known. */
+export const NO_REPLICA: ReplicaId = 0;
+
 /** Position of an entry in a group's log; the first entry has index 1, 0 means "before the log". */
 export type LogIndex = number;
 
@@ -65,6 +74,11 @@ export interface Membership {
   readonly learners: readonly NodeId[];
   /** Become learners when the joint configuration is left: outgoing voters that are demoted. */
   readonly learnersNext: readonly NodeId[];
+  /**
+   * Which replica of each of these nodes is meant, ascending by node: another one of the same node is no
+   * member. A node that is not named has none with an id.
+   */
+  readonly replicaIds?: readonly (readonly [NodeId, ReplicaId])[];
 }
 
 /** Where a state that is not made of entries ends. `index` 0: the state is empty. */
@@ -80,6 +94,8 @@ export interface SnapshotMeta {
 /** What another replica has promised to this one, the highest of each (`promises.ts`). */
 export interface PeerPromise {
   readonly node: NodeId;
+  /** Which of the replicas that the node had; absent, or 0, where it is not known. */
+  readonly replica?: ReplicaId;
   /** It has voted, acknowledged or led in this term. */
   readonly term: Term;
   /** The last committed entry that it is known to hold durably; 0 for none. */
@@ -90,6 +106,8 @@ export interface PeerPromise {
 /** What a replica is told that it has promised. It must be in `term` at least. */
 export interface Reminder {
   readonly group: GroupId;
+  /** Who promised it; absent, or 0, where that is not known. */
+  readonly replica?: ReplicaId;
   readonly term: Term;
   /** It must hold this entry; 0 for none. */
   readonly index: LogIndex;
@@ -106,6 +124,8 @@ export interface Restored {
   readonly entries: readonly Entry[];
   /** What other replicas had promised, the last that was written of each; none unless given. */
   readonly promises?: readonly PeerPromise[];
+  /** Its own id, if that was written. */
+  readonly replicaId?: ReplicaId;
 }
 
 /** What a replica is at the moment. */

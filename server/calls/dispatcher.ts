@@ -7,7 +7,16 @@
  * @module
  */
 
-import type { Entry, GroupId, LogIndex, MultiRaft, NodeId, ReadReady, Term } from "../../raft/mod.ts";
+import {
+  type Entry,
+  type GroupId,
+  type LogIndex,
+  type MultiRaft,
+  NO_NODE,
+  type NodeId,
+  type ReadReady,
+  type Term,
+} from "../../raft/mod.ts";
 import { DomainError, type Failure, invalidArgument, type RefusalMeters } from "../api/mod.ts";
 import {
   CLUSTER_GROUP,
@@ -195,6 +204,18 @@ export class CallDispatcher {
   /** The core's answer to a round. */
   closeReadRound(read: ReadReady): void {
     for (const call of this.#options.replicas.get(read.group)?.closeRound(read) ?? []) this.#route(call);
+  }
+
+  /** The replica leaves the node: what waits at it is asked elsewhere, or its outcome is not known. */
+  dropReplica(replica: HostedReplica | undefined): void {
+    if (replica === undefined) return;
+    const { leaders, multiRaft, nodeId } = this.#options;
+    const { group } = replica;
+    const term = multiRaft.status(group)?.term ?? 0;
+    this.#asking.delete(replica);
+    replica.follow({ group, role: "follower", term, leader: NO_NODE }, false);
+    if (leaders.get(group).leader === nodeId) leaders.noteLocal(group, { leader: NO_NODE, term });
+    for (const call of replica.takeAll()) this.start(call);
   }
 
   /** Fails everything; for the end of the node. */

@@ -24,6 +24,7 @@ import {
   withNodes,
   withPartition,
   withPreferred,
+  withTargetReached,
 } from "./cluster_state.ts";
 import type { ClusterChange, ClusterCommand, ClusterState } from "./types.ts";
 
@@ -114,7 +115,7 @@ function settle(state: ClusterState, { partitionId, target, changeId }: Settle):
   const update = (change: ClusterChange) =>
     change.request.kind === "moveReplica" ? endChange(countStep(change), "") : countStep(change);
   const next = updateOpenChange(state, { changeId: partition.changeId, update });
-  return withPartition(next, { ...partition, replicas: partition.target, former: [], changeId: "" });
+  return withPartition(next, withTargetReached(partition));
 }
 
 /** Where another member is, none can be. */

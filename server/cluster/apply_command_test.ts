@@ -7,7 +7,7 @@
 import { InvariantViolation } from "../../raft/mod.ts";
 import { assert, suite } from "../../tests/harness.ts";
 import { applyCommand } from "./apply_command.ts";
-import { foundingState, isMoving } from "./cluster_state.ts";
+import { foundingState, isMoving, isReplicaGone } from "./cluster_state.ts";
 import type { ChangeRequest, ClusterChange, ClusterCommand } from "./types.ts";
 
 const test = suite("cluster state");
@@ -53,6 +53,18 @@ class Cluster {
     return this.state.partitions[partitionId]!;
   }
 
+  /** Where it is and where it goes, without the ids of its replicas. */
+  places(partitionId: number) {
+    const { replicaIds: _ids, nextReplicaId: _next, ...places } = this.partition(partitionId);
+    return places;
+  }
+
+  /** Which replica is on each node, and what the next one gets. */
+  ids(partitionId: number) {
+    const { replicaIds, nextReplicaId } = this.partition(partitionId);
+    return [...replicaIds.entries(), nextReplicaId];
+  }
+
   /** Its group has become what it should be. */
   settle(partitionId: number): void {
     assert.ok(this.apply({ kind: "settle", partitionId, target: this.partition(partitionId).target }));
@@ -75,7 +87,7 @@ test("the founding replaces what a node was started with, once", () => {
   assert.is(state.epoch, 1);
   assert.equal([...state.nodes.keys()], [1, 2, 3, 4]);
   const replicas = [2, 3, 4];
-  assert.equal(state.partitions[1], {
+  assert.equal(cluster.places(1), {
     partitionId: 1,
     replicas,
     target: replicas,
@@ -186,7 +198,7 @@ test("a moved replica takes the place of the old one, and the change ends with t
   const cluster = Cluster.founded();
   cluster.ask("a", { kind: "moveReplica", partitionId: 0, from: 1, to: 4 });
   const moving = { partitionId: 0, replicas: [1, 2, 3], target: [4, 2, 3], former: [1], changeId: "a" };
-  assert.equal(cluster.partition(0), moving);
+  assert.equal(cluster.places(0), moving);
   assert.equal(steps(cluster.change("a")), [0, 1]);
   cluster.ignores({ kind: "settle", partitionId: 0, target: [1, 2, 3] });
   cluster.ignores({ kind: "settle", partitionId: 0, target: [4, 2, 3], changeId: "b" });
@@ -194,7 +206,7 @@ test("a moved replica takes the place of the old one, and the change ends with t
     cluster.apply({ kind: "settle", partitionId: 0, target: [2, 3, 4], changeId: "a" }),
     "the order does not count",
   );
-  assert.equal(cluster.partition(0), { ...moving, replicas: [4, 2, 3], former: [], changeId: "" });
+  assert.equal(cluster.places(0), { ...moving, replicas: [4, 2, 3], former: [], changeId: "" });
   assert.ok(isDone(cluster.change("a")));
   assert.equal(steps(cluster.change("a")), [1, 1]);
   cluster.ignores({ kind: "settle", partitionId: 0, target: [4, 2, 3] });
@@ -205,7 +217,7 @@ test("a move is taken back by its opposite, which ends when the group is back", 
   cluster.ask("a", { kind: "moveReplica", partitionId: 0, from: 1, to: 4 });
   cluster.ask("b", { kind: "moveReplica", partitionId: 0, from: 4, to: 1 });
   assert.match(cluster.change("a").error, /taken back by the change b/);
-  assert.equal(cluster.partition(0), {
+  assert.equal(cluster.places(0), {
     partitionId: 0,
     replicas: [1, 2, 3],
     target: [1, 2, 3],
@@ -230,6 +242,43 @@ test("a node is not forgotten while a move that was taken back may still lie on 
   assert.ok(cluster.state.retired.has(5));
 });
 
+test("a replica has an id that is never given again", () => {
+  const cluster = Cluster.founded();
+  assert.equal(cluster.ids(0), [[1, 1], [2, 2], [3, 3], 4]);
+  cluster.ask("a", { kind: "moveReplica", partitionId: 0, from: 1, to: 4 });
+  assert.equal(cluster.ids(0), [[1, 1], [2, 2], [3, 3], [4, 4], 5], "it may still be on node 1");
+  cluster.settle(0);
+  assert.equal(cluster.ids(0), [[2, 2], [3, 3], [4, 4], 5]);
+  cluster.ask("b", { kind: "moveReplica", partitionId: 0, from: 4, to: 1 });
+  cluster.settle(0);
+  assert.equal(cluster.ids(0), [[1, 5], [2, 2], [3, 3], 6]);
+});
+
+test("a replica that is taken back before it has gone keeps its id", () => {
+  const cluster = Cluster.founded();
+  cluster.ask("a", { kind: "moveReplica", partitionId: 0, from: 1, to: 4 });
+  cluster.ask("b", { kind: "moveReplica", partitionId: 0, from: 4, to: 1 });
+  assert.equal(cluster.ids(0), [[1, 1], [2, 2], [3, 3], [4, 4], 5]);
+  cluster.settle(0);
+  assert.equal(cluster.ids(0), [[1, 1], [2, 2], [3, 3], 5]);
+});
+
+test("a replica is gone when its id was given and is nobody's any more", () => {
+  const cluster = Cluster.founded();
+  const isGone = (nodeId: number, replicaId: number) =>
+    isReplicaGone(cluster.partition(0), { nodeId, replicaId });
+  assert.not(isGone(1, 1));
+  assert.not(isGone(4, 4), "one that the state does not know yet");
+  assert.not(isGone(4, 0), "one without an id");
+  cluster.ask("a", { kind: "moveReplica", partitionId: 0, from: 1, to: 4 });
+  assert.not(isGone(1, 1), "its group may still need it");
+  cluster.settle(0);
+  assert.ok(isGone(1, 1));
+  cluster.ask("b", { kind: "moveReplica", partitionId: 0, from: 4, to: 1 });
+  assert.ok(isGone(1, 1), "its successor has another id");
+  assert.not(isGone(1, 5));
+});
+
 test("a target is set only from the state it was planned on, and to nodes that stay", () => {
   const cluster = Cluster.founded();
   cluster.ask("a", { kind: "addNode", nodeId: 5, address: "e:1" });
@@ -249,7 +298,7 @@ test("a target is set only from the state it was planned on, and to nodes that s
   cluster.ignores({ ...command, target: [3, 2, 1] });
   cluster.ignores({ ...command, changeId: "unknown" });
   assert.ok(cluster.apply(command));
-  assert.equal(cluster.partition(0), {
+  assert.equal(cluster.places(0), {
     partitionId: 0,
     replicas: [1, 2, 3],
     target: [1, 2, 5],
@@ -327,7 +376,7 @@ test("a removal that fails leaves a member", () => {
 test("leadership goes to the front of the replicas, and a later transfer replaces an earlier one", () => {
   const cluster = Cluster.founded();
   cluster.ask("a", { kind: "transferLeadership", partitionId: 0, to: 3 });
-  assert.equal(cluster.partition(0), {
+  assert.equal(cluster.places(0), {
     partitionId: 0,
     replicas: [3, 1, 2],
     target: [3, 1, 2],
@@ -357,7 +406,7 @@ test("of a partition that moves, the leader is set where it is and where it goes
   const cluster = Cluster.founded();
   cluster.ask("a", { kind: "moveReplica", partitionId: 0, from: 1, to: 4 });
   assert.ok(cluster.apply({ kind: "prefer", partitionId: 0, nodeId: 3 }));
-  assert.equal(cluster.partition(0), {
+  assert.equal(cluster.places(0), {
     partitionId: 0,
     replicas: [3, 1, 2],
     target: [3, 4, 2],

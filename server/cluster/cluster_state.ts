@@ -6,7 +6,7 @@
  * @module
  */
 
-import { InvariantViolation, type NodeId } from "../../raft/mod.ts";
+import { InvariantViolation, type NodeId, type ReplicaId } from "../../raft/mod.ts";
 import type { ClusterNode, ClusterPartition, ClusterState } from "./types.ts";
 
 /** What a cluster is founded with. */
@@ -21,6 +21,7 @@ interface Founding {
 
 /**
  * What a node is started with, before it has heard of the founding: not founded, epoch 0, nothing under way.
+ * The ids of replicas are those of a cluster that is founded so; a node that joins one is not told its own.
  */
 export function foundingState({ nodes, replicationFactor, replicas }: Founding): ClusterState {
   const members = [...nodes].map(([nodeId, address]) => ({
@@ -42,10 +43,17 @@ export function foundingState({ nodes, replicationFactor, replicas }: Founding):
       replicas: list,
       target: list,
       former: [],
+      replicaIds: firstReplicaIds(list),
+      nextReplicaId: list.length + 1,
       changeId: "",
     })),
     changes: [],
   };
+}
+
+/** What the first replicas of a partition get, ascending by node: from 1, in the order of `replicas`. */
+export function firstReplicaIds(replicas: readonly NodeId[]): ReadonlyMap<NodeId, ReplicaId> {
+  return ascendingIds(replicas.map((nodeId, place) => [nodeId, place + 1]));
 }
 
 /**
@@ -145,11 +153,45 @@ export function withPartition(state: ClusterState, partition: ClusterPartition):
 type Destination = Pick<ClusterPartition, "target" | "changeId">;
 
 /**
- * The partition with another target, to which it moves for the change; what leaves the target is `former`.
+ * The partition with another target, to which it moves for the change; what leaves the target is `former`. A
+ * node that may still have a replica keeps that one's id; others get the next ones in the order of `target`.
  */
 export function retarget(partition: ClusterPartition, { target, changeId }: Destination): ClusterPartition {
   const removed = partition.target.filter((nodeId) => !target.includes(nodeId));
-  return { ...partition, target, changeId, former: [...new Set([...partition.former, ...removed])] };
+  const former = [...new Set([...partition.former, ...removed])];
+  const { replicaIds, nextReplicaId } = partition;
+  const added = target.filter((nodeId) => !replicaIds.has(nodeId));
+  const given = added.map((nodeId, place) => [nodeId, nextReplicaId + place] as const);
+  return {
+    ...partition,
+    target,
+    changeId,
+    former,
+    replicaIds: ascendingIds([...replicaIds, ...given]),
+    nextReplicaId: nextReplicaId + added.length,
+  };
+}
+
+/**
+ * The partition when its group has become its target: what is not part of that has no replica any more, and
+ * will never have that one again.
+ */
+export function withTargetReached(partition: ClusterPartition): ClusterPartition {
+  const { target } = partition;
+  const replicaIds = ascendingIds([...partition.replicaIds].filter(([nodeId]) => target.includes(nodeId)));
+  return { ...partition, replicas: target, former: [], replicaIds, changeId: "" };
+}
+
+/** Whether the replica was one of the partition, and is none any more. */
+export function isReplicaGone(partition: ClusterPartition, { nodeId, replicaId }: NamedReplica): boolean {
+  return replicaId > 0 && replicaId < partition.nextReplicaId &&
+    partition.replicaIds.get(nodeId) !== replicaId;
+}
+
+/** A replica, by its node and its own id. */
+interface NamedReplica {
+  readonly nodeId: NodeId;
+  readonly replicaId: ReplicaId;
 }
 
 /** A partition on a node. */
@@ -175,6 +217,10 @@ export function withPreferred(state: ClusterState, { partitionId, nodeId }: Repl
 
 function toFront(list: readonly NodeId[], nodeId: NodeId): readonly NodeId[] {
   return list[0] === nodeId ? list : [nodeId, ...list.filter((each) => each !== nodeId)];
+}
+
+function ascendingIds(ids: readonly (readonly [NodeId, ReplicaId])[]): ReadonlyMap<NodeId, ReplicaId> {
+  return new Map([...ids].sort(([left], [right]) => left - right));
 }
 
 function ascending(nodes: Iterable<ClusterNode>): ReadonlyMap<NodeId, ClusterNode> {
@@ -216,6 +262,7 @@ function checkPartition(state: ClusterState, partition: ClusterPartition): void 
     failInvariant(`partition ${partitionId} stands in its place`);
   }
   for (const list of [replicas, target, former]) checkMembers(state, partitionId, list);
+  checkReplicaIds(partition);
   if (isMoving(partition)) return;
   if (former.length > 0) {
     failInvariant(`partition ${partitionId} has former targets only while it moves: ${former}`);
@@ -231,6 +278,23 @@ function checkMembers(state: ClusterState, partitionId: number, list: readonly N
   }
   for (const nodeId of list) {
     if (!state.nodes.has(nodeId)) failInvariant(`partition ${partitionId} lies on members only: ${list}`);
+  }
+}
+
+function checkReplicaIds({ partitionId, replicas, target, former, ...ids }: ClusterPartition): void {
+  const nodes = new Set([...replicas, ...target, ...former]);
+  const { nextReplicaId, replicaIds } = ids;
+  if (nodes.size !== replicaIds.size || ![...nodes].every((nodeId) => replicaIds.has(nodeId))) {
+    failInvariant(
+      `partition ${partitionId} names its replicas: ${[...nodes]}, not ${[...replicaIds.keys()]}`,
+    );
+  }
+  const given = [...replicaIds.values()];
+  if (new Set(given).size !== given.length) {
+    failInvariant(`partition ${partitionId} gives an id once: ${given}`);
+  }
+  if (given.some((id) => id < 1 || id >= nextReplicaId)) {
+    failInvariant(`partition ${partitionId} gives ids below ${nextReplicaId}, the next one: ${given}`);
   }
 }
 

@@ -9,7 +9,7 @@
 
 import { hashRangeStart } from "../../proto/mod.ts";
 import type { GroupId, Membership, NodeId } from "../../raft/mod.ts";
-import { clusterVoters, foundingState, replicasFor } from "./cluster_state.ts";
+import { clusterVoters, firstReplicaIds, foundingState, replicasFor } from "./cluster_state.ts";
 import type { ClusterState } from "./types.ts";
 
 /** What a cluster is made of; the same on all nodes. */
@@ -73,8 +73,9 @@ export function placePartitions(shape: ClusterShape): readonly PartitionPlace[] 
 export const NO_MEMBERS: Membership = { voters: [], votersOutgoing: [], learners: [], learnersNext: [] };
 
 /** The members of a partition's group before any change. */
-export function initialMembership(place: PartitionPlace): Membership {
-  return { ...NO_MEMBERS, voters: [...place.replicas].sort((a, b) => a - b) };
+export function initialMembership({ replicas }: PartitionPlace): Membership {
+  const voters = [...replicas].sort((a, b) => a - b);
+  return { ...NO_MEMBERS, voters, replicaIds: [...firstReplicaIds(replicas)] };
 }
 
 /** The members of the cluster's own group before any change: everybody, and some of them vote. */

@@ -43,7 +43,7 @@ export class MembershipDriver {
     const wanted = [...target.voters, ...target.learners];
     const missing = wanted.filter((node) => !voters.includes(node) && !learners.includes(node));
     const kept = learners.filter((node) => wanted.includes(node));
-    if (missing.length > 0) this.#change(group, { voters, learners: [...kept, ...missing] });
+    if (missing.length > 0) this.#change(group, { ...target, voters, learners: [...kept, ...missing] });
     else if (target.voters.includes(this.#self)) this.#change(group, target);
     else this.#leave(group, target);
   }
@@ -59,7 +59,9 @@ export class MembershipDriver {
       .sort((a, b) => b.matchIndex - a.matchIndex);
     const newcomers = target.voters.filter((node) => !voters.includes(node));
     if (successor !== undefined) this.#multiRaft.transferLeadership(group, successor.node);
-    else if (newcomers.length > 0) this.#change(group, { voters: [...voters, ...newcomers], learners: [] });
+    else if (newcomers.length > 0) {
+      this.#change(group, { ...target, voters: [...voters, ...newcomers], learners: [] });
+    }
   }
 
   /** A refusal needs no answer: the next tick tries again. */

@@ -41,6 +41,7 @@
  * - All replicas, targets and former targets are members; no partition has two replicas on one node.
  * - A replica goes only where another takes its place, or where there are more than the factor or the nodes
  *   allow.
+ * - Every replica has an id that no other one of its group has, had or gets.
  * - A partition moves if and only if it names a change; a node is forgotten only when no group can need it.
  * - The id of a removed node never comes back.
  * - A command outside of its limits is neither encoded nor decoded, nor is a state.
@@ -59,6 +60,7 @@ export {
   clusterVoters,
   foundingState,
   isMoving,
+  isReplicaGone,
   ownerOf,
   replicasFor,
   wantedReplicas,

@@ -45,10 +45,14 @@ import type { ClusterChange, ClusterNode, ClusterPartition, ClusterState } from 
 const FORMAT_VERSION = 1;
 
 /**
- * If each of 4,096 partitions names all of a thousand nodes as former ones, that takes 20 MB; a change takes
- * a few KB at most, and what remains is enough for millions of retired ids. More is not even parsed.
+ * If each of 4,096 partitions names all of a thousand nodes as former ones, with the ids of their replicas,
+ * that takes 60 MB; a change takes a few KB at most, and what remains is enough for millions of retired ids.
+ * More is not even parsed.
  */
-const STATE_BYTES_MAX = 67_108_864;
+const STATE_BYTES_MAX = 134_217_728;
+
+/** Nobody moves a replica so often. */
+const REPLICA_ID_MAX = 2 ** 32 - 1;
 
 /** Characters of what is said of a change: twice a request with a long address, and a reason. */
 const TEXT_LENGTH_MAX = 2_000;
@@ -138,11 +142,14 @@ function toWire(state: ClusterState): WireState {
     replicationFactor,
     nodes: [...nodes.values()],
     retired: [...retired],
-    partitions: partitions.map(({ replicas, target, former, changeId }) => ({
+    partitions: partitions.map(({ replicas, target, former, replicaIds, nextReplicaId, changeId }) => ({
       replicas: [...replicas],
       target: [...target],
       former: [...former],
       changeId,
+      idNodes: [...replicaIds.keys()],
+      ids: [...replicaIds.values()],
+      nextId: nextReplicaId,
     })),
     changes: changes.map(changeToWire),
   };
@@ -174,10 +181,16 @@ function fromWire(message: ClusterStateSnapshot_State): ClusterState {
 }
 
 function partitionFromWire(
-  { replicas, target, former, changeId }: ClusterStateSnapshot_Partition,
+  { replicas, target, former, changeId, idNodes, ids, nextId }: ClusterStateSnapshot_Partition,
   partitionId: number,
 ): ClusterPartition {
-  return { partitionId, replicas, target, former, changeId };
+  if (ids.length !== idNodes.length) {
+    throw new RangeError(
+      "Cannot decode a cluster's state: it names nodes and ids of replicas of other numbers",
+    );
+  }
+  const replicaIds = new Map(idNodes.map((nodeId, place) => [nodeId, ids[place]!]));
+  return { partitionId, replicas, target, former, replicaIds, nextReplicaId: nextId, changeId };
 }
 
 function changeFromWire(message: ClusterStateSnapshot_Progress): ClusterChange {
@@ -227,11 +240,19 @@ function checkNodes(nodes: ReadonlyMap<NodeId, ClusterNode>): void {
 }
 
 function checkPartition(place: number, partition: ClusterPartition): void {
-  const { partitionId, replicas, target, former, changeId } = partition;
+  const { partitionId, replicas, target, former, replicaIds, nextReplicaId, changeId } = partition;
   check(partitionId === place, `partition ${partitionId} must stand in its place, it stands in ${place}`);
   checkReplicas(replicas);
   checkReplicas(target);
   for (const nodeId of former) checkMemberId(nodeId);
+  checkNumber({ name: "next replica id", value: nextReplicaId, min: 1, max: REPLICA_ID_MAX });
+  let last = 0;
+  for (const [nodeId, id] of replicaIds) {
+    checkMemberId(nodeId);
+    checkNumber({ name: "replica id", value: id, min: 1, max: REPLICA_ID_MAX });
+    check(nodeId > last, `ids of replicas must ascend by node: ${nodeId} stands behind ${last}`);
+    last = nodeId;
+  }
   if (changeId !== "") checkChangeId(changeId);
 }
 

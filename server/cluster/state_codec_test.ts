@@ -28,6 +28,12 @@ const REQUESTS: readonly ChangeRequest[] = [
   { kind: "setReplicationFactor", factor: 15 },
 ];
 
+/** Of the first partition below. */
+const FIRST_IDS = {
+  replicaIds: new Map([[1, 7], [2, 1], [NODE_MAX, NODE_MAX - 1]]),
+  nextReplicaId: NODE_MAX,
+};
+
 /** Every field has a value that is not what a missing one would be. */
 const STATE: ClusterState = {
   isFounded: true,
@@ -41,8 +47,15 @@ const STATE: ClusterState = {
   ]),
   retired: new Set([9, 4]),
   partitions: [
-    { partitionId: 0, replicas: [2, 1], target: [NODE_MAX, 2], former: [1], changeId: "repair" },
-    { partitionId: 1, replicas: [2], target: [2], former: [], changeId: "" },
+    {
+      partitionId: 0,
+      replicas: [2, 1],
+      target: [NODE_MAX, 2],
+      former: [1],
+      changeId: "repair",
+      ...FIRST_IDS,
+    },
+    { partitionId: 1, replicas: [2], target: [2], former: [], changeId: "", ...idsOf([2]) },
   ],
   changes: [
     change({ changeId: "b", isFinished: true, error: "\uFEFFnode 4 is gone — for ever" }),
@@ -101,6 +114,10 @@ const OUT_OF_BOUNDS: readonly (readonly [string, ClusterState])[] = [
   ["16 replicas", { ...withFirst({ replicas: many(16) }), isFounded: false }],
   ["a replica twice", withFirst({ replicas: [2, 2] })],
   ["a former node 0", withFirst({ former: [0] })],
+  ["a replica id of 0", withFirst({ replicaIds: new Map([...FIRST_IDS.replicaIds, [1, 0]]) })],
+  ["ids that do not ascend by node", withFirst({ replicaIds: new Map([[2, 1], [1, 7], [NODE_MAX, 2]]) })],
+  ["no next id", { ...withFirst({ nextReplicaId: 0 }), isFounded: false }],
+  ["too many ids", withFirst({ nextReplicaId: 2 ** 32 })],
   ["a long name", withFirst({ changeId: "x".repeat(65) })],
   ["a change without a name", withChanges(change({ changeId: "" }))],
   ["a change twice", withChanges(change({ changeId: "a" }), change({ changeId: "a" }))],
@@ -124,6 +141,10 @@ const OUT_OF_BOUNDS: readonly (readonly [string, ClusterState])[] = [
 const IMPOSSIBLE: readonly (readonly [string, ClusterState])[] = [
   ["a member that is retired", { ...STATE, retired: new Set([1]) }],
   ["a replica on no member", withFirst({ replicas: [3] })],
+  ["a replica without an id", withFirst({ replicaIds: new Map([[1, 7], [2, 1]]) })],
+  ["an id of no replica", withFirst({ replicaIds: new Map([[1, 7], [2, 1], [3, 3], [NODE_MAX, 2]]) })],
+  ["an id twice", withFirst({ replicaIds: new Map([[1, 7], [2, 7], [NODE_MAX, 2]]) })],
+  ["an id that was not given yet", withFirst({ nextReplicaId: 7 })],
   ["a former replica on no member", withFirst({ former: [3] })],
   ["a former node twice", withFirst({ former: [1, 1] })],
   ["a move for no change", withFirst({ former: [], changeId: "" })],
@@ -160,7 +181,7 @@ test("what a node starts with comes back, even where it was told of itself but n
 
 test("the bytes are what the contract says", () => {
   const bytes = Uint8Array.fromHex(
-    "010a3c0801180220012a0908071203613a3120013201033a060a0107120107421e0a070a01621a02080312" +
+    "010a440801180220012a0908071203613a3120013201033a0e0a01071201072a01073201023805421e0a070a01621a02080312" +
       "0d72656d6f7665206e6f64652033180120012801",
   );
   const state: ClusterState = {
@@ -170,7 +191,7 @@ test("the bytes are what the contract says", () => {
     replicationFactor: 1,
     nodes: new Map([[7, node({ nodeId: 7, address: "a:1", hasMoved: true })]]),
     retired: new Set([3]),
-    partitions: [{ partitionId: 0, replicas: [7], target: [7], former: [], changeId: "" }],
+    partitions: [{ partitionId: 0, replicas: [7], target: [7], former: [], changeId: "", ...idsOf([7]) }],
     changes: [change({
       changeId: "b",
       request: { kind: "removeNode", nodeId: 3 },
@@ -202,8 +223,10 @@ test("a state that cannot be is a fault of the node that has it, and refused whe
     const bytes = edited((message) => {
       message.retired = [...retired];
       message.partitions.forEach((each, place) => {
-        const { replicas, target, former, changeId } = partitions[place]!;
-        Object.assign(each, { replicas: [...replicas], target: [...target], former: [...former], changeId });
+        const { replicas, target, former, changeId, replicaIds, nextReplicaId: nextId } = partitions[place]!;
+        const ids = { idNodes: [...replicaIds.keys()], ids: [...replicaIds.values()], nextId };
+        const lists = { replicas: [...replicas], target: [...target], former: [...former] };
+        Object.assign(each, { ...lists, ...ids, changeId });
       });
     });
     refuses(() => decodeClusterState(bytes), `reading ${what}`);
@@ -224,6 +247,11 @@ test("a node, or a former member, that stands there twice is not passed over", (
   refuses(() => decodeClusterState(edited((state) => state.retired.push(9))), "a former member");
 });
 
+test("ids without nodes, or nodes without ids, are refused", () => {
+  refuses(() => decodeClusterState(edited((state) => state.partitions[0]!.ids.pop())), "an id too few");
+  refuses(() => decodeClusterState(edited((state) => state.partitions[0]!.idNodes.pop())), "one too many");
+});
+
 test("what says nothing of a change, or something unknown, is refused", () => {
   refuses(() => decodeClusterState(edited((state) => delete state.changes[0]!.change)), "no change");
   refuses(
@@ -239,7 +267,7 @@ test("another version is refused by its number", () => {
 });
 
 test("too many bytes are not even looked at", () => {
-  assert.throws(() => decodeClusterState(new Uint8Array(67_108_865).fill(1)), /67108865 bytes/);
+  assert.throws(() => decodeClusterState(new Uint8Array(134_217_729).fill(1)), /134217729 bytes/);
 });
 
 test("junk is refused or is a state that is written with the same bytes", () => {
@@ -286,12 +314,22 @@ function randomState(random: SeededRandom): ClusterState {
     partitions: many(1 + random.below(20)).map((_, partitionId): ClusterPartition => {
       const replicas = some(1).slice(0, 15);
       if (random.chance(50)) {
-        return { partitionId, replicas, target: [...replicas], former: [], changeId: "" };
+        const ids = idsOf(replicas);
+        return { partitionId, replicas, target: [...replicas], former: [], changeId: "", ...ids };
       }
-      return { partitionId, replicas, target: some(1), former: some(0), changeId: `c-${random.below(9)}` };
+      const [target, former] = [some(1), some(0)];
+      const ids = idsOf([...replicas, ...target, ...former]);
+      return { partitionId, replicas, target, former, changeId: `c-${random.below(9)}`, ...ids };
     }),
     changes: randomChanges(random),
   };
+}
+
+/** As if the nodes had come in this order, and others before them. */
+function idsOf(nodes: readonly number[]): Pick<ClusterPartition, "replicaIds" | "nextReplicaId"> {
+  const ids = [...new Set(nodes)].map((nodeId, place) => [nodeId, 3 * place + 2] as const);
+  const ascending = ids.toSorted(([left], [right]) => left - right);
+  return { replicaIds: new Map(ascending), nextReplicaId: 3 * ids.length + 2 };
 }
 
 function randomChanges(random: SeededRandom): readonly ClusterChange[] {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { NodeId } from "../../raft/mod.ts";
+import type { NodeId, ReplicaId } from "../../raft/mod.ts";
 
 /** Where a node is. */
 export interface NodePlace {
@@ -39,6 +39,13 @@ export interface ClusterPartition {
    * have left them.
    */
   readonly former: readonly NodeId[];
+  /**
+   * Of the replica that each node of the three lists has, or may have: never given again in its group.
+   * Ascending by node.
+   */
+  readonly replicaIds: ReadonlyMap<NodeId, ReplicaId>;
+  /** What the next replica gets; all ids below that are not in `replicaIds` are of replicas that are gone. */
+  readonly nextReplicaId: ReplicaId;
   /** The change for which it moves, never empty while it does and empty when it does not. */
   readonly changeId: string;
 }

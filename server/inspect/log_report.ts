@@ -4,7 +4,14 @@
  * @module
  */
 
-import { type GroupId, type LogIndex, type Term, unreachable } from "../../raft/mod.ts";
+import {
+  type GroupId,
+  type LogIndex,
+  NO_REPLICA,
+  type ReplicaId,
+  type Term,
+  unreachable,
+} from "../../raft/mod.ts";
 import {
   type FileSystem,
   type InspectedLog,
@@ -33,6 +40,10 @@ export interface GroupLogReport {
   readonly promises: number;
   /** Up to where the log was let go of, as the store held it; absent while it was not. */
   readonly releasedTo?: LogIndex;
+  /** Id of the replica whose records these are; absent before the first of them, and of those without one. */
+  readonly replicaId?: ReplicaId;
+  /** Replicas of the group up to this id have left; absent when none has. */
+  readonly goneThrough?: ReplicaId;
   /** Records that cannot be read although their frames are sound. */
   readonly unreadable: number;
 }
@@ -104,7 +115,23 @@ function takeRecord(tally: GroupTally, kind: number, payload: Uint8Array): void 
     case "point":
       tally.releasedTo = decoded.point.index;
       return;
+    case "replica":
+      tally.replicaId = decoded.replicaId;
+      return;
+    case "gone":
+      return takeGone(tally, decoded.replicaId);
     default:
       return unreachable(decoded);
   }
+}
+
+/** What was written before is that of a replica which has left. */
+function takeGone(tally: GroupTally, goneThrough: ReplicaId): void {
+  if (goneThrough < (tally.replicaId ?? NO_REPLICA)) return;
+  tally.goneThrough = goneThrough;
+  tally.promises = 0;
+  delete tally.replicaId;
+  delete tally.entries;
+  delete tally.hardState;
+  delete tally.releasedTo;
 }

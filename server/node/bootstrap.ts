@@ -5,11 +5,20 @@
  * @module
  */
 
-import { type GroupId, type Membership, MultiRaft, type NodeId, type SnapshotMeta } from "../../raft/mod.ts";
+import {
+  type GroupId,
+  type Membership,
+  MultiRaft,
+  NO_REPLICA,
+  type NodeId,
+  type ReplicaId,
+  type SnapshotMeta,
+} from "../../raft/mod.ts";
 import { READS_WAITING_MAX, UNCOMMITTED_BYTES_MAX } from "../calls/mod.ts";
 import {
   CLUSTER_GROUP,
   type ClusterShape,
+  foundingStateOf,
   groupOfPartition,
   initialClusterMembership,
   initialMembership,
@@ -52,15 +61,23 @@ export function createMultiRaft(options: BootstrapOptions): MultiRaft {
   });
 }
 
+/** What a node finds on its disk. */
+export interface HeldGroups {
+  /** Of which there are a store or records in the log. */
+  readonly held: readonly GroupId[];
+  /** Whether the replica that was here has left. */
+  readonly hasLeft: (group: GroupId) => boolean;
+}
+
 /**
- * The groups that the node was founded with, and those that it holds anything of.
+ * The groups that the node was founded with, and those that it holds anything of, unless it has given up the
+ * replica.
  *
- * @param held those of which there are a store or records in the log
  * @throws {DataDirectoryError} when the cluster does not have one of them
  */
 export function groupsToRestore(
   options: Pick<BootstrapOptions, "nodeId" | "hasJoined" | "shape">,
-  held: readonly GroupId[],
+  { hasLeft, held }: HeldGroups,
 ): readonly GroupId[] {
   const last = groupOfPartition(options.shape.partitionCount - 1);
   const foreign = held.find((group) => group > last);
@@ -69,7 +86,8 @@ export function groupsToRestore(
       `Cannot restore group ${foreign} from the data directory: this cluster has groups 0 to ${last}`,
     );
   }
-  return [...new Set([CLUSTER_GROUP, ...foundedGroups(options).keys(), ...held])];
+  const founded = [...foundedGroups(options).keys()].filter((group) => !hasLeft(group));
+  return [...new Set([CLUSTER_GROUP, ...founded, ...held])];
 }
 
 /**
@@ -84,10 +102,14 @@ export function restoreGroups(
 ): ReadonlyMap<GroupId, SnapshotMeta> {
   const founded = foundedGroups(options);
   const snapshots = new Map<GroupId, SnapshotMeta>();
+  for (const [group, replicaId] of collector.gone()) multiRaft.setGone(group, replicaId);
   for (const group of groups) {
-    const { initial, priority } = founded.get(group) ?? UNTOLD;
+    const { initial, priority, replicaId } = founded.get(group) ?? UNTOLD;
     const restored = collector.restore(group, initial);
-    multiRaft.addGroup({ group, restored, priority });
+    const isUnnamed = (restored.replicaId ?? NO_REPLICA) === NO_REPLICA;
+    // A state that was made of a backup has a term, and its log none.
+    const isNew = isUnnamed && !collector.hasTerm(group);
+    multiRaft.addGroup({ group, restored, priority, ...(isNew ? { replicaId } : {}) });
     snapshots.set(group, restored.snapshot);
   }
   return snapshots;
@@ -103,10 +125,12 @@ export interface RestoredGroups {
 interface Beginning {
   readonly initial: Membership;
   readonly priority: readonly NodeId[];
+  /** Of a replica that was never in a term; logs of versions that knew no ids have none for their others. */
+  readonly replicaId: ReplicaId;
 }
 
 /** The group's log will tell. */
-const UNTOLD: Beginning = { initial: NO_MEMBERS, priority: [] };
+const UNTOLD: Beginning = { initial: NO_MEMBERS, priority: [], replicaId: NO_REPLICA };
 
 /** What a founder begins with; a node that comes later is told everything. */
 function foundedGroups(
@@ -115,10 +139,13 @@ function foundedGroups(
   if (hasJoined) return new Map();
   const own = placePartitions(shape).filter(({ replicas }) => replicas.includes(nodeId));
   const initial = initialClusterMembership(shape);
+  const state = foundingStateOf(shape);
   return new Map([
-    [CLUSTER_GROUP, { initial, priority: initial.voters }],
-    ...own.map((place) =>
-      [place.group, { initial: initialMembership(place), priority: place.replicas }] as const
-    ),
+    [CLUSTER_GROUP, { initial, priority: initial.voters, replicaId: NO_REPLICA }],
+    ...own.map((place) => {
+      const replicaId = state.partitions[place.partitionId]!.replicaIds.get(nodeId)!;
+      const beginning = { initial: initialMembership(place), priority: place.replicas, replicaId };
+      return [place.group, beginning] as const;
+    }),
   ]);
 }

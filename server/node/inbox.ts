@@ -15,7 +15,10 @@ export type Input =
   | CallInput
   /** `group`, if this node leads it, is to be led by `to`. */
   | { readonly kind: "transfer"; readonly group: GroupId; readonly to: NodeId }
-  /** A store that was waited for is open, or could not be opened and is to be tried again. */
+  /**
+   * A store that was waited for is open, or could not be opened and is to be tried again; or that of a
+   * replica which has left is removed.
+   */
   | { readonly kind: "storeOpened" }
   /** The replica of the group stands on a snapshot, or could not be switched to it. */
   | { readonly kind: "installed"; readonly group: GroupId }

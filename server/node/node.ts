@@ -83,7 +83,7 @@ import { PeerDirectory } from "./peer_directory.ts";
 import { Reconciler } from "./reconciler.ts";
 import { type RecoveredLog, recoverLog } from "./recovery.ts";
 import { ReplicaSet } from "./replica_set.ts";
-import { encodeRecords } from "./wal_codec.ts";
+import { encodeGone, encodeRecords } from "./wal_codec.ts";
 
 /** How long a clean stop waits for leaderships to be taken over, in election timeouts. */
 const HAND_OVER_TIMEOUTS = 2;
@@ -183,7 +183,11 @@ export class Node implements NodeApi {
     try {
       const { identity: { nodeId } } = options.data;
       const place = { nodeId, shape: options.shape, hasJoined: options.joined !== undefined };
-      const groups = groupsToRestore(place, [...log.collector.groups(), ...stores.all.keys()]);
+      const { collector } = log;
+      for (const group of [...stores.all.keys()]) if (collector.hasLeft(group)) await stores.discard(group);
+      const kept = [...stores.all].filter(([, { store }]) => store.point.index > 0).map(([group]) => group);
+      const hasLeft = (group: GroupId) => collector.hasLeft(group);
+      const groups = groupsToRestore(place, { held: [...collector.groups(), ...kept], hasLeft });
       for (const group of groups) await stores.ensure(group);
       return new Node(options, { ...log, stores, groups });
     } catch (error) {
@@ -215,8 +219,15 @@ export class Node implements NodeApi {
     }
     const budget = stateBudget(options.memory, options.budget ?? {});
     const { places } = collector;
-    const keeping = { ...base, budget, replicas: replicas.all, places, encode: encodeRecords };
-    const keeper = new StateKeeper(keeping);
+    const keeper = new StateKeeper({
+      ...base,
+      budget,
+      replicas: replicas.all,
+      places,
+      encode: encodeRecords,
+      encodeGone,
+      leave: (group) => dispatcher.dropReplica(replicas.remove(group)),
+    });
     const parts = { ...base, cluster, peers, replicas };
     const calls = { ...base, addresses: peers, replicas: replicas.all };
     const dispatcher = new CallDispatcher(calls);

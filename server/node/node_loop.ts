@@ -360,7 +360,7 @@ export class NodeLoop {
   }
 
   #take(input: Input): void {
-    const { cluster, dispatcher, leaderships, multiRaft, outbox, replicas } = this.#options;
+    const { cluster, dispatcher, leaderships, multiRaft, outbox } = this.#options;
     switch (input.kind) {
       case "tick":
         return this.#tick();
@@ -377,7 +377,7 @@ export class NodeLoop {
         multiRaft.reportUnreachable(input.peer);
         return dispatcher.losePeer(input.peer);
       case "storeOpened":
-        return replicas.follow(cluster.state);
+        return this.#followReplicas(cluster.state);
       case "installed":
         return input.group === CLUSTER_GROUP ? this.#followCluster() : undefined;
       case "removed":
@@ -478,15 +478,20 @@ export class NodeLoop {
 
   /** Becomes what the cluster's state, if it is another one now, says of this node. */
   #followCluster(): void {
-    const { cluster, nodeId, peers, replicas } = this.#options;
+    const { cluster, nodeId, peers } = this.#options;
     const { state } = cluster;
     if (state === this.#followed) return;
     this.#followed = state;
     cluster.keepClusterId();
     peers.connect();
-    replicas.follow(state);
+    this.#followReplicas(state);
     if (state.retired.has(nodeId)) this.#ended.resolve({ kind: "removed" });
     cluster.announceChange();
+  }
+
+  #followReplicas(state: ClusterState): void {
+    const { keeper, replicas } = this.#options;
+    for (const group of replicas.follow(state)) keeper.drop(group);
   }
 
   #flush(): void {

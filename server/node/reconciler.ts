@@ -95,10 +95,10 @@ export class Reconciler {
 
   #drivePartition(partition: ClusterPartition): void {
     const { cluster, replicas } = this.#options;
-    const { partitionId, target, changeId } = partition;
+    const { partitionId, target, changeId, replicaIds } = partition;
     const group = groupOfPartition(partitionId);
     if (!replicas.leads(group)) return;
-    const goal = { voters: target, learners: [] };
+    const goal = { voters: target, learners: [], replicaIds };
     const isReached = this.#driver.isReached(group, goal);
     if ((isReached && !isMoving(partition)) || !this.#isStateFresh(group)) return;
     if (!isReached) return this.#driver.step(group, goal);

@@ -11,8 +11,10 @@ import {
   type LogIndex,
   type Membership,
   NO_NODE,
+  NO_REPLICA,
   type NodeId,
   type PeerPromise,
+  type ReplicaId,
   type Restored,
   type SnapshotMeta,
   unreachable,
@@ -82,6 +84,9 @@ interface CollectedGroup {
   point: LogPoint | undefined;
   /** Whether the store does not hold what it has held. */
   isLost: boolean;
+  replicaId: ReplicaId;
+  /** Replicas up to this one have left. */
+  goneThrough: ReplicaId;
 }
 
 /** An entry, and where it lies. */
@@ -120,6 +125,11 @@ export class RecoveryCollector {
       case "hardState":
         state.hardState = decoded.hardState;
         return;
+      case "replica":
+        state.replicaId = decoded.replicaId;
+        return;
+      case "gone":
+        return this.#forget(record.group, decoded.replicaId);
       case "promise":
         state.promises.set(decoded.promise.node, decoded.promise);
         return;
@@ -167,14 +177,31 @@ export class RecoveryCollector {
     }
   }
 
-  /** Groups of which the log holds anything. */
+  /** Groups of which the log holds anything, but for those whose replicas have left. */
   groups(): readonly GroupId[] {
-    return [...this.#groups.keys()];
+    return [...this.#groups.keys()].filter((group) => !this.hasLeft(group));
+  }
+
+  /** By group, the last replica that has left. */
+  gone(): ReadonlyMap<GroupId, ReplicaId> {
+    const left = [...this.#groups].filter(([, { goneThrough }]) => goneThrough !== NO_REPLICA);
+    return new Map(left.map(([group, { goneThrough }]) => [group, goneThrough]));
+  }
+
+  /** Whether the replica that was here has left, and no other one has come. */
+  hasLeft(group: GroupId): boolean {
+    const state = this.#groups.get(group);
+    return state !== undefined && state.goneThrough > state.replicaId;
+  }
+
+  /** Whether the log says that the replica of `group` here was in a term. */
+  hasTerm(group: GroupId): boolean {
+    return (this.#groups.get(group)?.hardState.term ?? 0) > 0;
   }
 
   /** What the replica of `group` here is restored from; `initial` is its membership before any change. */
   restore(group: GroupId, initial: Membership): Restored {
-    const { hardState: { term, vote, commit }, promises, point, ...found } = this.#group(group);
+    const { hardState: { term, vote, commit }, promises, point, replicaId, ...found } = this.#group(group);
     const entries = found.entries.map(({ entry }) => entry);
     const snapshot = snapshotAt(point, initial);
     const last = entries.at(-1)?.index ?? snapshot.index;
@@ -184,14 +211,37 @@ export class RecoveryCollector {
       vote: snapshot.term > term ? NO_NODE : vote,
       commit: Math.max(snapshot.index, Math.min(commit, last)),
     };
-    return { hardState, snapshot, entries, promises: [...promises.values()] };
+    return { hardState, snapshot, entries, promises: [...promises.values()], replicaId };
+  }
+
+  /** What was read of the group is a replica's that has left. */
+  #forget(group: GroupId, goneThrough: ReplicaId): void {
+    const state = this.#group(group);
+    if (goneThrough < state.replicaId) return;
+    state.goneThrough = goneThrough;
+    state.replicaId = NO_REPLICA;
+    state.hardState = INITIAL_HARD_STATE;
+    state.entries.length = 0;
+    state.promises.clear();
+    // What the log says of a store is of another one's.
+    state.point = this.#pointOf(group);
+    state.isLost = false;
+    this.places.forget(group);
   }
 
   #group(group: GroupId): CollectedGroup {
     let state = this.#groups.get(group);
     if (state === undefined) {
       const point = this.#pointOf(group);
-      state = { hardState: INITIAL_HARD_STATE, entries: [], promises: new Map(), point, isLost: false };
+      state = {
+        hardState: INITIAL_HARD_STATE,
+        entries: [],
+        promises: new Map(),
+        point,
+        isLost: false,
+        replicaId: NO_REPLICA,
+        goneThrough: NO_REPLICA,
+      };
       this.#groups.set(group, state);
     }
     return state;

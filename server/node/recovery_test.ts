@@ -11,7 +11,7 @@ import type { WalRecord } from "../../wal-wasm/mod.ts";
 import { DataDirectoryError, openDataDirectory } from "../data/mod.ts";
 import { SYSTEM_CLOCK } from "../ports/mod.ts";
 import { recoverLog, RecoveryCollector } from "./recovery.ts";
-import { encodeRecords } from "./wal_codec.ts";
+import { encodeGone, encodeRecords } from "./wal_codec.ts";
 
 const DIRECTORY = "disk/node";
 const IDENTITY = `${DIRECTORY}/identity.json`;
@@ -121,6 +121,56 @@ test("entries whose beginning was let go of count once they were written again",
   assert.equal(indexesOf(collector), [], "an entry replaces all above it, also one that the store holds");
 });
 
+test("what was written of a replica that has left does not count for the next one", () => {
+  const collector = new RecoveryCollector(() => undefined);
+  const take = (record: WalRecord) => collector.take(recoveredRecord(record));
+  const promises = [{ node: 2, replica: 7, term: 4, index: 1, indexTerm: 1 }];
+  const hardState = { term: 4, vote: 2, commit: 2 };
+  for (const record of encodeRecords([{ group: 1, replicaId: 3, hardState, promises, entries: [] }])) {
+    take(record);
+  }
+  for (const index of [1, 2]) collector.take(entryRecord(index));
+  const before = collector.restore(1, NOBODY);
+  assert.is(before.replicaId, 3);
+  assert.equal(before.promises, promises);
+  assert.not(collector.hasLeft(1));
+  take(encodeGone(1, 3));
+  assert.ok(collector.hasLeft(1));
+  assert.equal(collector.groups(), []);
+  assert.equal([...collector.gone()], [[1, 3]]);
+  assert.is(collector.places.segmentFrom(1, 1), undefined);
+  collector.mustHaveNoGap();
+  for (const record of encodeRecords([{ group: 1, replicaId: 5, entries: [] }])) take(record);
+  assert.not(collector.hasLeft(1));
+  assert.equal(collector.groups(), [1]);
+  assert.equal(collector.restore(1, NOBODY), {
+    hardState: { term: 0, vote: 0, commit: 0 },
+    snapshot: { index: 0, term: 0, membership: NOBODY, membershipIndex: 0 },
+    entries: [],
+    promises: [],
+    replicaId: 5,
+  });
+  take(encodeGone(1, 3));
+  assert.equal(collector.restore(1, NOBODY).replicaId, 5, "the one that has left is the one before");
+});
+
+test("where the store of a replica stood that has left says nothing of the next one's", () => {
+  const collector = new RecoveryCollector(() => undefined);
+  const take = (...written: Parameters<typeof encodeRecords>[0]) => {
+    for (const record of encodeRecords(written)) collector.take(recoveredRecord(record));
+  };
+  const point = { ...POINT, index: 8, term: 2 };
+  take({ group: 1, replicaId: 3, hardState: { term: 2, vote: 2, commit: 8 }, entries: [], point });
+  assert.is(collector.lostPoint(1)?.index, 8);
+  collector.take(recoveredRecord(encodeGone(1, 3)));
+  collector.mustHaveNoGap();
+  assert.is(collector.lostPoint(1), undefined);
+  take({ group: 1, replicaId: 5, entries: [] });
+  assert.is(collector.restore(1, NOBODY).snapshot.index, 0);
+  take({ group: 1, entries: [], point: { ...point, index: 4 } });
+  assert.is(collector.lostPoint(1)?.index, 4, "its own counts");
+});
+
 test("a log with a flipped bit is refused with file and offset", async () => {
   const machine = new Machine(1);
   await machine.run(20);
@@ -160,9 +210,13 @@ function indexesOf(collector: RecoveryCollector): readonly number[] {
 function entryRecord(index: number, { term = 1, position = { segment: 1, offset: 0 } } = {}) {
   const entry = { index, term, kind: 1, data: new Uint8Array(10) } as const;
   const [record] = encodeRecords([{ group: 1, entries: [entry] }]) as [WalRecord];
-  const { group, kind, head, body } = record;
+  return { ...recoveredRecord(record), position };
+}
+
+/** A record as it is written and as it is read. */
+function recoveredRecord({ group, kind, head, body }: WalRecord) {
   const payload = new Uint8Array([...head, ...body]);
-  return { group, kind, head, body, payload, position };
+  return { group, kind, head, body, payload, position: { segment: 1, offset: 0 } };
 }
 
 class PowerCut extends Error {}

@@ -1,17 +1,30 @@
 /**
- * The replicas on this node: those of partitions, and the one of the cluster's own group. Partitions come
- * when the cluster's state says so; one that has moved away stays, asleep, until the node stops
- * (`docs/decisions/0012-…`).
+ * The replicas on this node: those of partitions, and the one of the cluster's own group. Partitions come and
+ * go as the cluster's state says.
+ *
+ * The state here may be behind what the node has known before: after a restart it goes through old moves once
+ * more. So a replica goes only when the state knows its id and nobody has it any more, which nothing can ever
+ * take back; and none comes whose id is not above that of the last one that has left.
  *
  * @module
  */
 
-import type { GroupId, MultiRaft, NodeId, Restored, SnapshotMeta } from "../../raft/mod.ts";
+import {
+  type GroupId,
+  type MultiRaft,
+  NO_REPLICA,
+  type NodeId,
+  type ReplicaId,
+  type Restored,
+  type SnapshotMeta,
+} from "../../raft/mod.ts";
 import { createKvReplica, type HostedReplica, type KvReplica } from "../calls/mod.ts";
 import {
   CLUSTER_GROUP,
+  type ClusterPartition,
   type ClusterState,
   groupOfPartition,
+  isReplicaGone,
   NO_MEMBERS,
   partitionOfGroup,
 } from "../cluster/mod.ts";
@@ -47,8 +60,11 @@ export class ReplicaSet {
   readonly #opening = new Set<GroupId>();
   readonly #ofPartitions = new Map<GroupId, KvReplica>();
   readonly #all = new Map<GroupId, HostedReplica>();
-  /** By group, those that have moved away too. */
+  /** By group, those that have moved away and not left yet too. */
   readonly all: ReadonlyMap<GroupId, HostedReplica> = this.#all;
+
+  /** Replicas that came since the start where another one had left. */
+  returns = 0;
 
   constructor(options: ReplicaSetOptions) {
     this.#options = options;
@@ -86,24 +102,54 @@ export class ReplicaSet {
     return replica;
   }
 
-  /** Becomes what the cluster's state says of this node. Called again when a store has been opened. */
-  follow(state: ClusterState): void {
+  /**
+   * Becomes what the cluster's state says of this node. Called again when a store has been opened, or
+   * removed.
+   *
+   * @returns the groups whose replica here is gone for good and is to leave
+   */
+  follow(state: ClusterState): readonly GroupId[] {
+    return state.partitions.flatMap((partition) => this.#followPartition(partition, state.isFounded));
+  }
+
+  /** The replica of the group leaves; `undefined` if there is none. */
+  remove(group: GroupId): KvReplica | undefined {
+    const replica = this.#ofPartitions.get(group);
+    this.#ofPartitions.delete(group);
+    this.#all.delete(group);
+    return replica;
+  }
+
+  /**
+   * Before the founding is known here, ids are those of a cluster founded like this one, which says nothing.
+   *
+   * @returns its group, if the replica is to leave
+   */
+  #followPartition(partition: ClusterPartition, isFounded: boolean): readonly GroupId[] {
     const { multiRaft, nodeId } = this.#options;
-    for (const { partitionId, replicas, target } of state.partitions) {
-      const group = groupOfPartition(partitionId);
-      const isAssigned = replicas.includes(nodeId) || target.includes(nodeId);
-      const replica = this.#ofPartitions.get(group) ?? (isAssigned ? this.#receive(group) : undefined);
-      if (replica === undefined) continue;
-      replica.isAssigned = isAssigned;
-      multiRaft.setPriority(group, target);
-    }
+    const { partitionId, replicas, target, replicaIds } = partition;
+    const group = groupOfPartition(partitionId);
+    const isListed = replicas.includes(nodeId) || target.includes(nodeId);
+    const isWanted = isFounded && isListed;
+    const replica = this.#ofPartitions.get(group) ??
+      (isWanted ? this.#receive(group, replicaIds.get(nodeId)!) : undefined);
+    if (replica === undefined) return [];
+    const replicaId = multiRaft.replicaId(group);
+    const isGone = isFounded && isReplicaGone(partition, { nodeId, replicaId });
+    replica.isAssigned = isListed && !isGone;
+    multiRaft.setPriority(group, target);
+    if (isFounded) multiRaft.setReplicas(group, replicaIds);
+    return isGone ? [group] : [];
   }
 
   /** A partition is moved here: an empty replica waits for its leader to feed it, once its store is open. */
-  #receive(group: GroupId): KvReplica | undefined {
+  #receive(group: GroupId, replicaId: ReplicaId): KvReplica | undefined {
     const { multiRaft, stores } = this.#options;
+    // It was here, and has left: the state is behind.
+    if (replicaId <= multiRaft.goneThrough(group)) return undefined;
     if (!stores.all.has(group)) return void this.#open(group);
-    multiRaft.addGroup({ group, restored: EMPTY, priority: [] });
+    if (multiRaft.goneThrough(group) !== NO_REPLICA) this.returns++;
+    multiRaft.addGroup({ group, restored: EMPTY, priority: [], replicaId });
     return this.add(group, EMPTY.snapshot);
   }
 

@@ -21,6 +21,7 @@ const STATUS: NodeStatus = {
   state: "serving",
   uptimeMs: 1,
   replicas: [{
+    replicaId: 1,
     group: 4,
     partitionId: 3,
     role: "leader",
@@ -84,6 +85,7 @@ const STATE: StateFigures = {
   compactions: 32,
   releases: 33,
   repaired: 0,
+  drops: 0,
   verified: 0,
   installed: 34,
   snapshotsSent: 35,

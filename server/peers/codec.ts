@@ -11,7 +11,9 @@ import {
   type EntryKind,
   type GroupId,
   type Message,
+  NO_REPLICA,
   type Reminder,
+  type ReplicaId,
   unreachable,
 } from "../../raft/mod.ts";
 import type { ForwardedCall, ForwardedReply, Leadership, PeerBatch, PeerHello } from "../ports/mod.ts";
@@ -119,6 +121,8 @@ function encodeMessage(writer: WireWriter, message: Exclude<Message, Heartbeat>)
   writer.number(2, message.group);
   writer.number(3, message.term);
   encodeBody(writer, message);
+  writer.number(15, message.fromReplica ?? NO_REPLICA);
+  writer.number(16, message.toReplica ?? NO_REPLICA);
   writer.endMessage(start);
 }
 
@@ -192,55 +196,98 @@ interface MessageFields {
   readIndex: number;
   transfer: boolean;
   conflictIndex: number;
+  fromReplica: ReplicaId;
+  toReplica: ReplicaId;
+}
+
+type BallotKind = "preVoteRequest" | "voteRequest";
+
+/** What a message says, and which way it came. */
+interface ReceivedFields {
+  readonly fields: MessageFields;
+  readonly route: PeerRoute;
 }
 
 function decodeMessage(fields: MessageFields, route: PeerRoute): Message {
   const kind = KINDS.get(fields.kind);
   if (kind === undefined) throw new RangeError(`Cannot decode a Raft message of kind ${fields.kind}`);
   // Written out: spreading an object costs several times as much, and messages are many.
-  const { group, term } = fields;
+  const { group, term, fromReplica, toReplica } = fields;
   const { from, to } = route;
-  const { granted, readId, readIndex, commit, logIndex, logTerm, transfer } = fields;
+  const { granted, readId, readIndex, commit, logIndex } = fields;
   switch (kind) {
     case "preVoteRequest":
-      return { kind, group, from, to, term, lastLogIndex: logIndex, lastLogTerm: logTerm };
     case "voteRequest":
-      return { kind, group, from, to, term, lastLogIndex: logIndex, lastLogTerm: logTerm, transfer };
+      return decodeBallot(kind, { fields, route });
     case "preVoteResponse":
     case "voteResponse":
-      return { kind, group, from, to, term, granted };
+      return { kind, group, from, to, fromReplica, toReplica, term, granted };
     case "appendRequest":
-      return {
-        kind,
-        group,
-        from,
-        to,
-        term,
-        prevLogIndex: logIndex,
-        prevLogTerm: logTerm,
-        entries: fields.entries,
-        commit,
-      };
-    case "appendResponse": {
-      const { matchIndex, conflictIndex, conflictTerm } = fields;
-      return { kind, group, from, to, term, success: granted, matchIndex, conflictIndex, conflictTerm };
-    }
+      return decodeAppend(fields, route);
+    case "appendResponse":
+      return decodeAppendAnswer(fields, route);
     case "readIndexRequest":
-      return { kind, group, from, to, term, readId };
+      return { kind, group, from, to, fromReplica, toReplica, term, readId };
     case "readIndexResponse":
-      return { kind, group, from, to, term, readId, readIndex, granted };
+      return { kind, group, from, to, fromReplica, toReplica, term, readId, readIndex, granted };
     case "quietRequest":
     case "commitNotice":
-      return { kind, group, from, to, term, commit };
+      return { kind, group, from, to, fromReplica, toReplica, term, commit };
     case "snapshotNotice":
-      return { kind, group, from, to, term, index: logIndex };
+      return { kind, group, from, to, fromReplica, toReplica, term, index: logIndex };
     case "nodeHeartbeat":
-      return { kind, group, from, to, term, isAnswer: granted };
+      return { kind, group, from, to, fromReplica, toReplica, term, isAnswer: granted };
     case "timeoutNowRequest":
-      return { kind, group, from, to, term };
+      return { kind, group, from, to, fromReplica, toReplica, term };
     default:
       return unreachable(kind);
   }
+}
+
+/** Elections are rare. */
+function decodeBallot(kind: BallotKind, { fields, route }: ReceivedFields): Message {
+  const { group, term, fromReplica, toReplica, logIndex, logTerm, transfer } = fields;
+  const end = { lastLogIndex: logIndex, lastLogTerm: logTerm };
+  const request = { ...route, group, fromReplica, toReplica, term, ...end };
+  return kind === "voteRequest" ? { kind, ...request, transfer } : { kind, ...request };
+}
+
+function decodeAppend(
+  { group, term, fromReplica, toReplica, logIndex, logTerm, commit, entries }: MessageFields,
+  { from, to }: PeerRoute,
+): Message {
+  return {
+    kind: "appendRequest",
+    group,
+    from,
+    to,
+    fromReplica,
+    toReplica,
+    term,
+    prevLogIndex: logIndex,
+    prevLogTerm: logTerm,
+    entries,
+    commit,
+  };
+}
+
+function decodeAppendAnswer(
+  { group, term, fromReplica, toReplica, granted, matchIndex, conflictIndex, conflictTerm }: MessageFields,
+  { from, to }: PeerRoute,
+): Message {
+  return {
+    kind: "appendResponse",
+    group,
+    from,
+    to,
+    fromReplica,
+    toReplica,
+    term,
+    success: granted,
+    matchIndex,
+    conflictIndex,
+    conflictTerm,
+  };
 }
 
 function readMessageFields(reader: WireReader): MessageFields {
@@ -259,6 +306,8 @@ function readMessageFields(reader: WireReader): MessageFields {
     readIndex: 0,
     transfer: false,
     conflictIndex: 0,
+    fromReplica: NO_REPLICA,
+    toReplica: NO_REPLICA,
   };
   while (reader.next()) readMessageField(reader, fields);
   return fields;
@@ -307,6 +356,12 @@ function readMessageField(reader: WireReader, fields: MessageFields): void {
       return;
     case 14:
       fields.conflictIndex = reader.number();
+      return;
+    case 15:
+      fields.fromReplica = reader.number();
+      return;
+    case 16:
+      fields.toReplica = reader.number();
   }
 }
 
@@ -366,17 +421,19 @@ function encodeReminder(writer: WireWriter, reminder: Reminder): void {
   writer.number(3, reminder.index);
   writer.number(4, reminder.indexTerm);
   writer.boolean(5, reminder.isCommitted);
+  writer.number(6, reminder.replica ?? NO_REPLICA);
   writer.endMessage(start);
 }
 
 function decodeReminder(reader: WireReader): Reminder {
-  const reminder = { group: 0, term: 0, index: 0, indexTerm: 0, isCommitted: false };
+  const reminder = { group: 0, replica: NO_REPLICA, term: 0, index: 0, indexTerm: 0, isCommitted: false };
   while (reader.next()) {
     if (reader.field === 1) reminder.group = reader.number();
     else if (reader.field === 2) reminder.term = reader.number();
     else if (reader.field === 3) reminder.index = reader.number();
     else if (reader.field === 4) reminder.indexTerm = reader.number();
     else if (reader.field === 5) reminder.isCommitted = reader.boolean();
+    else if (reader.field === 6) reminder.replica = reader.number();
   }
   return reminder;
 }

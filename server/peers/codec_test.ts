@@ -14,7 +14,8 @@ import { EnvelopeReader } from "./envelope.ts";
 
 const test = suite("peers' codec");
 const BIG = Number.MAX_SAFE_INTEGER;
-const envelope = { group: 7, from: 1, to: 2, term: 3 };
+const UNNAMED = { fromReplica: 0, toReplica: 0 };
+const envelope = { group: 7, from: 1, to: 2, fromReplica: 2 ** 32 - 1, toReplica: 5, term: 3 };
 
 const EVERY_MESSAGE: readonly Message[] = [
   { kind: "preVoteRequest", ...envelope, lastLogIndex: BIG, lastLogTerm: 5 },
@@ -41,15 +42,16 @@ const EVERY_MESSAGE: readonly Message[] = [
   { kind: "quietRequest", ...envelope, commit: BIG },
   { kind: "commitNotice", ...envelope, commit: BIG },
   { kind: "snapshotNotice", ...envelope, index: BIG },
-  { kind: "nodeHeartbeat", group: 0, from: 1, to: 2, term: 0, isAnswer: false },
-  { kind: "nodeHeartbeat", group: 0, from: 1, to: 2, term: 0, isAnswer: true },
+  { kind: "timeoutNowRequest", ...envelope, ...UNNAMED },
+  { kind: "nodeHeartbeat", group: 0, from: 1, to: 2, ...UNNAMED, term: 0, isAnswer: false },
+  { kind: "nodeHeartbeat", group: 0, from: 1, to: 2, ...UNNAMED, term: 0, isAnswer: true },
 ];
 
 /** They come first, whatever stood before them. */
 const HEARTBEATS: readonly Message[] = [
   { kind: "heartbeatRequest", ...envelope, commit: 13, readRound: 0, sentAt: 2 ** 40 },
   { kind: "heartbeatRequest", ...envelope, group: 2 ** 32 - 1, commit: BIG, readRound: 99, sentAt: 0 },
-  { kind: "heartbeatResponse", ...envelope, readRound: 0, sentAt: 0 },
+  { kind: "heartbeatResponse", ...envelope, ...UNNAMED, readRound: 0, sentAt: 0 },
   { kind: "heartbeatResponse", ...envelope, term: BIG, readRound: BIG, sentAt: 0 },
 ];
 
@@ -80,8 +82,8 @@ const FULL: PeerBatch = {
   ],
   leaderships: [{ group: 1, term: 2 }, { group: 9, term: BIG }],
   reminders: [
-    { group: 1, term: 2, index: 0, indexTerm: 0, isCommitted: true },
-    { group: 9, term: BIG, index: BIG, indexTerm: 3, isCommitted: false },
+    { group: 1, replica: 0, term: 2, index: 0, indexTerm: 0, isCommitted: true },
+    { group: 9, replica: 4, term: BIG, index: BIG, indexTerm: 3, isCommitted: false },
   ],
 };
 
@@ -157,13 +159,14 @@ test("a hello comes back as it was", () => {
 
 test("a heartbeat of a thousand groups is a few bytes a group, whatever lies between", () => {
   const groups = Array.from({ length: 1_000 }, (_, at) => at);
+  const few = { ...envelope, fromReplica: 1, toReplica: 2 };
   const messages = groups.flatMap((group): Message[] => [
-    { kind: "heartbeatRequest", ...envelope, group, commit: 1_000 + group, readRound: 0, sentAt: 0 },
-    { kind: "readIndexRequest", ...envelope, group, readId: 1 },
+    { kind: "heartbeatRequest", ...few, group, commit: 1_000 + group, readRound: 0, sentAt: 0 },
+    { kind: "readIndexRequest", ...few, group, readId: 1 },
   ]);
   const heartbeats = messages.filter(({ kind }) => kind === "heartbeatRequest");
   const batch = { ...FULL, messages: heartbeats, calls: [], replies: [], leaderships: [], reminders: [] };
-  assert.ok(encode(batch).length < 6 * groups.length, `${encode(batch).length} bytes`);
+  assert.ok(encode(batch).length < 8 * groups.length, `${encode(batch).length} bytes`);
   const decoded = decodePeerBatch(encode({ ...batch, messages }), { from: 1, to: 2 }).batch.messages;
   assert.equal(decoded.filter(({ kind }) => kind === "heartbeatRequest"), heartbeats);
   assert.is(decoded.length, messages.length);

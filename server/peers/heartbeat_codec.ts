@@ -3,7 +3,7 @@
  * so that a heartbeat of a thousand groups is one message of a few bytes a group.
  *
  * ```
- * group 3 4 7 …   term 5 5 6 …   commit 81 90 12 …   readRound 0 0 2 …   sentAt 0 0 0 …
+ * group 3 4 7 …   term 5 5 6 …   commit 81 90 12 …   readRound 0 0 2 …   sentAt 0 0 0 …   …
  * ```
  *
  * Valid if and only if `group` and `term` are of equal length, and each other column is of that length or
@@ -14,12 +14,26 @@
  */
 
 import type { WireReader, WireWriter } from "../../proto/mod.ts";
-import type { HeartbeatRequest, HeartbeatResponse, Message, NodeId } from "../../raft/mod.ts";
+import {
+  type HeartbeatRequest,
+  type HeartbeatResponse,
+  type Message,
+  NO_REPLICA,
+  type NodeId,
+} from "../../raft/mod.ts";
 
 /** Messages that travel as columns. */
 export type Heartbeat = HeartbeatRequest | HeartbeatResponse;
 
-const Field = { group: 1, term: 2, commit: 3, readRound: 4, sentAt: 5 } as const;
+const Field = {
+  group: 1,
+  term: 2,
+  commit: 3,
+  readRound: 4,
+  sentAt: 5,
+  fromReplica: 6,
+  toReplica: 7,
+} as const;
 
 /** Whether `message` travels in columns. */
 export function isHeartbeat(message: Message): message is Heartbeat {
@@ -35,6 +49,8 @@ export function encodeHeartbeats(writer: WireWriter, field: number, heartbeats: 
   encodeColumn(writer, Field.commit, heartbeats.map((each) => "commit" in each ? each.commit : 0));
   encodeColumn(writer, Field.readRound, heartbeats.map(({ readRound }) => readRound));
   encodeColumn(writer, Field.sentAt, heartbeats.map(({ sentAt }) => sentAt));
+  encodeColumn(writer, Field.fromReplica, heartbeats.map((each) => each.fromReplica ?? NO_REPLICA));
+  encodeColumn(writer, Field.toReplica, heartbeats.map((each) => each.toReplica ?? NO_REPLICA));
   writer.endMessage(start);
 }
 
@@ -56,9 +72,9 @@ export interface ReceivedHeartbeats {
 
 /** Reads the columns of a nested message. */
 export function readColumns(reader: WireReader): HeartbeatColumns {
-  const columns: (readonly number[])[] = [[], [], [], [], [], []];
+  const columns: (readonly number[])[] = [[], [], [], [], [], [], [], []];
   while (reader.next()) {
-    if (reader.field <= Field.sentAt) columns[reader.field] = reader.numbers();
+    if (reader.field <= Field.toReplica) columns[reader.field] = reader.numbers();
   }
   return columns;
 }
@@ -77,6 +93,8 @@ export function addHeartbeats(messages: Message[], { kind, route, columns }: Rec
       group: groups[position]!,
       from: route.from,
       to: route.to,
+      fromReplica: valueAt(Field.fromReplica, position),
+      toReplica: valueAt(Field.toReplica, position),
       term: valueAt(Field.term, position),
       readRound: valueAt(Field.readRound, position),
       sentAt: valueAt(Field.sentAt, position),

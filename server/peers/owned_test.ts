@@ -22,6 +22,8 @@ function batchOf(entryBytes: number): PeerBatch {
     group: 3,
     from: 1,
     to: 2,
+    fromReplica: 3,
+    toReplica: 1,
     term: 4,
     prevLogIndex: 5,
     prevLogTerm: 4,

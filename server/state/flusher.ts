@@ -41,7 +41,7 @@ export class Flusher {
   readonly #wanted = new Set<GroupId>();
   #flushing: GroupId | undefined;
   #flushEnded: Promise<void> = Promise.resolve();
-  #isCompacting = false;
+  #compacting: GroupId | undefined;
   readonly #flushRests: GroupRests;
   readonly #compactionRests: GroupRests;
   #isClosed = false;
@@ -60,9 +60,21 @@ export class Flusher {
     return this.#flushRests.reason ?? this.#compactionRests.reason;
   }
 
+  /** Whether the store of the group is being flushed or merged. */
+  isBusy(group: GroupId): boolean {
+    return this.#flushing === group || this.#compacting === group;
+  }
+
   /** The group is to be flushed, as soon as it is its turn. */
   want(group: GroupId): void {
     this.#wanted.add(group);
+  }
+
+  /** The replica of the group has left: what failed with it was another one's. */
+  forget(group: GroupId): void {
+    this.#wanted.delete(group);
+    this.#flushRests.forget(group);
+    this.#compactionRests.forget(group);
   }
 
   /** Begins what is due. Called at the beginning of a turn, when all that was handed out has been applied. */
@@ -138,13 +150,14 @@ export class Flusher {
   /** One that cannot apply what it was handed does not stand where its membership does. */
   #flushable(group: GroupId): HostedReplica | undefined {
     const { replicas, stores } = this.#options;
-    const replica = replicas.get(group);
-    return replica?.stallReason === undefined && !stores.get(group).isInstalling ? replica : undefined;
+    const [replica, state] = [replicas.get(group), stores.all.get(group)];
+    const isOccupied = state === undefined || state.isInstalling || state.isLeaving;
+    return replica?.stallReason === undefined && !isOccupied ? replica : undefined;
   }
 
   #maybeCompact(): void {
-    if (this.#isCompacting || !this.#compactionRests.mayTry) return;
-    const states = [...this.#options.stores.all.values()];
+    if (this.#compacting !== undefined || !this.#compactionRests.mayTry) return;
+    const states = [...this.#options.stores.all.values()].filter(({ isLeaving }) => !isLeaving);
     for (const state of states) {
       state.noteTables();
       // A snapshot may have taken the place of what could not be merged.
@@ -160,7 +173,7 @@ export class Flusher {
 
   async #compact(state: ReplicaStore): Promise<void> {
     const { group, store } = state;
-    this.#isCompacting = true;
+    this.#compacting = group;
     try {
       if (await store.compact()) this.compactions++;
       this.#compactionRests.noteSuccess(group);
@@ -168,7 +181,7 @@ export class Flusher {
       state.noteError(error);
       if (!this.#isClosed) this.#compactionRests.noteFailure(group, error);
     } finally {
-      this.#isCompacting = false;
+      this.#compacting = undefined;
     }
   }
 }

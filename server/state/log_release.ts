@@ -22,13 +22,15 @@
  * @module
  */
 
-import type {
-  FollowerProgress,
-  GroupId,
-  GroupPersist,
-  LogIndex,
-  MultiRaft,
-  RaftStatus,
+import {
+  type FollowerProgress,
+  type GroupId,
+  type GroupPersist,
+  type LogIndex,
+  type MultiRaft,
+  NO_REPLICA,
+  type RaftStatus,
+  type ReplicaId,
 } from "../../raft/mod.ts";
 import type { WalPosition, WalRecord, WalStats } from "../../wal-wasm/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
@@ -65,6 +67,8 @@ export interface LogReleaseOptions {
   readonly budget: StateBudget;
   /** The records of what is to be durable. */
   readonly encode: (persist: readonly WrittenGroup[]) => WalRecord[];
+  /** The record that says that replicas of the group up to this one are gone. */
+  readonly encodeGone: (group: GroupId, replicaId: ReplicaId) => WalRecord;
   /** They know of which groups a snapshot is made, or on its way from here, and where it ends. */
   readonly holders: readonly { heldIndex(group: GroupId): LogIndex | undefined }[];
 }
@@ -74,7 +78,8 @@ interface Release {
   readonly group: GroupId;
   /** Of the first entry that is needed; `undefined` if all that is needed is in `persist`. */
   readonly segment: number | undefined;
-  readonly persist: WrittenGroup;
+  readonly persist?: GroupPersist;
+  readonly records: readonly WalRecord[];
 }
 
 /** What of a group is written to the log. */
@@ -140,10 +145,10 @@ export class LogRelease {
   }
 
   #releaseOf(group: GroupId): Release | undefined {
-    const { flusher, multiRaft, places, stores, wal } = this.#options;
+    const { encode, flusher, multiRaft, places, stores, wal } = this.#options;
     const state = stores.all.get(group);
     const status = multiRaft.status(group);
-    if (state === undefined || status === undefined) return undefined;
+    if (state === undefined || status === undefined) return this.#releaseOfGone(group);
     // A snapshot that is being switched to may count no entry that is in the log by now: behind that place
     // none of them must be written again.
     if (state.isInstalling) return undefined;
@@ -155,7 +160,17 @@ export class LogRelease {
     if (isInOldest && status.applied > index) return void flusher.want(group);
     const above = isInOldest ? index : status.lastIndex;
     const persist = multiRaft.persistAgain(group, above);
-    return persist && { group, segment: isInOldest ? undefined : segment, persist: { ...persist, point } };
+    if (persist === undefined) return undefined;
+    const records = encode([{ ...persist, point }]);
+    return { group, segment: isInOldest ? undefined : segment, persist, records };
+  }
+
+  /** Of a replica that has left, what is needed is that it has. */
+  #releaseOfGone(group: GroupId): Release | undefined {
+    const { encodeGone, multiRaft } = this.#options;
+    const replicaId = multiRaft.goneThrough(group);
+    if (replicaId === NO_REPLICA) return undefined;
+    return { group, segment: undefined, records: [encodeGone(group, replicaId)] };
   }
 
   /** The log says where the states stand that have come as snapshots, in case their stores are lost. */
@@ -176,15 +191,18 @@ export class LogRelease {
   }
 
   async #write(releases: readonly Release[]): Promise<void> {
-    const { encode, places, wal } = this.#options;
-    const records = encode(releases.map(({ persist }) => persist));
+    const { multiRaft, places, wal } = this.#options;
+    const records = releases.flatMap((release) => release.records);
     if (!wal.hasRoomFor(bytesOf(records))) return;
     this.#isWriting = true;
     try {
       const position = await wal.append(records);
       for (const { group, segment, persist } of releases) {
-        const [first] = persist.entries;
-        if (first !== undefined) places.note({ group, index: first.index, segment: position.segment });
+        const first = persist?.entries[0];
+        const isHere = multiRaft.replicaId(group) === (persist?.replicaId ?? NO_REPLICA);
+        if (first !== undefined && isHere) {
+          places.note({ group, index: first.index, segment: position.segment });
+        }
         const needed = Math.min(segment ?? position.segment, position.segment);
         wal.releaseBefore(group, { segment: needed, offset: 0 });
         this.releases++;

@@ -36,6 +36,7 @@ test("while a snapshot is switched to, no entry of its group is written again be
       logBytes: 0,
       status: (group: GroupId) => ({ group, applied: 5, lastIndex: 9 }),
       persistAgain: (group: GroupId) => ({ group, entries: [] }),
+      replicaId: () => 0,
     },
     stores: { all },
     flusher: {},

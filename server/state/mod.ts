@@ -16,14 +16,16 @@
  * **Read in this order.** `replica_store.ts`: one replica's store. `state_stores.ts`: all of them.
  * `budget.ts`: how large things may become. `flusher.ts` with `group_rests.ts`, `entry_places.ts`,
  * `log_release.ts`. `replica_snapshots.ts`: how a state is given away, and taken up; `backup_source.ts`:
- * given to a backup. `verifier.ts` and
- * `repair.ts`: how damage is found, and made whole. `state_keeper.ts`: all of it together.
+ * given to a backup. `verifier.ts` and `repair.ts`: how damage is found, and made whole. `replica_drops.ts`:
+ * how a replica leaves. `state_keeper.ts`: all of it together.
  *
  * **Invariants**
  *
  * - A store's point is an entry that was applied, and the store holds all that the entries up to there amount
  *   to, sessions and time included.
  * - Nothing that a restart would need is let go of before what takes its place is durable.
+ * - Of a replica that has left, nothing is removed before the log says that it has; nothing comes in its
+ *   place before all is removed.
  *
  * @module
  */
@@ -31,8 +33,7 @@
 export { type AskedBudget, type StateBudget, stateBudget } from "./budget.ts";
 export { EntryPlaces } from "./entry_places.ts";
 export type { WrittenGroup } from "./log_release.ts";
-export { metaOfPoint, pointMembership } from "./point_membership.ts";
-export type { ReplicaStore } from "./replica_store.ts";
+export { metaOfPoint, pointMembership, type ReplicaStore } from "./replica_store.ts";
 export { type StateFigures, StateKeeper, type StateKeeperStats, type StoreFigures } from "./state_keeper.ts";
 export { isStateError, StateStores, type StoreSizes } from "./state_stores.ts";
 export type { LogPoint } from "../storage/mod.ts";

@@ -68,8 +68,15 @@ export class Repair {
     for (const group of this.#said) {
       if (damaged.some((state) => state.group === group)) continue;
       this.#said.delete(group);
-      logger.info("The state of group {group} is whole again", { group });
+      // What is not needed any more is not whole.
+      if (this.#isNeeded(group)) logger.info("The state of group {group} is whole again", { group });
     }
+  }
+
+  /** The replica of the group has left. */
+  forget(group: GroupId): void {
+    this.#said.delete(group);
+    this.#stalled.delete(group);
   }
 
   #handOverStalled(): void {
@@ -84,10 +91,13 @@ export class Repair {
   }
 
   #damaged(): readonly ReplicaStore[] {
-    const { replicas, stores } = this.#options;
-    // One that has moved away is asked by nobody, and fed by nobody.
-    const isNeeded = (group: GroupId) => replicas.get(group)?.isAssigned === true;
-    return [...stores.all.values()].filter(({ damage, group }) => damage !== undefined && isNeeded(group));
+    const states = [...this.#options.stores.all.values()];
+    return states.filter(({ damage, group }) => damage !== undefined && this.#isNeeded(group));
+  }
+
+  /** One that has moved away is asked by nobody, and fed by nobody. */
+  #isNeeded(group: GroupId): boolean {
+    return this.#options.replicas.get(group)?.isAssigned === true;
   }
 
   #repair({ group, damage }: ReplicaStore): void {

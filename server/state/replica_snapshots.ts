@@ -28,8 +28,7 @@ import {
 import { StateReadError } from "../kv/mod.ts";
 import type { EntryPlaces } from "./entry_places.ts";
 import type { Flusher } from "./flusher.ts";
-import { metaOfPoint } from "./point_membership.ts";
-import type { ReplicaStore } from "./replica_store.ts";
+import { metaOfPoint, type ReplicaStore } from "./replica_store.ts";
 import type { StateStores } from "./state_stores.ts";
 
 /** Between two looks whether the log is written, or the new state can be read. */
@@ -86,8 +85,7 @@ export class ReplicaSnapshots {
     const replica = replicas.get(group);
     const index = replica?.machine.appliedIndex ?? 0;
     // One that cannot apply what is committed would only be asked for the next snapshot.
-    const state = stores.get(group);
-    const isFit = replica?.stallReason === undefined && state.damage === undefined && !state.isInstalling;
+    const isFit = replica?.stallReason === undefined && this.#isFree(group);
     if (index === 0 || !isFit) return undefined;
     this.#opening.set(group, index);
     try {
@@ -95,7 +93,10 @@ export class ReplicaSnapshots {
     } finally {
       this.#opening.delete(group);
     }
-    const snapshot = stores.get(group).store.openSnapshot();
+    // It may have left meanwhile.
+    const state = stores.all.get(group);
+    if (state === undefined || state.isLeaving) return undefined;
+    const snapshot = state.store.openSnapshot();
     const description = encodeSnapshotDescription(snapshot);
     return {
       point: snapshot.point,
@@ -121,8 +122,11 @@ export class ReplicaSnapshots {
     const { replicas, stores } = this.#options;
     const snapshot = decodeSnapshotDescription(description);
     const replica = replicas.get(group);
-    const isDamaged = stores.get(group).damage !== undefined;
-    if (replica === undefined || !isWanted(snapshot.point, { replica, isDamaged })) return undefined;
+    const { damage, isLeaving } = stores.get(group);
+    const isDamaged = damage !== undefined;
+    if (isLeaving || replica === undefined || !isWanted(snapshot.point, { replica, isDamaged })) {
+      return undefined;
+    }
     await this.#installs.get(group)?.abandon();
     // What is applied from now on is no more than the snapshot has.
     if (isDamaged) replica.hold();
@@ -166,6 +170,22 @@ export class ReplicaSnapshots {
       }
       inbox.push({ kind: "installed", group });
     }
+  }
+
+  /** Whether a state of the group is being given away, or taken up. */
+  isBusy(group: GroupId): boolean {
+    return this.#opening.has(group) || this.#options.stores.get(group).isInstalling;
+  }
+
+  /** The replica leaves, and nothing of it is under way. */
+  forget(group: GroupId): void {
+    this.switched.delete(group);
+    this.#installs.delete(group);
+  }
+
+  #isFree(group: GroupId): boolean {
+    const state = this.#options.stores.all.get(group);
+    return state !== undefined && state.damage === undefined && !state.isInstalling && !state.isLeaving;
   }
 
   #noteSwitched(state: ReplicaStore): void {
@@ -223,8 +243,8 @@ export class ReplicaSnapshots {
         return await this.#restore(replica, meta);
       } catch (error) {
         if (!(error instanceof StateReadError)) throw error;
-        // Damaged since it was verified: another one has to come.
-        if (error.isDamaged) return state.lose(replica, meta);
+        // Damaged since it was verified: another one has to come. One that leaves needs none.
+        if (error.isDamaged || state.isLeaving) return state.lose(replica, meta);
         await this.#pause();
       }
     }

@@ -6,11 +6,17 @@
  * @module
  */
 
-import type { GroupId, SnapshotMeta } from "../../raft/mod.ts";
+import {
+  decodeMembership,
+  encodeMembership,
+  type GroupId,
+  type Membership,
+  type SnapshotMeta,
+} from "../../raft/mod.ts";
 import type { HostedReplica } from "../calls/mod.ts";
+import { NO_MEMBERS } from "../cluster/mod.ts";
 import { type StateChange, StateReadError, type StateRow, type StateStore } from "../kv/mod.ts";
 import { type LogPoint, StorageError, type Store } from "../storage/mod.ts";
-import { pointMembership } from "./point_membership.ts";
 
 /** Rows of what a machine has in memory that are written within one turn: a millisecond or two. */
 const UNSAVED_AT_ONCE = 1_000;
@@ -24,6 +30,8 @@ export class ReplicaStore implements StateStore {
   readonly store: Store;
   /** Whether another state is taking its place: nothing is written meanwhile. */
   isInstalling = false;
+  /** Whether its replica is about to leave: nothing is begun with it any more. */
+  isLeaving = false;
   /** Up to where the log was let go of for a store that is lost: the state comes from elsewhere. */
   lost: LogPoint | undefined;
   #damage: string | undefined;
@@ -170,6 +178,20 @@ export class ReplicaStore implements StateStore {
       logFloor: this.logFloor,
     };
   }
+}
+
+/**
+ * The bytes of a membership in a point; none for that of nobody, which a replica has that is fed from its
+ * group's first entry on, until the entry comes that takes it in.
+ */
+export function pointMembership(membership: Membership): Uint8Array {
+  return membership.voters.length === 0 ? new Uint8Array(0) : encodeMembership(membership);
+}
+
+/** Where a state stands that is in a store up to its point. */
+export function metaOfPoint({ index, term, membership, membershipIndex }: LogPoint): SnapshotMeta {
+  const members = membership.length === 0 ? NO_MEMBERS : decodeMembership(membership);
+  return { index, term, membership: members, membershipIndex };
 }
 
 function beginsWith(key: Uint8Array, prefix: Uint8Array): boolean {

@@ -18,6 +18,7 @@ import type { StateBudget } from "./budget.ts";
 import type { EntryPlaces } from "./entry_places.ts";
 import { Flusher } from "./flusher.ts";
 import { LogRelease, type LogReleaseOptions } from "./log_release.ts";
+import { ReplicaDrops, type ReplicaDropsOptions } from "./replica_drops.ts";
 import { ReplicaSnapshots, type ReplicaSnapshotsOptions } from "./replica_snapshots.ts";
 import { Repair } from "./repair.ts";
 import type { StateStores } from "./state_stores.ts";
@@ -36,9 +37,12 @@ export interface StateKeeperOptions {
   readonly clock: Clock;
   readonly transport: Pick<PeerTransport, "askSnapshot">;
   /** Told when a replica stands on another state. */
-  readonly inbox: ReplicaSnapshotsOptions["inbox"];
+  readonly inbox: ReplicaSnapshotsOptions["inbox"] & ReplicaDropsOptions["inbox"];
   /** The records of what is to be durable. */
   readonly encode: LogReleaseOptions["encode"];
+  /** See {@linkcode ReplicaDropsOptions}, as for the next. */
+  readonly encodeGone: ReplicaDropsOptions["encodeGone"];
+  readonly leave: ReplicaDropsOptions["leave"];
 }
 
 /** What it has done since it was made. */
@@ -53,6 +57,8 @@ export interface StateKeeperStats {
   readonly repaired: number;
   /** Tables that were read again and found sound. */
   readonly verified: number;
+  /** Replicas that have left. */
+  readonly drops: number;
   readonly snapshotsSent: number;
   readonly snapshotBytesSent: number;
   readonly receiving: SnapshotReceiverStats;
@@ -81,6 +87,7 @@ export class StateKeeper {
   readonly #snapshots: ReplicaSnapshots;
   readonly #sender: SnapshotSender;
   readonly #receiver: SnapshotReceiver;
+  readonly #drops: ReplicaDrops;
 
   constructor(options: StateKeeperOptions) {
     const { clock, transport } = options;
@@ -90,15 +97,21 @@ export class StateKeeper {
     this.#sender = new SnapshotSender({ source: this.#snapshots, clock });
     this.#receiver = new SnapshotReceiver({ target: this.#snapshots, transport, clock });
     const holders = [this.#snapshots, this.#sender];
-    const flusher = this.#flusher;
-    this.#release = new LogRelease({ ...options, flusher, snapshots: this.#snapshots, holders });
-    this.#repair = new Repair({ ...options, receiver: this.#receiver });
+    const [flusher, snapshots] = [this.#flusher, this.#snapshots];
+    const [sender, receiver] = [this.#sender, this.#receiver];
+    this.#release = new LogRelease({ ...options, flusher, snapshots, holders });
+    this.#repair = new Repair({ ...options, receiver });
     this.#verifier = new Verifier(options);
+    const repair = this.#repair;
+    this.#drops = new ReplicaDrops({ ...options, flusher, snapshots, sender, receiver, repair });
   }
 
-  /** Why stores cannot be flushed, or their tables not merged; `undefined` while they can. */
+  /**
+   * Why stores cannot be flushed, their tables not merged, or their files not removed; `undefined` while they
+   * can.
+   */
   get trouble(): string | undefined {
-    return this.#flusher.trouble;
+    return this.#flusher.trouble ?? this.#drops.trouble;
   }
 
   /** What of the states here is damaged, and where; `undefined` while nothing is. */
@@ -115,6 +128,7 @@ export class StateKeeper {
       installed: this.#snapshots.installed,
       repaired: this.#snapshots.repaired,
       verified: this.#verifier.verified,
+      drops: this.#drops.drops,
       snapshotsSent: sent,
       snapshotBytesSent: bytesSent,
       receiving: this.#receiver.stats,
@@ -146,7 +160,12 @@ export class StateKeeper {
 
   /** A replica here cannot be fed from the log any more. */
   fetchSnapshot(wanted: SnapshotWanted): void {
-    this.#receiver.want(wanted);
+    if (!this.#drops.isLeaving(wanted.group)) this.#receiver.want(wanted);
+  }
+
+  /** The replica of the group here is gone for good, as the cluster's state says. */
+  drop(group: GroupId): void {
+    this.#drops.want(group);
   }
 
   /** A member wants a snapshot, or a part of one. */
@@ -171,7 +190,8 @@ export class StateKeeper {
     this.#sender.tick();
     this.#repair.tick();
     this.#verifier.tick();
-    return this.#release.tick();
+    const writing = [this.#drops.tick(), this.#release.tick()].filter((each) => each !== undefined);
+    return writing.length === 0 ? undefined : Promise.all(writing).then(() => {});
   }
 
   /** Ends what is under way, and closes the stores; what is not flushed is in the log. */
@@ -181,6 +201,6 @@ export class StateKeeper {
     // It reads from the stores.
     this.#sender.close();
     // A snapshot that is being verified notices only by its store that it is to end.
-    await Promise.all([this.#receiver.close(), this.#options.stores.close()]);
+    await Promise.all([this.#receiver.close(), this.#drops.close(), this.#options.stores.close()]);
   }
 }

@@ -44,6 +44,10 @@ class Bench {
       transport: { askSnapshot: (_, request) => source().answerSnapshot(2, request) },
       inbox: { push() {} },
       encode: () => [],
+      encodeGone: () => {
+        throw new Error("no replica leaves");
+      },
+      leave: () => {},
     });
   }
 

@@ -38,6 +38,8 @@ export interface StateStoresOptions {
 }
 
 const STATE_NAME = "state";
+/** In a directory whose group has left and whose files are being removed; the last of them to go. */
+const GONE_NAME = "GONE";
 const logger = getLogger(["prkdb", "server"]);
 
 /** See the module comment. */
@@ -48,6 +50,8 @@ export class StateStores {
   readonly #states = new Map<GroupId, ReplicaStore>();
   /** Of each group the number in the name of its directory; 1 stands for none. */
   readonly #generations = new Map<GroupId, number>();
+  /** Stores that were taken out of use and are still being removed. */
+  readonly #leaving = new Map<GroupId, PromiseWithResolvers<void>>();
 
   private constructor(options: StateStoresOptions) {
     this.#options = options;
@@ -67,7 +71,7 @@ export class StateStores {
     await fileSystem.syncDirectory(directory);
     try {
       stores.#noteDirectories(await fileSystem.listDirectories(stores.#directory));
-      for (const group of stores.#generations.keys()) await stores.ensure(group);
+      for (const group of stores.#generations.keys()) await stores.#openFound(group);
       return stores;
     } catch (error) {
       await stores.close();
@@ -98,11 +102,13 @@ export class StateStores {
   }
 
   /**
-   * Opens the store of a group unless it is, and makes it if there is none.
+   * Opens the store of a group unless it is, and makes it if there is none, as soon as one that was taken out
+   * of use is removed.
    *
    * @throws {StorageError} when it cannot be opened
    */
   async ensure(group: GroupId): Promise<ReplicaStore> {
+    await this.#leaving.get(group)?.promise;
     const known = this.#states.get(group);
     if (known !== undefined) return known;
     const state = new ReplicaStore(group, await this.#openStore(group));
@@ -161,10 +167,81 @@ export class StateStores {
     return this.#generations.get(group) ?? 1;
   }
 
+  /** Takes the store of a group out of use, for good: its files are to be removed. */
+  take(group: GroupId): ReplicaStore {
+    const state = this.get(group);
+    this.#states.delete(group);
+    this.#leaving.set(group, Promise.withResolvers());
+    return state;
+  }
+
+  /**
+   * Removes the files of a store that was taken out of use and is closed, and of damaged ones before it.
+   * Where that is interrupted, the next start goes on with it: a mark says what they are, until nothing else
+   * is left.
+   *
+   * @throws {Error} when the disk refuses it; it can be tried again
+   */
+  async removeFiles(group: GroupId): Promise<void> {
+    const { fileSystem } = this.#options;
+    const directories = this.#directoriesOf(group);
+    const marked = directories.at(-1)!;
+    (await fileSystem.create(joinPath(marked, GONE_NAME))).close();
+    await fileSystem.syncDirectory(marked);
+    for (const directory of directories) await this.#empty(directory);
+    await fileSystem.remove(joinPath(marked, GONE_NAME));
+    await fileSystem.syncDirectory(marked);
+  }
+
+  /** The files of a store that was taken out of use are removed: there may be another one. */
+  noteRemoved(group: GroupId): void {
+    this.#leaving.get(group)?.resolve();
+    this.#leaving.delete(group);
+  }
+
+  /**
+   * Closes and removes the store of a group, if there is one, of which nothing is under way.
+   *
+   * @throws {Error} when the disk refuses it
+   */
+  async discard(group: GroupId): Promise<void> {
+    if (!this.#states.has(group)) return;
+    await this.take(group).store.close();
+    await this.removeFiles(group);
+    this.noteRemoved(group);
+  }
+
   /** Gives up all files; what is not flushed is in the log. */
   async close(): Promise<void> {
     await Promise.all([...this.#states.values()].map(({ store }) => store.close()));
     this.#states.clear();
+  }
+
+  /** What is in a group's directories: stores, what is left of those that were being removed, or nothing. */
+  async #openFound(group: GroupId): Promise<void> {
+    const names: string[] = [];
+    for (const directory of this.#directoriesOf(group)) names.push(...await this.#filesIn(directory));
+    if (names.includes(GONE_NAME)) await this.removeFiles(group);
+    else if (names.length > 0) await this.ensure(group);
+  }
+
+  /** All but the mark goes. */
+  async #empty(directory: string): Promise<void> {
+    const { fileSystem } = this.#options;
+    const names = (await this.#filesIn(directory)).filter((name) => name !== GONE_NAME);
+    if (names.length === 0) return;
+    for (const name of names) await fileSystem.remove(joinPath(directory, name));
+    await fileSystem.syncDirectory(directory);
+  }
+
+  async #filesIn(directory: string): Promise<readonly string[]> {
+    return await this.#options.fileSystem.list(directory);
+  }
+
+  /** Those that a group has or has had; the last one is in use. */
+  #directoriesOf(group: GroupId): readonly string[] {
+    const names = Array.from({ length: this.#generationOf(group) }, (_, at) => nameOf(group, at + 1));
+    return names.map((name) => joinPath(this.#directory, name));
   }
 }
 

@@ -38,7 +38,7 @@ export class Verifier {
     const nowMs = clock.monotonicMs();
     if (this.#isReading || nowMs < this.#nextMs) return;
     this.#nextMs = nowMs + budget.verifyEveryMs;
-    const states = [...stores.all.values()];
+    const states = [...stores.all.values()].filter(({ isLeaving }) => !isLeaving);
     const state = states[this.#turn++ % states.length];
     if (state !== undefined) void this.#verify(state);
   }

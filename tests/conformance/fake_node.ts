@@ -187,6 +187,7 @@ export class FakeNode implements NodeApi {
         reached: true,
       }],
       replicas: [{
+        replicaId: 1,
         partitionId: 0,
         group: 1,
         role: "leader",

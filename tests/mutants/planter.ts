@@ -28,6 +28,13 @@ export interface Mutant {
   readonly edits: readonly Edit[];
 }
 
+/** A bug of the core; the files of its edits are paths from `raft/`. */
+export interface PlantedBug {
+  readonly name: string;
+  readonly caughtBy: "schedules" | "scripts";
+  readonly edits: readonly Edit[];
+}
+
 /** Copies of the project with bugs in them, until it is disposed of. */
 export class Planter {
   readonly #folder: string;

@@ -6,14 +6,8 @@
  * @module
  */
 
-import type { Edit, Mutant } from "./planter.ts";
-
-/** A named bug; the files of its edits are paths from `raft/`. */
-export interface PlantedBug {
-  readonly name: string;
-  readonly caughtBy: "schedules" | "scripts";
-  readonly edits: readonly Edit[];
-}
+import type { Mutant, PlantedBug } from "./planter.ts";
+import { REPLICA_BUGS } from "./replica_bugs.ts";
 
 /** See the module comment. */
 export const PLANTED_BUGS: readonly PlantedBug[] = [
@@ -122,8 +116,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     caughtBy: "scripts",
     edits: [{
       file: "promises.ts",
-      find: "if (term >= reminder.term && (!isOwed || isHeld)) return undefined;",
-      replace: "if (term >= 0 || !isOwed || isHeld) return undefined;",
+      find: "if (isSame && term >= reminder.term && (!isOwed || isHeld)) return undefined;",
+      replace: "if (isSame || term >= 0 || !isOwed || isHeld) return undefined;",
     }],
   },
   {
@@ -422,7 +416,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     caughtBy: "scripts",
     edits: [{
       file: "reconfiguration.ts",
-      find: "  if (!isVoter(membership, self)) return stepDown(state, progress);\n",
+      find: "  if (!state.isVoter) return stepDown(state, progress);\n",
       replace: "",
     }],
   },
@@ -543,7 +537,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "a replica stands for election while its state is exchanged",
     caughtBy: "scripts",
-    edits: [{ file: "state.ts", find: "return !this.isSuspended && isVoter(", replace: "return isVoter(" }],
+    edits: [{
+      file: "state.ts",
+      find: "return !this.isSuspended && this.isVoter &&",
+      replace: "return this.isVoter &&",
+    }],
   },
   {
     name: "what is written again lacks the term in which entries were replaced",
@@ -582,6 +580,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       replace: "return message.index < 0 ? onSnapshotNotice(state, message) : undefined;",
     }],
   },
+  ...REPLICA_BUGS,
 ];
 
 /** The same bugs, with the paths that the planter wants: from the root. */

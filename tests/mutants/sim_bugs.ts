@@ -194,17 +194,44 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     }],
   },
   {
-    name: "a replica that moves away forgets what it has promised",
+    name: "a replica leaves before its group is known to be without it",
     edits: [{
       file: "server/node/replica_set.ts",
-      find: "      replica.isAssigned = isAssigned;",
-      replace: "      replica.isAssigned = isAssigned;\n" +
-        "      if (!isAssigned) {\n" +
-        "        multiRaft.removeGroup(group);\n" +
-        "        this.#ofPartitions.delete(group);\n" +
-        "        this.#all.delete(group);\n" +
-        "        continue;\n" +
-        "      }",
+      find: "const isGone = isFounded && isReplicaGone(partition, { nodeId, replicaId });",
+      replace: "const isGone = isFounded && (isReplicaGone(partition, { nodeId, replicaId }) || !isListed);",
+    }],
+  },
+  {
+    name: "a dropped replica comes back by replay",
+    edits: [{
+      file: "server/node/replica_set.ts",
+      find: "    if (replicaId <= multiRaft.goneThrough(group)) return undefined;\n",
+      replace: "",
+    }],
+  },
+  {
+    name: "a replica leaves by a state that does not know it yet",
+    edits: [{
+      file: "server/cluster/cluster_state.ts",
+      find: "replicaId > 0 && replicaId < partition.nextReplicaId &&",
+      replace: "replicaId > 0 &&",
+    }],
+  },
+  {
+    name: "an id is used again",
+    edits: [{
+      file: "server/cluster/cluster_state.ts",
+      find: 'replicas: target, former: [], replicaIds, changeId: "" };',
+      replace: 'replicas: target, former: [], replicaIds, changeId: "",\n' +
+        "    nextReplicaId: Math.max(...replicaIds.values()) + 1 };",
+    }],
+  },
+  {
+    name: "what a replica that has left had written is its successor's",
+    edits: [{
+      file: "server/node/recovery.ts",
+      find: "if (goneThrough < state.replicaId) return;",
+      replace: "if (goneThrough >= 0) return;",
     }],
   },
   {
@@ -249,8 +276,8 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "a leader that is to go waits for a voter that is down",
     edits: [{
       file: "server/cluster/membership_driver.ts",
-      find: "    else if (newcomers.length > 0) this.#change(",
-      replace: "    else if (newcomers.length === target.voters.length) this.#change(",
+      find: "    else if (newcomers.length > 0) {",
+      replace: "    else if (newcomers.length === target.voters.length) {",
     }],
   },
   {
@@ -411,8 +438,8 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "term and vote go with a segment",
     edits: [{
       file: "server/state/log_release.ts",
-      find: "encode(releases.map(({ persist }) => persist))",
-      replace: "encode(releases.map(({ persist: { group, entries } }) => ({ group, entries })))",
+      find: "const records = encode([{ ...persist, point }]);",
+      replace: "const records = encode([{ group, entries: persist.entries, point }]);",
     }],
   },
   {

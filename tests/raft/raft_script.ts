@@ -4,8 +4,10 @@
  * | command | does |
  * |---|---|
  * | `cluster 1 2 3 [voters=1,2] [timeout=10 …]` | declares the nodes, all of them voters unless said
- * otherwise; options are those of the core, `lease=yes`, or `priority=2,3,1` |
- * | `state N [log=1,1,2] [snapshot=3/1] [term= vote= commit=]` | what N starts from; `log` holds the terms |
+ * otherwise; options are those of the core, `lease=yes`, `priority=2,3,1`, or `replicas=yes` for replicas
+ * with ids, at first those of their nodes |
+ * | `state N [log=1,1,2] [snapshot=3/1] [term= vote= commit= replica=]` | what N starts from; `log` holds the
+ * terms |
  * | `elect N` | lets the others fall silent until N leads, and says which term |
  * | `tick N [count]` · `tick all [count]` | time passes, nothing else happens |
  * | `pause N TICKS` | N stands still: its clock goes on, its ticks do not |
@@ -14,8 +16,10 @@
  * | `floor N INDEX` | no read asked from now on is answered by N from below INDEX |
  * | `reading N` · `refuse N` | the reads for which the next turn of N opens a round; refuses followers' |
  * | `remind N TO` | N says what TO has promised to it (`raft/promises.ts`) |
+ * | `replicas N\|all [1=1 2=4 …]` | N hears which replica each node has (`raft/replica_ids.ts`) |
  * | `prefer N\|all [priority=2,3,1]` | changes the order in which N thinks that replicas should lead |
- * | `change N voters=1,2 [learners=3]` | asks N to change the membership |
+ * | `change N voters=1,2 [learners=3] [replicas=1,2,5]` | asks N to change the membership; the ids are those
+ * of voters and learners in their order |
  * | `begin N` · `finish N` · `turn N` | the halves of a turn, before and after the disk; or all of it |
  * | `crash N` · `start N` | N dies, without what was not persisted; comes back |
  * | `format N [log= …]` | what is on the disk of N from now on, as of `state`; N is down |
@@ -121,7 +125,12 @@ export class RaftScript {
         return refusal(this.#node(first).core.transferLeadership(GROUP, second ?? 0));
       case "change": {
         const ids = (name: string) => command.options.get(name)?.split(",").map(Number) ?? [];
-        const target = { voters: ids("voters"), learners: ids("learners") };
+        const named = ids("replicas").map((
+          id,
+          place,
+        ) => [[...ids("voters"), ...ids("learners")][place]!, id]);
+        const replicaIds = new Map(named as [number, number][]);
+        const target = { voters: ids("voters"), learners: ids("learners"), replicaIds };
         const result = this.#node(first).core.changeMembership(GROUP, target);
         return result.accepted ? [`the change is ${result.index}/${result.term}`] : refusal(result);
       }
@@ -129,6 +138,12 @@ export class RaftScript {
         const order = command.options.get("priority")?.split(",").map(Number) ?? [];
         const nodes = command.words[0] === "all" ? this.#started.nodes : [this.#node(first)];
         for (const node of nodes) node.raft?.setPriority(GROUP, order);
+        return [];
+      }
+      case "replicas": {
+        const ids = new Map([...command.options].map(([node, id]) => [Number(node), Number(id)]));
+        const nodes = command.words[0] === "all" ? this.#started.nodes : [this.#node(first)];
+        for (const node of nodes) node.raft?.setReplicas(GROUP, ids);
         return [];
       }
       case "floor":
@@ -179,7 +194,7 @@ export class RaftScript {
         cluster.crash(this.#node(first));
         return [];
       case "format":
-        this.#node(first).disk.format(GROUP, this.#parseState(command));
+        cluster.format(this.#node(first), GROUP, this.#parseState(command));
         return [];
       case "start":
         cluster.start(this.#node(first));
@@ -295,8 +310,9 @@ export class RaftScript {
   #remind(witness: ModelNode, node: ModelNode): readonly string[] {
     const reminders = witness.core.remindersFor(node.id);
     node.core.mustKeep(reminders, witness.id);
-    return reminders.map(({ term, index, indexTerm, isCommitted }) =>
-      `term ${term} entry ${index}/${indexTerm}${isCommitted ? "" : " while in that term"}`
+    return reminders.map(({ replica = 0, term, index, indexTerm, isCommitted }) =>
+      `${replica === 0 ? "" : `replica ${replica} `}term ${term} entry ${index}/${indexTerm}` +
+      (isCommitted ? "" : " while in that term")
     );
   }
 
@@ -356,6 +372,7 @@ export class RaftScript {
       voters: this.#voters,
       seed: 1,
       config: this.#config(),
+      hasReplicaIds: this.#declared?.options.has("replicas") ?? false,
       priority: () => this.#declared?.options.get("priority")?.split(",").map(Number) ?? [],
       restored: (node) => this.#states.get(node),
     });
@@ -363,7 +380,7 @@ export class RaftScript {
 
   #config(): Partial<MultiRaftConfig> {
     const options = [...this.#declared?.options ?? []].filter(([name]) =>
-      !["priority", "voters"].includes(name)
+      !["priority", "replicas", "voters"].includes(name)
     );
     return Object.fromEntries(options.map(([name, value]) => {
       const field = CONFIG_OPTIONS.get(name);
@@ -387,6 +404,7 @@ export class RaftScript {
       },
       snapshot: { index, term: snapshotTerm, membership, membershipIndex: 0 },
       entries: logged.entries.slice(index),
+      replicaId: number("replica", 0),
     };
   }
 

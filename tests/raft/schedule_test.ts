@@ -35,6 +35,7 @@ function runMany(): void {
     changes: 0,
     crashes: 0,
     installs: 0,
+    replaced: 0,
   };
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SCHEDULES; seed++) {
     const result: ScheduleResult = runSchedule({ seed, steps: STEPS });
@@ -45,6 +46,7 @@ function runMany(): void {
     total.changes += result.changes;
     total.crashes += result.crashes;
     total.installs += result.installs;
+    total.replaced += result.replaced;
   }
   console.log(`${SCHEDULES} schedules: ${JSON.stringify(total)}`);
   // A schedule in which nothing happens proves nothing.
@@ -55,6 +57,7 @@ function runMany(): void {
   assert.ok(total.rests > SCHEDULES / 10, "groups fall quiet");
   assert.ok(total.crashes > SCHEDULES / 10, "nodes crash");
   assert.ok(total.installs > SCHEDULES / 2, "snapshots are installed");
+  assert.ok(total.replaced > SCHEDULES / 10, "replicas leave, and others come");
 }
 
 test.run();

@@ -20,7 +20,7 @@ import { Ambush } from "./faults/ambush.ts";
 import { Faults } from "./faults/faults.ts";
 import { RandomFaults } from "./faults/random_faults.ts";
 import { Fleet } from "./machines/fleet.ts";
-import type { KeptCounts, SimMachine } from "./machines/machine.ts";
+import { type KeptCounts, NOTHING_KEPT, type SimMachine, sumOfKept } from "./machines/machine.ts";
 import { Network } from "./machines/network.ts";
 import { Operator } from "./machines/operator.ts";
 import { guardAgainstLeaks } from "./world/leak_guard.ts";
@@ -328,22 +328,10 @@ class Simulation {
         ...this.#calmCounts,
       ]),
       restarts: this.#starts - this.#fleet.machines.length,
-      kept: sumOfKept(this.#fleet.machines),
+      kept: this.#fleet.machines.map(({ kept }) => kept).reduce(sumOfKept, NOTHING_KEPT),
       lines: this.#world.trace.lines,
     };
   }
-}
-
-function sumOfKept(machines: readonly SimMachine[]): KeptCounts {
-  const sum: KeptCounts = { flushes: 0, compactions: 0, releases: 0, installed: 0, repaired: 0 };
-  for (const { kept } of machines) {
-    sum.flushes += kept.flushes;
-    sum.compactions += kept.compactions;
-    sum.releases += kept.releases;
-    sum.installed += kept.installed;
-    sum.repaired += kept.repaired;
-  }
-  return sum;
 }
 
 /** Little is much for them: a few writes are a flush, a few flushes a merge, a lost minute a snapshot. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { GroupId, NodeId } from "../../../raft/mod.ts";
+import type { GroupId, NodeId, ReplicaId } from "../../../raft/mod.ts";
 import type { Random } from "../../../raft/random.ts";
 import { type Cluster, type ModelNode, textBytes } from "./cluster.ts";
 import { drawGoal, drive } from "./drive.ts";
@@ -20,6 +20,8 @@ export interface ScheduleCalmOptions {
   readonly cluster: Cluster;
   readonly oracle: Oracle;
   readonly snapshots: ScheduleSnapshots;
+  /** Which replica each node has, if they have ids. */
+  readonly replicaIds: (group: GroupId) => ReadonlyMap<NodeId, ReplicaId> | undefined;
   readonly random: Random;
   readonly fallsQuiet: boolean;
   readonly isReshaped: boolean;
@@ -76,10 +78,11 @@ export class ScheduleCalm {
   #driveSomewhere(group: GroupId): void {
     const { cluster, random } = this.#options;
     const goal = drawGoal(random, cluster.nodes.map((node) => node.id));
+    const replicaIds = this.#options.replicaIds(group);
     cluster.tickUntil(() => {
       const leaders = cluster.nodes.filter((node) => node.status(group).role === "leader");
       for (const leader of leaders) leader.core.propose(group, textBytes("load"));
-      return leaders.some((leader) => drive(leader, { group, goal }) === "reached");
+      return leaders.some((leader) => drive(leader, { group, goal, replicaIds }) === "reached");
     }, CALM_TICKS_MAX);
     if (cluster.groups.length === 1) this.#cutPower();
     this.#recover(group);

@@ -38,6 +38,8 @@ export interface ClusterOptions {
   readonly config?: Partial<MultiRaftConfig>;
   /** Preference of each group; none by default, which also switches handing over off. */
   readonly priority?: (group: GroupId) => readonly NodeId[];
+  /** Whether the first replicas have ids, those of their nodes; they have none unless given. */
+  readonly hasReplicaIds?: boolean;
   /** What each replica starts from; an empty log by default. */
   readonly restored?: (node: NodeId, group: GroupId) => Restored | undefined;
 }
@@ -157,6 +159,24 @@ export class Cluster {
       node.memberships.set(group, snapshot);
       node.raft.addGroup(options);
     }
+  }
+
+  /** What is on the disk of a node, which is down, from now on. */
+  format({ disk, id }: ModelNode, group: GroupId, state: Restored): void {
+    disk.format(group, this.#named(id, state));
+  }
+
+  /** Another replica, with nothing in it, takes the place of one that has left for good. */
+  replace(node: ModelNode, { group, replicaId }: Pick<RaftStatus, "group" | "replicaId">): void {
+    const { priority = () => [] } = this.#options;
+    this.finishAll(node);
+    node.core.removeGroup(group);
+    const restored = emptyState([]);
+    node.disk.format(group, restored);
+    node.applied.set(group, []);
+    node.memberships.set(group, restored.snapshot);
+    node.wanted.delete(group);
+    node.core.addGroup({ group, restored, priority: priority(group), replicaId });
   }
 
   /** Ends a node; what it had not persisted is gone. */
@@ -327,7 +347,19 @@ export class Cluster {
 
   #firstState(node: NodeId, group: GroupId): Restored {
     const { restored, nodes, voters = nodes } = this.#options;
-    return restored?.(node, group) ?? emptyState(voters.includes(node) ? voters : []);
+    return this.#named(node, restored?.(node, group) ?? emptyState(voters.includes(node) ? voters : []));
+  }
+
+  /** If replicas have ids, with those of the first ones. */
+  #named(node: NodeId, state: Restored): Restored {
+    if (this.#options.hasReplicaIds !== true) return state;
+    const { snapshot } = state;
+    const replicaIds = snapshot.membership.voters.map((voter) => [voter, voter] as const);
+    return {
+      ...state,
+      replicaId: state.replicaId || node,
+      snapshot: { ...snapshot, membership: { ...snapshot.membership, replicaIds } },
+    };
   }
 }
 

@@ -19,7 +19,12 @@ import { textEntry } from "./cluster.ts";
 
 /** One line for a message. */
 export function describeMessage(message: Message): string {
-  return `${message.from}->${message.to} ${message.kind} term=${message.term}${detail(message)}`;
+  return `${message.from}->${message.to} ${message.kind} term=${message.term}${detail(message)}` +
+    replicasOf(message);
+}
+
+function replicasOf({ fromReplica = 0, toReplica = 0 }: Message): string {
+  return fromReplica === 0 && toReplica === 0 ? "" : ` replicas ${fromReplica}->${toReplica}`;
 }
 
 function detail(message: Message): string {
@@ -110,10 +115,14 @@ export function describeBegin(batch: ReadyBatch): readonly string[] {
 }
 
 /** What one group wants on disk, and what it remembers that others have promised. */
-export function describePersist({ hardState, entries, promises = [] }: GroupPersist): readonly string[] {
+export function describePersist(
+  { hardState, entries, promises = [], replicaId }: GroupPersist,
+): readonly string[] {
   const state = hardState && `term=${hardState.term} vote=${hardState.vote} commit=${hardState.commit}`;
   return [
-    `${state ?? "no hard state"} entries=[${describeEntries(entries)}]`,
+    `${replicaId === undefined ? "" : `replica=${replicaId} `}${state ?? "no hard state"} entries=[${
+      describeEntries(entries)
+    }]`,
     ...promises.map(({ node, term, index, indexTerm }) =>
       `node ${node} was in term ${term}, holds ${index}/${indexTerm}`
     ),
@@ -157,6 +166,8 @@ export function parseMessage(command: ScriptCommand): Message {
     group: 1,
     from: number("from"),
     to: number("to"),
+    fromReplica: number("fromReplica"),
+    toReplica: number("toReplica"),
     term: number("term"),
     prevLogIndex,
     prevLogTerm,

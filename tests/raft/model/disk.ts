@@ -12,6 +12,7 @@ import type {
   LogIndex,
   NodeId,
   PeerPromise,
+  ReplicaId,
   Restored,
   SnapshotMeta,
 } from "../../../raft/mod.ts";
@@ -25,6 +26,8 @@ export interface DiskGroup {
   /** What the log holds above the snapshot. */
   entries: Entry[];
   readonly promises: Map<NodeId, PeerPromise>;
+  /** Of the replica; 0 if it has none. */
+  replicaId: ReplicaId;
 }
 
 /** A state as a whole, as it is kept and as it travels. */
@@ -39,13 +42,14 @@ export class Disk {
 
   /** Puts down what a replica is to be restored from. */
   format(group: GroupId, restored: Restored): void {
-    const { hardState, snapshot, entries } = restored;
-    this.groups.set(group, { hardState, snapshot, state: [], entries: [...entries], promises: new Map() });
+    const { hardState, snapshot, entries, replicaId = 0 } = restored;
+    const promises = new Map<NodeId, PeerPromise>();
+    this.groups.set(group, { hardState, snapshot, state: [], entries: [...entries], promises, replicaId });
   }
 
   restored(group: GroupId): Restored {
-    const { hardState, snapshot, entries, promises } = this.group(group);
-    return { hardState, snapshot, entries: [...entries], promises: [...promises.values()] };
+    const { hardState, snapshot, entries, promises, replicaId } = this.group(group);
+    return { hardState, snapshot, entries: [...entries], promises: [...promises.values()], replicaId };
   }
 
   group(group: GroupId): DiskGroup {
@@ -60,6 +64,7 @@ export class Disk {
    */
   persist(persist: GroupPersist): void {
     const found = this.group(persist.group);
+    if (persist.replicaId !== undefined) found.replicaId = persist.replicaId;
     if (persist.hardState !== undefined) found.hardState = persist.hardState;
     for (const promise of persist.promises ?? []) found.promises.set(promise.node, promise);
     const first = persist.entries[0];
@@ -91,6 +96,7 @@ export class Disk {
     found.hardState = { term: 0, vote: 0, commit: 0 };
     found.entries = [];
     found.promises.clear();
+    found.replicaId = 0;
   }
 
   /** What is known of the entry at `index`: it is in the log or in the state. */

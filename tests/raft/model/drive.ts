@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { GroupId, NodeId } from "../../../raft/mod.ts";
+import type { GroupId, NodeId, ReplicaId } from "../../../raft/mod.ts";
 import type { Random } from "../../../raft/random.ts";
 import type { ModelNode } from "./cluster.ts";
 
@@ -29,12 +29,14 @@ export type Step = "waiting" | "changing" | "reached";
 interface DrivenGroup {
   readonly group: GroupId;
   readonly goal: Goal;
+  /** Which replicas of the nodes are meant, if they have ids. */
+  readonly replicaIds?: ReadonlyMap<NodeId, ReplicaId> | undefined;
 }
 
 /** Takes a step towards `goal` if `node` leads `group`; it is `reached` when it is for good. */
 export function drive(
   node: ModelNode,
-  { group, goal }: DrivenGroup,
+  { group, goal, replicaIds }: DrivenGroup,
 ): Step {
   const { isSealed, membership: { voters, votersOutgoing, learners }, role } = node.status(group);
   if (role !== "leader" || votersOutgoing.length > 0) return "waiting";
@@ -45,5 +47,6 @@ export function drive(
   const target = missing.length === 0
     ? { voters: goal, learners: [] }
     : { voters, learners: [...learners.filter((each) => goal.includes(each)), ...missing] };
-  return node.core.changeMembership(group, target).accepted ? "changing" : "waiting";
+  const named = replicaIds === undefined ? target : { ...target, replicaIds };
+  return node.core.changeMembership(group, named).accepted ? "changing" : "waiting";
 }

@@ -12,6 +12,7 @@ import { ScheduleCalm } from "./calm.ts";
 import { type Cluster, type ModelNode, textBytes } from "./cluster.ts";
 import { drawGoal, drive, type Goal } from "./drive.ts";
 import { Oracle } from "./oracle.ts";
+import { ScheduleReplacements } from "./replacements.ts";
 import { drawTarget } from "./reshaping.ts";
 import { ScheduleSnapshots } from "./snapshots.ts";
 import {
@@ -38,6 +39,8 @@ export interface ScheduleResult {
   readonly changes: number;
   readonly crashes: number;
   readonly installs: number;
+  /** Replicas that came in the place of others. */
+  readonly replaced: number;
 }
 
 /** Chance that a tick is not noticed. */
@@ -56,6 +59,9 @@ const STOP_STEPS_MAX = 600;
 const NEW_GOAL = 0.1;
 /** Snapshots are drawn for themselves, so that runs without them are what they were before there were any. */
 const SNAPSHOT_SEED = 1_000_000_007;
+/** The same for replicas that leave, and the share of the runs with changes in which they do. */
+const REPLACEMENT_SEED = 2_000_000_011;
+const REPLACED = 0.6;
 /** A node that is in no cluster of this size. */
 const STRANGER: NodeId = 99;
 const IN_TRANSIT_MAX = 600;
@@ -89,6 +95,7 @@ class Schedule {
   readonly #cluster: Cluster;
   readonly #oracle: Oracle;
   readonly #snapshots: ScheduleSnapshots;
+  readonly #replacements: ScheduleReplacements | undefined;
   readonly #steps: number;
   readonly #hasLeases: boolean;
   readonly #isReshaped: boolean;
@@ -113,10 +120,15 @@ class Schedule {
     this.#isReshaped = this.#weather.shares.reshape + this.#weather.shares.drive > 0;
     const { seed } = options;
     const isReshaped = this.#isReshaped;
-    this.#drawn = drawCluster(random, { seed, leaseReads: this.#hasLeases, isReshaped });
+    const replacing = new Random(seed + REPLACEMENT_SEED);
+    const hasReplicaIds = isReshaped && replacing.chance(REPLACED);
+    const draw = { seed, leaseReads: this.#hasLeases, isReshaped, hasReplicaIds };
+    this.#drawn = drawCluster(random, draw);
     this.#cluster = this.#drawn.cluster;
     this.#oracle = new Oracle(this.#cluster);
     this.#snapshots = new ScheduleSnapshots(this.#cluster, random);
+    const parts = { cluster: this.#cluster, oracle: this.#oracle, snapshots: this.#snapshots };
+    if (hasReplicaIds) this.#replacements = new ScheduleReplacements({ ...parts, random: replacing });
     this.#count();
   }
 
@@ -126,6 +138,7 @@ class Schedule {
       cluster: this.#cluster,
       oracle: this.#oracle,
       snapshots: this.#snapshots,
+      replicaIds: (group) => this.#replacements?.idsOf(group),
       random: this.#random,
       fallsQuiet: this.#drawn.fallsQuiet,
       isReshaped: this.#isReshaped,
@@ -142,6 +155,7 @@ class Schedule {
       changes: this.#changes,
       crashes: this.#crashes,
       installs: this.#snapshots.installs,
+      replaced: this.#replacements?.replaced ?? 0,
     };
   }
 
@@ -152,6 +166,7 @@ class Schedule {
       return this.#deliverSome();
     }
     if (this.#isStopped(node)) return this.#deliverSome();
+    this.#replacements?.act(node, this.#cluster.groups[this.#step % this.#cluster.groups.length]!);
     if (this.#random.chance(this.#weather.crash)) return this.#crash(node);
     if (this.#random.chance(this.#weather.stop)) this.#stop();
     if (this.#random.chance(this.#weather.cut)) this.#changeLinks();
@@ -205,12 +220,15 @@ class Schedule {
     const group = this.#group();
     const leaders = this.#leaders(group).filter((leader) => this.#mayAct(leader));
     if (leaders.length === 0) return;
-    const { core } = this.#pick(leaders);
+    const leader = this.#pick(leaders);
+    const { core } = leader;
     const target = drawTarget(this.#random, {
       current: core.status(group)!.membership,
       nodes: this.#nodeIds(),
     });
-    if (core.changeMembership(group, target).accepted) this.#changes++;
+    const replicaIds = this.#replacements?.idsOf(group);
+    const named = replicaIds === undefined ? target : { ...target, replicaIds };
+    if (core.changeMembership(group, named).accepted) this.#changes++;
   }
 
   /**
@@ -224,7 +242,8 @@ class Schedule {
     }
     const goal = this.#goals.get(group)!;
     for (const leader of this.#leaders(group).filter((node) => this.#mayAct(node))) {
-      if (drive(leader, { group, goal }) === "changing") this.#changes++;
+      const replicaIds = this.#replacements?.idsOf(group);
+      if (drive(leader, { group, goal, replicaIds }) === "changing") this.#changes++;
     }
   }
 

@@ -80,6 +80,11 @@ export class ScheduleSnapshots {
     for (const group of this.#cluster.groups) this.#installs.delete(keyOf(node, group));
   }
 
+  /** The same for one replica, which leaves. */
+  forget(node: ModelNode, group: GroupId): void {
+    this.#installs.delete(keyOf(node, group));
+  }
+
   #up(id: NodeId | undefined): ModelNode | undefined {
     return this.#cluster.nodes.find((node) => node.id === id && node.raft !== undefined);
   }

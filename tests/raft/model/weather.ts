@@ -132,6 +132,7 @@ interface ClusterDraw {
   readonly seed: number;
   readonly leaseReads: boolean;
   readonly isReshaped: boolean;
+  readonly hasReplicaIds: boolean;
 }
 
 /** Three or five nodes, with limits that matter or none. */
@@ -139,7 +140,7 @@ export function drawCluster(
   random: Random,
   options: ClusterDraw,
 ): Drawn {
-  const { seed, leaseReads, isReshaped } = options;
+  const { seed, leaseReads, isReshaped, hasReplicaIds } = options;
   const sizes = isReshaped ? RESHAPED_SIZES : CLUSTER_SIZES;
   const size = sizes[random.below(sizes.length)]!;
   const nodes = Array.from({ length: size }, (_, position) => position + 1);
@@ -170,6 +171,6 @@ export function drawCluster(
       entries: [],
     };
   };
-  const cluster = new Cluster({ nodes, voters, groups, seed, config, priority, restored });
+  const cluster = new Cluster({ nodes, voters, groups, seed, config, priority, restored, hasReplicaIds });
   return { cluster, fallsQuiet: quietAfterTicks > 0 };
 }

@@ -86,14 +86,20 @@ export class Observer {
     const views = this.#seen.get(machine.id);
     if (machine.node === undefined || views === undefined) return;
     for (const view of machine.node.status().replicas) {
-      const before = views.get(view.group) ?? this.#meet(machine, view);
+      const seen = views.get(view.group);
+      const before = seen?.replicaId === view.replicaId ? seen : this.#meet(machine, view);
       this.#checkGrowth(machine.id, { view, before });
       if (view.role === "leader") this.#checkLeader(machine, { view, before });
       views.set(view.group, view);
     }
-    for (const partition of machine.node.replicas.assigned()) this.#checkState(machine.id, partition);
+    // The last turn of a node that stops may end with its stores closed.
+    if (machine.state !== "stopping") this.#checkStates(machine.id, machine.node);
     this.#checkCluster(machine.id, machine.node.cluster.state);
     this.#checkLogRoom(machine.id, machine.node);
+  }
+
+  #checkStates(id: NodeId, { replicas }: Node): void {
+    for (const partition of replicas.assigned()) this.#checkState(id, partition);
   }
 
   /** A node whose log has no room for more takes no more: it would wait, and others for it. */
@@ -110,7 +116,7 @@ export class Observer {
     );
   }
 
-  /** A partition has moved here, or is back. */
+  /** A partition has moved here, or is back; that may be with another replica. */
   #meet(machine: SimMachine, view: RaftStatus): RaftStatus {
     if (!machine.isPutBack) this.#promises.restarted(machine.id, view);
     this.#watch(machine);

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { GroupId, Message, NodeId, RaftStatus, Term } from "../../../raft/mod.ts";
+import type { GroupId, Message, NodeId, RaftStatus, ReplicaId, Term } from "../../../raft/mod.ts";
 import type { Judge } from "./judge.ts";
 
 /** What one node has promised in one group. */
@@ -18,6 +18,13 @@ interface Promised {
   readonly votes: Map<Term, NodeId>;
 }
 
+/** A replica: another one that comes later on the same node has promised nothing of it. */
+interface NamedReplica {
+  readonly node: NodeId;
+  readonly group: GroupId;
+  readonly replicaId: ReplicaId;
+}
+
 /** One term of one group. */
 interface GroupTerm {
   readonly group: GroupId;
@@ -27,6 +34,7 @@ interface GroupTerm {
 /** What is known of a message that gives a vote. */
 interface GivenVote {
   readonly group: GroupId;
+  readonly fromReplica?: ReplicaId;
   readonly from: NodeId;
   readonly term: Term;
 }
@@ -48,7 +56,7 @@ export class Promises {
     const { kind, from, to, group, term } = message;
     if (kind === "preVoteRequest" || kind === "preVoteResponse") return;
     this.#highestTerms.set(group, Math.max(term, this.highestTerm(group)));
-    const promised = this.#of(from, group);
+    const promised = this.#of({ node: from, group, replicaId: message.fromReplica ?? 0 });
     if (term > promised.term) {
       promised.term = term;
       promised.match = 0;
@@ -84,7 +92,8 @@ export class Promises {
 
   /** A replica has come back: it must know what it promised. */
   restarted(node: NodeId, view: RaftStatus): void {
-    const { term, match } = this.#of(node, view.group);
+    const { group, replicaId } = view;
+    const { term, match } = this.#of({ node, group, replicaId });
     if (view.term < term) {
       this.#judge.fail(
         `node ${node} comes back in term ${view.term} of group ${view.group}: it has spoken in ${term}`,
@@ -98,7 +107,8 @@ export class Promises {
   }
 
   #vote(message: GivenVote, candidate: NodeId): void {
-    const { votes } = this.#of(message.from, message.group);
+    const { from: node, group, fromReplica: replicaId = 0 } = message;
+    const { votes } = this.#of({ node, group, replicaId });
     const before = votes.get(message.term);
     if (before === undefined) votes.set(message.term, candidate);
     else if (before !== candidate) {
@@ -109,8 +119,8 @@ export class Promises {
     }
   }
 
-  #of(node: NodeId, group: GroupId): Promised {
-    const key = `${node}/${group}`;
+  #of({ node, group, replicaId }: NamedReplica): Promised {
+    const key = `${node}/${group}/${replicaId}`;
     let promised = this.#byReplica.get(key);
     if (promised === undefined) {
       promised = { term: 0, match: 0, votes: new Map() };

@@ -14,8 +14,14 @@ import type { Operator } from "../machines/operator.ts";
 
 /** A state as text; equal texts are equal views. */
 export function viewText(state: ClusterState): string {
-  const { nodes, retired, ...rest } = state;
-  return JSON.stringify({ ...rest, nodes: [...nodes.values()], retired: [...retired] });
+  const { nodes, partitions, retired, ...rest } = state;
+  const named = partitions.map(({ replicaIds, ...each }) => ({ ...each, replicaIds: [...replicaIds] }));
+  return JSON.stringify({
+    ...rest,
+    nodes: [...nodes.values()],
+    partitions: named,
+    retired: [...retired],
+  });
 }
 
 /** What is still missing, `undefined` when nothing is. */

@@ -27,7 +27,7 @@ import { Inbox } from "../../../server/node/inbox.ts";
 import { type JoinedCluster, Node } from "../../../server/node/node.ts";
 import type { NodeEnd } from "../../../server/node/node_loop.ts";
 import { createLocalCaller } from "../../../server/rpc/mod.ts";
-import type { StateBudget, StateKeeperStats, StoreSizes } from "../../../server/state/mod.ts";
+import type { StateBudget, StoreSizes } from "../../../server/state/mod.ts";
 import type { WalTimer } from "../../../wal-wasm/mod.ts";
 import type { SeededRandom } from "../../support/seeded_random.ts";
 import type { World } from "../world/world.ts";
@@ -43,10 +43,29 @@ export interface Origin {
   readonly joined?: JoinedCluster;
 }
 
-/** How often stores were flushed and merged, the log let go of, snapshots installed, damage repaired. */
-export type KeptCounts = {
-  -readonly [Name in "flushes" | "compactions" | "releases" | "installed" | "repaired"]:
-    StateKeeperStats[Name];
+/**
+ * How often stores were flushed and merged, the log let go of, snapshots installed, damage repaired, and
+ * replicas given up and come back.
+ */
+export interface KeptCounts {
+  flushes: number;
+  compactions: number;
+  releases: number;
+  installed: number;
+  repaired: number;
+  drops: number;
+  returns: number;
+}
+
+/** Of nothing. */
+export const NOTHING_KEPT: Readonly<KeptCounts> = {
+  flushes: 0,
+  compactions: 0,
+  releases: 0,
+  installed: 0,
+  repaired: 0,
+  drops: 0,
+  returns: 0,
 };
 
 /** All machines' settings. */
@@ -125,7 +144,7 @@ export class SimMachine {
   /** Somebody asked for a start while the process was stopping. */
   #startsAgain = false;
   /** What its processes so far have done to keep state and log bounded. */
-  readonly #kept: KeptCounts = { flushes: 0, compactions: 0, releases: 0, installed: 0, repaired: 0 };
+  readonly #kept: KeptCounts = { ...NOTHING_KEPT };
 
   constructor(
     parts: {
@@ -165,8 +184,9 @@ export class SimMachine {
 
   /** What all its processes have done to keep state and log bounded. */
   get kept(): Readonly<KeptCounts> {
-    const stats = this.#node?.keeper.stats;
-    return stats === undefined ? this.#kept : sumOf(this.#kept, stats);
+    if (this.#node === undefined) return this.#kept;
+    const { keeper: { stats }, replicas: { returns } } = this.#node;
+    return sumOfKept(this.#kept, { ...stats, returns });
   }
 
   /** Answers calls of clients while the node is open. */
@@ -380,13 +400,16 @@ export class SimMachine {
   }
 }
 
-function sumOf(one: KeptCounts, other: KeptCounts): KeptCounts {
+/** Both together. */
+export function sumOfKept(one: Readonly<KeptCounts>, other: Readonly<KeptCounts>): KeptCounts {
   return {
     flushes: one.flushes + other.flushes,
     compactions: one.compactions + other.compactions,
     releases: one.releases + other.releases,
     installed: one.installed + other.installed,
     repaired: one.repaired + other.repaired,
+    drops: one.drops + other.drops,
+    returns: one.returns + other.returns,
   };
 }
 

@@ -145,6 +145,11 @@ export class NodeCluster {
     return `${this.#directory}/${id}`;
   }
 
+  /** Names of the files that the store of a group has on a node. */
+  storeFiles(id: number, group: number): readonly string[] {
+    return [...Deno.readDirSync(`${this.directoryOf(id)}/state/${group}`)].map(({ name }) => name);
+  }
+
   node(id: number): Node {
     return this.nodes.get(id)!;
   }

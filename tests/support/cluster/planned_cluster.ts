@@ -1,7 +1,7 @@
 /**
  * A cluster that is only its state: commands go through the codec into it, groups become what they should be
- * when they are told to, reports of that may be late. It watches that progress never goes back and that no
- * node is forgotten on which a group still is.
+ * when they are told to, reports of that may be late. It watches that progress never goes back, that no node
+ * is forgotten on which a group still is, and that no id of a replica is given twice.
  *
  * @module
  */
@@ -109,6 +109,7 @@ export class PlannedCluster {
     const hasChanged = this.#state !== before;
     if (hasChanged && command.kind === "settle") this.#settled++;
     checkProgress(before, this.state);
+    if (before.isFounded) checkReplicaIds(before, this.state);
     this.#checkForgotten();
     return hasChanged;
   }
@@ -167,6 +168,18 @@ export class PlannedCluster {
         throw new Error(`node ${lost} is forgotten, but holds partition ${partitionId}`);
       }
     }
+  }
+}
+
+/** A node has the replica that it had, or one that nobody had before. */
+function checkReplicaIds(before: ClusterState, after: ClusterState): void {
+  for (const [partitionId, { nextReplicaId, replicaIds }] of before.partitions.entries()) {
+    const partition = after.partitions[partitionId]!;
+    const used = [...partition.replicaIds].find(([nodeId, id]) =>
+      id < nextReplicaId && replicaIds.get(nodeId) !== id
+    );
+    if (used === undefined && partition.nextReplicaId >= nextReplicaId) continue;
+    throw new Error(`partition ${partitionId} gives an id below ${nextReplicaId} again: ${used}`);
   }
 }
 
