@@ -96,6 +96,7 @@ export class ReplicaDrops {
   tick(): Promise<void> | undefined {
     const { wal } = this.#options;
     const removals: Promise<void>[] = [];
+    if (this.#isClosed) return undefined;
     for (const [group, isAtRest] of this.#leaving) {
       if (isAtRest && wal.hasRoomFor(RECORD_BYTES)) removals.push(this.#drop(group));
     }
@@ -114,7 +115,9 @@ export class ReplicaDrops {
     state.isLeaving = true;
     sender.forget(group);
     await receiver.forget(group);
-    while (flusher.isBusy(group) || snapshots.isBusy(group)) await this.#pause(LOOK_MS);
+    while (!this.#isClosed && (flusher.isBusy(group) || snapshots.isBusy(group))) {
+      await this.#pause(LOOK_MS);
+    }
     this.#leaving.set(group, true);
   }
 

@@ -174,7 +174,7 @@ export class ReplicaSnapshots {
 
   /** Whether a state of the group is being given away, or taken up. */
   isBusy(group: GroupId): boolean {
-    return this.#opening.has(group) || this.#options.stores.get(group).isInstalling;
+    return this.#opening.has(group) || this.#options.stores.all.get(group)?.isInstalling === true;
   }
 
   /** The replica leaves, and nothing of it is under way. */
