@@ -33,6 +33,8 @@ export type TroubleKind =
    * Stores cannot be made, flushed or merged: while memory lasts only reads suffer, and the log grows.
    */
   | "stateFiles"
+  /** The state of a replica here is damaged, and comes anew from another node if there is one. */
+  | "stateDamaged"
   /** A leader sends an entry that no file of the log can hold here. */
   | "entryTooLarge"
   /** A peer has lost what it promised to this node, which believes nothing that it says. */
@@ -45,6 +47,7 @@ const FULL: ReadonlySet<TroubleKind> = new Set(["diskFull", "memoryFull"]);
 /** What an operator must see to, though calls succeed; where they do not, other troubles say so. */
 const NOTED: ReadonlySet<TroubleKind> = new Set([
   "stateFiles",
+  "stateDamaged",
   "entryTooLarge",
   "peerDistrusted",
   "fewReplicas",

@@ -105,6 +105,8 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
   /** Of values that were read since the last pause. */
   #readBytes = 0;
   #isAnsweringLater = false;
+  /** Whether the state has to come from elsewhere before anything can be applied or read. */
+  #isLost = false;
   /** Whether entries wait for another state. */
   #isHeld = false;
   /** By index, in the order of indexes. */
@@ -172,6 +174,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     if (membershipIndex >= this.#membership.index) this.#membership = { index: membershipIndex, membership };
     if (index === 0) return;
     this.#isReplaced = false;
+    this.#isLost = false;
     this.#appliedTerm = term;
     // How long ago its last command was applied elsewhere, nobody here knows: what is not counted ends later.
     this.#raisedMs = this.#hostClock.monotonicMs();
@@ -266,6 +269,12 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     this.#takenIndex = Math.max(this.#takenIndex, index);
     this.#isHeld = true;
     this.#isReplaced = true;
+    this.#isLost = true;
+  }
+
+  /** Whether nobody else has what this replica has. */
+  get #isAlone(): boolean {
+    return this.#membership.membership.voters.length <= 1;
   }
 
   /** A leader says that all up to `commit` is committed. */
@@ -302,7 +311,8 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
     if (round === undefined) return [];
     this.#rounds.delete(ready.readId);
     if (!ready.granted) return round.calls;
-    if (this.machine.appliedIndex >= ready.readIndex) this.#answerRound(round);
+    const isHopeless = this.#isLost && this.#isAlone;
+    if (isHopeless || this.machine.appliedIndex >= ready.readIndex) this.#answerRound(round);
     else this.#confirmed.push({ ...round, readIndex: ready.readIndex });
     return [];
   }
@@ -322,6 +332,7 @@ export class HostedReplica<M extends StateMachine = StateMachine> {
 
   /** Answers from the state as it is. */
   answer(call: ReadCall): void {
+    if (this.#isLost && this.#isAlone) return call.settle({ ok: false, error: stateLost(this.partitionId) });
     if (this.#isReplaced || this.#readBytes > READ_BYTES_AT_ONCE) return this.#answerLater([call]);
     try {
       const value = this.#read(call.keys);
@@ -562,6 +573,12 @@ interface KvReplicaParts {
 /** A replica of a partition of keys and values; what its store holds is still to be restored. */
 export function createKvReplica(place: ReplicaPlace, { store, clock }: KvReplicaParts): KvReplica {
   return new HostedReplica(place, { machine: new KvStateMachine(store), clock });
+}
+
+function stateLost(partitionId: number): DomainError {
+  const message = `What partition ${partitionId} held is damaged here, and no other node has it: ` +
+    "restore it from a backup";
+  return new DomainError({ kind: "dataLoss" }, message);
 }
 
 /** Another replica may have what cannot be read here. */

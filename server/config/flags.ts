@@ -269,7 +269,7 @@ function logOptions(): Option[] {
       "memory for log entries, state and calls; writes are refused above (default: half of what the machine or " +
         "container has, as far as V8's heap allows)",
     ).argParser(integer(MEMORY_BYTES_MIN, 2 ** 45)),
-    flag("--log-memory-bytes <n>", "of that, for log entries (default: half of it)")
+    flag("--log-memory-bytes <n>", "of that, for log entries (default: a fifth to two fifths of it)")
       .argParser(integer(MEBIBYTE, 2 ** 45)),
     flag(
       "--memtable-bytes <n>",

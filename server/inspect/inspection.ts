@@ -53,7 +53,11 @@ export async function inspectDirectory(
     ...(logId === undefined ? {} : { logId }),
     ...(log.found === undefined ? {} : { log: log.found }),
     stores,
-    problems: [...logProblems(log.found, log.problem), ...stores.flatMap(storeProblems)],
+    problems: [
+      ...logProblems(log.found, log.problem),
+      ...stores.flatMap(storeProblems),
+      ...lostStates(log.found, stores),
+    ],
   };
 }
 
@@ -81,6 +85,23 @@ function logProblems(log: LogReport | undefined, problem: string | undefined): s
       `the log holds ${unreadable} records of group ${group} of an unknown kind`
     );
   return [...lost, ...unreadable];
+}
+
+/** Groups of which the log was let go of for a store that does not hold it. */
+function lostStates(log: LogReport | undefined, stores: readonly LookedStore[]): string[] {
+  const held = new Map<number, number>();
+  for (const store of stores) {
+    const index = "problem" in store ? 0 : store.point.index;
+    held.set(store.group, Math.max(index, held.get(store.group) ?? 0));
+  }
+  return (log?.groups ?? []).flatMap(({ group, releasedTo = 0 }) => {
+    const index = held.get(group) ?? 0;
+    if (index >= releasedTo) return [];
+    return [
+      `the state of group ${group} is lost: the log was let go of up to entry ${releasedTo}, and what is left ` +
+      `of its store holds those up to ${index}; the node fetches it from another one when it is started`,
+    ];
+  });
 }
 
 function storeProblems(store: LookedStore): string[] {

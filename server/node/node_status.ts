@@ -219,6 +219,8 @@ export class NodeReporter {
     if (memory !== undefined) yield { kind: "memoryFull", reason: memory };
     const state = troubles.reasonOf("state_files") ?? troubles.reasonOf("state_opening");
     if (state !== undefined) yield { kind: "stateFiles", reason: state };
+    const damage = troubles.reasonOf("state_damaged");
+    if (damage !== undefined) yield { kind: "stateDamaged", reason: damage };
     const entry = troubles.reasonOf("entry_too_large");
     if (entry !== undefined) yield { kind: "entryTooLarge", reason: entry };
     const peer = troubles.reasonOf("peer_distrusted");

@@ -104,10 +104,13 @@ export class Repair {
     const { multiRaft, receiver } = this.#options;
     if (!this.#said.has(group)) {
       this.#said.add(group);
-      logger.error("The state of group {group} is damaged, and fetched from another node: {damage}", {
-        group,
-        damage,
-      });
+      logger.error(
+        "The state of group {group} is damaged, and comes from another node if one has it: {damage}",
+        {
+          group,
+          damage,
+        },
+      );
     }
     const status = multiRaft.status(group);
     if (status === undefined) return;

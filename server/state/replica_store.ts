@@ -58,7 +58,8 @@ export class ReplicaStore implements StateStore {
 
   /** What of the state cannot be read here any more, with file and offset; `undefined` while all can. */
   get damage(): string | undefined {
-    return this.#damage ?? (this.lost && `it stood at entry ${this.lost.index}, and is lost`);
+    return this.#damage ??
+      (this.lost && `its store does not hold it any more, up to entry ${this.lost.index}`);
   }
 
   /** Where entries of the log begin to count for what is here. */

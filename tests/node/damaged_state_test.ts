@@ -5,8 +5,10 @@
  * @module
  */
 
+import { partitionOfKey } from "../../proto/mod.ts";
+import { DomainError } from "../../server/api/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { NodeCluster, put, READ, text, TINY_SIZES, WRITE } from "../support/cluster/node_cluster.ts";
+import { NodeCluster, put, READ, text, TINY_SIZES, utf8, WRITE } from "../support/cluster/node_cluster.ts";
 import { until } from "../support/patience.ts";
 import { drawnRandom } from "../support/seeded_random.ts";
 import { stateHash } from "../support/state_hash.ts";
@@ -77,6 +79,22 @@ test("where there is no other replica the damage is named, and what can be read 
       else found++;
     }
     assert.ok(found > 0);
+    await cluster.stop(1);
+    for (const path of filesOf(cluster, ".table", 1)) {
+      if (!path.includes("/state/2/")) continue;
+      const bytes = Deno.readFileSync(path);
+      for (let at = 0; at < bytes.length; at += 50) bytes[at]! ^= 1;
+      Deno.writeFileSync(path, bytes);
+    }
+    await cluster.start(1);
+    await until(() => damage() !== undefined, "the damage is found at the start");
+    const lost = Array.from({ length: KEYS }, (_, key) => `key-${key}`)
+      .find((key) => partitionOfKey(utf8(key), 4) === 1)!;
+    const error = await text(cluster.node(1), lost).catch((reason) => reason);
+    assert.ok(error instanceof DomainError);
+    assert.is(error.failure.kind, "dataLoss");
+    assert.match(error.message, /partition 1 .* no other node has it: restore it from a backup/);
+    assert.ok(cluster.node(1).troubles().some(({ kind }) => kind === "stateDamaged"));
   } finally {
     await cluster.close();
   }
