@@ -91,7 +91,8 @@ function logProblems(log: LogReport | undefined, problem: string | undefined): s
 function lostStates(log: LogReport | undefined, stores: readonly LookedStore[]): string[] {
   const held = new Map<number, number>();
   for (const store of stores) {
-    const index = "problem" in store ? 0 : store.point.index;
+    // What cannot be read is told already.
+    const index = "problem" in store ? Infinity : store.point.index;
     held.set(store.group, Math.max(index, held.get(store.group) ?? 0));
   }
   return (log?.groups ?? []).flatMap(({ group, releasedTo = 0 }) => {

@@ -141,7 +141,7 @@ export const SIMULATED_BUGS: readonly Mutant[] = [
     name: "a confirmed read does not wait for the state",
     edits: [{
       file: "server/calls/hosted_replica.ts",
-      find: "if (this.machine.appliedIndex >= ready.readIndex) this.#answerRound(round);",
+      find: "if (isHopeless || this.machine.appliedIndex >= ready.readIndex) this.#answerRound(round);",
       replace: "if (this.machine.appliedIndex >= 0) this.#answerRound(round);",
     }],
   },
