@@ -18,7 +18,7 @@ import { defineUnary } from "../method/mod.ts";
 import { decodeOrGiveUp, giveUp, readConsistency } from "./fast_decode.ts";
 import { checkCount, checkKey, toFreshness } from "./fields.ts";
 import { getResponseSize, toGetResponse, writeGetResponse } from "./get.ts";
-import { type Found, readMany } from "./node_calls.ts";
+import { discardValues, type Found, readMany } from "./node_calls.ts";
 
 /** See the module comment. */
 export const getManyMethod = defineUnary({
@@ -64,5 +64,6 @@ function encodeGetManyResponse(results: readonly Found[]): Uint8Array<ArrayBuffe
     writer.open(1, getResponseSize(result));
     writeGetResponse(writer, result);
   }
+  discardValues(results);
   return writer.finishMeasured();
 }

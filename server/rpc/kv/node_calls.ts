@@ -90,9 +90,30 @@ export async function readMany(
         "(RESPONSE_BYTES_MAX): read fewer keys at a time",
     );
   }
-  options.lease?.take(bytes);
+  try {
+    options.lease?.take(bytes);
+  } catch (error) {
+    discardValues(results);
+    throw error;
+  }
   return expires ? withTimes(results, node.wallMs()) : results;
 }
+
+/**
+ * Gives back the memory of large values that nobody looks at any more: left to the collector, which sees a
+ * few small objects, a hundred of them would lie about. Those that share their buffer with others stay.
+ */
+export function discardValues(results: readonly (Pick<Found & object, "value"> | undefined)[]): void {
+  for (const result of results) {
+    const { buffer, byteLength } = result?.value ?? NO_VALUE;
+    const isWhole = byteLength === buffer.byteLength && byteLength > DISCARDED_BYTES_MIN;
+    if (isWhole && buffer instanceof ArrayBuffer) buffer.transfer(0);
+  }
+}
+
+const NO_VALUE = new Uint8Array(0);
+/** Smaller values are cut from common buffers, or cost the collector next to nothing. */
+const DISCARDED_BYTES_MIN = 64 * 1024;
 
 /**
  * The node knows how long a key has, by clocks that only count; when that is, is for callers, who compare it
