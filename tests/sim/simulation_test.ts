@@ -7,6 +7,7 @@
 
 import { assert, assertRejects, suite } from "../harness.ts";
 import { CHANGE_KINDS } from "./machines/operator.ts";
+import type { KeptCounts } from "./machines/machine.ts";
 import { describeTotals, runManySeeds, seedsFrom } from "./many_seeds.ts";
 import { PUT_BACK, runSimulation } from "./simulation.ts";
 import { FAULT_KINDS } from "./world/weather.ts";
@@ -19,6 +20,17 @@ const WORKERS = 2;
 const LIMIT_MS = 20_000 * SEEDS;
 
 const SET_FACTOR: (typeof CHANGE_KINDS)[number] = "setReplicationFactor";
+
+/** How often a seed, on average, does at least what keeps logs and memory bounded, and what mends states. */
+const KEPT_PER_SEED: Readonly<KeptCounts> = {
+  flushes: 50,
+  compactions: 10,
+  releases: 3,
+  installed: 1,
+  repaired: 0.01,
+  drops: 0.5,
+  returns: 0.1,
+};
 
 const test = suite("simulation");
 
@@ -53,6 +65,8 @@ test(`${SEEDS} seeds of ${STEPS} steps keep every promise and recover`, async (s
   assert.equal(CHANGE_KINDS.filter((kind) => totals.faults[kind] === undefined), [], "every change happens");
   const factors = totals.faults[SET_FACTOR] ?? 0;
   assert.ok(factors > SEEDS / 20, "replication factors are raised and lowered");
+  const rare = Object.entries(KEPT_PER_SEED).filter(([kind, each]) => !(totals.kept[kind]! >= each * SEEDS));
+  assert.equal(rare, [], "stores are flushed, merged, sent, repaired and dropped");
 }, { limitMs: LIMIT_MS });
 
 test("a run that is told to end leaves nothing behind for the next", async () => {

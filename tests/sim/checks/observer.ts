@@ -209,6 +209,8 @@ export class Observer {
   }
 
   #checkState(node: NodeId, partition: KvReplica): void {
+    // What its store holds is not shown to anybody then, and belongs to no index.
+    if (partition.isReplaced) return;
     const index = partition.machine.appliedIndex;
     const key = `${node}/${partition.group}`;
     if (index % HASH_EVERY !== 0 || this.#hashedIndex.get(key) === index) return;
