@@ -140,7 +140,8 @@ function mustHold(
 
 /** The leader wants this replica in its place (§3.10 of the thesis). */
 function onTimeoutNow(state: ReplicaState, message: TimeoutNowRequest): void {
-  if (message.from !== state.leader) return;
+  // One that is unfit does as if the request were lost: the leader leads on when it has waited long enough.
+  if (message.from !== state.leader || state.isUnfit) return;
   state.askedToStandAt = state.now;
   maybeStandAsAsked(state);
 }

@@ -349,6 +349,15 @@ export class MultiRaft {
   }
 
   /**
+   * Whether the host could not serve `group` as its leader. A replica that is unfit does not take over when a
+   * leader asks it to (§3.10 of the thesis); it still stands when no leader is heard, for there may be nobody
+   * else who holds all entries. Does nothing when the group is not here.
+   */
+  setUnfit(group: GroupId, isUnfit: boolean): void {
+    this.#byGroup.get(group)?.setUnfit(isUnfit);
+  }
+
+  /**
    * Whether the log of `group` on disk holds the entry at `position`, so that what is above it counts behind
    * a snapshot that ends there. `undefined` while anything of the group is on its way to the disk, or still
    * to be written, or when the group is not here. The answer stays as long as the replica is suspended.

@@ -224,6 +224,10 @@ export class Replica {
     this.#check();
   }
 
+  setUnfit(isUnfit: boolean): void {
+    this.#state.isUnfit = isUnfit;
+  }
+
   holdsEntry(position: LogPosition): boolean | undefined {
     return holdsEntry(this.#state, position);
   }

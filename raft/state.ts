@@ -152,6 +152,8 @@ export class ReplicaState {
 
   /** Whether the log stands still because a snapshot is being installed (`snapshot.ts`). */
   isSuspended = false;
+  /** Whether the host could not serve as leader, so that no leader can make it one by asking. */
+  isUnfit = false;
   /** Up to here it was a snapshot that said what is committed, and perhaps not the leader of this term. */
   installedIndex: LogIndex = 0;
   /** What the leader said last that it cannot give as entries, and the host was not told. */

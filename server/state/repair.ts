@@ -1,8 +1,8 @@
 /**
  * Makes whole what is damaged in the states of a node's replicas, without an operator: a replica whose store
  * cannot be read everywhere, or was lost, gets the state of its leader. It votes, takes in entries and
- * acknowledges them meanwhile, since its log is what it has promised; it does not lead, and it gives its
- * state to nobody.
+ * acknowledges them meanwhile, since its log is what it has promised. It does not lead, not even when a
+ * leader asks it to, and it gives its state to nobody.
  *
  * ```
  * a read, a merge, the verifier ─▶ damage ─┐
@@ -63,11 +63,16 @@ export class Repair {
   tick(): void {
     if (this.#ticks++ % LOOK_EVERY_TICKS !== 0) return;
     const damaged = this.#damaged();
-    for (const state of damaged) this.#repair(state);
+    for (const state of damaged) {
+      // Or one that is about to leave would hand over to it, and it back, without end.
+      this.#options.multiRaft.setUnfit(state.group, true);
+      this.#repair(state);
+    }
     this.#handOverStalled();
     for (const group of this.#said) {
       if (damaged.some((state) => state.group === group)) continue;
       this.#said.delete(group);
+      this.#options.multiRaft.setUnfit(group, false);
       // What is not needed any more is not whole.
       if (this.#isNeeded(group)) logger.info("The state of group {group} is whole again", { group });
     }

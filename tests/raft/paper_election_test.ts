@@ -165,6 +165,22 @@ test("thesis §3.10: leadership moves to every voter that is asked to take it, a
   for (const node of cluster.nodes) assert.equal(appliedText(node), proposed);
 });
 
+test("a replica that is unfit does not take over when asked, and stands when no leader is heard", () => {
+  const cluster = new Cluster({ nodes: [1, 2, 3] });
+  const leader = cluster.makeLeader(1);
+  const unfit = cluster.node(2);
+  unfit.core.setUnfit(1, true);
+  assert.ok(leader.core.transferLeadership(1, 2).accepted);
+  cluster.settle();
+  assert.is(leader.status(1).role, "leader");
+  assert.is(unfit.status(1).role, "follower");
+  cluster.tick(30);
+  assert.is(leader.status(1).role, "leader");
+  assert.ok(leader.core.propose(1, textBytes("after")).accepted, "the transfer has been given up");
+  cluster.settle();
+  assert.ok(ticksUntilCandidacy(unfit) < 30);
+});
+
 test("thesis §6.2: a leader steps down within an election timeout and a heartbeat of its last majority", () => {
   for (const size of [2, 3, 4, 5]) {
     const cluster = new Cluster({ nodes: Array.from({ length: size }, (_, i) => i + 1) });
